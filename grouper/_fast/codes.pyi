@@ -1,0 +1,32 @@
+"""Types of the compiled module; see codes.pyx for what the functions do."""
+
+from collections.abc import Sequence
+
+from typing_extensions import Buffer
+
+BLANK: int
+LOST_ZERO: int
+MISS: int
+
+class CodeIndex:
+    size: int
+    def __init__(self, keys: Sequence[bytes], values: Sequence[int]) -> None: ...
+    def get(self, key: bytes) -> int: ...
+
+def lookup_strings(
+    index: CodeIndex, offsets: Buffer, data: Buffer | None, validity: Buffer | None,
+    start: int, length: int, out: Buffer,
+) -> None: ...
+def lookup_views(
+    index: CodeIndex, views: Buffer, buffers: Sequence[Buffer], validity: Buffer | None,
+    start: int, length: int, out: Buffer,
+) -> None: ...
+def take(
+    ids: Buffer, indices: Buffer, width: int, signed: bool, validity: Buffer | None,
+    start: int, length: int, out: Buffer,
+) -> None: ...
+def check_offsets(offsets: Buffer, start: int, length: int, values: int) -> tuple[int, int]: ...
+def compact(
+    offsets: Buffer, start: int, length: int, validity: Buffer | None, ids: Buffer, first: int,
+    keep_first: bool, out_offsets: Buffer, out_ids: Buffer,
+) -> int: ...

@@ -1,0 +1,51 @@
+"""The command line: a thin skin, every command is one library call."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from grouper.commands.shared import BilingualGroup, both, lang_option, run
+
+# Command name -> (module, attribute). Modules load when their command is called or listed,
+# so that `grouper group --help` does not import what only `grouper tables` needs.
+COMMANDS = {
+    "group": ("grouper.commands.group", "group"),
+    "explain": ("grouper.commands.explain", "explain"),
+    "columns": ("grouper.commands.columns", "columns"),
+    "tables": ("grouper.commands.tables", "tables"),
+    "demo": ("grouper.commands.demo", "demo"),
+}
+
+
+class LazyGroup(BilingualGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> Any:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name]
+        return getattr(importlib.import_module(module), attribute)
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=both(
+        "DRG/DIP 分组与医保支付计算。\n\n示例：grouper group 出院.parquet -o 分组.parquet --scheme chs-drg-2.0",
+        "DRG and DIP grouping and payment for Chinese medical insurance.\n\n"
+        "Example: grouper group discharges.parquet -o grouped.parquet --scheme chs-drg-2.0",
+    ),
+)
+@lang_option
+@click.version_option(package_name="grouper", prog_name="grouper")
+def cli() -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the command ``grouper``."""
+    run(cli)

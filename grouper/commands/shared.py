@@ -1,0 +1,131 @@
+"""What all commands share: bilingual help, one way to fail, the common options.
+
+Help texts are written once as ``both("中文", "English")``; the language of a call
+comes from ``--lang``, else from ``GROUPER_LANG``, else it is Chinese.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from grouper.errors import GrouperError
+
+LANGUAGES = ("zh", "en")
+_BOTH = "\x1f"
+
+
+def both(zh: str, en: str) -> str:
+    """A help text in two languages, split again when it is shown."""
+    return f"{zh}{_BOTH}{en}"
+
+
+def in_language(text: str | None, lang: str) -> str:
+    """The part of a ``both`` text for ``lang``; other texts come back as they are."""
+    if not text or _BOTH not in text:
+        return text or ""
+    zh, en = text.split(_BOTH, 1)
+    return en if lang == "en" else zh
+
+
+def language(ctx: click.Context | None = None) -> str:
+    """The language of this call, "zh" or "en"."""
+    ctx = ctx or click.get_current_context(silent=True)
+    chosen = ctx.meta.get("grouper.lang") if ctx else None
+    return chosen or default_language()
+
+
+def default_language() -> str:
+    """``GROUPER_LANG`` when it names a language that there is, else Chinese."""
+    wanted = os.environ.get("GROUPER_LANG", "zh")
+    return wanted if wanted in LANGUAGES else "zh"
+
+
+def say(zh: str, en: str, *, err: bool = True) -> None:
+    """One line to the user, on stderr unless told otherwise: stdout is for data."""
+    click.echo(en if language() == "en" else zh, err=err)
+
+
+class BilingualOption(click.Option):
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        whole, self.help = self.help, in_language(self.help, language(ctx))
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.help = whole
+
+
+class BilingualCommand(click.Command):
+    """A command whose help comes in the language of the call and ends with an example."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        whole, self.help = self.help, in_language(self.help, language(ctx))
+        try:
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = whole
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        first = in_language(self.help, language()).strip().split("\n\n")[0]
+        return " ".join(first.split())
+
+
+class BilingualGroup(BilingualCommand, click.Group):
+    command_class = BilingualCommand
+    group_class = type
+
+
+def option(*names: str, help: str, **kwargs: Any) -> Callable[..., Any]:  # noqa: A002
+    """``click.option`` with a help text in two languages."""
+    return click.option(*names, help=help, cls=BilingualOption, **kwargs)
+
+
+def _set_language(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    if value:
+        ctx.meta["grouper.lang"] = value
+    return value
+
+
+def lang_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--lang``, read before all else so that even ``--help`` obeys it."""
+    return option(
+        "--lang", type=click.Choice(LANGUAGES), is_eager=True, expose_value=False,
+        callback=_set_language, help=both("界面语言（默认中文）", "Language of texts (default: Chinese)"),
+    )(command)
+
+
+def run(cli: click.Command) -> None:
+    """Run the command line; errors become one message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    lang = _language_of(sys.argv)
+    try:
+        cli.main(standalone_mode=False)
+    except GrouperError as error:
+        prefix = "error: " if lang == "en" else "错误："
+        click.echo(prefix + error.text(lang), err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _language_of(arguments: list[str]) -> str:
+    for before, word in zip(["", *arguments], [*arguments, ""], strict=False):
+        if before == "--lang" and word in LANGUAGES:
+            return word
+        if word.startswith("--lang=") and word[7:] in LANGUAGES:
+            return word[7:]
+    return default_language()

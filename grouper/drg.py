@@ -1,0 +1,134 @@
+"""Group discharge records by a compiled DRG scheme, batch by batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from grouper.arrow import empty, int32_array, number_field, text_field
+from grouper.codes import CodeBook, CodeOptions
+from grouper.compile import FIELDS, CompiledScheme
+from grouper.reasons import REASONS, STATUS_NAMES, Status
+
+RESULT_COLUMNS = (
+    "mdc", "adrg", "drg", "drg_name", "status", "reason", "reason_text", "complication",
+    "complication_by", "warnings",
+)
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
+_NEEDS_DATA = next(i for i, reason in enumerate(REASONS) if reason.status == Status.NEEDS_DATA)
+
+
+class Numbers(NamedTuple):
+    """What the kernel says of each row of a batch, as int32 arrays (see DrgProgram.group)."""
+
+    result: pa.Array
+    reason: pa.Array
+    severity: pa.Array
+    severity_by: pa.Array
+    warnings: pa.Array
+
+
+class Grouped(NamedTuple):
+    """The result columns of a batch, in the order of RESULT_COLUMNS, and what was counted."""
+
+    columns: list[pa.Array]
+    reasons: Counter[str]
+    codes: Counter[str]
+
+
+@dataclass
+class Engine:
+    """A compiled scheme with its code books. Immutable in use; one serves many threads.
+
+    ``lang`` chooses the language of ``reason_text``.
+    """
+
+    compiled: CompiledScheme
+    diagnoses: CodeBook
+    procedures: CodeBook
+    lang: str = "zh"
+
+    def __post_init__(self) -> None:
+        results = self.compiled.results
+        self._columns = {
+            "mdc": _table([r.mdc for r in results]),
+            "adrg": _table([r.adrg for r in results]),
+            "drg": _table([r.drg for r in results]),
+            "drg_name": _table([r.name for r in results]),
+        }
+        self._status = _table([STATUS_NAMES[reason.status] for reason in REASONS])
+        self._reason = _table([reason.code for reason in REASONS])
+        self._reason_text = _table([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
+        self._severity = _table(["none", "CC", "MCC"])
+        self._warnings = _table(_WARNINGS)
+        self._codes = pa.array(["", *self.compiled.diagnoses], pa.string())
+
+    def numbers(
+        self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
+    ) -> Numbers:
+        """Run the kernel over a batch of canonical columns.
+
+        ``batch`` needs ``diagnoses`` and ``procedures`` as lists of texts, and those of the
+        scheme's ``fields`` that there are; ``flags`` is grouper.reasons.Flag per row.
+        """
+        rows = batch.num_rows
+        counts = Counter() if counts is None else counts
+        dx_offsets, dx = self.diagnoses.row_ids(batch.column("diagnoses"), counts)
+        proc_offsets, proc = self.procedures.row_ids(batch.column("procedures"), counts)
+        outputs = [empty("i", rows) for _ in range(5)]
+        flag_buffer = None
+        if flags is not None and pc.any(pc.not_equal(flags, 0)).as_py():
+            flag_buffer = memoryview(bytes(pc.cast(flags, pa.int32()).buffers()[1])).cast("i")[flags.offset :]
+        self.compiled.kernel.group(
+            rows, dx_offsets, dx, proc_offsets, proc, self._fields(batch), flag_buffer, *outputs
+        )
+        return Numbers(*(int32_array(output, rows) for output in outputs))
+
+    def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
+        names = set(batch.schema.names)
+        fields: list[memoryview | None] = []
+        for column in FIELDS.values():
+            if column not in names or column not in self.compiled.fields:
+                fields.append(None)
+            elif column == "department":
+                fields.append(text_field(batch.column(column), self.compiled.departments))
+            else:
+                fields.append(number_field(batch.column(column)))
+        return fields
+
+    def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
+        """The result columns of a batch of canonical columns."""
+        counts: Counter[str] = Counter()
+        numbers = self.numbers(batch, flags, counts)
+        found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
+        by = pc.if_else(pc.equal(numbers.severity_by, 0), pa.scalar(None, pa.int32()), numbers.severity_by)
+        columns = [_pick(self._columns[name], found) for name in ("mdc", "adrg", "drg", "drg_name")]
+        columns += [_pick(table, numbers.reason) for table in (self._status, self._reason, self._reason_text)]
+        columns.append(_pick(self._severity, numbers.severity))
+        columns.append(pa.DictionaryArray.from_arrays(by, self._codes, safe=False))
+        columns.append(_pick(self._warnings, numbers.warnings))
+        tally = {REASONS[item["values"]].code: item["counts"] for item in pc.value_counts(numbers.reason).to_pylist()}
+        return Grouped(columns, Counter(tally), counts)
+
+
+def _table(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    """Distinct texts, and for each number the position of its text."""
+    distinct = list(dict.fromkeys(values))
+    where = {value: position for position, value in enumerate(distinct)}
+    return pa.array(distinct, pa.string()), pa.array([where[value] for value in values], pa.int32())
+
+
+def _pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:
+    """A dictionary column: the text of each number, null for null."""
+    return pa.DictionaryArray.from_arrays(pc.take(table[1], numbers), table[0], safe=False)
+
+
+def result_schema(prefix: str = "") -> list[pa.Field]:
+    """The fields of the result columns."""
+    return [pa.field(prefix + name, _TEXT) for name in RESULT_COLUMNS]

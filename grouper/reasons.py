@@ -1,0 +1,111 @@
+"""Row statuses and reason codes, with their text in Chinese and English.
+
+Every record ends with one :class:`Status` and one reason. The order of
+``REASONS`` is the order of the numbers that the kernel returns; append, never
+insert. Flags are the bits by which normalisation tells the kernel that a field
+of a row cannot be used.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import NamedTuple
+
+
+class Status(IntEnum):
+    """What became of a record."""
+
+    GROUPED = 0
+    AMBIGUOUS = 1
+    UNGROUPED = 2
+    NEEDS_DATA = 3
+    INVALID = 4
+
+
+STATUS_NAMES = ["grouped", "ambiguous", "ungrouped", "needs-data", "invalid"]
+STATUS_ZH = ["入组", "歧义组", "未入组", "缺数据", "无效"]
+
+
+class Reason(NamedTuple):
+    code: str
+    status: Status
+    zh: str
+    en: str
+
+
+REASONS: list[Reason] = [
+    Reason("grouped", Status.GROUPED, "正常入组", "grouped"),
+    Reason("unrelated-procedure", Status.AMBIGUOUS, "手术操作与主要诊断无关，进入歧义组",
+           "the procedure does not belong to the principal diagnosis (QY group)"),
+    Reason("no-mdc", Status.UNGROUPED, "主要诊断不在任何主要诊断大类的条件内",
+           "no MDC of the scheme takes the record"),
+    Reason("no-adrg", Status.UNGROUPED, "已进入主要诊断大类，但没有一个核心组（ADRG）条件成立",
+           "an MDC takes the record, but none of its ADRG conditions holds"),
+    Reason("no-drg", Status.UNGROUPED, "已进入核心组（ADRG），但方案没有给出成立的细分组",
+           "an ADRG takes the record, but the scheme has no DRG whose condition holds"),
+    Reason("principal-not-in-scheme", Status.UNGROUPED, "主要诊断编码不参与本方案分组",
+           "the scheme does not use the principal diagnosis code"),
+    Reason("principal-unknown", Status.UNGROUPED, "主要诊断编码不在编码版本中",
+           "the principal diagnosis code is not in the code edition"),
+    Reason("missing-sex", Status.NEEDS_DATA, "缺性别，分组结果取决于性别",
+           "sex is missing and decides the group"),
+    Reason("missing-age", Status.NEEDS_DATA, "缺年龄，分组结果取决于年龄",
+           "age is missing and decides the group"),
+    Reason("missing-age-days", Status.NEEDS_DATA, "缺不足一周岁的天龄，分组结果取决于天龄",
+           "age in days is missing and decides the group"),
+    Reason("missing-birth-weight", Status.NEEDS_DATA, "缺新生儿出生体重，分组结果取决于体重",
+           "birth weight is missing and decides the group"),
+    Reason("missing-stay", Status.NEEDS_DATA, "缺住院天数，分组结果取决于住院天数",
+           "length of stay is missing and decides the group"),
+    Reason("missing-icu-hours", Status.NEEDS_DATA, "缺重症监护时长，分组结果取决于该时长",
+           "ICU hours are missing and decide the group"),
+    Reason("missing-discharge-way", Status.NEEDS_DATA, "缺离院方式，分组结果取决于离院方式",
+           "way of discharge is missing and decides the group"),
+    Reason("missing-department", Status.NEEDS_DATA, "缺科室，分组结果取决于科室",
+           "department is missing and decides the group"),
+    Reason("no-principal-diagnosis", Status.INVALID, "缺主要诊断",
+           "the principal diagnosis is missing"),
+    Reason("lost-zero", Status.INVALID,
+           "手术操作编码疑似丢失前导零或末尾零；核实后用 --repair-codes 接受修复",
+           "a procedure code seems to have lost leading or trailing zeros; --repair-codes accepts the repair"),
+    Reason("bad-sex", Status.INVALID, "性别取值无法识别", "sex has a value that is not understood"),
+    Reason("bad-age", Status.INVALID, "年龄不是 0 至 150 的整数", "age is not a whole number from 0 to 150"),
+    Reason("bad-age-days", Status.INVALID, "天龄无法识别或超出范围",
+           "age in days is not understood or out of range"),
+    Reason("bad-birth-weight", Status.INVALID, "出生体重无法识别或超出范围（克）",
+           "birth weight is not understood or out of range (grams)"),
+    Reason("bad-stay", Status.INVALID, "住院天数无法识别或超出范围",
+           "length of stay is not understood or out of range"),
+    Reason("bad-icu-hours", Status.INVALID, "重症监护时长无法识别或为负",
+           "ICU hours are not understood or negative"),
+    Reason("bad-discharge-way", Status.INVALID, "离院方式取值无法识别",
+           "way of discharge has a value that is not understood"),
+    Reason("bad-date", Status.INVALID, "日期无法识别或超出范围", "a date is not understood or out of range"),
+    Reason("dates-out-of-order", Status.INVALID, "出生、入院、出院日期先后矛盾",
+           "birth, admission and discharge dates are out of order"),
+]
+
+REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}
+
+
+class Flag(IntFlag):
+    """Why a row's fields cannot be used; set by normalisation, read by the kernel.
+
+    The lowest set bit gives the reason of an invalid row.
+    """
+
+    BAD_SEX = 1
+    BAD_AGE = 2
+    BAD_AGE_DAYS = 4
+    BAD_BIRTH_WEIGHT = 8
+    BAD_STAY = 16
+    BAD_ICU_HOURS = 32
+    BAD_DISCHARGE_WAY = 64
+    BAD_DATE = 128
+    DATES_OUT_OF_ORDER = 256
+
+
+FLAG_REASONS: list[str] = [
+    "bad-sex", "bad-age", "bad-age-days", "bad-birth-weight", "bad-stay",
+    "bad-icu-hours", "bad-discharge-way", "bad-date", "dates-out-of-order",
+]
