@@ -171,7 +171,7 @@ class CodeBook:
         missed = pc.equal(found, MISS)
         if not pc.any(missed).as_py():
             return ids
-        encoded = _binary(values.filter(missed)).dictionary_encode()
+        encoded = _binary(values).filter(missed).dictionary_encode()
         resolved = [self.resolve(text) for text in encoded.dictionary.to_pylist()]
         self._count(encoded.indices, resolved, counts)
         replaced = pc.take(pa.array([r.id for r in resolved], pa.int32()), encoded.indices)

@@ -172,6 +172,9 @@ class _Compiler:
             "entry_check": entry_check,
             "code": self.code,
             "row_mask": _bits((1 << len(rows)) - 1, words),
+            "infant_rows": _rows_with(rows, Compare("age", "=", 0), words),
+            "male_rows": _rows_with(rows, Compare("sex", "=", 1), words),
+            "female_rows": _rows_with(rows, Compare("sex", "=", 2), words),
             **blocks,
             **self.class_tables(rows, words, dx_codes, proc_codes),
             **self.complication_tables(dx_codes),
@@ -414,6 +417,15 @@ def _row(block: int, conjunct: Condition) -> Row:
         elif item != Const(True):
             rest.append(item)
     return Row(block, {name: tuple(lists) for name, lists in slots.items()}, conjunction(*rest))
+
+
+def _rows_with(rows: Sequence[Row], test: Condition, words: int) -> array[int]:
+    """Rows one part of which is ``test``: a record that fails it need not try them."""
+    bits = 0
+    for number, row in enumerate(rows):
+        if row.rest == test or (isinstance(row.rest, And) and test in row.rest.items):
+            bits |= 1 << number
+    return _bits(bits, words)
 
 
 def _conjunctions(condition: Condition) -> list[Condition]:

@@ -7,7 +7,7 @@ kernel groups the record as well; should the two ever differ, that is an error, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -37,13 +37,17 @@ class CodeStep:
 
 @dataclass(frozen=True)
 class Tried:
-    """A condition that was tried: MDC, ADRG or group; ``failing`` says what kept it from holding."""
+    """A condition that was tried: MDC, ADRG or group; ``failing`` says what kept it from holding.
+
+    ``idle``: data are lacking, but no ADRG of this MDC could hold with them either.
+    """
 
     code: str
     name: str
     condition: Condition
     truth: Truth
     failing: tuple[Condition, ...] = ()
+    idle: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,14 +230,15 @@ def _walk(compiled: CompiledScheme, case: Case) -> _Walk:
     evaluator = Evaluator(compiled.scheme, case)
     for mdc in compiled.scheme.mdcs:
         entry = _tried(evaluator, mdc.mdc, mdc.name, compiled.entries[mdc.mdc])
+        inside = [adrg for adrg in compiled.scheme.adrgs if adrg.mdc == mdc.mdc]
         if entry.truth is not True:
-            walk.refused.append(entry)
+            hopes = (evaluator.holds(compiled.conditions[adrg.variant]) for adrg in inside)
+            idle = entry.truth is None and all(hope is False for hope in hopes)
+            walk.refused.append(replace(entry, idle=idle))
             continue
         step = MdcStep(entry)
         walk.mdcs.append(step)
-        for adrg in compiled.scheme.adrgs:
-            if adrg.mdc != mdc.mdc:
-                continue
+        for adrg in inside:
             tried = _tried(evaluator, adrg.adrg, adrg.name, compiled.conditions[adrg.variant])
             step.adrgs.append(tried)
             if tried.truth is True:

@@ -166,6 +166,8 @@ class _Writer:
             for tried in step.adrgs:
                 yield "     " + self.verdict(tried)
         for tried in self.e.refused:
+            if tried.idle:
+                continue
             if tried.truth is None or not any(isinstance(part, In | Or) for part in tried.failing):
                 yield "   " + self.verdict(tried)
         if not self.e.mdcs:

@@ -101,8 +101,8 @@ def crosswalk(side: Side) -> dict[str, str]:
     """Insurance code of each clinical code that differs from it; "" where there is none.
 
     ``side`` is "diagnosis" (国临版2.0) or "procedure" (国临版3.0). 245 and 5 of
-    the keys are insurance codes too, with another meaning: apply this only to
-    a file that is known to be in the clinical edition.
+    the keys are insurance codes too, and nearly all mean something else there:
+    apply this only to a file that is known to be in the clinical edition.
     """
     clinical, insurance, _ = read_columns(f"{side}_crosswalk", "clinical_code,insurance_code,note")
     return dict(zip(clinical, insurance, strict=True))

@@ -164,7 +164,7 @@ class Period:
 def _batch(start: int, rows: int, seed: int, period: Period, dirty: float) -> pa.RecordBatch:
     """Rows made in blocks that stay in the processor's cache."""
     if rows == 0:
-        return SCHEMA.empty_table().combine_chunks().to_batches()[0]
+        return pa.RecordBatch.from_pylist([], schema=SCHEMA)
     blocks = [
         _block(first, min(BLOCK, start + rows - first), seed, period, dirty)
         for first in range(start, start + rows, BLOCK)

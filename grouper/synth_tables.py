@@ -315,7 +315,7 @@ def _age_slots(profile: str) -> list[int]:
 
 @cache
 def tables() -> Tables:
-    """The tables, built at the first call (some tenths of a second)."""
+    """The tables, built at the first call, in about a second."""
     diagnosis_codes, procedure_codes = ["", *icd.diagnoses()], ["", *icd.procedures()]
     data = _read_frequencies(diagnosis_codes, procedure_codes)
     groups = ["", *sorted({g for names in data.groups.values() for g in names})]

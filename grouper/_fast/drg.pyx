@@ -54,6 +54,8 @@ cdef enum:
     EQ = 4
 
 cdef enum:
+    SEX_FIELD = 0
+    AGE_FIELD = 1
     WEIGHT_FIELD = 3
 
 # What a row of ADRG ("block") does when its condition holds.
@@ -91,7 +93,7 @@ cdef class DrgProgram:
     cdef Reasons reasons
     cdef const int32_t[::1] dx_class, proc_class, level, table, excluded_start, excluded
     cdef const uint64_t[::1] dx_rows, any_dx_rows, dx_bits, proc_rows, any1_rows, any2_rows, proc_bits
-    cdef const uint64_t[::1] any_dx_always, any1_always, any2_always, no_proc_rows, row_mask
+    cdef const uint64_t[::1] any_dx_always, any1_always, any2_always, no_proc_rows, row_mask, infant_rows, male_rows, female_rows
     cdef const int32_t[::1] row_block, row_check, block_kind, block_result, block_groups
     cdef const int32_t[::1] group_check, group_result, entry_check, code
     cdef int32_t dx_classes, proc_classes
@@ -126,6 +128,9 @@ cdef class DrgProgram:
         self.any2_always = spec["any2_always"]
         self.no_proc_rows = spec["no_proc_rows"]
         self.row_mask = spec["row_mask"]
+        self.infant_rows = spec["infant_rows"]
+        self.male_rows = spec["male_rows"]
+        self.female_rows = spec["female_rows"]
         self.row_block = spec["row_block"]
         self.row_check = spec["row_check"]
         self.block_kind = spec["block_kind"]
@@ -172,6 +177,9 @@ cdef class DrgProgram:
         _size(self.any2_always.shape[0], w, "any2_always")
         _size(self.no_proc_rows.shape[0], w, "no_proc_rows")
         _size(self.row_mask.shape[0], w, "row_mask")
+        _size(self.infant_rows.shape[0], w, "infant_rows")
+        _size(self.male_rows.shape[0], w, "male_rows")
+        _size(self.female_rows.shape[0], w, "female_rows")
         _size(self.level.shape[0], self.n_dx, "level")
         _size(self.table.shape[0], self.n_dx, "table")
         _size(self.excluded_start.shape[0], self.n_dx + 1, "excluded_start")
@@ -350,38 +358,43 @@ cdef class DrgProgram:
                 r.severity_by = code
             r.severity |= level
 
+    cdef inline uint64_t _candidates(self, Record* r, Py_ssize_t word) noexcept nogil:
+        """The rows of one word of the bitsets that the codes, sex and age of the record allow."""
+        cdef Py_ssize_t w = self.words, k
+        cdef uint64_t bits = self.row_mask[word] & self.dx_rows[self.dx_class[r.dx[0]] * w + word]
+        cdef uint64_t first, second
+        if r.n_proc == 0:
+            bits &= self.no_proc_rows[word]
+        else:
+            bits &= self.proc_rows[self.proc_class[r.proc[0]] * w + word]
+        # A known sex or age rules rows out; a missing one leaves them to their programs.
+        if r.fields[AGE_FIELD] > 0:
+            bits &= ~self.infant_rows[word]
+        if r.fields[SEX_FIELD] == 1:
+            bits &= ~self.female_rows[word]
+        elif r.fields[SEX_FIELD] == 2:
+            bits &= ~self.male_rows[word]
+        if bits & ~(self.any1_always[word] & self.any2_always[word]):
+            first = self.any1_always[word]
+            second = self.any2_always[word]
+            for k in range(r.n_proc):
+                first |= self.any1_rows[self.proc_class[r.proc[k]] * w + word]
+                second |= self.any2_rows[self.proc_class[r.proc[k]] * w + word]
+            bits &= first & second
+        if bits & ~self.any_dx_always[word]:
+            first = self.any_dx_always[word]
+            for k in range(r.n_dx):
+                first |= self.any_dx_rows[self.dx_class[r.dx[k]] * w + word]
+            bits &= first
+        return bits
+
     cdef int _group(self, Record* r, int32_t* result) noexcept nogil:
         """The reason; the number of the group goes to ``result``. Adds to ``r.missing``."""
-        cdef Py_ssize_t w = self.words, i, k
-        cdef uint64_t joined[MAX_WORDS]
-        cdef uint64_t extra1[MAX_WORDS]
-        cdef uint64_t extra2[MAX_WORDS]
-        cdef const uint64_t* rows
-        cdef const uint64_t* second
+        cdef Py_ssize_t i
         cdef uint64_t bits, lacking, pending = 0
         cdef int row, block, truth, pending_block = -1, group
-        rows = &self.dx_rows[self.dx_class[r.dx[0]] * w]
-        second = &self.no_proc_rows[0] if r.n_proc == 0 else &self.proc_rows[self.proc_class[r.proc[0]] * w]
-        for i in range(w):
-            joined[i] = rows[i] & second[i] & self.row_mask[i]
-            extra1[i] = self.any1_always[i]
-            extra2[i] = self.any2_always[i]
-        for k in range(r.n_proc):
-            rows = &self.any1_rows[self.proc_class[r.proc[k]] * w]
-            second = &self.any2_rows[self.proc_class[r.proc[k]] * w]
-            for i in range(w):
-                extra1[i] |= rows[i]
-                extra2[i] |= second[i]
-        for i in range(w):
-            joined[i] &= extra1[i] & extra2[i]
-            extra1[i] = self.any_dx_always[i]
-        for k in range(r.n_dx):
-            if self.dx_class[r.dx[k]]:
-                rows = &self.any_dx_rows[self.dx_class[r.dx[k]] * w]
-                for i in range(w):
-                    extra1[i] |= rows[i]
-        for i in range(w):
-            bits = joined[i] & extra1[i]
+        for i in range(self.words):
+            bits = self._candidates(r, i)
             while bits:
                 row = <int>(64 * i) + grouper_ctz(bits)
                 bits &= bits - 1

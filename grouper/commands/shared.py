@@ -79,7 +79,7 @@ class BilingualGroup(BilingualCommand, click.Group):
     group_class = type
 
 
-def option(*names: str, help: str, **kwargs: Any) -> Callable[..., Any]:  # noqa: A002
+def option(*names: str, help: str, **kwargs: Any) -> Callable[..., Any]:
     """``click.option`` with a help text in two languages."""
     return click.option(*names, help=help, cls=BilingualOption, **kwargs)
 
@@ -104,14 +104,13 @@ def run(cli: click.Command) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     lang = _language_of(sys.argv)
+    os.environ["GROUPER_LANG"] = lang  # so that --help obeys --lang wherever it stands
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(prog_name="grouper", standalone_mode=False))
     except GrouperError as error:
         prefix = "error: " if lang == "en" else "错误："
         click.echo(prefix + error.text(lang), err=True)
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(1)

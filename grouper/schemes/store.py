@@ -82,7 +82,8 @@ def _check_date(folder: Path, when: date | None) -> None:
     meta = read_meta(folder)
     if when and not _valid_on(meta, when):
         raise UsageError(
-            zh=f"方案 {meta['id']} 在 {when} 不适用（{_validity(meta)}）；请改用 --date 或写地区名以便按日期选择",
+            zh=f"方案 {meta['id']} 在 {when} 不适用（{_validity(meta)}）；"
+            "请改用 --date 或写地区名以便按日期选择",
             en=f"scheme {meta['id']} does not apply on {when} ({_validity(meta)}); "
             "change --date, or name the area to let the date choose",
         )
@@ -131,7 +132,7 @@ def load_folder(folder: Path) -> Scheme:
     base = None
     if base_id:
         beside = folder.parent / base_id
-        base = _load_cached(beside if beside.is_dir() else find(base_id))
+        base = _load_cached(beside if (beside / "scheme.toml").is_file() else find(base_id))
     return _assemble(folder, meta, base)
 
 
@@ -155,7 +156,7 @@ def _assemble(folder: Path, meta: dict[str, Any], base: Scheme | None) -> Scheme
         mdcs=mdcs,
         adrgs=adrgs,
         drgs=drgs,
-        lists=_used_lists(lists, conditions),
+        lists=used_lists(lists, conditions),
         complications=_complications(_lists(folder, "complication.txt", _complication_lists(base))),
         exclusions=_lists(folder, "exclusion.txt", base.exclusions if base else {}),
         digest=digest(folder, base),
@@ -179,15 +180,18 @@ def _lists(folder: Path, name: str, base: Mapping[str, frozenset[str]]) -> Lists
     return {key: codes for key, codes in lists.items() if codes}
 
 
-def _used_lists(lists: Lists, conditions: Sequence[str]) -> Lists:
+def used_lists(lists: Lists, conditions: Sequence[str]) -> Lists:
     """Without the inherited lists that no condition names."""
     used = set(KEPT)
     sites = False
     for text in set(conditions):
         condition = parse(text)
         used |= lists_of(condition)
-        sites = sites or any(isinstance(a, NumberTest) and a.field == "injured_sites" for a in atoms(condition))
-    return {name: codes for name, codes in lists.items() if name in used or (sites and name.startswith(SITES))}
+        tests = (atom for atom in atoms(condition) if isinstance(atom, NumberTest))
+        sites = sites or any(test.field == "injured_sites" for test in tests)
+    if sites:
+        used |= {name for name in lists if name.startswith(SITES)}
+    return {name: codes for name, codes in lists.items() if name in used}
 
 
 def _complications(lists: Lists) -> dict[str, tuple[frozenset[str], str]]:
@@ -285,7 +289,7 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
         "mdc.csv": _mdc_text(scheme, base, order),
         "adrg.csv": _adrg_text(scheme, base, order),
         "drg.csv": _drg_text(scheme, base),
-        "lists.txt": format_lists(scheme.lists, base.lists if base else {}),
+        "lists.txt": _lists_text(scheme, base),
         "complication.txt": _delta(_complication_lists(scheme), _complication_lists(base)),
         "exclusion.txt": _delta(scheme.exclusions, base.exclusions if base else {}),
     }
@@ -296,6 +300,17 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
             path.write_text(text, encoding="utf-8", newline="\n")
         elif path.exists():
             path.unlink()
+
+
+def _lists_text(scheme: Scheme, base: Scheme | None) -> str:
+    """Lists that a reader takes without being asked must be emptied when they are gone."""
+    sites = any(name.startswith(SITES) for name in scheme.lists)
+    gone: Lists = {
+        name: frozenset()
+        for name in (base.lists if base else ())
+        if name not in scheme.lists and (name in KEPT or (sites and name.startswith(SITES)))
+    }
+    return format_lists({**scheme.lists, **gone}, base.lists if base else {})
 
 
 def _delta(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str]]) -> str:

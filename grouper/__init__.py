@@ -1,0 +1,44 @@
+"""DRG and DIP grouper and payment calculator for Chinese medical insurance.
+
+    import grouper
+    drg = grouper.load_scheme("chs-drg-2.0")
+    grouped = drg.group(frame)          # any dataframe; the same kind comes back
+    print(drg.explain(record).text())   # why a record is where it is
+
+The names below load on first use, so ``import grouper`` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from grouper.api import Grouper, Options, load_scheme
+    from grouper.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
+    from grouper.run import Summary, group_files
+
+_HOME = {
+    "Grouper": "grouper.api",
+    "Options": "grouper.api",
+    "load_scheme": "grouper.api",
+    "group_files": "grouper.run",
+    "Summary": "grouper.run",
+    "GrouperError": "grouper.errors",
+    "UsageError": "grouper.errors",
+    "DataError": "grouper.errors",
+    "TableError": "grouper.errors",
+    "ReconciliationError": "grouper.errors",
+}
+__all__ = [
+    "DataError", "Grouper", "GrouperError", "Options", "ReconciliationError", "Summary", "TableError",
+    "UsageError", "__version__", "group_files", "load_scheme",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

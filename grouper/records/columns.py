@@ -1,0 +1,289 @@
+"""Column maps: which source columns give which canonical field.
+
+The layouts that the package knows stand in ``tables/records/aliases.csv``; any other
+table is read by a map that the user writes in TOML. A name may hold ``{n}`` for a
+running number: ``JBDM{n}`` stands for JBDM1, JBDM2 … in the order of the numbers.
+Names are compared without regard to case and surrounding blanks.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from grouper.errors import DataError, UsageError
+from grouper.paths import tables_dir
+from grouper.records.schema import CANONICAL, HOUR_FIELDS, LIST_FIELDS
+
+# The order settles ties between layouts that fit equally well.
+LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
+UNITS = ("days", "hours", "minutes")
+_RUNNING = "{n}"
+
+
+class Source(NamedTuple):
+    """The columns that give one field, in order, and how their values are read.
+
+    Transforms: "" as the field is defined; "split:X" text of several codes joined by X;
+    "hours", "days", "minutes" the unit of a duration, or several joined by "+", one for each
+    column; "months" and "months-or-days" for the age in days; "newborns" weights of several
+    newborns in one field or in several columns.
+    """
+
+    columns: tuple[str, ...]
+    transform: str = ""
+
+
+class Alias(NamedTuple):
+    layout: str
+    column: str
+    field: str
+    transform: str
+    personal: bool
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data."""
+
+    layout: str
+    fields: Mapping[str, Source]
+    drop: tuple[str, ...] = ()
+
+    def bind(self, header: Sequence[str]) -> ColumnMap:
+        """This map with the names as ``header`` writes them and running numbers expanded.
+
+        Raises UsageError for a column that the header lacks.
+        """
+        index = _Header(header)
+        fields = {}
+        for field, source in self.fields.items():
+            found: list[str] = []
+            for column in source.columns:
+                names = index.find(column)
+                if not names:
+                    raise _no_such_column(column, field, header)
+                found += [name for name in names if name not in found]
+            fields[field] = source._replace(columns=tuple(found))
+        drop = [name for column in (*self.drop, *_private_names()) for name in index.find(column)]
+        used = {column for source in fields.values() for column in source.columns}
+        return ColumnMap(self.layout, fields, tuple(d for d in dict.fromkeys(drop) if d not in used))
+
+    def ambiguous(self, field: str) -> tuple[str, ...]:
+        """The columns of a field that should have one column and has several; else ()."""
+        source = self.fields.get(field)
+        if source is None or field in LIST_FIELDS or len(source.columns) < 2:
+            return ()
+        if source.transform == "newborns" or "+" in source.transform:
+            return ()
+        return source.columns
+
+
+class _Header:
+    """Look-up of the columns of one file by name or by pattern."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._names: dict[str, str] = {}
+        for name in header:
+            if self._names.setdefault(fold(name), name) != name:
+                raise DataError(
+                    zh=f"列名重复（不分大小写）：{self._names[fold(name)]!r} 与 {name!r}",
+                    en=f"two columns have the same name (case aside): "
+                    f"{self._names[fold(name)]!r} and {name!r}",
+                )
+
+    def find(self, pattern: str) -> list[str]:
+        folded = fold(pattern)
+        if _RUNNING not in folded:
+            return [self._names[folded]] if folded in self._names else []
+        regex = running_number(folded)
+        numbered = [(int(m[1]), name) for key, name in self._names.items() if (m := regex.fullmatch(key))]
+        return [name for _, name in sorted(numbered)]
+
+
+def fold(name: str) -> str:
+    """A column name as it is compared."""
+    return name.strip().lstrip("\ufeff").casefold()
+
+
+def running_number(folded: str) -> re.Pattern[str]:
+    """The pattern of a folded name with ``{n}``; group 1 is the number."""
+    return re.compile(re.escape(folded).replace(re.escape(_RUNNING), r"(\d+)"))
+
+
+@cache
+def aliases() -> tuple[Alias, ...]:
+    """All rows of the alias table, in its order."""
+    path = tables_dir() / "records" / "aliases.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        return tuple(
+            Alias(row["layout"], row["column"], row["field"], row["transform"], row["personal"] == "yes")
+            for row in csv.DictReader(handle)
+        )
+
+
+@cache
+def _private_names() -> tuple[str, ...]:
+    return tuple(alias.column for alias in aliases() if alias.layout == "private")
+
+
+def layout_map(layout: str, header: Sequence[str]) -> ColumnMap:
+    """The map of a known layout for a file with this header; columns that it lacks are left out.
+
+    Canonical names in the header give the fields for which the layout has no column.
+    Raises UsageError for an unknown layout.
+    """
+    if layout not in LAYOUTS:
+        raise UsageError(
+            zh=f"未知的记录格式 {layout!r}；可用：{'、'.join(LAYOUTS)}",
+            en=f"unknown layout {layout!r}; known are {', '.join(LAYOUTS)}",
+        )
+    index = _Header(header)
+    found: dict[str, dict[str, str]] = {}
+    drop: list[str] = []
+    for alias in aliases():
+        if alias.layout != layout:
+            continue
+        for name in index.find(alias.column):
+            if alias.personal:
+                drop.append(name)
+            else:
+                found.setdefault(alias.field, {}).setdefault(name, alias.transform)
+    for field in CANONICAL:
+        if field not in found and (names := index.find(field)):
+            found[field] = {names[0]: ""}
+    fields = {field: _source(field, columns) for field, columns in found.items()}
+    return ColumnMap(layout, fields, tuple(drop)).bind(header)
+
+
+def _source(field: str, columns: dict[str, str]) -> Source:
+    transforms = list(columns.values())
+    if field in HOUR_FIELDS and len(columns) > 1 and all(transforms):
+        return Source(tuple(columns), "+".join(transforms))
+    return Source(tuple(columns), transforms[0])
+
+
+def detect_layout(header: Sequence[str]) -> ColumnMap:
+    """The known layout that takes most columns of ``header``, among those that find diagnoses there.
+
+    Raises UsageError when none fits.
+    """
+    maps = [layout_map(layout, header) for layout in LAYOUTS]
+    fitting = [candidate for candidate in maps if "diagnoses" in candidate.fields]
+    if not fitting:
+        names = ", ".join(header[:8]) + (" …" if len(header) > 8 else "")
+        raise UsageError(
+            zh=f"无法识别记录格式（列：{names}）。请运行 grouper columns FILE 生成列映射，"
+            "检查后用 --columns 指定",
+            en=f"the record layout is not known (columns: {names}). Run `grouper columns FILE` to get "
+            "a proposed column map, check it, and name it with --columns",
+        )
+    return max(fitting, key=lambda m: sum(len(source.columns) for source in m.fields.values()))
+
+
+def load_map(path: str | Path) -> ColumnMap:
+    """Read a column map from TOML.
+
+    Keys: ``layout`` (a name, optional), ``drop`` (columns with personal data), ``[fields]``:
+    field = "column", ["column", …], or {columns = …, separator = "|", unit = "days"}.
+    Raises UsageError that names the key at fault.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as handle:
+            document = tomllib.load(handle)
+    except OSError as error:
+        raise UsageError(
+            zh=f"列映射 {path} 无法打开：{error.strerror}", en=f"column map {path}: {error.strerror}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            zh=f"列映射 {path} 不是有效的 TOML（UTF-8）：{error}",
+            en=f"column map {path} is not valid TOML in UTF-8: {error}",
+        ) from error
+    for key in document.keys() - {"layout", "drop", "fields"}:
+        raise _map_error(path, key, "未知的键", "unknown key")
+    fields = document.get("fields")
+    if not isinstance(fields, dict) or not fields:
+        raise _map_error(path, "fields", "缺少 [fields]", "there is no [fields]")
+    return ColumnMap(
+        layout=str(document.get("layout", path.stem)),
+        fields={field: _read_source(path, field, value) for field, value in fields.items()},
+        drop=_names(path, "drop", document.get("drop", [])),
+    )
+
+
+def _read_source(path: Path, field: str, value: Any) -> Source:
+    if field not in CANONICAL:
+        near = difflib.get_close_matches(field, CANONICAL, 1)
+        raise _map_error(
+            path,
+            field,
+            "没有这个标准列" + (f"，是否为 {near[0]}" if near else ""),
+            "there is no such canonical column" + (f"; did you mean {near[0]}" if near else ""),
+        )
+    if not isinstance(value, dict):
+        return Source(_names(path, field, value))
+    for key in value.keys() - {"columns", "separator", "unit"}:
+        raise _map_error(path, f"{field}.{key}", "未知的键", "unknown key")
+    columns = _names(path, f"{field}.columns", value.get("columns"))
+    if "separator" in value and field in LIST_FIELDS and value["separator"]:
+        return Source(columns, f"split:{value['separator']}")
+    if "unit" in value:
+        return Source(columns, _unit(path, field, str(value["unit"]), len(columns)))
+    if "separator" in value:
+        raise _map_error(path, f"{field}.separator", "只用于列表字段", "only list fields have one")
+    return Source(columns)
+
+
+def _unit(path: Path, field: str, unit: str, columns: int) -> str:
+    if field == "age_days" and unit in ("days", "months"):
+        return unit
+    parts = unit.split("+")
+    if field in HOUR_FIELDS and all(part in UNITS for part in parts) and len(parts) == columns:
+        return unit
+    raise _map_error(
+        path,
+        f"{field}.unit",
+        "age_days 可用 days、months；时长可用 days、hours、minutes，多列时用 + 连接，每列一个",
+        "age_days takes days or months; durations take days, hours, minutes, "
+        "joined by + for several columns, one for each",
+    )
+
+
+def _names(path: Path, key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value) and (value or key == "drop"):
+        return tuple(value)
+    raise _map_error(path, key, "应为列名或列名列表", "must be a column name or a list of them")
+
+
+def _map_error(path: Path, key: str, zh: str, en: str) -> UsageError:
+    return UsageError(zh=f"列映射 {path}，{key}：{zh}", en=f"column map {path}, {key}: {en}")
+
+
+def _no_such_column(column: str, field: str, header: Sequence[str]) -> UsageError:
+    near = difflib.get_close_matches(column, header, 1)
+    return UsageError(
+        zh=f"列映射中 {field} 的来源列 {column!r} 不在文件中"
+        + (f"（是否为 {near[0]!r}）" if near else "")
+        + "；请修改 --columns 的文件",
+        en=f"the column map takes {field} from column {column!r}, which the file does not have"
+        + (f" (did you mean {near[0]!r})" if near else "")
+        + "; change the file given to --columns",
+    )
+
+
+def with_columns(columns: ColumnMap, names: Iterable[str]) -> ColumnMap:
+    """``columns`` without the fields whose columns are not all among ``names``."""
+    known = set(names)
+    kept = {f: s for f, s in columns.fields.items() if known.issuperset(s.columns)}
+    return replace(columns, fields=kept)

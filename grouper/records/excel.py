@@ -1,0 +1,120 @@
+"""Reader of Excel workbooks: one sheet, header in its first row.
+
+Excel stores 06.3100 as 6.31 when the cell is not formatted as text, so a code column with a
+number in any cell is refused. Dates that arrive as serial numbers are turned into dates here,
+because only Excel writes them so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from grouper.errors import DataError, UsageError
+from grouper.records.columns import ColumnMap
+from grouper.records.readers import BaseReader
+from grouper.records.schema import CODE_FIELDS, DATE_FIELDS
+
+_EPOCH = 25_569  # the serial number of 1970-01-01 in the 1900 date system
+_MAX_SERIAL = 73_415  # 2100-12-31
+
+
+class ExcelReader(BaseReader):
+    """One sheet, held in memory; an Excel sheet has at most 1,048,576 rows."""
+
+    def __init__(self, path: Path, label: str, sheet: str | int | None) -> None:
+        import fastexcel
+
+        # It warns of each empty column, which is nothing to tell the user.
+        logging.getLogger("fastexcel").setLevel(logging.ERROR)
+        try:
+            self._book = fastexcel.read_excel(path)
+        except fastexcel.FastExcelError as error:
+            raise DataError(
+                zh=f"{label}：无法作为 Excel 文件打开：{error}", en=f"{label}: not an Excel file: {error}"
+            ) from error
+        self._sheet = _choose(self._book.sheet_names, sheet, label)
+        self._table = self._kept = self._load()
+        super().__init__(f"{label}[{self._sheet}]", self._table.schema)
+        self.num_rows = self._table.num_rows
+
+    def _load(self, **options: Any) -> pa.RecordBatch:
+        sheet = self._book.load_sheet(
+            self._sheet, schema_sample_rows=None, skip_whitespace_tail_rows=True, **options
+        )
+        return _nullable(sheet.to_arrow())
+
+    def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
+        for field in (*CODE_FIELDS, "department"):
+            for name in columns.fields[field].columns if field in columns.fields else ():
+                self._refuse_numbers(name, field)
+        dated = {c for f in DATE_FIELDS if f in columns.fields for c in columns.fields[f].columns}
+        arrays = {n: _serial_dates(self._table[n]) if n in dated else self._table[n] for n in keep}
+        self._kept = pa.RecordBatch.from_pydict(arrays)
+        self.schema = self._kept.schema
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        yield self._kept
+
+    def _refuse_numbers(self, name: str, field: str) -> None:
+        if self._is_text(name, None):
+            return
+        # The shortest part of the column that is not text ends in the cell at fault.
+        low, high = 1, self._table.num_rows
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self._is_text(name, middle) else (low, middle)
+        raise DataError(
+            zh=f"{self.label} 第 {low + 1} 行，列 {name!r}（{field}）：单元格是数值而不是文本，编码会丢失零"
+            "（06.3100 变成 6.31）；请把该列设为文本格式后重新录入或导出",
+            en=f"{self.label} row {low + 1}, column {name!r} ({field}): the cell is a number, not text, so "
+            "codes lose their zeros (06.3100 becomes 6.31); format the column as text and export it again",
+        )
+
+    def _is_text(self, name: str, rows: int | None) -> bool:
+        """Whether the first ``rows`` cells of a column (None: all) are texts or empty."""
+        import fastexcel
+
+        try:
+            part = self._load(use_columns=[name], dtype_coercion="strict", n_rows=rows)
+        except fastexcel.UnsupportedColumnTypeCombinationError:
+            return False
+        type_ = part.schema.field(0).type
+        return pa.types.is_string(type_) or pa.types.is_null(type_)
+
+
+def _choose(names: list[str], sheet: str | int | None, label: str) -> str:
+    if isinstance(sheet, int) and 0 <= sheet < len(names):
+        return names[sheet]
+    if sheet in names:
+        return str(sheet)
+    if sheet is None and len(names) == 1:
+        return names[0]
+    listed = "、".join(names)
+    raise UsageError(
+        zh=f"{label} 有工作表：{listed}；请用 --sheet 指定其中一个",
+        en=f"{label} has the sheets {', '.join(names)}; name one of them with --sheet",
+    )
+
+
+def _nullable(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same batch in a schema that allows nulls, as those of other files of a run may have them."""
+    return pa.RecordBatch.from_arrays(
+        batch.columns, schema=pa.schema([(f.name, f.type) for f in batch.schema])
+    )
+
+
+def _serial_dates(array: pa.Array) -> pa.Array:
+    """Serial day numbers as dates; columns that hold anything else stay as they are."""
+    if not (pa.types.is_floating(array.type) or pa.types.is_integer(array.type)):
+        return array
+    limits = pc.min_max(array).as_py()
+    if limits["min"] is None or limits["min"] < 1 or limits["max"] >= _MAX_SERIAL + 1:
+        return array
+    days = pc.subtract(pc.floor(array.cast(pa.float64())), float(_EPOCH))
+    return days.cast(pa.int32()).cast(pa.date32())

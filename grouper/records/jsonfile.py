@@ -1,0 +1,175 @@
+"""Reading JSON: a stream of objects from any file, and flat JSON lines as Arrow batches."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json
+
+from grouper.errors import DataError
+from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
+from grouper.records.readers import BaseReader
+
+_BLOCK = 8 << 20  # bytes of JSON lines that become one batch
+_CHUNK = 1 << 20
+_MAX_OBJECT = 256 << 20  # characters; a longer object is taken for broken JSON
+_BETWEEN = re.compile(r"[\s,\[\]]*")
+_OBJECTS_PER_BLOCK = 5_000
+
+
+class Number(str):
+    """The text of a JSON number, so that it can be told from a text and loses no digits."""
+
+    __slots__ = ()
+
+
+_PLAIN = json.JSONDecoder()
+_TEXTUAL = json.JSONDecoder(parse_float=Number, parse_int=Number)
+
+
+def json_encoding(path: Path, label: str, encoding: str | None) -> str:
+    return named_encoding(encoding) if encoding else detect_encoding(path, label)
+
+
+def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> Iterator[dict[str, Any]]:
+    """The objects of a file that holds one object, an array of them, or one after the other.
+
+    Reads in pieces. ``textual`` gives numbers as :class:`Number`. Raises DataError for broken JSON.
+    """
+    decode = (_TEXTUAL if textual else _PLAIN).raw_decode
+    buffer, start, size, number, ended = "", 0, _CHUNK, 0, False
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with open_utf8(path, encoding) as stream:
+            while True:
+                start = _BETWEEN.match(buffer, start).end()  # type: ignore[union-attr]
+                try:
+                    value, start = decode(buffer, start)
+                except json.JSONDecodeError:
+                    if start == len(buffer) and ended:
+                        return
+                    if ended or len(buffer) - start > _MAX_OBJECT:
+                        raise _broken(label, number + 1) from None
+                else:
+                    number += 1
+                    if not isinstance(value, dict):
+                        raise _broken(label, number)
+                    size = _CHUNK
+                    yield value
+                    continue
+                chunk = stream.read(size)
+                ended = not chunk
+                buffer, start = buffer[start:] + utf8.decode(chunk, final=ended), 0
+                size *= 2  # so that a long object is tried a few times only
+    except UnicodeError:
+        raise encoding_error(label, encoding) from None
+
+
+def _broken(label: str, number: int) -> DataError:
+    return DataError(
+        zh=f"{label}：第 {number} 个对象不是有效的 JSON 对象",
+        en=f"{label}: object number {number} is not a valid JSON object",
+    )
+
+
+class JsonLinesReader(BaseReader):
+    """Flat objects: one a line, or (``array``) an array of them.
+
+    Opening reads the whole file once, because a field may first appear in its last line.
+    """
+
+    def __init__(self, path: Path, label: str, encoding: str | None, *, array: bool) -> None:
+        self._path = path
+        self._array = array
+        self._encoding = json_encoding(path, label, encoding)
+        self.label = label
+        schema, rows = pa.schema([]), 0
+        for block in self._blocks():
+            part = self._parse(block, rows, None)
+            rows += part.num_rows
+            schema = self._unify(schema, pa.schema([(f.name, _settled(f.type)) for f in part.schema]))
+        if not rows:
+            raise DataError(zh=f"{label}：文件中没有记录", en=f"{label}: the file holds no records")
+        super().__init__(label, schema)
+        self.num_rows = rows
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for block in self._blocks():
+            table = self._parse(block, rows, self.schema)
+            rows += table.num_rows
+            yield from table.select(self.schema.names).combine_chunks().to_batches()
+
+    def _blocks(self) -> Iterator[bytes]:
+        if self._array:
+            found = objects(self._path, self.label, self._encoding, textual=False)
+            while lines := [
+                json.dumps(value, ensure_ascii=False) for value in islice(found, _OBJECTS_PER_BLOCK)
+            ]:
+                yield "\n".join(lines).encode()
+            return
+        rest = b""
+        try:
+            with open_utf8(self._path, self._encoding) as stream:
+                while chunk := stream.read(_BLOCK):
+                    head, newline, tail = chunk.rpartition(b"\n")
+                    if newline:
+                        yield rest + head
+                        rest = tail
+                    else:
+                        rest += chunk
+        except UnicodeError:
+            raise encoding_error(self.label, self._encoding) from None
+        yield rest
+
+    def _parse(self, block: bytes, rows_before: int, schema: pa.Schema | None) -> pa.Table:
+        if not block.strip():
+            return pa.table({}) if schema is None else schema.empty_table()
+        options = pa.json.ParseOptions(explicit_schema=schema)
+        if schema is not None:
+            # All fields were seen on opening: the others are those that are not to be kept.
+            options.unexpected_field_behavior = "ignore"
+        try:
+            return pa.json.read_json(
+                io.BytesIO(block), pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1), options
+            )
+        except pa.ArrowInvalid as error:
+            raise self._refused(str(error), rows_before) from error
+
+    def _refused(self, message: str, rows_before: int) -> DataError:
+        row = re.search(r"in row (\d+)", message)
+        place = rows_before + int(row[1]) + 1 if row else f"> {rows_before}"
+        return DataError(
+            zh=f"{self.label} 第 {place} 条记录：JSON 无法读取（{message}）；"
+            "同一字段须始终是同一种类型，编码须为文本",
+            en=f"{self.label} record {place}: the JSON cannot be read ({message}); a field must have "
+            "one type throughout, and codes must be text",
+        )
+
+    def _unify(self, first: pa.Schema, second: pa.Schema) -> pa.Schema:
+        try:
+            return pa.unify_schemas([first, second], promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(
+                zh=f"{self.label}：同一字段前后类型不一致：{error}",
+                en=f"{self.label}: a field changes its type within the file: {error}",
+            ) from error
+
+
+def _settled(type_: pa.DataType) -> pa.DataType:
+    """The inferred type, but texts that only look like times, and fields without values, as text."""
+    if pa.types.is_list(type_):
+        return pa.list_(_settled(type_.value_type))
+    return pa.string() if pa.types.is_timestamp(type_) or pa.types.is_null(type_) else type_
+
+
+def first_object(found: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    return next(iter(found), None)

@@ -1,0 +1,191 @@
+"""Readers of Parquet, Arrow IPC and CSV files: a schema at once, then batches one at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from grouper.errors import DataError
+from grouper.records.columns import ColumnMap
+from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
+from grouper.records.schema import CODE_FIELDS
+
+_CSV_BLOCK = 16 << 20  # bytes of text that become one batch
+_HEADER_BYTES = 1 << 20
+
+
+class Reader(Protocol):
+    """One file (or one set of files that make one table)."""
+
+    label: str  # what errors call the file
+    schema: pa.Schema  # all columns before select(), the kept ones after it
+    num_rows: int | None  # None where counting would mean reading
+    counts: Counter[str]  # what the reader itself normalised, complete when batches() ends
+
+    def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
+        """Keep these columns only, in this order; ``columns`` says which hold codes and dates."""
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows in file order, in batches of about ``batch_rows`` at most."""
+
+
+class BaseReader:
+    """What the readers share."""
+
+    def __init__(self, label: str, schema: pa.Schema) -> None:
+        self.label = label
+        self.schema = self._all = schema
+        self.num_rows: int | None = None
+        self.counts: Counter[str] = Counter()
+
+    def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
+        self.schema = pa.schema([self._all.field(name) for name in keep])
+
+
+class ParquetReader(BaseReader):
+    """Parquet, with the dictionaries of code lists kept as they are in the file."""
+
+    def __init__(self, path: Path, label: str) -> None:
+        self._path = path
+        self._dictionaries: list[str] = []
+        with self._open() as file:
+            super().__init__(label, file.schema_arrow.remove_metadata())
+            self.num_rows = file.metadata.num_rows
+            self._leaves = [file.schema.column(i).path for i in range(len(file.schema))]
+        _refuse_repeated(label, self.schema.names)
+
+    def _open(self) -> pa.parquet.ParquetFile:
+        return pa.parquet.ParquetFile(self._path, read_dictionary=self._dictionaries)
+
+    def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
+        coded = {
+            name for field in CODE_FIELDS if field in columns.fields for name in columns.fields[field].columns
+        }
+        # The path of a list's leaf goes on behind the name: .list.element, .list.item in older files.
+        self._dictionaries = [p for p in self._leaves if "." in p and p.partition(".")[0] in coded]
+        with self._open() as file:
+            self._all = file.schema_arrow.remove_metadata()
+        super().select(keep, columns)
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with self._open() as file:
+            # A list with a dictionary cannot span row groups, as each has a dictionary of its own.
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_rows, [group], columns=self.schema.names):
+                    yield batch.select(self.schema.names)
+
+
+class ArrowReader(BaseReader):
+    """Arrow IPC, file or stream format."""
+
+    def __init__(self, path: Path, label: str) -> None:
+        self._path = path
+        with pa.memory_map(str(path)) as source:
+            self._is_file = source.read(6) == b"ARROW1"
+            super().__init__(label, self._open(source).schema.remove_metadata())
+            if self._is_file:
+                file = self._open(source)
+                self.num_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
+        _refuse_repeated(label, self.schema.names)
+
+    def _open(self, source: pa.NativeFile) -> Any:
+        source.seek(0)
+        return pa.ipc.open_file(source) if self._is_file else pa.ipc.open_stream(source)
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(self._path)) as source:
+            file = self._open(source)
+            batches = map(file.get_batch, range(file.num_record_batches)) if self._is_file else file
+            for batch in batches:
+                yield batch.select(self.schema.names)
+
+
+class CsvReader(BaseReader):
+    """CSV, every column as text; an empty cell is null."""
+
+    def __init__(self, path: Path, label: str, encoding: str | None) -> None:
+        self._path = path
+        self.encoding = named_encoding(encoding) if encoding else detect_encoding(path, label)
+        self._header, self._delimiter = self._read_header(label)
+        super().__init__(label, pa.schema([(name, pa.string()) for name in self._header]))
+
+    def _read_header(self, label: str) -> tuple[list[str], str]:
+        try:
+            with open_utf8(self._path, self.encoding) as stream:
+                text = stream.read(_HEADER_BYTES).decode("utf-8", errors="ignore")
+        except (UnicodeError, pa.ArrowInvalid):
+            raise encoding_error(label, self.encoding) from None
+        line = text.lstrip("\r\n").split("\n", 1)[0]
+        delimiter = max(",\t;", key=line.count)  # the comma where none occurs
+        header = next((row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row), [])
+        if not any(name.strip() for name in header):
+            raise DataError(
+                zh=f"{label}：文件为空，没有表头", en=f"{label}: the file is empty, it has no header"
+            )
+        named = [name or f"column_{i}" for i, name in enumerate(header, 1)]
+        _refuse_repeated(label, named)
+        return named, delimiter
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        bad_rows: list[pa.csv.InvalidRow] = []
+
+        def refuse(row: pa.csv.InvalidRow) -> str:
+            bad_rows.append(row)
+            return "error"
+
+        try:
+            with open_utf8(self._path, self.encoding) as stream:
+                yield from self._open(stream, refuse)
+        except (pa.ArrowInvalid, UnicodeError) as error:
+            if bad_rows:
+                raise self._ragged(bad_rows[0]) from None
+            if isinstance(error, UnicodeError) or "UTF8" in str(error):
+                raise encoding_error(self.label, self.encoding) from None
+            raise DataError(
+                zh=f"{self.label}：CSV 无法解析：{error}",
+                en=f"{self.label}: the CSV cannot be parsed: {error}",
+            ) from error
+
+    def _open(self, stream: pa.NativeFile, refuse: Any) -> pa.csv.CSVStreamingReader:
+        return pa.csv.open_csv(
+            stream,
+            # Without threads the parser knows the numbers of its rows.
+            pa.csv.ReadOptions(
+                use_threads=False, block_size=_CSV_BLOCK, column_names=self._header, skip_rows_after_names=1
+            ),
+            pa.csv.ParseOptions(
+                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse
+            ),
+            pa.csv.ConvertOptions(
+                column_types={name: pa.string() for name in self._header},
+                include_columns=self.schema.names,
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
+
+    def _ragged(self, row: pa.csv.InvalidRow) -> DataError:
+        # The row itself is not shown: it may hold personal data.
+        return DataError(
+            zh=f"{self.label} 第 {row.number} 行：应有 {row.expected_columns} 列，"
+            f"实有 {row.actual_columns} 列",
+            en=f"{self.label} row {row.number}: {row.actual_columns} columns instead of "
+            f"{row.expected_columns}",
+        )
+
+
+def _refuse_repeated(label: str, names: Sequence[str]) -> None:
+    repeated = [name for name, number in Counter(names).items() if number > 1]
+    if repeated:
+        raise DataError(
+            zh=f"{label}：列名重复：{'、'.join(repeated[:5])}",
+            en=f"{label}: column names repeat: {', '.join(repeated[:5])}",
+        )

@@ -1,0 +1,302 @@
+"""Opening records: which reader a file needs, which columns are kept, and one stream of batches."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+from grouper.errors import DataError, UsageError
+from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
+from grouper.records.jsonfile import JsonLinesReader, first_object, json_encoding, objects
+from grouper.records.normalise import refuse_numbers
+from grouper.records.readers import ArrowReader, CsvReader, ParquetReader, Reader
+from grouper.records.schema import CODE_FIELDS
+from grouper.records.settlement_list import (
+    FlatTablesReader,
+    SettlementJsonReader,
+    is_ignored,
+    message_nodes,
+    table_kind,
+)
+
+FORMATS = ("parquet", "arrow", "csv", "jsonl", "json", "xlsx")
+_SUFFIXES = {
+    ".parquet": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".ipc": "arrow", ".feather": "arrow", ".arrows": "arrow",
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+    ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx",
+}  # fmt: skip
+_STDIN = "-"
+
+
+def open_records(
+    paths: Sequence[str | Path] | str | Path,
+    *,
+    layout: str | None = None,
+    columns: ColumnMap | None = None,
+    file_format: str | None = None,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+    batch_rows: int = 250_000,
+    keep_personal: bool = False,
+) -> RecordSource:
+    """Open files (or a folder, or "-" for standard input) as one stream of records.
+
+    Several files must have the same columns; their rows follow each other. The tables of a
+    settlement list (setlinfo, diseinfo, oprninfo …) are joined instead. ``columns`` is a map
+    that the user wrote; else ``layout`` names a known one; else it is found from the header.
+    Raises UsageError for a call that cannot be carried out, DataError for a file that cannot be
+    read or whose codes are numbers.
+    """
+    if file_format is not None and file_format not in FORMATS:
+        raise UsageError(
+            zh=f"未知的文件格式 {file_format!r}（--format）；可用：{'、'.join(FORMATS)}",
+            en=f"unknown file format {file_format!r} (--format); known are {', '.join(FORMATS)}",
+        )
+    spools: list[Path] = []
+    try:
+        files = _expand([paths] if isinstance(paths, str | Path) else paths, file_format, spools)
+        readers = [_open_file(path, label, file_format, encoding, sheet) for path, label in files]
+        if columns is None and layout in (None, "settlement-list"):
+            readers = _join_tables(readers, [path for path, _ in files], layout)
+        return RecordSource(readers, layout, columns, batch_rows, keep_personal, spools)
+    except BaseException:
+        _remove(spools)
+        raise
+
+
+class RecordSource:
+    """An opened stream of records; a context manager.
+
+    ``schema`` are the kept source columns, ``dropped`` those left out as personal data,
+    ``columns`` the map from canonical fields, ``paths`` what was opened, ``num_rows`` their rows
+    (None where counting would mean reading). ``counts`` is what the readers themselves
+    normalised, complete when the batches have been read.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        layout: str | None,
+        columns: ColumnMap | None,
+        batch_rows: int,
+        keep_personal: bool,
+        spools: list[Path],
+    ) -> None:
+        self._readers, self._batch_rows, self._spools = readers, batch_rows, spools
+        header = readers[0].schema.names
+        try:
+            self.columns = _bind(header, layout, columns)
+        except UsageError as error:
+            label = readers[0].label
+            raise UsageError(zh=f"{label}：{error.zh}", en=f"{label}: {error.en}") from error
+        self.layout = self.columns.layout
+        self.paths = [reader.label for reader in readers]
+        self.dropped = () if keep_personal else self.columns.drop
+        self._keep = [name for name in header if name not in self.dropped]
+        for reader in readers:
+            names = self._same_names(reader, header)
+            reader.select([names[name] for name in self._keep], _renamed(self.columns, names))
+        self.schema = self._unified()
+        for field in CODE_FIELDS:
+            for name in self.columns.fields[field].columns if field in self.columns.fields else ():
+                refuse_numbers(name, self.schema.field(name).type, field, f"{self.paths[0]} ")
+        known = [reader.num_rows for reader in readers]
+        self.num_rows = sum(n for n in known if n is not None) if None not in known else None
+        self.counts: Counter[str] = Counter()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in order, in batches of at most ``batch_rows``, with the columns of ``schema``."""
+        self.counts.clear()
+        for reader in self._readers:
+            reader.counts.clear()
+            for batch in reader.batches(self._batch_rows):
+                aligned = self._aligned(batch)
+                for start in range(0, aligned.num_rows, self._batch_rows):
+                    yield aligned.slice(start, self._batch_rows)
+            self.counts.update(reader.counts)
+
+    def close(self) -> None:
+        """Remove what was kept of standard input."""
+        _remove(self._spools)
+
+    def __enter__(self) -> RecordSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _same_names(self, reader: Reader, header: Sequence[str]) -> dict[str, str]:
+        """Name in the first file -> name in this file, which may differ in case."""
+        theirs = {fold(name): name for name in reader.schema.names}
+        ours = {fold(name): name for name in header}
+        for name in (ours.keys() - theirs.keys()) | (theirs.keys() - ours.keys()):
+            lacking, other = (reader, self._readers[0]) if name in ours else (self._readers[0], reader)
+            column = ours.get(name) or theirs[name]
+            raise DataError(
+                zh=f"{lacking.label} 没有列 {column!r}，而 {other.label} 有；一起读取的文件须有相同的列",
+                en=f"{lacking.label} has no column {column!r}, but {other.label} has; files that are read "
+                "together must have the same columns",
+            )
+        return {name: theirs[folded] for folded, name in ours.items()}
+
+    def _unified(self) -> pa.Schema:
+        fields = list(self._readers[0].schema)
+        for reader in self._readers[1:]:
+            for i, theirs in enumerate(reader.schema):
+                ours = fields[i]
+                try:
+                    both = [pa.schema([ours]), pa.schema([theirs.with_name(ours.name)])]
+                    fields[i] = pa.unify_schemas(both, promote_options="permissive").field(0)
+                except (pa.ArrowInvalid, pa.ArrowTypeError):
+                    raise DataError(
+                        zh=f"{reader.label}：列 {ours.name!r} 的类型 {theirs.type} "
+                        f"与前面文件的 {ours.type} 不一致",
+                        en=f"{reader.label}: column {ours.name!r} has the type {theirs.type}, in the files "
+                        f"before it {ours.type}",
+                    ) from None
+        return pa.schema(fields)
+
+    def _aligned(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if batch.schema.equals(self.schema):
+            return batch
+        arrays = [
+            array if array.type == field.type else array.cast(field.type)
+            for array, field in zip(batch.columns, self.schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _bind(header: Sequence[str], layout: str | None, columns: ColumnMap | None) -> ColumnMap:
+    if columns is not None:
+        return columns.bind(header)
+    return layout_map(layout, header) if layout is not None else detect_layout(header)
+
+
+def _renamed(columns: ColumnMap, names: dict[str, str]) -> ColumnMap:
+    fields = {
+        field: source._replace(columns=tuple(names[column] for column in source.columns))
+        for field, source in columns.fields.items()
+    }
+    return ColumnMap(columns.layout, fields)
+
+
+def _expand(
+    paths: Sequence[str | Path], file_format: str | None, spools: list[Path]
+) -> list[tuple[Path, str]]:
+    """The files to read with the names that errors call them by; folders give their data files."""
+    files: list[tuple[Path, str]] = []
+    for given in paths:
+        if str(given) == _STDIN:
+            if file_format is None:
+                raise UsageError(
+                    zh="从标准输入读取时须用 --format 指定格式（csv、jsonl、json、parquet、arrow）",
+                    en="reading from standard input needs --format (csv, jsonl, json, parquet or arrow)",
+                )
+            spools.append(_spool())
+            files.append((spools[-1], "<stdin>"))
+            continue
+        path = Path(given)
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+            files += [(p, str(p)) for p in inside]
+        else:
+            files.append((path, str(path)))
+    if not files:
+        raise UsageError(zh="没有可读的输入文件", en="there are no input files")
+    return files
+
+
+def _spool() -> Path:
+    """Standard input in a temporary file: most formats are read from both ends, or twice."""
+    with tempfile.NamedTemporaryFile(prefix="grouper-", delete=False) as target:
+        shutil.copyfileobj(sys.stdin.buffer, target)
+    return Path(target.name)
+
+
+def _remove(spools: list[Path]) -> None:
+    while spools:
+        with suppress(OSError):
+            spools.pop().unlink()
+
+
+def _open_file(
+    path: Path, label: str, file_format: str | None, encoding: str | None, sheet: str | int | None
+) -> Reader:
+    kind = file_format or _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(
+            zh=f"{label}：无法从扩展名判断格式；请用 --format 指定（{'、'.join(FORMATS)}）",
+            en=f"{label}: the format cannot be told from the file name; name it with --format "
+            f"({', '.join(FORMATS)})",
+        )
+    try:
+        if kind == "parquet":
+            return ParquetReader(path, label)
+        if kind == "arrow":
+            return ArrowReader(path, label)
+        if kind == "csv":
+            return CsvReader(path, label, encoding)
+        if kind == "xlsx":
+            from grouper.records.excel import ExcelReader
+
+            return ExcelReader(path, label, sheet)
+        return _open_json(path, label, encoding, array=kind == "json")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(
+            zh=f"{label} 无法打开：{reason}", en=f"{label} cannot be opened: {reason}"
+        ) from error
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            zh=f"{label}：不是有效的 {kind} 文件：{error}", en=f"{label}: not a valid {kind} file: {error}"
+        ) from error
+
+
+def _open_json(path: Path, label: str, encoding: str | None, *, array: bool) -> Reader:
+    found = objects(path, label, json_encoding(path, label, encoding))
+    first = first_object(found)
+    if first is not None and message_nodes(first) is not None:
+        return SettlementJsonReader(path, label, encoding)
+    return JsonLinesReader(path, label, encoding, array=array)
+
+
+def _join_tables(readers: list[Reader], paths: list[Path], layout: str | None) -> list[Reader]:
+    """The tables of one settlement list as one reader; any other readers as they are."""
+    if any(isinstance(reader, SettlementJsonReader) for reader in readers):
+        return readers
+    kinds = [table_kind(reader, path) for reader, path in zip(readers, paths, strict=True)]
+    if not {"setlinfo", "diseinfo", "oprninfo"} & set(kinds) or (layout is None and None in kinds):
+        return readers
+    if len(readers) == 1 and layout is None and _has_diagnoses(readers[0]):
+        return readers
+    tables: dict[str, Reader] = {}
+    for reader, kind in zip(readers, kinds, strict=True):
+        if kind is None or kind in tables:
+            raise UsageError(
+                zh=f"{reader.label}：" + ("不是结算清单的分表" if kind is None else f"{kind} 表出现了两次"),
+                en=f"{reader.label}: "
+                + ("not a table of the settlement list" if kind is None else f"a second table {kind}"),
+            )
+        if not is_ignored(kind):
+            tables[kind] = reader
+    return [FlatTablesReader(tables)]
+
+
+def _has_diagnoses(reader: Reader) -> bool:
+    try:
+        detect_layout(reader.schema.names)
+    except UsageError:
+        return False
+    return True

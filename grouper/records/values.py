@@ -1,0 +1,228 @@
+"""Reading single values from text: numbers, dates, durations, sex, way of discharge.
+
+Each parser takes one text and gives a :class:`Parsed`. They run once for each distinct
+text of a batch, so they may be thorough.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+from typing import Any, NamedTuple
+
+from grouper.paths import tables_dir
+
+# Texts that stand for "no value", after full-width characters are made half-width.
+BLANKS = frozenset(
+    ["", "-", "--", "---", "—", "——", "/", "\\", "\\N", "NULL", "Null", "null", "(null)",
+     "None", "none", "NaN", "nan", "NA", "N/A", "n/a"]
+)  # fmt: skip
+MIN_YEAR, MAX_YEAR = 1880, 2100
+DAYS_PER_MONTH = 365.25 / 12
+
+# Hours, minutes and perhaps seconds at the end of a date, as RE2 and Python both read it.
+_CLOCK = (
+    r"(?:[01]?[0-9]|2[0-3])(?::[0-5]?[0-9](?::[0-5]?[0-9](?:\.[0-9]+)?)?(?:\+08:?00)?"
+    r"|时[0-5]?[0-9]分(?:[0-5]?[0-9]秒)?)$"
+)
+TIME_AFTER_BLANK = r"[T\s]\s*" + _CLOCK
+_TIME = re.compile(r"(?:[T\s]\s*|(?<=日))" + _CLOCK)
+_COMPACT_TIME = re.compile(r"(?<=^\d{8})\s?T?(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(?:\.\d+)?)?$")
+_DATE = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d\d)(\d\d))")
+_NUMBER = re.compile(r"([+-]?\d+)(?:\.(\d*))?")
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
+_DURATION = re.compile(r"(\d+)/(\d+)/(\d+)|(?:(\d+)天)?(?:(\d+)小?时)?(?:(\d+)分钟?)?")
+_MONTHS = re.compile(r"(?:(\d+)(?:\s+|\+|月|个月))?(\d{1,2})/30|(\d+(?:\.\d+)?)(?:个?月)?")
+
+
+class Parsed(NamedTuple):
+    """A value or None, whether the text was there but not understood, and what was normalised."""
+
+    value: Any
+    bad: bool = False
+    note: str = ""
+
+
+MISSING = Parsed(None)
+BLANK_MARKER = Parsed(None, note="blank-marker")
+NOT_UNDERSTOOD = Parsed(None, bad=True)
+
+Parser = Callable[[str], Parsed]
+
+
+def clean(text: str) -> tuple[str, str]:
+    """``text`` without blanks at its ends and with half-width characters, and a note if they changed."""
+    text = text.strip()
+    if text.isascii():
+        return text, ""
+    normal = unicodedata.normalize("NFKC", text).strip()
+    return normal, "full-width" if normal != text else ""
+
+
+def blank(text: str) -> Parsed | None:
+    """What a cleaned text that stands for "no value" gives; None for any other text."""
+    if text == "":
+        return MISSING
+    return BLANK_MARKER if text in BLANKS else None
+
+
+def integer(low: int, high: int, units: str = "", *, zero_is_missing: bool = False) -> Parser:
+    """A parser of whole numbers from ``low`` to ``high``, with one of ``units`` (joined by |) allowed."""
+    unit = re.compile(rf"\s*(?:{units})$") if units else None
+
+    def parse(text: str) -> Parsed:
+        text, note = clean(text)
+        if (nothing := blank(text)) is not None:
+            return nothing
+        if unit is not None and (bare := unit.sub("", text)) != text:
+            text, note = bare, note or "unit-text"
+        match = _NUMBER.fullmatch(text.replace(" ", ""))
+        if match is None or (match[2] or "0").strip("0"):
+            return NOT_UNDERSTOOD
+        value = int(match[1])
+        if zero_is_missing and value == 0:
+            return Parsed(None, note="zero-as-missing")
+        if not low <= value <= high:
+            return NOT_UNDERSTOOD
+        return Parsed(value, note=note or ("decimal-integer" if "." in text else ""))
+
+    return parse
+
+
+def newborn_weight(low: int, high: int) -> Parser:
+    """A parser of birth weights in grams; several weights in one text give none of them."""
+    one = integer(low, high, "g|克", zero_is_missing=True)
+
+    def parse(text: str) -> Parsed:
+        parts = [part for part in re.split(r"[,;，；、|]", text) if blank(clean(part)[0]) is None]
+        if len(parts) < 2:
+            return one(parts[0] if parts else text)
+        parsed = [one(part) for part in parts]
+        if any(part.bad for part in parsed):
+            return NOT_UNDERSTOOD
+        return Parsed(None, note="several-birth-weights")
+
+    return parse
+
+
+def parse_date(text: str) -> Parsed:
+    """A date, with or without a time of day, which is checked and left out.
+
+    Notations: 2025-01-31, 2025/1/31, 2025.1.31, 20250131, 2025年1月31日; times 8:05[:30],
+    080530 or 8时5分. Years outside 1880-2100 are not understood.
+    """
+    text, note = clean(text)
+    if (nothing := blank(text)) is not None:
+        return nothing
+    text = _COMPACT_TIME.sub("", _TIME.sub("", text))
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return NOT_UNDERSTOOD
+    year, month, day = (int(part) for part in match.groups() if part and part.isdigit())
+    try:
+        value = date(year, month, day)
+    except ValueError:
+        return NOT_UNDERSTOOD
+    if not MIN_YEAR <= year <= MAX_YEAR:
+        return NOT_UNDERSTOOD
+    return Parsed(value, note=note)
+
+
+def hours(factor: float) -> Parser:
+    """A parser of durations: plain numbers times ``factor``, or days/hours/minutes, in hours."""
+
+    def parse(text: str) -> Parsed:
+        text, note = clean(text)
+        if (nothing := blank(text)) is not None:
+            return nothing
+        if _DECIMAL.fullmatch(text):
+            value = float(text) * factor
+            return Parsed(value, note=note) if value >= 0 else NOT_UNDERSTOOD
+        match = _DURATION.fullmatch(text.replace(" ", ""))
+        if match is None:
+            return NOT_UNDERSTOOD
+        day, hour, minute = (
+            int(part or 0) for part in (match.groups()[:3] if match[1] else match.groups()[3:])
+        )
+        return Parsed(day * 24 + hour + minute / 60, note="duration-text")
+
+    return parse
+
+
+def months_as_days(text: str) -> Parsed:
+    """An age in months as days: 2.5, "2 15/30" or 15/30; the fraction counts in thirtieths of a month.
+
+    Whole months count 365.25/12 days each, rounded down together.
+    """
+    text, _ = clean(text)
+    if (nothing := blank(text)) is not None:
+        return nothing
+    match = _MONTHS.fullmatch(text)
+    if match is None:
+        return NOT_UNDERSTOOD
+    if match[3]:
+        whole = int(float(match[3]))
+        days = round((float(match[3]) - whole) * 30)
+    else:
+        whole, days = int(match[1] or 0), int(match[2])
+    value = int(whole * DAYS_PER_MONTH) + days
+    return Parsed(value, note="age-from-months") if value <= 366 and days <= 30 else NOT_UNDERSTOOD
+
+
+def plain_text(text: str) -> Parsed:
+    """Text without blanks at its ends."""
+    text = text.strip()
+    return blank(clean(text)[0]) or Parsed(text)
+
+
+def parse_sex(text: str) -> Parsed:
+    """1 male, 2 female; unknown and not stated are missing."""
+    return _coded(text, _sexes())
+
+
+def parse_discharge_way(text: str) -> Parsed:
+    """1-5 or 9, as a code (1, 01, 1.0) or as the label of the code list."""
+    return _coded(text, _discharge_ways())
+
+
+def _coded(text: str, values: dict[str, int | None]) -> Parsed:
+    text, note = clean(text)
+    if (nothing := blank(text)) is not None:
+        return nothing
+    number = _NUMBER.fullmatch(text)
+    key = str(int(number[1])) if number and not (number[2] or "0").strip("0") else text.casefold()
+    if key not in values:
+        return NOT_UNDERSTOOD
+    value = values[key]
+    if value is None:
+        return Parsed(None, note="not-stated")
+    return Parsed(value, note=note or ("label" if key == text.casefold() and not key.isdigit() else ""))
+
+
+def _code_list(name: str) -> list[tuple[str, str, str]]:
+    path = tables_dir() / "records" / "code_values.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        return [(r["value"], r["zh"], r["en"]) for r in csv.DictReader(handle) if r["code_list"] == name]
+
+
+@cache
+def _sexes() -> dict[str, int | None]:
+    values: dict[str, int | None] = {}
+    for value, zh, en in _code_list("sex"):
+        number = int(value) if value in ("1", "2") else None
+        values |= {value: number, zh: number, zh + "的性别": number, en: number}
+    return values | {"男性": 1, "女性": 2, "m": 1, "f": 2, "u": None}
+
+
+@cache
+def _discharge_ways() -> dict[str, int | None]:
+    values: dict[str, int | None] = {}
+    for value, zh, en in _code_list("discharge_way"):
+        values |= {value: int(value), zh: int(value), en.casefold(): int(value)}
+        for part in zh.split("/")[:1]:  # 医嘱转社区卫生服务机构/乡镇卫生院 is often cut at the slash
+            values[part] = int(value)
+    return values

@@ -1,0 +1,99 @@
+"""Fixtures that many tests share: loaded schemes and the conformance sample."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import grouper
+from grouper.api import Grouper
+
+DATA = Path(__file__).parent / "data"
+RECORD_COLUMNS = [
+    "record_id", "diagnoses", "procedures", "sex", "age_years", "age_days", "birth_weight_g", "los_days",
+    "discharge_way", "department", "icu_hours",
+]
+
+
+@cache
+def loaded(name: str) -> Grouper:
+    """A scheme with default options, compiled once for the whole run."""
+    return grouper.load_scheme(name)
+
+
+@cache
+def sample() -> pa.Table:
+    """The compact conformance sample: every group of every scheme at least once."""
+    return pq.read_table(DATA / "drg_conformance.parquet")
+
+
+def vectors(scheme: str) -> pa.Table:
+    """The sample records of one scheme."""
+    return sample().filter(pc.equal(sample()["scheme"], scheme))
+
+
+@pytest.fixture
+def scheme() -> Callable[[str], Grouper]:
+    return loaded
+
+
+def random_records(grouper_: Grouper, rng: random.Random, number: int) -> list[dict[str, Any]]:
+    """Records that reach deep into a scheme: codes drawn from the lists of one of its ADRGs, and others."""
+    scheme = grouper_.compiled.scheme
+    names = sorted(scheme.lists)
+    dx_lists = [n for n in names if ".dx" in n or "site" in n]
+    proc_lists = [n for n in names if ".proc" in n or n == "VALID"]
+    complications = sorted(scheme.complications)
+
+    def from_lists(pool: list[str], count: int) -> list[str]:
+        return [rng.choice(sorted_codes(scheme.id, rng.choice(pool))) for _ in range(count)]
+
+    records = []
+    for i in range(number):
+        prefix = rng.choice(names).split(".")[0]
+        own_dx = [n for n in dx_lists if n.startswith(prefix)] or dx_lists
+        own_proc = [n for n in proc_lists if n.startswith(prefix)] or proc_lists
+        diagnoses = from_lists(own_dx, 1) + from_lists(rng.choice([own_dx, dx_lists]), rng.randrange(4))
+        diagnoses += rng.sample(complications, rng.randrange(3))
+        procedures = from_lists(rng.choice([own_proc, proc_lists]), rng.choice([0, 0, 1, 1, 2, 3]))
+        age = rng.choice([0, 0, 0, 5, 6, 7, 14, 16, 17, 18, 40, 69, 70, 71, 90])
+        records.append({
+            "record_id": str(i),
+            "diagnoses": diagnoses,
+            "procedures": procedures,
+            "sex": rng.choice([1, 2]),
+            "age_years": age,
+            "age_days": rng.choice([0, 1, 28, 29, 100, 364]) if age == 0 else None,
+            "birth_weight_g": rng.choice([None, 0, 999, 1000, 1499, 1500, 1999, 2000, 2499, 2500]),
+            "los_days": rng.choice([1, 2, 4, 5, 7, 8, 13, 14, 59, 60, 61]),
+            "discharge_way": rng.choice([1, 2, 3, 4, 5, 9]),
+            "department": rng.choice(["ICU", "0302"]),
+            "icu_hours": rng.choice([0.0, 0.5, 1.0, 120.0, 120.5, 121.0]),
+        })
+    return records
+
+
+@cache
+def sorted_codes(scheme: str, name: str) -> list[str]:
+    return sorted(loaded(scheme).compiled.scheme.lists[name])
+
+
+def table_of(records: list[dict[str, Any]]) -> pa.Table:
+    """Records as a canonical Arrow table."""
+    return pa.Table.from_pylist(records, schema=SCHEMA)
+
+
+SCHEMA = pa.schema([
+    ("record_id", pa.string()), ("diagnoses", pa.list_(pa.string())), ("procedures", pa.list_(pa.string())),
+    ("sex", pa.int8()), ("age_years", pa.int16()), ("age_days", pa.int32()), ("birth_weight_g", pa.int32()),
+    ("los_days", pa.int32()), ("discharge_way", pa.int8()), ("department", pa.string()),
+    ("icu_hours", pa.float64()),
+])
