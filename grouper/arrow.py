@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +37,26 @@ def int32_array(values: memoryview, length: int) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), length, [None, pa.py_buffer(values)])
 
 
+def text_array(values: Sequence[str]) -> pa.Array:
+    """Texts as an Arrow array. Unlike ``pa.array`` this does not import pandas where it is installed."""
+    encoded = [value.encode() for value in values]
+    offsets = array("i", accumulate(map(len, encoded), initial=0))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def number_array(values: Sequence[float], kind: str = "d") -> pa.Array:
+    """Numbers as a float64 ("d") or int32 ("i") array; see :func:`text_array`."""
+    type_ = pa.float64() if kind == "d" else pa.int32()
+    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(array(kind, values))])
+
+
+def int32_field(column: pa.Array) -> memoryview:
+    """The values of an int32 column without nulls."""
+    values = view(column.buffers()[1], "i")
+    return values[column.offset : column.offset + len(column)] if values is not None else empty("i", 0)
+
+
 def number_field(column: pa.Array) -> memoryview:
     """A numeric column as float64 values with NaN for null."""
     if not column.type.equals(pa.float64()):
@@ -50,7 +73,7 @@ def text_field(column: pa.Array, texts: tuple[str, ...]) -> memoryview:
         column = column.dictionary_decode()
     if not pa.types.is_string(column.type):
         column = pc.cast(column, pa.string())
-    where = pc.fill_null(pc.index_in(column, value_set=pa.array(texts, pa.string())), -1)
+    where = pc.fill_null(pc.index_in(column, value_set=text_array(texts)), -1)
     numbers = pc.cast(where, pa.float64())
     return number_field(pc.if_else(pc.is_valid(column), numbers, pa.scalar(None, pa.float64())))
 

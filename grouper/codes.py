@@ -33,6 +33,7 @@ from grouper.arrow import INT32_LIMIT, empty, int32_array, list_parts, view
 from grouper.errors import DataError
 
 Kind = Literal["diagnosis", "procedure"]
+_REMEMBERED = 500_000  # odd texts that are kept, so that a file of rubbish does not fill the memory
 UNKNOWN = 0  # the id of a code that is in no list
 
 BLANK_TEXTS = frozenset({"", "-", "--", "—", "/", "\\", "NULL", "NONE", "NA", "N/A", "NAN", "无"})
@@ -99,6 +100,8 @@ class CodeBook:
         if found > 0:
             return Resolved(found, self.codes[found - 1], "")
         with self._lock:
+            if len(self._resolved) > _REMEMBERED:
+                self._resolved.clear()
             if raw not in self._resolved:
                 self._resolved[raw] = self._resolve(raw.decode("utf-8", "replace"))
             return self._resolved[raw]
@@ -166,19 +169,19 @@ class CodeBook:
         """
         if pa.types.is_dictionary(values.type):
             return self._dictionary_ids(values, counts)
-        ids = self._lookup(values)
+        ids, misses = self._lookup(values)
+        if not misses:
+            return ids
         found = int32_array(ids, len(values))
         missed = pc.equal(found, MISS)
-        if not pc.any(missed).as_py():
-            return ids
         encoded = _binary(values).filter(missed).dictionary_encode()
         resolved = [self.resolve(text) for text in encoded.dictionary.to_pylist()]
         self._count(encoded.indices, resolved, counts)
         replaced = pc.take(pa.array([r.id for r in resolved], pa.int32()), encoded.indices)
         return view(pc.replace_with_mask(found, missed, replaced).buffers()[1], "i")[: len(values)]
 
-    def _lookup(self, values: pa.Array) -> memoryview:
-        """Ids of plain texts, MISS where the exact text is not a code."""
+    def _lookup(self, values: pa.Array) -> tuple[memoryview, int]:
+        """Ids of plain texts, MISS where the exact text is not a code, and how many those are."""
         out = empty("i", len(values))
         kind = values.type
         if pa.types.is_null(kind):
@@ -188,28 +191,30 @@ class CodeBook:
         if pa.types.is_string_view(kind):
             chunks = [view(buffer) for buffer in buffers[2:]]
             views = view(buffers[1]) if buffers[1] is not None else empty("i", 0).cast("B")
-            lookup_views(self._index, views, chunks, view(buffers[0]), values.offset, len(values), out)
+            misses = lookup_views(self._index, views, chunks, view(buffers[0]), values.offset, len(values), out)
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
             letter = "i" if pa.types.is_string(kind) else "q"
             offsets = view(buffers[1], letter) if buffers[1] is not None else empty(letter, 0)
             text, validity = view(buffers[2]), view(buffers[0])
-            lookup_strings(self._index, offsets, text, validity, values.offset, len(values), out)
+            misses = lookup_strings(
+                self._index, offsets, text, validity, values.offset, len(values), out
+            )
         else:
             raise DataError(
                 zh=f"{self._zh()}编码应为文本，实为 {kind}；数值会丢失前导零，请在源文件中改为文本",
                 en=f"{self.kind} codes must be text, but they are {kind}; numbers lose leading zeros, "
                 "make the column text in the source",
             )
-        return out
+        return out, misses
 
     def _zh(self) -> str:
         return "诊断" if self.kind == "diagnosis" else "手术操作"
 
     def _dictionary_ids(self, values: pa.DictionaryArray, counts: Counter[str]) -> memoryview:
         dictionary = values.dictionary
-        table = self._lookup(dictionary)
+        table, misses = self._lookup(dictionary)
         resolved: dict[int, Resolved] = {}
-        for position, number in enumerate(table):
+        for position, number in enumerate(table) if misses else ():
             if number == MISS:
                 raw = _binary(dictionary.slice(position, 1))[0].as_py()
                 resolved[position] = self.resolve(raw)
@@ -246,6 +251,9 @@ class CodeBook:
         if last - first > INT32_LIMIT:
             raise DataError(zh="一个批次的编码超过 20 亿个", en="a batch has more than two billion codes")
         ids = self.ids(values.slice(first, last - first), counts)
+        if first == 0 and column.offset == 0 and offsets.format == "i" and not column.null_count:
+            if pc.min(int32_array(ids, len(ids))).as_py() not in (BLANK, None):
+                return offsets[: rows + 1], ids  # nothing to take out: used as they are
         out_offsets, out_ids = empty("i", rows + 1), empty("i", len(ids))
         left = compact(
             offsets, column.offset, rows, view(column.buffers()[0]), ids, first,

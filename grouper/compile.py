@@ -319,7 +319,7 @@ class _Compiler:
             lists = self.lists_of(kind)
             classes, of_code = _classes(lists, codes)
             list_words = max(1, (len(self.list_bits[kind]) + 63) // 64)
-            names = [[name for k, name in enumerate(lists) if mask >> k & 1] for mask in classes]
+            names = [_named(mask, list(lists)) for mask in classes]
             bits = self.list_bits[kind]
             tables[f"{kind}_class"] = of_code
             tables[f"{kind}_classes"] = len(classes)
@@ -348,12 +348,16 @@ class _Compiler:
         for name, codes in self.scheme.exclusions.items():
             for code in codes:
                 within.setdefault(code, []).append(numbers[name])
-        level, table, starts, tables = array("i"), array("i"), array("i", [0]), array("i")
-        for code in dx_codes:
-            levels, name = self.scheme.complications.get(code, (frozenset(), ""))
-            level.append((1 if "CC" in levels else 0) | (2 if "MCC" in levels else 0))
-            table.append(numbers.get(name, 0))
-            tables.extend(within.get(code, ()))
+        size = len(dx_codes)
+        level, table = array("i", bytes(4 * size)), array("i", bytes(4 * size))
+        starts, tables = array("i", [0]), array("i")
+        for position, code in enumerate(dx_codes):
+            if code in self.scheme.complications:
+                levels, name = self.scheme.complications[code]
+                level[position] = ("CC" in levels) | ("MCC" in levels) << 1
+                table[position] = numbers.get(name, 0)
+            if code in within:
+                tables.extend(within[code])
             starts.append(len(tables))
         return {"level": level, "table": table, "excluded_start": starts, "excluded": tables}
 
@@ -473,6 +477,16 @@ def _classes(lists: Mapping[str, frozenset[str]], codes: Sequence[str]) -> tuple
     numbers: dict[int, int] = {0: 0}
     of_code = array("i", [numbers.setdefault(masks.get(code, 0), len(numbers)) for code in codes])
     return list(numbers), of_code
+
+
+def _named(mask: int, names: Sequence[str]) -> list[str]:
+    """The names whose bits are set."""
+    held = []
+    while mask:
+        lowest = mask & -mask
+        held.append(names[lowest.bit_length() - 1])
+        mask ^= lowest
+    return held
 
 
 def _bits(value: int, words: int) -> array[int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.arrow import empty, int32_array, number_field, text_field
+from grouper.arrow import empty, int32_array, int32_field, number_array, number_field, text_array, text_field
 from grouper.codes import CodeBook, CodeOptions
 from grouper.compile import FIELDS, CompiledScheme
 from grouper.reasons import REASONS, STATUS_NAMES, Status
@@ -67,7 +67,7 @@ class Engine:
         self._reason_text = _table([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
         self._severity = _table(["none", "CC", "MCC"])
         self._warnings = _table(_WARNINGS)
-        self._codes = pa.array(["", *self.compiled.diagnoses], pa.string())
+        self._codes = text_array(["", *self.compiled.diagnoses])
 
     def numbers(
         self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
@@ -82,9 +82,7 @@ class Engine:
         dx_offsets, dx = self.diagnoses.row_ids(batch.column("diagnoses"), counts)
         proc_offsets, proc = self.procedures.row_ids(batch.column("procedures"), counts)
         outputs = [empty("i", rows) for _ in range(5)]
-        flag_buffer = None
-        if flags is not None and pc.any(pc.not_equal(flags, 0)).as_py():
-            flag_buffer = memoryview(bytes(pc.cast(flags, pa.int32()).buffers()[1])).cast("i")[flags.offset :]
+        flag_buffer = None if flags is None else int32_field(flags)
         self.compiled.kernel.group(
             rows, dx_offsets, dx, proc_offsets, proc, self._fields(batch), flag_buffer, *outputs
         )
@@ -102,26 +100,46 @@ class Engine:
                 fields.append(number_field(batch.column(column)))
         return fields
 
+    def row(self, numbers: Numbers, row: int) -> dict[str, str | None]:
+        """One row of the result columns as a dict, without building the columns."""
+        result, reason, severity, by, warnings = (column[row].as_py() for column in numbers)
+        tables = {
+            **{name: (table, result) for name, table in self._columns.items()},
+            "status": (self._status, reason), "reason": (self._reason, reason),
+            "reason_text": (self._reason_text, reason), "complication": (self._severity, severity),
+        }
+        values: dict[str, str | None] = {
+            name: texts[places[number].as_py()].as_py() if number >= 0 else None
+            for name, ((texts, places), number) in tables.items()
+        }
+        values["complication_by"] = self._codes[by].as_py() or None
+        values["warnings"] = _WARNINGS[warnings]
+        return values
+
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
         """The result columns of a batch of canonical columns."""
         counts: Counter[str] = Counter()
         numbers = self.numbers(batch, flags, counts)
         found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
-        by = pc.if_else(pc.equal(numbers.severity_by, 0), pa.scalar(None, pa.int32()), numbers.severity_by)
         columns = [_pick(self._columns[name], found) for name in ("mdc", "adrg", "drg", "drg_name")]
         columns += [_pick(table, numbers.reason) for table in (self._status, self._reason, self._reason_text)]
         columns.append(_pick(self._severity, numbers.severity))
-        columns.append(pa.DictionaryArray.from_arrays(by, self._codes, safe=False))
+        columns.append(self._code_column(numbers.severity_by))
         columns.append(_pick(self._warnings, numbers.warnings))
         tally = {REASONS[item["values"]].code: item["counts"] for item in pc.value_counts(numbers.reason).to_pylist()}
         return Grouped(columns, Counter(tally), counts)
+
+    def _code_column(self, ids: pa.Array) -> pa.Array:
+        """Diagnosis ids as a dictionary of just the codes that occur; null for 0."""
+        encoded = pc.dictionary_encode(pc.if_else(pc.equal(ids, 0), pa.scalar(None, pa.int32()), ids))
+        return pa.DictionaryArray.from_arrays(encoded.indices, pc.take(self._codes, encoded.dictionary))
 
 
 def _table(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
     """Distinct texts, and for each number the position of its text."""
     distinct = list(dict.fromkeys(values))
     where = {value: position for position, value in enumerate(distinct)}
-    return pa.array(distinct, pa.string()), pa.array([where[value] for value in values], pa.int32())
+    return text_array(distinct), number_array([where[value] for value in values], "i")
 
 
 def _pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:

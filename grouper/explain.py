@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from grouper.arrow import number_array, text_array
 from grouper.codes import Resolved
 from grouper.compile import FIELDS, CompiledScheme, Result
 from grouper.conditions import And, Condition, Count, In, to_text
-from grouper.drg import RESULT_COLUMNS, Engine
+from grouper.drg import Engine
 from grouper.errors import DataError, GrouperError
 from grouper.evaluate import Case, Evaluator, SeverityHit, Truth
 from grouper.schemes.model import Adrg, Drg
@@ -186,19 +187,18 @@ def _by_kernel(engine: Engine, record: Mapping[str, Any]) -> dict[str, str | Non
         value = record.get(column) or []
         return value.split("|") if isinstance(value, str) else list(value)
 
-    columns: dict[str, pa.Array] = {
-        name: pa.array([codes(name)], pa.list_(pa.string())) for name in ("diagnoses", "procedures")
-    }
+    columns: dict[str, pa.Array] = {}
+    for name in ("diagnoses", "procedures"):
+        values = text_array([code or "" for code in codes(name)])
+        columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
     for column in NUMBER_COLUMNS:
         if record.get(column) is not None:
-            columns[column] = pa.array([float(record[column])], pa.float64())
+            columns[column] = number_array([float(record[column])])
     if record.get("department") is not None:
-        columns["department"] = pa.array([record["department"]], pa.string())
-    flags = pa.array([int(record.get("flags", 0))], pa.int32())
-    grouped = engine.group(pa.RecordBatch.from_pydict(columns), flags)
-    return {
-        name: column[0].as_py() for name, column in zip(RESULT_COLUMNS, grouped.columns, strict=True)
-    }
+        columns["department"] = text_array([record["department"]])
+    flags = number_array([int(record.get("flags", 0))], "i")
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    return engine.row(engine.numbers(batch, flags), 0)
 
 
 def _must_agree(walked: Result | None, batch: Mapping[str, str | None]) -> None:

@@ -89,9 +89,6 @@ class Output:
         if self._part is None:
             self._file.flush()
             return
-        if good:
-            self._file.flush()
-            os.fsync(self._file.fileno())
         self._file.close()
         if good:
             os.replace(self._part, self.path)

@@ -11,7 +11,7 @@ import pandas
 import polars
 import pyarrow as pa
 import pytest
-from conftest import RECORD_COLUMNS, loaded, random_records, table_of, vectors
+from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

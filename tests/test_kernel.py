@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest import loaded, random_records, table_of
+from support import loaded, random_records, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -16,11 +16,11 @@ class CodeIndex:
 def lookup_strings(
     index: CodeIndex, offsets: Buffer, data: Buffer | None, validity: Buffer | None,
     start: int, length: int, out: Buffer,
-) -> None: ...
+) -> int: ...
 def lookup_views(
     index: CodeIndex, views: Buffer, buffers: Sequence[Buffer], validity: Buffer | None,
     start: int, length: int, out: Buffer,
-) -> None: ...
+) -> int: ...
 def take(
     ids: Buffer, indices: Buffer, width: int, signed: bool, validity: Buffer | None,
     start: int, length: int, out: Buffer,

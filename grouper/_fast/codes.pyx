@@ -144,12 +144,12 @@ def lookup_strings(
 ):
     """Ids of the values ``start … start + length`` of a utf8 or large_utf8 array.
 
-    ``out`` receives an id, BLANK for null and empty values, MISS for unknown ones.
-    Raises ValueError when an offset leaves the data.
+    ``out`` receives an id, BLANK for null and empty values, MISS for unknown ones; the number
+    of those is returned. Raises ValueError when an offset leaves the data.
     """
     _range(start, length, out.shape[0])
     if length == 0:
-        return
+        return 0
     if offsets.shape[0] < start + length + 1:
         raise ValueError("the offsets buffer is too short")
     cdef const uint8_t* bits = _bits(validity, start, length)
@@ -157,7 +157,7 @@ def lookup_strings(
     cdef const uint8_t* text = &data[0] if size else NULL
     cdef const offset_t* ends = &offsets[0]
     cdef int32_t* result = &out[0]
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, misses = 0
     cdef offset_t low, high
     cdef bint broken = False
     with nogil:
@@ -171,8 +171,10 @@ def lookup_strings(
                 result[i] = C_BLANK
             else:
                 result[i] = index.find(text + low, high - low)
+                misses += result[i] == C_MISS
     if broken:
         raise ValueError("a string offset is out of range")
+    return misses
 
 
 cdef struct Chunk:
@@ -187,11 +189,11 @@ def lookup_views(
     """As :func:`lookup_strings`, for a utf8_view array: 16-byte views and data buffers."""
     _range(start, length, out.shape[0])
     if length == 0:
-        return
+        return 0
     if views.shape[0] < 16 * (start + length):
         raise ValueError("the views buffer is too short")
     cdef const uint8_t* bits = _bits(validity, start, length)
-    cdef Py_ssize_t count = len(buffers), i
+    cdef Py_ssize_t count = len(buffers), i, misses = 0
     cdef Chunk* chunks = <Chunk*>calloc(count + 1, sizeof(Chunk))
     cdef const uint8_t[::1] chunk
     cdef const uint8_t* view
@@ -218,6 +220,7 @@ def lookup_views(
                     break
                 if size <= 12:
                     result[i] = index.find(view + 4, size)
+                    misses += result[i] == C_MISS
                     continue
                 memcpy(&number, view + 8, 4)
                 memcpy(&offset, view + 12, 4)
@@ -227,10 +230,12 @@ def lookup_views(
                     broken = True
                     break
                 result[i] = index.find(chunks[number].data + offset, size)
+                misses += result[i] == C_MISS
     finally:
         free(chunks)
     if broken:
         raise ValueError("a string view is out of range")
+    return misses
 
 
 def take(

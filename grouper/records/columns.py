@@ -12,8 +12,8 @@ import csv
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -280,10 +280,3 @@ def _no_such_column(column: str, field: str, header: Sequence[str]) -> UsageErro
         + (f" (did you mean {near[0]!r})" if near else "")
         + "; change the file given to --columns",
     )
-
-
-def with_columns(columns: ColumnMap, names: Iterable[str]) -> ColumnMap:
-    """``columns`` without the fields whose columns are not all among ``names``."""
-    known = set(names)
-    kept = {f: s for f, s in columns.fields.items() if known.issuperset(s.columns)}
-    return replace(columns, fields=kept)

@@ -50,7 +50,7 @@ class ExcelReader(BaseReader):
         return _nullable(sheet.to_arrow())
 
     def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
-        for field in (*CODE_FIELDS, "department"):
+        for field in CODE_FIELDS:
             for name in columns.fields[field].columns if field in columns.fields else ():
                 self._refuse_numbers(name, field)
         dated = {c for f in DATE_FIELDS if f in columns.fields for c in columns.fields[f].columns}

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from grouper.errors import DataError
+from grouper.records.columns import fold
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.readers import BaseReader
 
@@ -80,7 +81,16 @@ def _broken(label: str, number: int) -> DataError:
     )
 
 
-class JsonLinesReader(BaseReader):
+class JsonReader(BaseReader):
+    """A file whose records may leave out fields without a value."""
+
+    def widen(self, fields: Iterable[pa.Field]) -> None:
+        """Add columns that other files have and this one leaves out, all null."""
+        known = {fold(name) for name in self._all.names}
+        self._all = self.schema = pa.schema([*self._all, *(f for f in fields if fold(f.name) not in known)])
+
+
+class JsonLinesReader(JsonReader):
     """Flat objects: one a line, or (``array``) an array of them.
 
     Opening reads the whole file once, because a field may first appear in its last line.
@@ -94,11 +104,12 @@ class JsonLinesReader(BaseReader):
         schema, rows = pa.schema([]), 0
         for block in self._blocks():
             part = self._parse(block, rows, None)
+            found = pa.schema([(field.name, _timeless(field.type)) for field in part.schema])
+            schema = self._unify(schema, found, rows)
             rows += part.num_rows
-            schema = self._unify(schema, pa.schema([(f.name, _settled(f.type)) for f in part.schema]))
         if not rows:
             raise DataError(zh=f"{label}：文件中没有记录", en=f"{label}: the file holds no records")
-        super().__init__(label, schema)
+        super().__init__(label, pa.schema([(field.name, _filled(field.type)) for field in schema]))
         self.num_rows = rows
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -154,21 +165,29 @@ class JsonLinesReader(BaseReader):
             "one type throughout, and codes must be text",
         )
 
-    def _unify(self, first: pa.Schema, second: pa.Schema) -> pa.Schema:
+    def _unify(self, before: pa.Schema, block: pa.Schema, rows_before: int) -> pa.Schema:
         try:
-            return pa.unify_schemas([first, second], promote_options="permissive")
+            return pa.unify_schemas([before, block], promote_options="permissive")
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataError(
-                zh=f"{self.label}：同一字段前后类型不一致：{error}",
-                en=f"{self.label}: a field changes its type within the file: {error}",
+                zh=f"{self.label}：从第 {rows_before + 1} 条记录起，同一字段的类型与前面不一致：{error}",
+                en=f"{self.label}: from record {rows_before + 1} on, a field is of another type than before: "
+                f"{error}",
             ) from error
 
 
-def _settled(type_: pa.DataType) -> pa.DataType:
-    """The inferred type, but texts that only look like times, and fields without values, as text."""
+def _timeless(type_: pa.DataType) -> pa.DataType:
+    """The inferred type, but text where texts were taken for times: the next one may not look so."""
     if pa.types.is_list(type_):
-        return pa.list_(_settled(type_.value_type))
-    return pa.string() if pa.types.is_timestamp(type_) or pa.types.is_null(type_) else type_
+        return pa.list_(_timeless(type_.value_type))
+    return pa.string() if pa.types.is_timestamp(type_) else type_
+
+
+def _filled(type_: pa.DataType) -> pa.DataType:
+    """Text for a field that has no value in the whole file."""
+    if pa.types.is_list(type_):
+        return pa.list_(_filled(type_.value_type))
+    return pa.string() if pa.types.is_null(type_) else type_
 
 
 def first_object(found: Iterable[dict[str, Any]]) -> dict[str, Any] | None:

@@ -254,7 +254,7 @@ class _Work:
             values = pc.coalesce(values, column.values)
             bad = scalars.either(bad, column.bad)
         if several is not None and (number := pc.sum(several).as_py()):
-            self.counts["birth-weight-several-birth-weights"] += number
+            self.counts["birth-weight-several"] += number
             values = pc.if_else(several, _NO_INT, values)
         return self._flagged(Column(values, bad), Flag.BAD_BIRTH_WEIGHT)
 

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from grouper.errors import DataError
 from grouper.records.columns import ColumnMap
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
+from grouper.records.scalars import is_number
 from grouper.records.schema import CODE_FIELDS
 
 _CSV_BLOCK = 16 << 20  # bytes of text that become one batch
@@ -73,6 +74,13 @@ class ParquetReader(BaseReader):
         self._dictionaries = [p for p in self._leaves if "." in p and p.partition(".")[0] in coded]
         with self._open() as file:
             self._all = file.schema_arrow.remove_metadata()
+            for name in coded:
+                if is_number(self._all.field(name).type) and _only_nulls(
+                    file.metadata, self._leaves.index(name)
+                ):
+                    # Some tools write an empty column of texts as one of numbers.
+                    empty = pa.field(name, pa.string())
+                    self._all = self._all.set(self._all.get_field_index(name), empty)
         super().select(keep, columns)
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -180,6 +188,12 @@ class CsvReader(BaseReader):
             en=f"{self.label} row {row.number}: {row.actual_columns} columns instead of "
             f"{row.expected_columns}",
         )
+
+
+def _only_nulls(metadata: pa.parquet.FileMetaData, leaf: int) -> bool:
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    statistics = [(group.column(leaf).statistics, group.num_rows) for group in groups]
+    return all(s is not None and s.has_null_count and s.null_count == rows for s, rows in statistics)
 
 
 def _refuse_repeated(label: str, names: Sequence[str]) -> None:

@@ -140,9 +140,9 @@ def dates(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
         return _text_dates(array, counts, prefix)
     if pa.types.is_timestamp(type_) and type_.tz is not None:
         array = pc.local_timestamp(array)
-    if not pa.types.is_date32(array.type):
-        # Truncates the time of day; floor() also for times before 1970.
-        array = pc.floor_temporal(array.cast(pa.timestamp("ms"), safe=False), unit="day").cast(pa.date32())
+    if pa.types.is_timestamp(array.type):
+        array = pc.floor_temporal(array, unit="day")  # a cast would round towards 1970
+    array = array.cast(pa.date32())
     days = integers(array.cast(pa.int32()), _MIN_DAY, _MAX_DAY, parse_date, counts, prefix)
     return Column(days.values.cast(pa.date32()), days.bad)
 

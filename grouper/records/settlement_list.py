@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 
 from grouper.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, Source, fold
-from grouper.records.jsonfile import Number, json_encoding, objects
+from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects
 from grouper.records.nodes import MADE, MADE_TYPES, NODES, made_columns
 from grouper.records.normalise import refuse_numbers
 from grouper.records.readers import BaseReader, Reader
 from grouper.records.scalars import is_number
 
-_MESSAGES_PER_BATCH = 20_000
+_MESSAGES_PER_BATCH = 4_000
 _KEYS = ("setl_id", "mdtrt_id")
 _IGNORED = ("opspdiseinfo", "bldinfo")  # outpatient diagnoses and blood: not used in grouping
 _CODES = {"diseinfo": ("diagnoses", "diag_code"), "oprninfo": ("procedures", "oprn_oprt_code")}
@@ -41,7 +41,7 @@ def message_nodes(message: Mapping[str, Any]) -> dict[str, Any] | None:
     return nodes if isinstance(info, Mapping) else None
 
 
-class SettlementJsonReader(BaseReader):
+class SettlementJsonReader(JsonReader):
     """4101 messages. Opening reads the file once: fields without a value are often left out."""
 
     def __init__(self, path: Path, label: str, encoding: str | None) -> None:
@@ -86,10 +86,12 @@ class SettlementJsonReader(BaseReader):
             entries = self._entries(messages, node, first)
             known = pa.array([isinstance(m.get(node), list | dict) for m in messages], pa.bool_())
             columns |= made_columns(node, entries, known, self.counts)
-        for name in self.schema.names:
-            if name not in columns:
+        for name, type_ in zip(self.schema.names, self.schema.types, strict=True):
+            if name not in columns and pa.types.is_string(type_):
                 key = fold(name)
                 columns[name] = pa.array([_text(info.get(key)) for info in infos], pa.string())
+            elif name not in columns:  # made of a node that only another file has
+                columns[name] = pa.nulls(len(messages), type_)
         return pa.RecordBatch.from_arrays([columns[n] for n in self.schema.names], schema=self.schema)
 
     def _entries(self, messages: list[dict[str, Any]], node: str, first: int) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from grouper.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
-from grouper.records.jsonfile import JsonLinesReader, first_object, json_encoding, objects
+from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
 from grouper.records.normalise import refuse_numbers
 from grouper.records.readers import ArrowReader, CsvReader, ParquetReader, Reader
 from grouper.records.schema import CODE_FIELDS
@@ -74,6 +74,24 @@ def open_records(
         raise
 
 
+def read_header(
+    path: str | Path,
+    file_format: str | None = None,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+) -> list[str]:
+    """The column names of one file, whatever its layout; for a map to be proposed.
+
+    Raises UsageError or DataError when the file cannot be opened.
+    """
+    spools: list[Path] = []
+    try:
+        (found, label), *_ = _expand([path], file_format, spools)
+        return _open_file(found, label, file_format, encoding, sheet).schema.names
+    finally:
+        _remove(spools)
+
+
 class RecordSource:
     """An opened stream of records; a context manager.
 
@@ -93,6 +111,7 @@ class RecordSource:
         spools: list[Path],
     ) -> None:
         self._readers, self._batch_rows, self._spools = readers, batch_rows, spools
+        _widen(readers)
         header = readers[0].schema.names
         try:
             self.columns = _bind(header, layout, columns)
@@ -182,6 +201,14 @@ def _bind(header: Sequence[str], layout: str | None, columns: ColumnMap | None) 
     if columns is not None:
         return columns.bind(header)
     return layout_map(layout, header) if layout is not None else detect_layout(header)
+
+
+def _widen(readers: Sequence[Reader]) -> None:
+    """Give JSON files the columns of each other: what has no value may be left out of them."""
+    if all(isinstance(reader, JsonReader) for reader in readers):
+        fields = [field for reader in readers for field in reader.schema]
+        for reader in readers:
+            reader.widen({fold(field.name): field for field in reversed(fields)}.values())  # type: ignore[attr-defined]
 
 
 def _renamed(columns: ColumnMap, names: dict[str, str]) -> ColumnMap:
@@ -279,7 +306,7 @@ def _join_tables(readers: list[Reader], paths: list[Path], layout: str | None) -
     kinds = [table_kind(reader, path) for reader, path in zip(readers, paths, strict=True)]
     if not {"setlinfo", "diseinfo", "oprninfo"} & set(kinds) or (layout is None and None in kinds):
         return readers
-    if len(readers) == 1 and layout is None and _has_diagnoses(readers[0]):
+    if all(_has_diagnoses(reader) for reader in readers):
         return readers
     tables: dict[str, Reader] = {}
     for reader, kind in zip(readers, kinds, strict=True):

@@ -104,7 +104,7 @@ def newborn_weight(low: int, high: int) -> Parser:
         parsed = [one(part) for part in parts]
         if any(part.bad for part in parsed):
             return NOT_UNDERSTOOD
-        return Parsed(None, note="several-birth-weights")
+        return Parsed(None, note="several")
 
     return parse
 
@@ -200,7 +200,7 @@ def _coded(text: str, values: dict[str, int | None]) -> Parsed:
     value = values[key]
     if value is None:
         return Parsed(None, note="not-stated")
-    return Parsed(value, note=note or ("label" if key == text.casefold() and not key.isdigit() else ""))
+    return Parsed(value, note=note or ("text" if key == text.casefold() and not key.isdigit() else ""))
 
 
 def _code_list(name: str) -> list[tuple[str, str, str]]:

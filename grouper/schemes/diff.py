@@ -63,7 +63,8 @@ def _mdcs(a: Scheme, b: Scheme) -> Iterator[Change]:
 
 
 def _adrgs(a: Scheme, b: Scheme) -> Iterator[Change]:
-    yield from _rows("adrg", *({x.variant: (x.name, (x.condition,)) for x in s.adrgs} for s in (a, b)))
+    rows = [{x.variant: (x.name, (x.condition,)) for x in scheme.adrgs} for scheme in (a, b)]
+    yield from _rows("adrg", rows[0], rows[1])
     old, new = _by_mdc(a.adrgs), _by_mdc(b.adrgs)
     for mdc in new:
         yield from _order("adrg", mdc, old.get(mdc, []), new[mdc])

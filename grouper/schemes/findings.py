@@ -46,7 +46,7 @@ def has_errors(findings: Iterable[Finding]) -> bool:
 
 def count_by_severity(findings: Iterable[Finding]) -> dict[str, int]:
     """Number of findings of each severity, all three named."""
-    counts = dict.fromkeys(SEVERITIES, 0)
+    counts: dict[str, int] = dict.fromkeys(SEVERITIES, 0)
     for finding in findings:
         counts[finding.severity] += 1
     return counts

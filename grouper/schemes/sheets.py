@@ -201,11 +201,10 @@ def _match(cells: Sequence[str], columns: Sequence[Column]) -> dict[str, int]:
         at.setdefault(plain_name(cell), index)
     places: dict[str, int] = {}
     for column in columns:
-        for header in column.headers:
-            index = at.get(plain_name(header))
-            if index is not None and index not in places.values():
-                places[column.key] = index
-                break
+        known = (at[name] for header in column.headers if (name := plain_name(header)) in at)
+        found = next((place for place in known if place not in places.values()), None)
+        if found is not None:
+            places[column.key] = found
     return places
 
 

@@ -180,7 +180,7 @@ def _lists(folder: Path, name: str, base: Mapping[str, frozenset[str]]) -> Lists
     return {key: codes for key, codes in lists.items() if codes}
 
 
-def used_lists(lists: Lists, conditions: Sequence[str]) -> Lists:
+def used_lists(lists: Mapping[str, frozenset[str]], conditions: Sequence[str]) -> Lists:
     """Without the inherited lists that no condition names."""
     used = set(KEPT)
     sites = False

@@ -376,7 +376,7 @@ def _check_rules(draft: Draft) -> None:
 def _scheme(draft: Draft, meta: Mapping[str, Any]) -> Scheme:
     order = {mdc.mdc: number for number, mdc in enumerate(draft.mdcs)}
     adrgs = tuple(sorted(draft.adrgs, key=lambda adrg: order[adrg.mdc]))
-    full = {**meta, "options": draft.options}
+    full = {**meta, **({"base": draft.base.id} if draft.base else {}), "options": draft.options}
     scheme = Scheme(
         id=meta["id"], name=meta["name"], meta=full, mdcs=tuple(draft.mdcs), adrgs=adrgs,
         drgs={a.variant: tuple(draft.drgs[a.variant]) for a in adrgs if draft.drgs.get(a.variant)},

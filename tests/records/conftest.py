@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from grouper.reasons import Flag
-from grouper.records import ColumnMap, Normaliser, NormaliseOptions, Source, open_records
+from grouper.records import ColumnMap, NormaliseOptions, Normaliser, Source, open_records
 
 
 class Read(NamedTuple):
@@ -62,8 +62,20 @@ def normalise() -> Callable[..., Read]:
             {name: c if isinstance(c, pa.Array) else pa.array(c) for name, c in given.items()}
         )
         sources = {name: Source((name,), transforms.get(name, "")) for name in given}
-        wanted = [f for f in ("sex", "age_years", "age_days", "birth_weight_g", "los_days", "discharge_way",
-                              "department", "icu_hours") if f in columns]  # fmt: skip
+        wanted = [
+            f
+            for f in (
+                "sex",
+                "age_years",
+                "age_days",
+                "birth_weight_g",
+                "los_days",
+                "discharge_way",
+                "department",
+                "icu_hours",
+            )
+            if f in columns
+        ]
         if "birth_date" in columns:
             wanted += [field for field in ("age_years", "age_days") if field not in wanted]
         if (options and options.stay != "given") and "los_days" not in wanted:

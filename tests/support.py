@@ -1,9 +1,8 @@
-"""Fixtures that many tests share: loaded schemes and the conformance sample."""
+"""What many tests share: loaded schemes, the conformance sample, random records."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
 
 import grouper
 from grouper.api import Grouper
@@ -38,11 +36,6 @@ def sample() -> pa.Table:
 def vectors(scheme: str) -> pa.Table:
     """The sample records of one scheme."""
     return sample().filter(pc.equal(sample()["scheme"], scheme))
-
-
-@pytest.fixture
-def scheme() -> Callable[[str], Grouper]:
-    return loaded
 
 
 def random_records(grouper_: Grouper, rng: random.Random, number: int) -> list[dict[str, Any]]:

@@ -1,0 +1,173 @@
+"""Measure the program: kernel rates, Parquet to grouped Parquet against the floor, cold start.
+
+    python benchmarks/run.py bench.parquet
+    python benchmarks/run.py bench.parquet --runs 9 --scheme zhejiang-2024
+
+Every measurement is a fresh process. Ratios are taken pair by pair, A B A B …, so that a
+machine whose speed drifts does not decide them; the median is printed, with the smallest
+and the largest. The floor reads and writes the same file and does nothing in between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+
+
+def _child(*arguments: str) -> dict[str, Any]:
+    """Run this file for one measurement and read its answer."""
+    command = [sys.executable, str(Path(__file__).resolve()), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{run.stderr}")
+    return json.loads(run.stdout)
+
+
+def _seconds(command: Sequence[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def paired(first: Callable[[], float], second: Callable[[], float], runs: int) -> list[float]:
+    """Ratios first / second, measured in turn after one warm-up of each."""
+    first(), second()
+    return [first() / second() for _ in range(runs)]
+
+
+def shown(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+# --- measurements, each in a process of its own ----------------------------------------------
+
+
+def measure_pipeline(source: Path, scheme: str, workers: int) -> dict[str, Any]:
+    """Seconds and peak memory of grouping the file through the public function."""
+    import pyarrow as pa
+
+    pa.set_cpu_count(workers)
+    pa.set_io_thread_count(workers)
+    import grouper
+
+    drg = grouper.load_scheme(scheme)
+    _ = drg.compiled.kernel
+    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
+        summary = grouper.group_files(drg, [source], Path(folder) / "grouped.parquet", workers=workers)
+    return {"seconds": summary.seconds, "rss": summary.peak_rss_mib, "rows": summary.rows}
+
+
+def measure_floor(source: Path, threads: int) -> dict[str, Any]:
+    sys.path.insert(0, str(HERE))
+    from floor import _inner
+
+    found = _inner(source, threads, None, None)
+    return {"seconds": found["seconds"], "rss": found["peak_rss_mib"], "rows": found["rows"]}
+
+
+def measure_kernel(source: Path, scheme: str) -> dict[str, Any]:
+    """Records a second: the kernel on ids, with codes from plain strings, and from dictionaries."""
+    from collections import Counter
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import grouper
+    from grouper.arrow import empty
+
+    pa.set_cpu_count(1)
+    engine = grouper.load_scheme(scheme).engine
+    columns = ["diagnoses", "procedures", *engine.compiled.fields]
+    plain = next(pq.ParquetFile(source).iter_batches(250_000, columns=columns))
+    coded = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
+    encoded = next(pq.ParquetFile(source, read_dictionary=coded).iter_batches(250_000, columns=columns))
+    rows, outputs = plain.num_rows, [empty("i", plain.num_rows) for _ in range(5)]
+
+    def ids(batch: pa.RecordBatch) -> list[memoryview]:
+        dx = engine.diagnoses.row_ids(batch["diagnoses"], Counter())
+        return [*dx, *engine.procedures.row_ids(batch["procedures"], Counter())]
+
+    ready, fields = ids(encoded), engine._fields(encoded)
+
+    def kernel(codes: list[memoryview]) -> None:
+        engine.compiled.kernel.group(rows, *codes, fields, None, *outputs)
+
+    rates = {}
+    for name, work in {
+        "kernel, int32 ids": lambda: kernel(ready),
+        "kernel from Arrow strings": lambda: kernel(ids(plain)),
+        "kernel from dictionaries": lambda: kernel(ids(encoded)),
+    }.items():
+        times = []
+        for _ in range(9):
+            start = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - start)
+        rates[name] = rows / statistics.median(times)
+    return rates
+
+
+# --- the report ------------------------------------------------------------------------------
+
+
+def report(source: Path, scheme: str, runs: int) -> None:
+    rates = _child("--inner", "kernel", str(source), "--scheme", scheme)
+    print(f"scheme {scheme}, {source.name}, {runs} pairs\n")
+    print("| what, one thread | records a second |\n|---|---|")
+    for name, rate in rates.items():
+        print(f"| {name} | {rate / 1e6:.1f} million |")
+    print("\n| Parquet to grouped Parquet | ratio to the floor: median (min to max) | peak memory, floor |")
+    print("|---|---|---|")
+    for workers in (1, 2):
+        memory: dict[str, float] = {}
+
+        def one(kind: str, workers: int = workers, memory: dict[str, float] = memory) -> float:
+            found = _child("--inner", kind, str(source), "--scheme", scheme, "--workers", str(workers))
+            memory[kind] = max(memory.get(kind, 0), found["rss"])
+            return found["seconds"]
+
+        ratios = paired(lambda: one("pipeline"), lambda: one("floor"), runs)  # noqa: B023
+        print(f"| {workers} thread{'s' * (workers > 1)} | {shown(ratios)} | "
+              f"{memory['pipeline']:.0f} MiB, {memory['floor']:.0f} MiB |")
+    polars = [sys.executable, "-c", "import polars"]
+    tool = [sys.executable, "-m", "grouper"]
+    print("\n| cold start | ratio to `python -c \"import polars\"` |\n|---|---|")
+    for name, command in {
+        "grouper --help": [*tool, "--help"],
+        "grouper explain": [*tool, "explain", "--scheme", scheme, "--dx", "I63.900", "--sex", "1", "--age", "70"],
+    }.items():
+        ratios = paired(lambda c=command: _seconds(c), lambda: _seconds(polars), runs)
+        print(f"| {name} | {shown(ratios)} |")
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("source", type=Path, help="Parquet file of benchmarks/generate.py")
+    parser.add_argument("--scheme", default="chs-drg-2.0")
+    parser.add_argument("--runs", type=int, default=5, help="pairs; default 5")
+    parser.add_argument("--workers", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--inner", choices=["kernel", "pipeline", "floor"], help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.inner == "kernel":
+        print(json.dumps(measure_kernel(args.source, args.scheme)))
+    elif args.inner == "pipeline":
+        print(json.dumps(measure_pipeline(args.source, args.scheme, args.workers)))
+    elif args.inner == "floor":
+        print(json.dumps(measure_floor(args.source, args.workers)))
+    else:
+        report(args.source, args.scheme, args.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""``python -m grouper`` is the command ``grouper``."""
+
+from grouper.commands import main
+
+main()

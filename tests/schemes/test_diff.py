@@ -1,0 +1,105 @@
+"""Differences of two schemes: none for equal ones, and every kind of change by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scheme_samples import small_scheme
+
+from grouper import icd
+from grouper.schemes.diff import SECTIONS, Change, diff, in_words
+from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
+
+SMALL = small_scheme()
+NAMES = {**icd.diagnoses(), **icd.procedures()}
+
+
+def drgs(**changed: tuple[Drg, ...]) -> dict[str, tuple[Drg, ...]]:
+    return {**SMALL.drgs, **changed}
+
+
+BR11, BR15 = SMALL.drgs["BR1"]
+CHANGES: dict[str, tuple[dict[str, Any], Change]] = {
+    "MDC entry": (
+        {"mdcs": (SMALL.mdcs[0], Mdc("MDCB", "神经系统", "any_dx in MDCB.dx"))},
+        Change("mdc", "MDCB", "condition", "principal_dx in MDCB.dx", "any_dx in MDCB.dx")),
+    "MDC order": ({"mdcs": SMALL.mdcs[::-1]},
+                  Change("mdc", "MDC", "order", "MDCA MDCB", "MDCB MDCA", added=("MDCB",))),
+    "ADRG added": ({"adrgs": (*SMALL.adrgs, Adrg("BZ1", "其他", "true"))},
+                   Change("adrg", "BZ1", "added", after="其他: true")),
+    "ADRG removed": ({"adrgs": SMALL.adrgs[1:]},
+                     Change("adrg", "AA1", "removed", before="移植: principal_proc in AA1.proc")),
+    "ADRG renamed": ({"adrgs": (replace(SMALL.adrgs[0], name="心脏移植"), *SMALL.adrgs[1:])},
+                     Change("adrg", "AA1", "renamed", "移植", "心脏移植")),
+    "ADRG condition": (
+        {"adrgs": (replace(SMALL.adrgs[0], condition="any_proc in AA1.proc"), *SMALL.adrgs[1:])},
+        Change("adrg", "AA1", "condition", "principal_proc in AA1.proc", "any_proc in AA1.proc")),
+    "ADRG order": ({"adrgs": (*SMALL.adrgs[:2], SMALL.adrgs[3], SMALL.adrgs[2])},
+                   Change("adrg", "MDCB", "order", "BQY BR1 BR2", "BQY BR2 BR1", added=("BR2",))),
+    "DRG added": ({"drgs": drgs(BR1=(BR11, Drg("BR13", "伴", "cc"), BR15))},
+                  Change("drg", "BR13", "added", after="伴: cc")),
+    "DRG removed": ({"drgs": drgs(BR1=(BR15,))},
+                    Change("drg", "BR11", "removed", before="脑出血，伴严重合并症或并发症: mcc")),
+    "DRG condition": ({"drgs": drgs(BR1=(replace(BR11, condition="mcc or cc"), BR15))},
+                      Change("drg", "BR11", "condition", "mcc", "mcc or cc")),
+    "DRG order": ({"drgs": drgs(BR1=(BR15, BR11))},
+                  Change("drg", "BR1", "order", "BR11 BR15", "BR15 BR11", added=("BR15",))),
+    "list": ({"lists": {**SMALL.lists, "BR2.dx": frozenset({"I63.900", "I64.x00"})}},
+             Change("list", "BR2.dx", "codes", added=("I64.x00",))),
+    "list removed": ({"lists": {k: v for k, v in SMALL.lists.items() if k != "BR2.dx"}},
+                     Change("list", "BR2.dx", "removed", removed=("I63.900",))),
+    "level": ({"complications": {"A40.900": (frozenset({"CC"}), "1")}},
+              Change("complication", "CC", "level", "MCC", "CC", added=("A40.900",))),
+    "complication removed": ({"complications": {}},
+                             Change("complication", "MCC", "removed", "MCC", "", added=("A40.900",))),
+    "exclusion": ({"exclusions": {"1": frozenset({"I61.100"})}},
+                  Change("exclusion", "1", "codes", "1", "1", added=("I61.100",), removed=("I61.000",))),
+    "option": ({"meta": {**SMALL.meta, "options": {"when_no_drg": "next", "retry_other_procedures": True}}},
+               Change("options", "retry_other_procedures", "value", "false", "true")),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_change_is_the_only_one_found(name: str) -> None:
+    parts, expected = CHANGES[name]
+    assert diff(SMALL, replace(SMALL, **parts)) == [expected]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_change_is_said_in_both_languages(name: str) -> None:
+    changed = replace(SMALL, **CHANGES[name][0])
+    for lang in ("zh", "en"):
+        heading, line = in_words(diff(SMALL, changed), NAMES, lang)
+        assert heading and CHANGES[name][1].key in line
+
+
+def test_equal_schemes_have_no_difference(shipped: Callable[[str], Scheme]) -> None:
+    assert diff(shipped("chs-drg-2.0"), shipped("chs-drg-2.0")) == []
+    assert [c.section for c in diff(shipped("chs-drg-2.0"), shipped("liaocheng-2025"))] == ["drg"] * 4
+
+
+def test_numbers_of_exclusion_tables_mean_nothing() -> None:
+    renumbered = replace(
+        SMALL,
+        complications={"A40.900": (frozenset({"MCC"}), "77")},
+        exclusions={"77": frozenset({"I61.000"})},
+    )
+    assert diff(SMALL, renumbered) == []
+
+
+def test_codes_are_counted_and_the_first_few_named(shipped: Callable[[str], Scheme]) -> None:
+    lines = in_words(diff(shipped("chs-drg-2.0"), shipped("guangxi-2024")), NAMES, "zh")
+    (lowered,) = [line for line in lines if line.strip().startswith("MCC → CC")]
+    assert "230" in lowered and "D02.200x002 肺原位癌" in lowered and lowered.endswith("…)")
+
+
+def test_a_difference_read_backwards_swaps_added_and_removed(shipped: Callable[[str], Scheme]) -> None:
+    a, b = shipped("chs-drg-1.1"), shipped("chs-drg-2.0")
+    there, back = diff(a, b), diff(b, a)
+    assert {c.section for c in there} == set(SECTIONS)
+    for section in ("adrg", "drg"):
+        added = {c.key for c in there if c.section == section and c.what == "added"}
+        assert added == {c.key for c in back if c.section == section and c.what == "removed"} != set()
