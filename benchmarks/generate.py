@@ -1,7 +1,7 @@
 """Make the benchmark file: synthetic discharge records in the canonical layout.
 
-    python benchmarks/generate.py bench.parquet
-    python benchmarks/generate.py bench-20m.parquet --rows 20000000
+python benchmarks/generate.py bench.parquet
+python benchmarks/generate.py bench-20m.parquet --rows 20000000
 """
 
 from __future__ import annotations

@@ -136,15 +136,28 @@ def report(source: Path, scheme: str, runs: int) -> None:
             memory[kind] = max(memory.get(kind, 0), found["rss"])
             return found["seconds"]
 
-        ratios = paired(lambda: one("pipeline"), lambda: one("floor"), runs)  # noqa: B023
-        print(f"| {workers} thread{'s' * (workers > 1)} | {shown(ratios)} | "
-              f"{memory['pipeline']:.0f} MiB, {memory['floor']:.0f} MiB |")
+        ratios = paired(lambda: one("pipeline"), lambda: one("floor"), runs)
+        print(
+            f"| {workers} thread{'s' * (workers > 1)} | {shown(ratios)} | "
+            f"{memory['pipeline']:.0f} MiB, {memory['floor']:.0f} MiB |"
+        )
     polars = [sys.executable, "-c", "import polars"]
     tool = [sys.executable, "-m", "grouper"]
-    print("\n| cold start | ratio to `python -c \"import polars\"` |\n|---|---|")
+    print('\n| cold start | ratio to `python -c "import polars"` |\n|---|---|')
     for name, command in {
         "grouper --help": [*tool, "--help"],
-        "grouper explain": [*tool, "explain", "--scheme", scheme, "--dx", "I63.900", "--sex", "1", "--age", "70"],
+        "grouper explain": [
+            *tool,
+            "explain",
+            "--scheme",
+            scheme,
+            "--dx",
+            "I63.900",
+            "--sex",
+            "1",
+            "--age",
+            "70",
+        ],
     }.items():
         ratios = paired(lambda c=command: _seconds(c), lambda: _seconds(polars), runs)
         print(f"| {name} | {shown(ratios)} |")

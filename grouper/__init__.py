@@ -33,8 +33,17 @@ _HOME = {
     "ReconciliationError": "grouper.errors",
 }
 __all__ = [
-    "DataError", "Grouper", "GrouperError", "Options", "ReconciliationError", "Summary", "TableError",
-    "UsageError", "__version__", "group_files", "load_scheme",
+    "DataError",
+    "Grouper",
+    "GrouperError",
+    "Options",
+    "ReconciliationError",
+    "Summary",
+    "TableError",
+    "UsageError",
+    "__version__",
+    "group_files",
+    "load_scheme",
 ]
 
 

@@ -205,7 +205,11 @@ def _attach(data: Any, parts: tuple[pa.Table, pa.Table]) -> Any:
     if kind in ("duckdb", "_duckdb") and not isinstance(data, pa.RecordBatchReader):
         return sys.modules["duckdb"].from_arrow(whole)
     if isinstance(data, pa.RecordBatch):
-        return whole.combine_chunks().to_batches()[0] if whole.num_rows else pa.RecordBatch.from_pylist([], whole.schema)
+        return (
+            whole.combine_chunks().to_batches()[0]
+            if whole.num_rows
+            else pa.RecordBatch.from_pylist([], whole.schema)
+        )
     return whole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,21 +15,30 @@ from grouper.errors import DataError
 INT32_LIMIT = 2**31 - 1
 
 
-def view(buffer: pa.Buffer | None, kind: str = "B") -> memoryview | None:
-    """A buffer as a flat memoryview of ``kind`` (a struct letter); a ragged end is cut off."""
-    if buffer is None:
-        return None
-    raw = memoryview(buffer).cast("B")
-    if kind == "B":
-        return raw
-    size = 8 if kind in "qdQ" else 4
-    return raw[: len(raw) // size * size].cast(kind)
+Kind = Literal["i", "q", "d"]  # int32, int64, float64
+_SIZES: dict[str, int] = {"i": 4, "q": 8, "d": 8}
 
 
-def empty(kind: str, length: int) -> memoryview:
-    """A writable buffer of ``length`` values of 4 or 8 bytes."""
-    size = 8 if kind in "qdQ" else 4
-    return memoryview(bytearray(size * length)).cast(kind)
+def raw(buffer: pa.Buffer | None) -> memoryview:
+    """The bytes of a buffer; none where there is no buffer."""
+    return memoryview(buffer if buffer is not None else b"").cast("B")
+
+
+def values_of(buffer: pa.Buffer | None, kind: Kind) -> memoryview[Any]:
+    """A buffer as a flat memoryview of numbers; a ragged end is cut off."""
+    size = _SIZES[kind]
+    whole = raw(buffer)
+    return whole[: len(whole) // size * size].cast(kind)
+
+
+def bitmap(buffer: pa.Buffer | None) -> memoryview | None:
+    """A validity bitmap, None where every value is valid."""
+    return None if buffer is None else raw(buffer)
+
+
+def empty(kind: Kind, length: int) -> memoryview[Any]:
+    """A writable buffer of ``length`` numbers, with whatever is in memory there."""
+    return memoryview(pa.allocate_buffer(_SIZES[kind] * length)).cast("B").cast(kind)
 
 
 def int32_array(values: memoryview, length: int) -> pa.Array:
@@ -53,8 +62,7 @@ def number_array(values: Sequence[float], kind: str = "d") -> pa.Array:
 
 def int32_field(column: pa.Array) -> memoryview:
     """The values of an int32 column without nulls."""
-    values = view(column.buffers()[1], "i")
-    return values[column.offset : column.offset + len(column)] if values is not None else empty("i", 0)
+    return values_of(column.buffers()[1], "i")[column.offset : column.offset + len(column)]
 
 
 def number_field(column: pa.Array) -> memoryview:
@@ -63,8 +71,7 @@ def number_field(column: pa.Array) -> memoryview:
         column = pc.cast(column, pa.float64())
     if column.null_count:
         column = pc.fill_null(column, float("nan"))
-    values = view(column.buffers()[1], "d")
-    return values[column.offset : column.offset + len(column)] if values is not None else empty("d", 0)
+    return values_of(column.buffers()[1], "d")[column.offset : column.offset + len(column)]
 
 
 def text_field(column: pa.Array, texts: tuple[str, ...]) -> memoryview:
@@ -92,9 +99,10 @@ def list_parts(column: pa.Array) -> tuple[memoryview, pa.Array]:
             zh=f"编码列的类型应为字符串列表，实为 {kind}",
             en=f"a code column must be a list of strings, but it is {kind}",
         )
-    offsets = view(column.buffers()[1], "i" if pa.types.is_list(kind) else "q")
-    if offsets is None or not len(offsets):
-        offsets = empty("i", column.offset + 1)  # an empty array may come without offsets
+    offsets = values_of(column.buffers()[1], "i" if pa.types.is_list(kind) else "q")
+    if not len(offsets):
+        # An empty array may come without offsets.
+        offsets = memoryview(bytearray(4 * (column.offset + 1))).cast("i")
     return offsets, column.values
 
 
@@ -115,5 +123,6 @@ def batches_of(data: Any) -> pa.RecordBatchReader:
         return data.to_arrow_reader()
     raise DataError(
         zh=f"无法读取类型 {type(data).__name__} 的数据：需要支持 Arrow 流接口的数据表",
-        en=f"cannot read data of type {type(data).__name__}: a dataframe with the Arrow stream interface is needed",
+        en=f"cannot read data of type {type(data).__name__}: a dataframe with the Arrow stream "
+        "interface is needed",
     )

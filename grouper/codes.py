@@ -29,7 +29,7 @@ from grouper._fast.codes import (
     lookup_views,
     take,
 )
-from grouper.arrow import INT32_LIMIT, empty, int32_array, list_parts, view
+from grouper.arrow import INT32_LIMIT, bitmap, empty, int32_array, int32_field, list_parts, raw, values_of
 from grouper.errors import DataError
 
 Kind = Literal["diagnosis", "procedure"]
@@ -43,12 +43,18 @@ ISSUES: dict[str, tuple[str, str]] = {
     "dagger": ("剑号/星号写法差异，已统一", "dagger and asterisk notation, written the standard way"),
     "crosswalk": ("临床版编码已转换为医保版", "clinical code converted to the insurance edition"),
     "zero-repaired": ("丢失的零已按 --repair-codes 补回", "lost zeros restored, as --repair-codes asks"),
-    "dagger-split": ("剑号星号组合不在编码版本中，按 --repair-codes 只用剑号编码",
-                     "the pair is not in the code edition; the dagger code alone is used, as --repair-codes asks"),
-    "lost-zero": ("手术操作编码疑似丢失零；核实后用 --repair-codes",
-                  "procedure codes that seem to have lost zeros; --repair-codes accepts the repair"),
-    "clinical": ("编码只见于临床版；若文件用临床版编码，请加 --codes clinical",
-                 "codes of the clinical edition; if the file uses it, add --codes clinical"),
+    "dagger-split": (
+        "剑号星号组合不在编码版本中，按 --repair-codes 只用剑号编码",
+        "the pair is not in the code edition; the dagger code alone is used, as --repair-codes asks",
+    ),
+    "lost-zero": (
+        "手术操作编码疑似丢失零；核实后用 --repair-codes",
+        "procedure codes that seem to have lost zeros; --repair-codes accepts the repair",
+    ),
+    "clinical": (
+        "编码只见于临床版；若文件用临床版编码，请加 --codes clinical",
+        "codes of the clinical edition; if the file uses it, add --codes clinical",
+    ),
     "unmapped": ("临床版编码没有对应的医保版编码", "clinical codes without an insurance code"),
     "unknown": ("编码不在编码版本和方案中", "codes that neither the edition nor the scheme knows"),
 }
@@ -178,7 +184,7 @@ class CodeBook:
         resolved = [self.resolve(text) for text in encoded.dictionary.to_pylist()]
         self._count(encoded.indices, resolved, counts)
         replaced = pc.take(pa.array([r.id for r in resolved], pa.int32()), encoded.indices)
-        return view(pc.replace_with_mask(found, missed, replaced).buffers()[1], "i")[: len(values)]
+        return int32_field(pc.replace_with_mask(found, missed, replaced))
 
     def _lookup(self, values: pa.Array) -> tuple[memoryview, int]:
         """Ids of plain texts, MISS where the exact text is not a code, and how many those are."""
@@ -189,15 +195,14 @@ class CodeBook:
             kind = values.type
         buffers = values.buffers()
         if pa.types.is_string_view(kind):
-            chunks = [view(buffer) for buffer in buffers[2:]]
-            views = view(buffers[1]) if buffers[1] is not None else empty("i", 0).cast("B")
-            misses = lookup_views(self._index, views, chunks, view(buffers[0]), values.offset, len(values), out)
+            chunks = [raw(buffer) for buffer in buffers[2:]]
+            misses = lookup_views(
+                self._index, raw(buffers[1]), chunks, bitmap(buffers[0]), values.offset, len(values), out
+            )
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            letter = "i" if pa.types.is_string(kind) else "q"
-            offsets = view(buffers[1], letter) if buffers[1] is not None else empty(letter, 0)
-            text, validity = view(buffers[2]), view(buffers[0])
+            offsets = values_of(buffers[1], "i" if pa.types.is_string(kind) else "q")
             misses = lookup_strings(
-                self._index, offsets, text, validity, values.offset, len(values), out
+                self._index, offsets, raw(buffers[2]), bitmap(buffers[0]), values.offset, len(values), out
             )
         else:
             raise DataError(
@@ -216,16 +221,15 @@ class CodeBook:
         resolved: dict[int, Resolved] = {}
         for position, number in enumerate(table) if misses else ():
             if number == MISS:
-                raw = _binary(dictionary.slice(position, 1))[0].as_py()
-                resolved[position] = self.resolve(raw)
+                resolved[position] = self.resolve(_binary(dictionary.slice(position, 1))[0].as_py())
                 table[position] = resolved[position].id
         indices = values.indices
         width = indices.type.bit_width // 8
         out = empty("i", len(values))
         buffers = indices.buffers()
-        raw = view(buffers[1]) if buffers[1] is not None else empty("i", 0).cast("B")
         signed = pa.types.is_signed_integer(indices.type)
-        take(table, raw, width, signed, view(buffers[0]), indices.offset, len(values), out)
+        validity = bitmap(buffers[0])
+        take(table, raw(buffers[1]), width, signed, validity, indices.offset, len(values), out)
         if any(r.issue for r in resolved.values()):
             self._count(indices, resolved, counts)
         return out
@@ -251,13 +255,20 @@ class CodeBook:
         if last - first > INT32_LIMIT:
             raise DataError(zh="一个批次的编码超过 20 亿个", en="a batch has more than two billion codes")
         ids = self.ids(values.slice(first, last - first), counts)
-        if first == 0 and column.offset == 0 and offsets.format == "i" and not column.null_count:
-            if pc.min(int32_array(ids, len(ids))).as_py() not in (BLANK, None):
-                return offsets[: rows + 1], ids  # nothing to take out: used as they are
+        as_it_is = first == column.offset == column.null_count == 0 and offsets.format == "i"
+        if as_it_is and pc.min(int32_array(ids, len(ids))).as_py() not in (BLANK, None):
+            return offsets[: rows + 1], ids  # no blanks to take out
         out_offsets, out_ids = empty("i", rows + 1), empty("i", len(ids))
         left = compact(
-            offsets, column.offset, rows, view(column.buffers()[0]), ids, first,
-            self.kind == "diagnosis", out_offsets, out_ids,
+            offsets,
+            column.offset,
+            rows,
+            bitmap(column.buffers()[0]),
+            ids,
+            first,
+            self.kind == "diagnosis",
+            out_offsets,
+            out_ids,
         )
         return out_offsets, out_ids[:left]
 

@@ -52,7 +52,9 @@ FIELDS: dict[str, str] = {
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 _COMPARISON = {"<": 0, "<=": 1, ">": 2, ">=": 3, "=": 4}
 _WHERE = {"principal": 1, "other": 2, "any": 3}
-(_CONST, _NUMBER, _DX, _PROC, _NO_PROC, _SEVERITY, _SITES, _COUNT_DX, _COUNT_PROC, _AND, _OR, _NOT) = range(12)
+(_CONST, _NUMBER, _DX, _PROC, _NO_PROC, _SEVERITY, _SITES, _COUNT_DX, _COUNT_PROC, _AND, _OR, _NOT) = range(
+    12
+)
 _MAX_CONJUNCTIONS = 64
 
 
@@ -180,11 +182,18 @@ class _Compiler:
             **self.complication_tables(dx_codes),
         }
         return CompiledScheme(
-            scheme=self.scheme, entries=self.entries, conditions=self.conditions,
-            group_conditions=self.group_conditions, diagnoses=tuple(dx_codes[1:]),
-            procedures=tuple(proc_codes[1:]), scheme_dx=scheme_dx, scheme_proc=scheme_proc,
-            results=tuple(self.results), departments=tuple(self.departments),
-            fields=self.fields_used(), spec=spec,
+            scheme=self.scheme,
+            entries=self.entries,
+            conditions=self.conditions,
+            group_conditions=self.group_conditions,
+            diagnoses=tuple(dx_codes[1:]),
+            procedures=tuple(proc_codes[1:]),
+            scheme_dx=scheme_dx,
+            scheme_proc=scheme_proc,
+            results=tuple(self.results),
+            departments=tuple(self.departments),
+            fields=self.fields_used(),
+            spec=spec,
         )
 
     def fields_used(self) -> tuple[str, ...]:
@@ -226,8 +235,11 @@ class _Compiler:
                     group_result.append(self.result(Result(mdc, adrg.adrg, drg.drg, drg.name)))
                 starts.append(len(group_result))
         return rows, {
-            "block_kind": kind, "block_result": result, "block_groups": starts,
-            "group_check": group_check, "group_result": group_result,
+            "block_kind": kind,
+            "block_result": result,
+            "block_groups": starts,
+            "group_check": group_check,
+            "group_result": group_result,
         }
 
     def result(self, result: Result) -> int:
@@ -277,7 +289,9 @@ class _Compiler:
             case Count(subject, name, op, value):
                 where, kind = subject.split("_")
                 step = _COUNT_DX if kind == "dx" else _COUNT_PROC
-                self.step(step, _WHERE[where], self.bit(kind, name), _COMPARISON[op] << 16 | min(value, 65535))
+                self.step(
+                    step, _WHERE[where], self.bit(kind, name), _COMPARISON[op] << 16 | min(value, 65535)
+                )
 
     def step(self, *numbers: int) -> None:
         self.code.extend([*numbers, 0, 0, 0][:4])

@@ -166,12 +166,27 @@ _TOKEN = re.compile(
     r"|(?P<op><=|>=|==|!=|[<>=])|(?P<mark>[(){},∩]))"
 )
 _SPELLING = {
-    "≤": "<=", "≥": ">=", "（": "(", "）": ")", "，": ",", "｛": "{", "｝": "}",
-    "＜": "<", "＞": ">", "＝": "=", "∧": " and ", "∨": " or ",
-    "_x000D_": " ", "‘": "'", "’": "'",
+    "≤": "<=",
+    "≥": ">=",
+    "（": "(",
+    "）": ")",
+    "，": ",",
+    "｛": "{",
+    "｝": "}",
+    "＜": "<",
+    "＞": ">",
+    "＝": "=",
+    "∧": " and ",
+    "∨": " or ",
+    "_x000D_": " ",
+    "‘": "'",
+    "’": "'",
 }
 _WORKBOOK_SUBJECTS = {
-    "zyzd": "principal_dx", "qtzd": "other_dx", "zyss": "principal_proc", "qtss": "other_proc",
+    "zyzd": "principal_dx",
+    "qtzd": "other_dx",
+    "zyss": "principal_proc",
+    "qtss": "other_proc",
 }
 _WORKBOOK_NUMBERS = {"nl": "age", "xsrtl": "age_days", "xsrtz": "weight", "xb": "sex"}
 _UNION = {
@@ -481,9 +496,16 @@ def _plain_atom(condition: Condition, negative: bool) -> str:
 
 
 _TO_WORKBOOK = {
-    "principal_dx": "ZYZD", "other_dx": "QTZD", "any_dx": "{ZYZD, QTZD}",
-    "principal_proc": "ZYSS", "other_proc": "QTSS", "any_proc": "{ZYSS, QTSS}",
-    "age": "NL", "age_days": "XSRTL", "weight": "XSRTZ", "sex": "XB",
+    "principal_dx": "ZYZD",
+    "other_dx": "QTZD",
+    "any_dx": "{ZYZD, QTZD}",
+    "principal_proc": "ZYSS",
+    "other_proc": "QTSS",
+    "any_proc": "{ZYSS, QTSS}",
+    "age": "NL",
+    "age_days": "XSRTL",
+    "weight": "XSRTZ",
+    "sex": "XB",
 }
 
 

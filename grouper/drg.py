@@ -11,13 +11,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.arrow import empty, int32_array, int32_field, number_array, number_field, text_array, text_field
-from grouper.codes import CodeBook, CodeOptions
+from grouper.codes import CodeBook
 from grouper.compile import FIELDS, CompiledScheme
 from grouper.reasons import REASONS, STATUS_NAMES, Status
 
 RESULT_COLUMNS = (
-    "mdc", "adrg", "drg", "drg_name", "status", "reason", "reason_text", "complication",
-    "complication_by", "warnings",
+    "mdc",
+    "adrg",
+    "drg",
+    "drg_name",
+    "status",
+    "reason",
+    "reason_text",
+    "complication",
+    "complication_by",
+    "warnings",
 )
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
@@ -105,8 +113,10 @@ class Engine:
         result, reason, severity, by, warnings = (column[row].as_py() for column in numbers)
         tables = {
             **{name: (table, result) for name, table in self._columns.items()},
-            "status": (self._status, reason), "reason": (self._reason, reason),
-            "reason_text": (self._reason_text, reason), "complication": (self._severity, severity),
+            "status": (self._status, reason),
+            "reason": (self._reason, reason),
+            "reason_text": (self._reason_text, reason),
+            "complication": (self._severity, severity),
         }
         values: dict[str, str | None] = {
             name: texts[places[number].as_py()].as_py() if number >= 0 else None
@@ -126,7 +136,10 @@ class Engine:
         columns.append(_pick(self._severity, numbers.severity))
         columns.append(self._code_column(numbers.severity_by))
         columns.append(_pick(self._warnings, numbers.warnings))
-        tally = {REASONS[item["values"]].code: item["counts"] for item in pc.value_counts(numbers.reason).to_pylist()}
+        tally = {
+            REASONS[item["values"]].code: item["counts"]
+            for item in pc.value_counts(numbers.reason).to_pylist()
+        }
         return Grouped(columns, Counter(tally), counts)
 
     def _code_column(self, ids: pa.Array) -> pa.Array:

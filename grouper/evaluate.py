@@ -30,7 +30,11 @@ from grouper.schemes.store import SITES
 
 Truth = bool | None
 _OPERATORS: dict[str, Callable[[float, int], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
 }
 
 
@@ -70,7 +74,9 @@ class Case:
 
 def severity_hits(scheme: Scheme, case: Case) -> list[SeverityHit]:
     """Every diagnosis that could count as MCC or CC, in order."""
-    others = case.diagnoses[1:] if scheme.option("severity_from_other_diagnoses_only", True) else case.diagnoses
+    others = (
+        case.diagnoses[1:] if scheme.option("severity_from_other_diagnoses_only", True) else case.diagnoses
+    )
     hits = []
     for code in others:
         if code in scheme.complications:

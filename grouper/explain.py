@@ -142,9 +142,17 @@ def explain(engine: Engine, record: Mapping[str, Any]) -> Explanation:
         _must_agree(walk.result, result)
     severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
     return Explanation(
-        scheme=compiled.scheme.id, codes=codes, numbers=dict(case.numbers), department=case.department,
-        severity=severity, refused=walk.refused, mdcs=walk.mdcs, groups=walk.groups, retried=retried,
-        near=_near_misses(compiled, case, walk) if usable else [], result=result,
+        scheme=compiled.scheme.id,
+        codes=codes,
+        numbers=dict(case.numbers),
+        department=case.department,
+        severity=severity,
+        refused=walk.refused,
+        mdcs=walk.mdcs,
+        groups=walk.groups,
+        retried=retried,
+        near=_near_misses(compiled, case, walk) if usable else [],
+        result=result,
     )
 
 
@@ -176,7 +184,9 @@ def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[Cod
 
 def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
     return {
-        name: float(record[column]) for column, name in NUMBER_COLUMNS.items() if record.get(column) is not None
+        name: float(record[column])
+        for column, name in NUMBER_COLUMNS.items()
+        if record.get(column) is not None
     }
 
 
@@ -290,4 +300,3 @@ def _near_misses(compiled: CompiledScheme, case: Case, walk: _Walk) -> list[Near
             elif not isinstance(miss, In | Count):
                 found.append(NearMiss(adrg.adrg, adrg.name, miss))
     return found
-

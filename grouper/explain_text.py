@@ -133,10 +133,7 @@ class _Writer:
         return f"{arrow} [{text}]"
 
     def number_lines(self) -> Iterator[str]:
-        parts = [
-            f"{self.say(*NUMBERS[name])} {value:g}"
-            for name, value in self.e.numbers.items()
-        ]
+        parts = [f"{self.say(*NUMBERS[name])} {value:g}" for name, value in self.e.numbers.items()]
         if self.e.department is not None:
             parts.append(self.say("科室 ", "department ") + self.e.department)
         if parts:
@@ -149,19 +146,25 @@ class _Writer:
         for hit in self.e.severity:
             levels = "/".join(sorted(hit.levels, reverse=True))
             verdict = (
-                self.say(f"被主要诊断排除（第 {hit.table} 号排除表）",
-                         f"excluded by the principal diagnosis (table {hit.table})")
+                self.say(
+                    f"被主要诊断排除（第 {hit.table} 号排除表）",
+                    f"excluded by the principal diagnosis (table {hit.table})",
+                )
                 if hit.excluded
-                else self.say(f"成立（第 {hit.table} 号排除表不含主要诊断）",
-                              f"counts (table {hit.table} does not hold the principal diagnosis)")
+                else self.say(
+                    f"成立（第 {hit.table} 号排除表不含主要诊断）",
+                    f"counts (table {hit.table} does not hold the principal diagnosis)",
+                )
             )
             yield f"   {hit.code} {levels} {verdict}"
 
     def mdc_lines(self) -> Iterator[str]:
         yield self.say("三、主要诊断大类（MDC）与核心组（ADRG）", "3. MDC and ADRG")
         for step in self.e.mdcs:
-            yield "   " + self.say(f"进入 {self.named(step.mdc)}：", f"enters {self.named(step.mdc)}: ") + describe(
-                step.mdc.condition, self.lang
+            yield (
+                "   "
+                + self.say(f"进入 {self.named(step.mdc)}：", f"enters {self.named(step.mdc)}: ")
+                + describe(step.mdc.condition, self.lang)
             )
             for tried in step.adrgs:
                 yield "     " + self.verdict(tried)
@@ -186,7 +189,9 @@ class _Writer:
             return f"✓ {self.named(tried)}{self.say('：', ': ')}{describe(tried.condition, self.lang)}"
         mark = "✗" if tried.truth is False else "?"
         wrong = self.say("；", "; ").join(describe(item, self.lang) for item in tried.failing)
-        why = self.say("不满足：", "fails: ") if tried.truth is False else self.say("缺数据：", "lacks data: ")
+        why = (
+            self.say("不满足：", "fails: ") if tried.truth is False else self.say("缺数据：", "lacks data: ")
+        )
         return f"{mark} {self.named(tried)}  {why}{wrong}"
 
     def group_lines(self) -> Iterator[str]:

@@ -48,7 +48,6 @@ class Summary:
     dropped: list[str] = field(default_factory=list)
     seconds: float = 0.0
     peak_rss_mib: int = 0
-    verified_tables: bool = True
 
     def add(self, done: _Done) -> None:
         self.rows += done.rows
@@ -96,8 +95,14 @@ def group_files(
     format_ = output_format(target, to)
     _refuse_overwriting(paths, target)
     source = open_records(
-        paths, layout=layout, columns=columns, file_format=input_format, encoding=encoding,
-        sheet=sheet, batch_rows=_BATCH_ROWS, keep_personal=keep_personal,
+        paths,
+        layout=layout,
+        columns=columns,
+        file_format=input_format,
+        encoding=encoding,
+        sheet=sheet,
+        batch_rows=_BATCH_ROWS,
+        keep_personal=keep_personal,
     )
     with source, Output(target, format_) as out:
         normaliser = grouper.normaliser(source.columns, source.schema)
@@ -121,12 +126,17 @@ def _refuse_overwriting(inputs: Sequence[str], output: str) -> None:
     for path in inputs:
         if path != "-" and output != "-" and Path(path).resolve() == Path(output).resolve():
             raise UsageError(
-                zh=f"输出文件与输入文件相同：{path}；请换一个 -o", en=f"output and input are the same file: {path}"
+                zh=f"输出文件与输入文件相同：{path}；请换一个 -o",
+                en=f"output and input are the same file: {path}",
             )
 
 
 def _grouped(
-    grouper: Grouper, normaliser: Normaliser, batches: Iterator[pa.RecordBatch], schema: pa.Schema, workers: int
+    grouper: Grouper,
+    normaliser: Normaliser,
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    workers: int,
 ) -> Iterator[_Done]:
     """The grouped batches in the order of the input."""
     first_row = 0
@@ -219,8 +229,10 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
     return {
         "software": {"name": "grouper", "version": __version__},
         "scheme": {
-            "id": grouper.id, "name": grouper.compiled.scheme.name,
-            "sha256": grouper.compiled.scheme.digest, "base": meta.get("base"),
+            "id": grouper.id,
+            "name": grouper.compiled.scheme.name,
+            "sha256": grouper.compiled.scheme.digest,
+            "base": meta.get("base"),
             "validity_verified": bool(meta.get("validity_verified")),
         },
         "options": grouper.options.as_dict(),

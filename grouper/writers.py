@@ -110,6 +110,7 @@ class Writer(ABC):
     @abstractmethod
     def finish(self) -> None: ...
 
+    @abstractmethod
     def abandon(self) -> None:
         """Give up: release what the format holds open."""
 
@@ -168,6 +169,9 @@ class JsonLines(Writer):
     def finish(self) -> None:
         pass
 
+    def abandon(self) -> None:
+        pass
+
 
 class ExcelFile(Writer):
     """One sheet, texts as texts; lists joined by ``|``. For small results."""
@@ -176,8 +180,12 @@ class ExcelFile(Writer):
         import xlsxwriter
 
         super().__init__(file, schema)
-        options = {"constant_memory": True, "strings_to_numbers": False, "strings_to_formulas": False,
-                   "strings_to_urls": False}
+        options = {
+            "constant_memory": True,
+            "strings_to_numbers": False,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+        }
         self._book = xlsxwriter.Workbook(file, options)
         self._sheet = self._book.add_worksheet("grouped")
         self._sheet.write_row(0, 0, schema.names)
@@ -205,9 +213,15 @@ class ExcelFile(Writer):
         self._book.set_properties(properties)
         self._book.close()
 
+    def abandon(self) -> None:
+        self._book.close()
+
 
 _WRITERS: dict[str, type[Writer]] = {
-    "parquet": ParquetFile, "csv": CsvFile, "jsonl": JsonLines, "xlsx": ExcelFile,
+    "parquet": ParquetFile,
+    "csv": CsvFile,
+    "jsonl": JsonLines,
+    "xlsx": ExcelFile,
 }
 
 

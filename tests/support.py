@@ -16,8 +16,17 @@ from grouper.api import Grouper
 
 DATA = Path(__file__).parent / "data"
 RECORD_COLUMNS = [
-    "record_id", "diagnoses", "procedures", "sex", "age_years", "age_days", "birth_weight_g", "los_days",
-    "discharge_way", "department", "icu_hours",
+    "record_id",
+    "diagnoses",
+    "procedures",
+    "sex",
+    "age_years",
+    "age_days",
+    "birth_weight_g",
+    "los_days",
+    "discharge_way",
+    "department",
+    "icu_hours",
 ]
 
 
@@ -58,19 +67,21 @@ def random_records(grouper_: Grouper, rng: random.Random, number: int) -> list[d
         diagnoses += rng.sample(complications, rng.randrange(3))
         procedures = from_lists(rng.choice([own_proc, proc_lists]), rng.choice([0, 0, 1, 1, 2, 3]))
         age = rng.choice([0, 0, 0, 5, 6, 7, 14, 16, 17, 18, 40, 69, 70, 71, 90])
-        records.append({
-            "record_id": str(i),
-            "diagnoses": diagnoses,
-            "procedures": procedures,
-            "sex": rng.choice([1, 2]),
-            "age_years": age,
-            "age_days": rng.choice([0, 1, 28, 29, 100, 364]) if age == 0 else None,
-            "birth_weight_g": rng.choice([None, 0, 999, 1000, 1499, 1500, 1999, 2000, 2499, 2500]),
-            "los_days": rng.choice([1, 2, 4, 5, 7, 8, 13, 14, 59, 60, 61]),
-            "discharge_way": rng.choice([1, 2, 3, 4, 5, 9]),
-            "department": rng.choice(["ICU", "0302"]),
-            "icu_hours": rng.choice([0.0, 0.5, 1.0, 120.0, 120.5, 121.0]),
-        })
+        records.append(
+            {
+                "record_id": str(i),
+                "diagnoses": diagnoses,
+                "procedures": procedures,
+                "sex": rng.choice([1, 2]),
+                "age_years": age,
+                "age_days": rng.choice([0, 1, 28, 29, 100, 364]) if age == 0 else None,
+                "birth_weight_g": rng.choice([None, 0, 999, 1000, 1499, 1500, 1999, 2000, 2499, 2500]),
+                "los_days": rng.choice([1, 2, 4, 5, 7, 8, 13, 14, 59, 60, 61]),
+                "discharge_way": rng.choice([1, 2, 3, 4, 5, 9]),
+                "department": rng.choice(["ICU", "0302"]),
+                "icu_hours": rng.choice([0.0, 0.5, 1.0, 120.0, 120.5, 121.0]),
+            }
+        )
     return records
 
 
@@ -84,9 +95,18 @@ def table_of(records: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-SCHEMA = pa.schema([
-    ("record_id", pa.string()), ("diagnoses", pa.list_(pa.string())), ("procedures", pa.list_(pa.string())),
-    ("sex", pa.int8()), ("age_years", pa.int16()), ("age_days", pa.int32()), ("birth_weight_g", pa.int32()),
-    ("los_days", pa.int32()), ("discharge_way", pa.int8()), ("department", pa.string()),
-    ("icu_hours", pa.float64()),
-])
+SCHEMA = pa.schema(
+    [
+        ("record_id", pa.string()),
+        ("diagnoses", pa.list_(pa.string())),
+        ("procedures", pa.list_(pa.string())),
+        ("sex", pa.int8()),
+        ("age_years", pa.int16()),
+        ("age_days", pa.int32()),
+        ("birth_weight_g", pa.int32()),
+        ("los_days", pa.int32()),
+        ("discharge_way", pa.int8()),
+        ("department", pa.string()),
+        ("icu_hours", pa.float64()),
+    ]
+)

@@ -11,9 +11,9 @@ import pandas
 import polars
 import pyarrow as pa
 import pytest
-from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 import grouper
 from grouper.drg import RESULT_COLUMNS
@@ -22,14 +22,28 @@ from grouper.errors import DataError, UsageError
 # How each library holds the records, and how to read a column back.
 KINDS: dict[str, tuple[Callable[[pa.Table], Any], Callable[[Any, str], list], type]] = {
     "pyarrow": (lambda t: t, lambda f, c: f[c].to_pylist(), pa.Table),
-    "record batch": (lambda t: t.combine_chunks().to_batches()[0], lambda f, c: f[c].to_pylist(), pa.RecordBatch),
+    "record batch": (
+        lambda t: t.combine_chunks().to_batches()[0],
+        lambda f, c: f[c].to_pylist(),
+        pa.RecordBatch,
+    ),
     "polars": (polars.from_arrow, lambda f, c: f[c].to_list(), polars.DataFrame),
-    "polars lazy": (lambda t: polars.from_arrow(t).lazy(), lambda f, c: f.collect()[c].to_list(), polars.LazyFrame),
+    "polars lazy": (
+        lambda t: polars.from_arrow(t).lazy(),
+        lambda f, c: f.collect()[c].to_list(),
+        polars.LazyFrame,
+    ),
     "pandas": (lambda t: t.to_pandas(), lambda f, c: list(f[c]), pandas.DataFrame),
     "pandas arrow": (
-        lambda t: t.to_pandas(types_mapper=pandas.ArrowDtype), lambda f, c: list(f[c]), pandas.DataFrame
+        lambda t: t.to_pandas(types_mapper=pandas.ArrowDtype),
+        lambda f, c: list(f[c]),
+        pandas.DataFrame,
     ),
-    "duckdb": (duckdb.from_arrow, lambda f, c: [r[0] for r in f.project(c).fetchall()], duckdb.DuckDBPyRelation),
+    "duckdb": (
+        duckdb.from_arrow,
+        lambda f, c: [r[0] for r in f.project(c).fetchall()],
+        duckdb.DuckDBPyRelation,
+    ),
 }
 
 
@@ -49,9 +63,14 @@ def test_the_same_kind_comes_back_with_the_same_groups(kind: tuple[Callable, Cal
     assert isinstance(grouped, type_)
     assert read(grouped, "drg") == table["expected_drg"].to_pylist()
     assert read(grouped, "record_id") == table["record_id"].to_pylist()
-    columns = grouped.collect_schema().names() if isinstance(grouped, polars.LazyFrame) else (
-        grouped.schema.names if hasattr(grouped, "schema") and isinstance(grouped, pa.Table | pa.RecordBatch)
-        else list(grouped.columns)
+    columns = (
+        grouped.collect_schema().names()
+        if isinstance(grouped, polars.LazyFrame)
+        else (
+            grouped.schema.names
+            if hasattr(grouped, "schema") and isinstance(grouped, pa.Table | pa.RecordBatch)
+            else list(grouped.columns)
+        )
     )
     assert columns == RECORD_COLUMNS + list(RESULT_COLUMNS)
 
@@ -76,7 +95,10 @@ def test_streams_stay_streams() -> None:
 
 def test_no_rows_give_no_rows(kind: tuple[Callable, Callable, type]) -> None:
     make, read, _ = kind
-    if make(records("chs-drg-2.0", 1)).__class__.__module__.startswith("pyarrow") and kind[2] is pa.RecordBatch:
+    if (
+        make(records("chs-drg-2.0", 1)).__class__.__module__.startswith("pyarrow")
+        and kind[2] is pa.RecordBatch
+    ):
         empty = pa.RecordBatch.from_pylist([], records("chs-drg-2.0").select(RECORD_COLUMNS).schema)
         assert loaded("chs-drg-2.0").group(empty).num_rows == 0
         return
@@ -108,8 +130,11 @@ def _joined(table: pa.Table) -> pa.Table:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    seed=st.integers(0, 2**32), scheme=st.sampled_from(["chs-drg-2.0", "zhejiang-2022", "guangxi-2022"]),
-    encoding=st.sampled_from(sorted(ENCODINGS)), chunk=st.integers(1, 60), data=st.data(),
+    seed=st.integers(0, 2**32),
+    scheme=st.sampled_from(["chs-drg-2.0", "zhejiang-2022", "guangxi-2022"]),
+    encoding=st.sampled_from(sorted(ENCODINGS)),
+    chunk=st.integers(1, 60),
+    data=st.data(),
 )
 def test_a_record_never_changes_another(
     seed: int, scheme: str, encoding: str, chunk: int, data: st.DataObject
@@ -143,7 +168,9 @@ def test_the_order_of_other_diagnoses_never_matters(seed: int, scheme: str) -> N
 
 
 def test_missing_columns_are_named_before_any_work() -> None:
-    table = records("zhejiang-2022").select(["record_id", "diagnoses", "procedures", "sex", "age_years", "age_days"])
+    table = records("zhejiang-2022").select(
+        ["record_id", "diagnoses", "procedures", "sex", "age_years", "age_days"]
+    )
     with pytest.raises(UsageError, match="birth_weight_g") as error:
         loaded("zhejiang-2022").group(table)
     assert "--columns" in error.value.en and "--allow-missing" in error.value.zh

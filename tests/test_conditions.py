@@ -65,8 +65,10 @@ def test_both_notations_give_the_same_tree(plain: str, official: str) -> None:
         ("dept = 'ICU'", Department("ICU")),
         ("injured_sites >= 2", Compare("injured_sites", ">=", 2)),
         ("mcc and cc or true", Const(True)),
-        ("mcc and (cc or age > 14)",
-         conjunction(Severity("mcc"), disjunction(Severity("cc"), Compare("age", ">", 14)))),
+        (
+            "mcc and (cc or age > 14)",
+            conjunction(Severity("mcc"), disjunction(Severity("cc"), Compare("age", ">", 14))),
+        ),
     ],
 )
 def test_atoms(text: str, tree: Condition) -> None:

@@ -50,5 +50,11 @@ def test_the_sample_reaches_every_group_that_can_be_reached(name: str) -> None:
 
 
 UNREACHABLE = {
-    "beijing-2022": 3, "chongqing-2022": 3, "foshan-2022": 2, "hefei-2023": 2, "suzhou-2023": 1, "wuxi-2022": 4, "zhejiang-2022": 6,
+    "beijing-2022": 3,
+    "chongqing-2022": 3,
+    "foshan-2022": 2,
+    "hefei-2023": 2,
+    "suzhou-2023": 1,
+    "wuxi-2022": 4,
+    "zhejiang-2022": 6,
 }

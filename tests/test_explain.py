@@ -6,15 +6,25 @@ import random
 
 import pyarrow as pa
 import pytest
-from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 from grouper.explain import Explanation
 
 # Between them: retry rule, QY groups, departments, ICU hours, stay, discharge way, sites, weights.
-SCHEMES = ["chs-drg-2.0", "zhejiang-2022", "zhejiang-2024", "guangxi-2022", "liaocheng-2022",
-           "changzhou-2022", "beijing-2024", "hefei-2023", "foshan-2022", "chs-drg-1.0"]
+SCHEMES = [
+    "chs-drg-2.0",
+    "zhejiang-2022",
+    "zhejiang-2024",
+    "guangxi-2022",
+    "liaocheng-2022",
+    "changzhou-2022",
+    "beijing-2024",
+    "hefei-2023",
+    "foshan-2022",
+    "chs-drg-1.0",
+]
 
 
 def lacks_data(explanation: Explanation) -> bool:
@@ -87,7 +97,9 @@ def test_near_miss_names_the_procedure_that_should_come_first() -> None:
 def test_excluded_complication_is_named_with_its_table() -> None:
     grouper = loaded("chs-drg-2.0")
     scheme = grouper.compiled.scheme
-    code, (_, table) = next((c, v) for c, v in sorted(scheme.complications.items()) if scheme.exclusions.get(v[1]))
+    code, (_, table) = next(
+        (c, v) for c, v in sorted(scheme.complications.items()) if scheme.exclusions.get(v[1])
+    )
     principal = min(scheme.exclusions[table] - {code})
     explained = grouper.explain({"diagnoses": [principal, code], "procedures": [], "sex": 1, "age_years": 50})
     hit = next(h for h in explained.severity if h.code == code)
@@ -113,6 +125,18 @@ def test_invalid_records_get_a_reason_instead_of_a_group() -> None:
     assert result["drg"] is None
     result = grouper.explain({"diagnoses": ["I63.900"], "procedures": ["6.31"], "age_years": 60}).result
     assert result["reason"] == "lost-zero"
-    assert isinstance(grouper.group(pa.table({"diagnoses": [["-"]], "procedures": [[]], "sex": [1],
-                                              "age_years": [3], "age_days": [None], "birth_weight_g": [None]})),
-                      pa.Table)
+    assert isinstance(
+        grouper.group(
+            pa.table(
+                {
+                    "diagnoses": [["-"]],
+                    "procedures": [[]],
+                    "sex": [1],
+                    "age_years": [3],
+                    "age_days": [None],
+                    "birth_weight_g": [None],
+                }
+            )
+        ),
+        pa.Table,
+    )

@@ -363,6 +363,8 @@ cdef class DrgProgram:
         cdef Py_ssize_t w = self.words, k
         cdef uint64_t bits = self.row_mask[word] & self.dx_rows[self.dx_class[r.dx[0]] * w + word]
         cdef uint64_t first, second
+        if bits == 0:
+            return 0
         if r.n_proc == 0:
             bits &= self.no_proc_rows[word]
         else:
@@ -526,17 +528,23 @@ cdef class DrgProgram:
                 reasons[i] = self._unusable(&r, flags[i] if flags is not None else 0)
                 if reasons[i] >= 0:
                     continue
-                for k in range(1, r.n_dx):
-                    if r.dx[k] == 0:
-                        warnings[i] |= 1
-                for k in range(r.n_proc):
-                    if r.proc[k] == 0:
-                        warnings[i] |= 2
+                warnings[i] = self._unknown_codes(&r)
                 reasons[i] = self._record(&r, &results[i])
                 if r.missing:
                     reasons[i] = self.reasons.missing + grouper_ctz(r.missing)
                 severity[i] = 2 if r.severity & 2 else r.severity
                 severity_by[i] = r.severity_by
+
+    cdef inline int _unknown_codes(self, Record* r) noexcept nogil:
+        """Warnings: 1 for an unknown other diagnosis, 2 for an unknown procedure."""
+        cdef Py_ssize_t k
+        cdef int found = 0
+        for k in range(1, r.n_dx):
+            found |= r.dx[k] == 0
+        for k in range(r.n_proc):
+            if r.proc[k] == 0:
+                found |= 2
+        return found
 
     cdef int _unusable(self, Record* r, int32_t flags) noexcept nogil:
         """The reason why a record cannot be grouped at all, or -1."""

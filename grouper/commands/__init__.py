@@ -35,7 +35,8 @@ class LazyGroup(BilingualGroup):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=both(
-        "DRG/DIP 分组与医保支付计算。\n\n示例：grouper group 出院.parquet -o 分组.parquet --scheme chs-drg-2.0",
+        "DRG/DIP 分组与医保支付计算。\n\n"
+        "示例：grouper group 出院.parquet -o 分组.parquet --scheme chs-drg-2.0",
         "DRG and DIP grouping and payment for Chinese medical insurance.\n\n"
         "Example: grouper group discharges.parquet -o grouped.parquet --scheme chs-drg-2.0",
     ),

@@ -18,7 +18,9 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, option
     ),
 )
 @click.argument("file", metavar="FILE")
-@option("--format", "input_format", type=click.Choice(INPUT_FORMATS), help=both("文件格式", "Format of the file"))
+@option(
+    "--format", "input_format", type=click.Choice(INPUT_FORMATS), help=both("文件格式", "Format of the file")
+)
 @option("--encoding", help=both("文本编码", "Text encoding"))
 @option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet"))
 @lang_option

@@ -17,14 +17,31 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
         "Example: grouper demo --rows 50000 -o demo",
     ),
 )
-@option("--rows", type=click.IntRange(1, 100_000_000), default=20_000, show_default=True,
-        help=both("记录数", "Number of records"))
-@option("--seed", type=click.IntRange(0), default=1, show_default=True,
-        help=both("随机种子，同一种子结果相同", "Seed; the same seed gives the same data"))
+@option(
+    "--rows",
+    type=click.IntRange(1, 100_000_000),
+    default=20_000,
+    show_default=True,
+    help=both("记录数", "Number of records"),
+)
+@option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help=both("随机种子，同一种子结果相同", "Seed; the same seed gives the same data"),
+)
 @option("--month", default="2025-06", show_default=True, help=both("月份", "Month"))
 @option("--scheme", default="chs-drg-2.0", show_default=True, help=both("分组方案", "Scheme"))
-@option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("grouper-demo"),
-        show_default=True, help=both("输出目录", "Folder for the files"))
+@option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("grouper-demo"),
+    show_default=True,
+    help=both("输出目录", "Folder for the files"),
+)
 @lang_option
 def demo(rows: int, seed: int, month: str, scheme: str, folder: Path) -> None:
     from grouper.api import load_scheme
@@ -40,7 +57,11 @@ def demo(rows: int, seed: int, month: str, scheme: str, folder: Path) -> None:
     summary = group_files(grouper, [source], target)
     for line in summary_lines(summary, lang):
         click.echo(line)
-    say(f"用时 {summary.seconds:.2f} 秒；前十位病组：", f"{summary.seconds:.2f} s; the ten largest groups:", err=False)
+    say(
+        f"用时 {summary.seconds:.2f} 秒；前十位病组：",
+        f"{summary.seconds:.2f} s; the ten largest groups:",
+        err=False,
+    )
     for drg, name, cases, cost in _largest(target):
         click.echo(f"  {drg}  {cases:>6,}  {cost:>12,.2f}  {name}")
     say(f"模拟数据：{source}\n分组结果：{target}", f"Generated data: {source}\nGrouped: {target}", err=False)

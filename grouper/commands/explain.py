@@ -17,7 +17,8 @@ from grouper.errors import UsageError
     cls=BilingualCommand,
     help=both(
         "解释一条记录的分组：编码转换、MDC、各 ADRG 为何成立或不成立、MCC/CC 及排除、细分组、差一点的组。\n\n"
-        "记录用选项给出，或从标准输入读 JSON（SOURCE 为 -），或取文件中的一行（SOURCE 为文件，加 --record-id）。\n\n"
+        "记录用选项给出，或从标准输入读 JSON（SOURCE 为 -），"
+        "或取文件中的一行（SOURCE 为文件，加 --record-id）。\n\n"
         "示例：grouper explain --scheme chs-drg-2.0 --dx I63.900 --dx I10.x00 --sex 1 --age 70",
         "Explain the group of one record: codes, MDC, why each ADRG holds or fails, MCC/CC and exclusions, "
         "the split, near misses.\n\n"
@@ -28,11 +29,23 @@ from grouper.errors import UsageError
 )
 @click.argument("source", required=False, metavar="[SOURCE]")
 @option("--record-id", help=both("文件中记录的 record_id", "record_id of the record in the file"))
-@option("--dx", multiple=True, metavar="CODE", help=both("诊断编码，第一个为主要诊断", "Diagnosis; the first is the principal one"))
-@option("--proc", multiple=True, metavar="CODE", help=both("手术操作编码，第一个为主要操作", "Procedure; the first is the main one"))
+@option(
+    "--dx",
+    multiple=True,
+    metavar="CODE",
+    help=both("诊断编码，第一个为主要诊断", "Diagnosis; the first is the principal one"),
+)
+@option(
+    "--proc",
+    multiple=True,
+    metavar="CODE",
+    help=both("手术操作编码，第一个为主要操作", "Procedure; the first is the main one"),
+)
 @option("--sex", type=click.Choice(["1", "2"]), help=both("性别：1 男，2 女", "Sex: 1 male, 2 female"))
 @option("--age", "age_years", type=click.IntRange(0, 150), help=both("年龄（岁）", "Age in years"))
-@option("--age-days", type=click.IntRange(0, 366), help=both("不足一周岁的天龄", "Age in days, under one year"))
+@option(
+    "--age-days", type=click.IntRange(0, 366), help=both("不足一周岁的天龄", "Age in days, under one year")
+)
 @option("--weight", type=click.IntRange(1, 20000), help=both("出生体重（克）", "Birth weight (g)"))
 @option("--los", type=click.IntRange(0), help=both("住院天数", "Stay in days"))
 @option("--icu-hours", type=click.FloatRange(0), help=both("重症监护小时数", "ICU hours"))
@@ -51,14 +64,18 @@ def explain(source: str | None, record_id: str | None, as_json: bool, **options:
         click.echo(explanation.text(language()))
 
 
-def _record(grouper: Any, source: str | None, record_id: str | None, options: dict[str, Any]) -> dict[str, Any]:
+def _record(
+    grouper: Any, source: str | None, record_id: str | None, options: dict[str, Any]
+) -> dict[str, Any]:
     if source is None:
         return _from_options(options)
     if source == "-" and record_id is None:
         try:
             return json.load(sys.stdin)
         except json.JSONDecodeError as error:
-            raise UsageError(zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}") from error
+            raise UsageError(
+                zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
+            ) from error
     if record_id is None:
         raise UsageError(
             zh="从文件取记录时请用 --record-id 指明哪一条", en="name the record of the file with --record-id"
@@ -66,8 +83,14 @@ def _record(grouper: Any, source: str | None, record_id: str | None, options: di
     from grouper.records.find import find_record
 
     return find_record(
-        grouper, source, record_id, layout=options["layout"], columns=column_map(options["column_map"]),
-        input_format=options["input_format"], encoding=options["encoding"], sheet=options["sheet"],
+        grouper,
+        source,
+        record_id,
+        layout=options["layout"],
+        columns=column_map(options["column_map"]),
+        input_format=options["input_format"],
+        encoding=options["encoding"],
+        sheet=options["sheet"],
     )
 
 
@@ -75,13 +98,19 @@ def _from_options(options: dict[str, Any]) -> dict[str, Any]:
     if not options["dx"]:
         raise UsageError(
             zh="请用 --dx 给出主要诊断，或给出文件和 --record-id，或用 - 从标准输入读 JSON",
-            en="give the principal diagnosis with --dx, or a file with --record-id, or - for JSON on standard input",
+            en="give the principal diagnosis with --dx, or a file with --record-id, "
+            "or - for JSON on standard input",
         )
     values = {
-        "diagnoses": list(options["dx"]), "procedures": list(options["proc"]),
-        "sex": int(options["sex"]) if options["sex"] else None, "age_years": options["age_years"],
-        "age_days": options["age_days"], "birth_weight_g": options["weight"], "los_days": options["los"],
-        "icu_hours": options["icu_hours"], "discharge_way": options["discharge_way"],
+        "diagnoses": list(options["dx"]),
+        "procedures": list(options["proc"]),
+        "sex": int(options["sex"]) if options["sex"] else None,
+        "age_years": options["age_years"],
+        "age_days": options["age_days"],
+        "birth_weight_g": options["weight"],
+        "los_days": options["los"],
+        "icu_hours": options["icu_hours"],
+        "discharge_way": options["discharge_way"],
         "department": options["department"],
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -23,16 +23,37 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@option("-o", "--output", required=True, metavar="OUT",
-        help=both("输出文件；按扩展名决定格式，- 为标准输出", "Output; its extension tells the format, - is standard output"))
-@option("--to", type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
-        help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"))
+@option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    help=both(
+        "输出文件；按扩展名决定格式，- 为标准输出",
+        "Output; its extension tells the format, - is standard output",
+    ),
+)
+@option(
+    "--to",
+    type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
+    help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"),
+)
 @reading_options
 @option("--prefix", default="", help=both("结果列名的前缀", "Prefix for the names of the result columns"))
-@option("--keep-personal", is_flag=True,
-        help=both("保留姓名、证件号等个人信息列（默认不载入）", "Keep columns with personal data (default: not loaded)"))
-@option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
-        help=both("分组线程数", "Threads that group"))
+@option(
+    "--keep-personal",
+    is_flag=True,
+    help=both(
+        "保留姓名、证件号等个人信息列（默认不载入）", "Keep columns with personal data (default: not loaded)"
+    ),
+)
+@option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help=both("分组线程数", "Threads that group"),
+)
 @lang_option
 def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **options: Any) -> None:
     from grouper.commands.summary import summary_lines
@@ -41,11 +62,18 @@ def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **o
     lang = language()
     with progress_line() as progress:
         summary = group_files(
-            load_grouper(options, lang, prefix), inputs, output,
-            layout=options["layout"], columns=column_map(options["column_map"]),
-            input_format=options["input_format"], to=to, encoding=options["encoding"],
-            sheet=options["sheet"], keep_personal=options["keep_personal"],
-            workers=options["workers"], progress=progress,
+            load_grouper(options, lang, prefix),
+            inputs,
+            output,
+            layout=options["layout"],
+            columns=column_map(options["column_map"]),
+            input_format=options["input_format"],
+            to=to,
+            encoding=options["encoding"],
+            sheet=options["sheet"],
+            keep_personal=options["keep_personal"],
+            workers=options["workers"],
+            progress=progress,
         )
     for line in summary_lines(summary, lang):
         click.echo(line, err=True)

@@ -93,8 +93,12 @@ def _set_language(ctx: click.Context, _: click.Parameter, value: str | None) -> 
 def lang_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--lang``, read before all else so that even ``--help`` obeys it."""
     return option(
-        "--lang", type=click.Choice(LANGUAGES), is_eager=True, expose_value=False,
-        callback=_set_language, help=both("界面语言（默认中文）", "Language of texts (default: Chinese)"),
+        "--lang",
+        type=click.Choice(LANGUAGES),
+        is_eager=True,
+        expose_value=False,
+        callback=_set_language,
+        help=both("界面语言（默认中文）", "Language of texts (default: Chinese)"),
     )(command)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from grouper.codes import ISSUES
+from grouper.commands.notes import describe
 from grouper.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.run import Summary
 
@@ -14,7 +15,11 @@ def summary_lines(summary: Summary, lang: str) -> Iterator[str]:
     """The summary line by line, Chinese or English."""
     zh = lang != "en"
     names = STATUS_ZH if zh else STATUS_NAMES
-    head = f"方案 {summary.scheme}，{summary.rows:,} 条记录" if zh else f"{summary.scheme}: {summary.rows:,} records"
+    head = (
+        f"方案 {summary.scheme}，{summary.rows:,} 条记录"
+        if zh
+        else f"{summary.scheme}: {summary.rows:,} records"
+    )
     yield head
     for key, name in zip(STATUS_NAMES, names, strict=True):
         if number := summary.statuses.get(key, 0):
@@ -31,7 +36,7 @@ def summary_lines(summary: Summary, lang: str) -> Iterator[str]:
     if summary.fields:
         yield "字段" if zh else "Fields"
         for key, number in sorted(summary.fields.items()):
-            yield f"  {number:,}  {key}"
+            yield f"  {number:,}  {describe(key, lang)}"
     if summary.dropped:
         names_ = "、".join(summary.dropped) if zh else ", ".join(summary.dropped)
         yield f"未载入的个人信息列：{names_}" if zh else f"Columns with personal data, not loaded: {names_}"

@@ -47,7 +47,9 @@ def command(name: str, zh: str, en: str) -> Callable[..., Any]:
 
 
 date_option = option(
-    "--date", "when", type=DATE,
+    "--date",
+    "when",
+    type=DATE,
     help=both("按地区名选方案时的出院日期", "Day of discharge, to choose among the editions of an area"),
 )
 json_option = option("--json", "as_json", is_flag=True, help=both("以 JSON 输出", "Write JSON"))
@@ -92,8 +94,18 @@ def list_command(as_json: bool) -> None:
     if as_json:
         emit_json(rows)
         return
-    header = {"id": "id", "area": "area", "base": "base", "valid_from": "from", "valid_to": "to",
-              "mdc": "MDC", "adrg": "ADRG", "drg": "DRG", "ambiguous": "QY", "region": "region"}
+    header = {
+        "id": "id",
+        "area": "area",
+        "base": "base",
+        "valid_from": "from",
+        "valid_to": "to",
+        "mdc": "MDC",
+        "adrg": "ADRG",
+        "drg": "DRG",
+        "ambiguous": "QY",
+        "region": "region",
+    }
     widths = {key: max(len(str(row[key])) for row in [header, *rows]) for key in header}
     for row in [header, *rows]:
         click.echo("  ".join(str(row[key]).ljust(widths[key]) for key in header).rstrip())
@@ -118,8 +130,10 @@ def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
 
     chosen = [(name, value) for name, value in parts.items() if value]
     if len(chosen) > 1:
-        raise UsageError(zh="--mdc、--adrg、--drg、--list、--code 只能用一个",
-                         en="use only one of --mdc, --adrg, --drg, --list, --code")
+        raise UsageError(
+            zh="--mdc、--adrg、--drg、--list、--code 只能用一个",
+            en="use only one of --mdc, --adrg, --drg, --list, --code",
+        )
     view = View(store.load(scheme, day(when)), icd_names(), language())
     emit(getattr(view, chosen[0][0])(chosen[0][1]) if chosen else view.overview())
 
@@ -156,9 +170,14 @@ def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
     "Example: grouper tables verify chs-drg-2.0 ./my-scheme",
 )
 @click.argument("schemes", nargs=-1)
-@option("--all", "all_details", is_flag=True,
-        help=both("列出每条发现涉及的全部编码和说明级发现",
-                  "List every code that a finding counts, and the infos"))
+@option(
+    "--all",
+    "all_details",
+    is_flag=True,
+    help=both(
+        "列出每条发现涉及的全部编码和说明级发现", "List every code that a finding counts, and the infos"
+    ),
+)
 @json_option
 def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -> None:
     from grouper.schemes.verify import verify_named, verify_shipped
@@ -182,8 +201,10 @@ def report(findings: Sequence[Finding], all_details: bool) -> None:
                 if all_details and len(finding.details) > 1:
                     click.echo("  " + " ".join(finding.details))
     counts = count_by_severity(findings)
-    say("，".join(f"{SEVERITY_ZH[key]} {number}" for key, number in counts.items()),
-        ", ".join(f"{key} {number}" for key, number in counts.items()))
+    say(
+        "，".join(f"{SEVERITY_ZH[key]} {number}" for key, number in counts.items()),
+        ", ".join(f"{key} {number}" for key, number in counts.items()),
+    )
 
 
 # --- import and export ----------------------------------------------------------------------
@@ -216,11 +237,15 @@ def _refuse_existing(target: Path, force: bool, mark: str = "") -> None:
     folder = target.is_dir()
     there = any(target.iterdir()) if folder else target.exists()
     if there and force and folder and mark and not (target / mark).is_file():
-        raise UsageError(zh=f"{target} 不是方案目录，不会覆盖；请换一个路径",
-                         en=f"{target} is not a scheme folder and will not be replaced: choose another path")
+        raise UsageError(
+            zh=f"{target} 不是方案目录，不会覆盖；请换一个路径",
+            en=f"{target} is not a scheme folder and will not be replaced: choose another path",
+        )
     if there and not force:
-        raise UsageError(zh=f"{target} 已存在；用 --force 覆盖，或换一个路径",
-                         en=f"{target} exists; --force replaces it, or choose another path")
+        raise UsageError(
+            zh=f"{target} 已存在；用 --force 覆盖，或换一个路径",
+            en=f"{target} exists; --force replaces it, or choose another path",
+        )
 
 
 @command(
@@ -239,27 +264,48 @@ def _refuse_existing(target: Path, force: bool, mark: str = "") -> None:
 @option("--name", required=True, help=both("方案名称", "Name of the scheme"))
 @option("--area", required=True, help=both("地区代号", "Area that the scheme is for"))
 @option("--region", help=both("地区名称", "Name of the area in Chinese"))
-@option("--base",
-        help=both("基础方案：写成叠加在它之上的差异", "Base scheme: write only what differs from it"))
-@option("--as", "kind", type=click.Choice(["workbook", "list"]),
-        help=both("来源是工作簿还是分组目录（默认按内容判断）", "What SOURCE is (default: by its sheets)"))
+@option(
+    "--base", help=both("基础方案：写成叠加在它之上的差异", "Base scheme: write only what differs from it")
+)
+@option(
+    "--as",
+    "kind",
+    type=click.Choice(["workbook", "list"]),
+    help=both("来源是工作簿还是分组目录（默认按内容判断）", "What SOURCE is (default: by its sheets)"),
+)
 @option("--valid-from", type=DATE, help=both("适用起始日", "First day of validity"))
 @option("--valid-to", type=DATE, help=both("适用截止日", "Last day of validity"))
 @option("--code-column", "code", help=both("分组目录的编码列名", "Header of the code column of a list"))
 @option("--name-column", "name_column", help=both("分组目录的名称列名", "Header of its name column"))
 @option("--weight-column", "weight", help=both("分组目录的权重列名", "Header of its weight column"))
-@option("--fourth", type=PATH,
-        help=both("TOML 文件：第四位字符（或 ADRG 加字符）的条件和次序",
-                  "TOML file: condition and rank of a fourth character, or of ADRG and character"))
-@option("--keep-missing", is_flag=True,
-        help=both("保留目录中没有的基础方案核心组和歧义组",
-                  "Keep the base's ADRGs and ambiguous groups that the list lacks"))
-@option("--allow-undecided", is_flag=True,
-        help=both("有条件无法确定的组时仍写出，这些组没有行，并写 report.csv",
-                  "Write the scheme without the groups whose condition is undecided, and report.csv"))
+@option(
+    "--fourth",
+    type=PATH,
+    help=both(
+        "TOML 文件：第四位字符（或 ADRG 加字符）的条件和次序",
+        "TOML file: condition and rank of a fourth character, or of ADRG and character",
+    ),
+)
+@option(
+    "--keep-missing",
+    is_flag=True,
+    help=both(
+        "保留目录中没有的基础方案核心组和歧义组",
+        "Keep the base's ADRGs and ambiguous groups that the list lacks",
+    ),
+)
+@option(
+    "--allow-undecided",
+    is_flag=True,
+    help=both(
+        "有条件无法确定的组时仍写出，这些组没有行，并写 report.csv",
+        "Write the scheme without the groups whose condition is undecided, and report.csv",
+    ),
+)
 @option("--force", is_flag=True, help=both("覆盖已有目录", "Replace what is there"))
-def import_command(source: Path, output: Path, base: str | None, kind: str | None, force: bool,
-                   **given: Any) -> None:
+def import_command(
+    source: Path, output: Path, base: str | None, kind: str | None, force: bool, **given: Any
+) -> None:
     from grouper.schemes.layout import is_workbook
     from grouper.schemes.sheets import read_book
 
@@ -290,8 +336,9 @@ def _meta(given: dict[str, Any], source: Path, base: Scheme | None) -> dict[str,
         "valid_to": day(given["valid_to"]),
         "validity_verified": False,
         "sources": [f"grouper tables import {source.name}"],
-        "editions": dict(base.meta.get("editions", {})) if base else {"icd10": "insurance-2.0",
-                                                                     "icd9cm3": "insurance-2.0"},
+        "editions": dict(base.meta.get("editions", {}))
+        if base
+        else {"icd10": "insurance-2.0", "icd9cm3": "insurance-2.0"},
     }
     return {key: value for key, value in meta.items() if value is not None}
 
@@ -315,8 +362,12 @@ def _import_list(
 
     headers = {"code": given["code"], "name": given["name_column"], "weight": given["weight"]}
     result = import_list(
-        source, meta, base, columns={key: header for key, header in headers.items() if header},
-        fourth=read_fourth(given["fourth"]) if given["fourth"] else {}, keep_missing=given["keep_missing"],
+        source,
+        meta,
+        base,
+        columns={key: header for key, header in headers.items() if header},
+        fourth=read_fourth(given["fourth"]) if given["fourth"] else {},
+        keep_missing=given["keep_missing"],
     )
     report(result.findings, True)
     undecided = result.undecided()
@@ -325,10 +376,12 @@ def _import_list(
         sys.exit(EXIT_DATA)
     if undecided and not given["allow_undecided"]:
         number = len(undecided)
-        say(f"{number} 个组的条件无法确定，未写出任何文件；"
+        say(
+            f"{number} 个组的条件无法确定，未写出任何文件；"
             "用 --fourth 给出条件，或用 --allow-undecided 略去它们",
             f"{number} groups have no condition: nothing was written; give conditions with --fourth, "
-            "or leave the groups out with --allow-undecided")
+            "or leave the groups out with --allow-undecided",
+        )
         sys.exit(EXIT_DATA)
     extra = {"weights.csv": weights_text(result.weights)} if result.weights else {}
     if undecided:
@@ -360,5 +413,7 @@ def write_scheme(
         shutil.rmtree(folder, ignore_errors=True)
     counts = count_by_severity(verify(output))
     errors, warnings = counts["error"], counts["warning"]
-    say(f"已写出 {output}；核对：错误 {errors}，警告 {warnings}（grouper tables verify {output}）",
-        f"wrote {output}; verified: {errors} errors, {warnings} warnings (grouper tables verify {output})")
+    say(
+        f"已写出 {output}；核对：错误 {errors}，警告 {warnings}（grouper tables verify {output}）",
+        f"wrote {output}; verified: {errors} errors, {warnings} warnings (grouper tables verify {output})",
+    )

@@ -73,6 +73,8 @@ class ParquetReader(BaseReader):
         # The path of a list's leaf goes on behind the name: .list.element, .list.item in older files.
         self._dictionaries = [p for p in self._leaves if "." in p and p.partition(".")[0] in coded]
         with self._open() as file:
+            self._dictionaries += _few_texts(file, set(keep))
+        with self._open() as file:
             self._all = file.schema_arrow.remove_metadata()
             for name in coded:
                 if is_number(self._all.field(name).type) and _only_nulls(
@@ -89,6 +91,26 @@ class ParquetReader(BaseReader):
             for group in range(file.num_row_groups):
                 for batch in file.iter_batches(batch_rows, [group], columns=self.schema.names):
                     yield batch.select(self.schema.names)
+
+
+def _few_texts(file: pa.parquet.ParquetFile, keep: set[str]) -> list[str]:
+    """Text columns stored as dictionaries throughout: quicker to pass on as they are.
+
+    A column whose dictionary overflowed goes on in plain text and takes more bytes a value
+    than indices would.
+    """
+    meta = file.metadata
+    found = []
+    for number, name in enumerate(file.schema.names if meta.num_row_groups else ()):
+        leaf = file.schema.column(number)
+        if leaf.path not in keep or name != leaf.path or str(leaf.logical_type) != "String":
+            continue
+        chunks = [meta.row_group(group).column(number) for group in range(meta.num_row_groups)]
+        if all(
+            c.has_dictionary_page and c.total_uncompressed_size < 3 * c.num_values + 10_000 for c in chunks
+        ):
+            found.append(leaf.path)
+    return found
 
 
 class ArrowReader(BaseReader):

@@ -175,6 +175,8 @@ class RecordSource:
         for reader in self._readers[1:]:
             for i, theirs in enumerate(reader.schema):
                 ours = fields[i]
+                if ours.type != theirs.type:  # a column may be a dictionary in one file only
+                    ours, theirs = _without_dictionary(ours), _without_dictionary(theirs)
                 try:
                     both = [pa.schema([ours]), pa.schema([theirs.with_name(ours.name)])]
                     fields[i] = pa.unify_schemas(both, promote_options="permissive").field(0)
@@ -195,6 +197,16 @@ class RecordSource:
             for array, field in zip(batch.columns, self.schema, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _without_dictionary(field: pa.Field) -> pa.Field:
+    """The field with the type of its values where it is a dictionary, or a list of one."""
+    type_ = field.type
+    if pa.types.is_dictionary(type_):
+        return field.with_type(type_.value_type)
+    if pa.types.is_list(type_) and pa.types.is_dictionary(type_.value_type):
+        return field.with_type(pa.list_(type_.value_type.value_type))
+    return field
 
 
 def _bind(header: Sequence[str], layout: str | None, columns: ColumnMap | None) -> ColumnMap:

@@ -39,8 +39,13 @@ class Change:
 def diff(a: Scheme, b: Scheme) -> list[Change]:
     """Everything that ``b`` changes against ``a``; nothing when they group alike by their tables."""
     return [
-        *_options(a, b), *_mdcs(a, b), *_adrgs(a, b), *_drgs(a, b),
-        *_lists(a, b), *_complications(a, b), *_exclusions(a, b),
+        *_options(a, b),
+        *_mdcs(a, b),
+        *_adrgs(a, b),
+        *_drgs(a, b),
+        *_lists(a, b),
+        *_complications(a, b),
+        *_exclusions(a, b),
     ]
 
 
@@ -169,8 +174,15 @@ def _exclusions(a: Scheme, b: Scheme) -> Iterator[Change]:
         old = a.exclusions.get(before, frozenset())
         new = b.exclusions.get(after, frozenset())
         if old != new:
-            yield Change("exclusion", after, "codes", before, str(number),
-                         added=tuple(sorted(new - old)), removed=tuple(sorted(old - new)))
+            yield Change(
+                "exclusion",
+                after,
+                "codes",
+                before,
+                str(number),
+                added=tuple(sorted(new - old)),
+                removed=tuple(sorted(old - new)),
+            )
 
 
 def _natural(table: str) -> tuple[int, str]:
@@ -180,12 +192,24 @@ def _natural(table: str) -> tuple[int, str]:
 # --- words ----------------------------------------------------------------------------------
 
 _HEADINGS = {
-    "options": ("选项", "Options"), "mdc": ("主要诊断大类（MDC）", "Major diagnostic categories (MDC)"),
-    "adrg": ("核心组（ADRG）", "ADRGs"), "drg": ("细分组（DRG）", "DRGs"), "list": ("编码集合", "Code lists"),
-    "complication": ("MCC/CC", "MCC and CC"), "exclusion": ("排除表", "Exclusions"),
+    "options": ("选项", "Options"),
+    "mdc": ("主要诊断大类（MDC）", "Major diagnostic categories (MDC)"),
+    "adrg": ("核心组（ADRG）", "ADRGs"),
+    "drg": ("细分组（DRG）", "DRGs"),
+    "list": ("编码集合", "Code lists"),
+    "complication": ("MCC/CC", "MCC and CC"),
+    "exclusion": ("排除表", "Exclusions"),
 }
-_ZH = {"added": "新增", "removed": "删除", "renamed": "更名", "condition": "条件", "value": "取值",
-       "order": "顺序", "codes": "编码", "level": "级别"}
+_ZH = {
+    "added": "新增",
+    "removed": "删除",
+    "renamed": "更名",
+    "condition": "条件",
+    "value": "取值",
+    "order": "顺序",
+    "codes": "编码",
+    "level": "级别",
+}
 _FEW = 3
 
 

@@ -25,10 +25,32 @@ from grouper.schemes.sheets import Column, Notes, Row, Sheet, Table, find_table,
 from grouper.schemes.store import used_lists
 from grouper.schemes.text import format_rows
 
-CODE_HEADERS = ("DRG编码", "DRG代码", "DRG组编码", "DRG分组编码", "病组编码", "分组编码", "组编码", "DRG",
-                "编码", "代码", "code", "drg code", "group")
-NAME_HEADERS = ("DRG名称", "DRG组名称", "DRG分组名称", "病组名称", "分组名称", "组名称", "名称", "name",
-                "drg name")
+CODE_HEADERS = (
+    "DRG编码",
+    "DRG代码",
+    "DRG组编码",
+    "DRG分组编码",
+    "病组编码",
+    "分组编码",
+    "组编码",
+    "DRG",
+    "编码",
+    "代码",
+    "code",
+    "drg code",
+    "group",
+)
+NAME_HEADERS = (
+    "DRG名称",
+    "DRG组名称",
+    "DRG分组名称",
+    "病组名称",
+    "分组名称",
+    "组名称",
+    "名称",
+    "name",
+    "drg name",
+)
 WEIGHT_HEADERS = ("权重", "基准权重", "相对权重", "DRG权重", "RW", "基准点数", "weight")
 WEIGHT_COLUMNS = ("drg", "name", "weight")
 REPORT_COLUMNS = ("severity", "place", "zh", "en")
@@ -87,8 +109,14 @@ def import_list(
     conditions = [x.entry for x in base.mdcs] + [x.condition for x in adrgs]
     conditions += [drg.condition for rows in drgs.values() for drg in rows]
     scheme = Scheme(
-        id=meta["id"], name=meta["name"], meta=full, mdcs=base.mdcs, adrgs=adrgs, drgs=drgs,
-        lists=used_lists(base.lists, conditions), complications=base.complications,
+        id=meta["id"],
+        name=meta["name"],
+        meta=full,
+        mdcs=base.mdcs,
+        adrgs=adrgs,
+        drgs=drgs,
+        lists=used_lists(base.lists, conditions),
+        complications=base.complications,
         exclusions=base.exclusions,
     )
     full["counts"] = scheme.counts()
@@ -109,8 +137,13 @@ def _table(path: Path, columns: Mapping[str, str], notes: Notes) -> Table:
     for sheet in book.values():
         if (table := find_table(sheet, layout, Notes(""))) is not None:
             if left := [name for name in book if name != sheet.name]:
-                notes.info("unread", sheet.name, f"未读取的工作表：{', '.join(left)}",
-                           f"sheets that were not read: {', '.join(left)}", left)
+                notes.info(
+                    "unread",
+                    sheet.name,
+                    f"未读取的工作表：{', '.join(left)}",
+                    f"sheets that were not read: {', '.join(left)}",
+                    left,
+                )
             return table
     first = next(iter(book.values()), Sheet(path.stem, []))
     header = ", ".join(next((row for row in first.rows if any(row)), [])) or "…"
@@ -136,18 +169,25 @@ def _groups(table: Table, base: Scheme, notes: Notes) -> Wanted:
         if _PLACEHOLDER.fullmatch(code):
             notes.info("placeholder", place, f"{code} 不是分组，未导入", f"{code} is no group: not imported")
         elif not _CODE.fullmatch(code):
-            notes.error("code", place, f"不是 DRG 编码：{code or '空'}",
-                        f"is not a DRG code: {code or 'empty'}")
+            notes.error(
+                "code", place, f"不是 DRG 编码：{code or '空'}", f"is not a DRG code: {code or 'empty'}"
+            )
         elif code in seen:
-            notes.error("duplicate", place, f"{code} 与第 {seen[code]} 行重复",
-                        f"{code} repeats row {seen[code]}")
+            notes.error(
+                "duplicate", place, f"{code} 与第 {seen[code]} 行重复", f"{code} repeats row {seen[code]}"
+            )
         else:
             seen[code] = row.number
             _add_weight(table, row, wanted, notes)
             if code[:3] not in known:
-                notes.add("warning", "unknown-adrg", place,
-                          f"{code} {row['name']}：{base.id} 没有 ADRG {code[:3]}",
-                          f"{code} {row['name']}: {base.id} has no ADRG {code[:3]}", (code,))
+                notes.add(
+                    "warning",
+                    "unknown-adrg",
+                    place,
+                    f"{code} {row['name']}：{base.id} 没有 ADRG {code[:3]}",
+                    f"{code} {row['name']}: {base.id} has no ADRG {code[:3]}",
+                    (code,),
+                )
             elif code.endswith("QY"):
                 wanted.ambiguous[code] = row
             else:
@@ -166,8 +206,12 @@ def _add_weight(table: Table, row: Row, wanted: Wanted, notes: Notes) -> None:
     if good:
         wanted.weights.append({"drg": row["code"], "name": row["name"], "weight": text})
     else:
-        notes.error("weight", table.address(row.number, "weight"), f"权重应为非负数：{text}",
-                    f"a weight must be a number, not negative: {text}")
+        notes.error(
+            "weight",
+            table.address(row.number, "weight"),
+            f"权重应为非负数：{text}",
+            f"a weight must be a number, not negative: {text}",
+        )
 
 
 # --- conditions -----------------------------------------------------------------------------
@@ -212,15 +256,24 @@ def _report_missing(missing: Sequence[str], base: Scheme, table: Table, notes: N
     ambiguous = [code for code in missing if code.endswith("QY")]
     if groups:
         some = ", ".join(groups)
-        notes.add("warning", "missing-adrg", table.sheet.name,
-                  f"清单中没有、已舍去的 ADRG（--keep-missing 可保留）：{some}",
-                  f"ADRGs that the list lacks were left out (--keep-missing keeps them): {some}", groups)
+        notes.add(
+            "warning",
+            "missing-adrg",
+            table.sheet.name,
+            f"清单中没有、已舍去的 ADRG（--keep-missing 可保留）：{some}",
+            f"ADRGs that the list lacks were left out (--keep-missing keeps them): {some}",
+            groups,
+        )
     if ambiguous:
         some = ", ".join(ambiguous)
-        notes.add("warning", "ambiguous-off", table.sheet.name,
-                  f"清单中没有、已关闭的歧义组（--keep-missing 可保留）：{some}",
-                  f"ambiguous groups not in the list were switched off (--keep-missing keeps them): {some}",
-                  ambiguous)
+        notes.add(
+            "warning",
+            "ambiguous-off",
+            table.sheet.name,
+            f"清单中没有、已关闭的歧义组（--keep-missing 可保留）：{some}",
+            f"ambiguous groups not in the list were switched off (--keep-missing keeps them): {some}",
+            ambiguous,
+        )
 
 
 def _switch_on(
@@ -233,15 +286,22 @@ def _switch_on(
             continue
         place = table.address(row.number, "code")
         if "VALID" not in base.lists:
-            notes.add("warning", "undecided", place, f"{code}：{base.id} 没有集合 VALID",
-                      f"{code}: {base.id} has no list VALID", (code,))
+            notes.add(
+                "warning",
+                "undecided",
+                place,
+                f"{code}：{base.id} 没有集合 VALID",
+                f"{code}: {base.id} has no list VALID",
+                (code,),
+            )
             continue
         new = Adrg(code, row["name"], "principal_proc in VALID")
         mine = [n for n, adrg in enumerate(adrgs) if adrg.mdc == new.mdc]
         before = next((n for n in mine if adrgs[n].kind == "medical"), mine[-1] + 1 if mine else len(adrgs))
         adrgs.insert(before, new)
-        notes.info("ambiguous-on", place, f"{code} 已启用：{new.condition}",
-                   f"{code} was added: {new.condition}")
+        notes.info(
+            "ambiguous-on", place, f"{code} 已启用：{new.condition}", f"{code} was added: {new.condition}"
+        )
 
 
 def _decide(
@@ -259,15 +319,24 @@ def _decide(
         if isinstance(meaning, Meaning):
             found.append((meaning.rank, Drg(code, name, meaning.condition)))
             for unknown in sorted(lists_of(parse(meaning.condition)) - base.lists.keys()):
-                notes.error("missing-list", place, f"{code}：{base.id} 没有编码集合 {unknown}",
-                            f"{code}: {base.id} has no code list {unknown}")
+                notes.error(
+                    "missing-list",
+                    place,
+                    f"{code}：{base.id} 没有编码集合 {unknown}",
+                    f"{code}: {base.id} has no code list {unknown}",
+                )
         else:
             zh, en = meaning
             notes.add("warning", "undecided", place, f"{code} {name}：{zh}", f"{code} {name}: {en}", (code,))
     groups = tuple(drg for _, drg in sorted(found, key=lambda item: item[0]))
     if len(groups) == len(rows) and groups[-1].condition != "true":
-        notes.add("warning", "no-rest", table.sheet.name, f"{adrg.adrg} 没有接收其余病例的组",
-                  f"{adrg.adrg} has no group for the rest of its records")
+        notes.add(
+            "warning",
+            "no-rest",
+            table.sheet.name,
+            f"{adrg.adrg} 没有接收其余病例的组",
+            f"{adrg.adrg} has no group for the rest of its records",
+        )
     return groups
 
 

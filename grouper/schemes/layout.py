@@ -23,8 +23,11 @@ def _name(*headers: str) -> Column:
     return Column("name", ("名称", *headers, "name"))
 
 
-SET = Column("set", ("集合名", "集合", "集合名称", "集合编码", "set", "list"))
-TABLE = Column("table", ("排除表", "排除集合", "排除表号", "排除", "exclusion", "table", "exclusion set"))
+SET = Column("set", ("集合名", "集合", "集合名称", "集合编码", "set", "set name", "list"))
+TABLE = Column(
+    "table",
+    ("排除表", "排除集合", "排除表号", "排除", "table", "exclusion", "exclusion table", "exclusion set"),
+)
 LEVEL = Column("level", ("级别", "类型", "CC/MCC", "level", "type"))
 
 # sheet -> (its names, the first is written; its columns, in the order in which they are written)

@@ -45,9 +45,13 @@ class View:
         scheme = self.scheme
         yield f"{scheme.id}  {scheme.name}"
         labels = (
-            ("area", "地区", "area"), ("region", "区域", "region"), ("authority", "机关", "authority"),
-            ("base", "基础方案", "base"), ("published", "发布", "published"),
-            ("valid_from", "适用起", "valid from"), ("valid_to", "适用止", "valid to"),
+            ("area", "地区", "area"),
+            ("region", "区域", "region"),
+            ("authority", "机关", "authority"),
+            ("base", "基础方案", "base"),
+            ("published", "发布", "published"),
+            ("valid_from", "适用起", "valid from"),
+            ("valid_to", "适用止", "valid to"),
         )
         for key, zh, en in labels:
             if scheme.meta.get(key):
@@ -187,8 +191,6 @@ class View:
             zh=f"方案 {self.scheme.id} 没有 {what} {text}（相近：{', '.join(near) or '…'}）",
             en=f"scheme {self.scheme.id} has no {what} {text} (near: {', '.join(near) or '…'})",
         )
-
-
 
 
 def _roles(condition: Condition, lists: set[str], how: str) -> Iterator[str]:

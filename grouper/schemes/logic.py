@@ -166,7 +166,7 @@ class Facts:
             return True
         for literal in self.literals:
             match literal:
-                case Not(In(other, listed)) if _part(subject, other):
+                case Not(In(other, listed)) if _part(subject, other) and codes <= self.codes(listed):
                     return True
         return False
 

@@ -23,7 +23,13 @@ from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
 from grouper.schemes.text import Lists, format_lists, format_rows, format_toml, parse_lists, read_rows
 
 FILES = (
-    "scheme.toml", "mdc.csv", "adrg.csv", "drg.csv", "lists.txt", "complication.txt", "exclusion.txt",
+    "scheme.toml",
+    "mdc.csv",
+    "adrg.csv",
+    "drg.csv",
+    "lists.txt",
+    "complication.txt",
+    "exclusion.txt",
 )
 MDC_COLUMNS = ("mdc", "name", "entry")
 ADRG_COLUMNS = ("variant", "name", "condition")

@@ -48,7 +48,6 @@ _OPTIONS: dict[str, tuple[object, ...]] = {
 }
 
 
-
 @cache
 def cached_parse(text: str) -> Condition:
     """``parse``, remembered: schemes share most of their conditions."""
@@ -129,12 +128,22 @@ def _orphans(folder: Path, scheme: Scheme) -> Iterator[Finding]:
         if mdc not in mdcs:
             yield _error(scheme.id, "orphan", place, f"方案没有 {mdc}", f"the scheme has no {mdc}")
         elif row["variant"] not in variants:
-            yield _error(scheme.id, "orphan", place, f"scheme.toml [order] 的 {mdc} 没有列出它",
-                         f"{mdc} in scheme.toml [order] does not list it")
+            yield _error(
+                scheme.id,
+                "orphan",
+                place,
+                f"scheme.toml [order] 的 {mdc} 没有列出它",
+                f"{mdc} in scheme.toml [order] does not list it",
+            )
     for line, row in enumerate(read_rows(folder / "drg.csv", DRG_COLUMNS), start=2):
         if row["variant"] not in variants:
-            yield _error(scheme.id, "orphan", f"drg.csv:{line} {row['drg']}",
-                         f"方案没有 ADRG {row['variant']}", f"the scheme has no ADRG {row['variant']}")
+            yield _error(
+                scheme.id,
+                "orphan",
+                f"drg.csv:{line} {row['drg']}",
+                f"方案没有 ADRG {row['variant']}",
+                f"the scheme has no ADRG {row['variant']}",
+            )
 
 
 # --- the loaded scheme ----------------------------------------------------------------------
@@ -142,12 +151,18 @@ def _orphans(folder: Path, scheme: Scheme) -> Iterator[Finding]:
 
 def _meta(scheme: Scheme) -> Iterator[Finding]:
     if scheme.valid_from and scheme.valid_to and scheme.valid_from > scheme.valid_to:
-        yield _error(scheme.id, "validity", "scheme.toml", "valid_from 晚于 valid_to",
-                     "valid_from is after valid_to")
+        yield _error(
+            scheme.id, "validity", "scheme.toml", "valid_from 晚于 valid_to", "valid_from is after valid_to"
+        )
     for name, value in scheme.meta.get("options", {}).items():
         if value not in _OPTIONS.get(name, ()):
-            yield _error(scheme.id, "option", "scheme.toml [options]", f"不认识 {name} = {value}",
-                         f"{name} = {value} is not understood")
+            yield _error(
+                scheme.id,
+                "option",
+                "scheme.toml [options]",
+                f"不认识 {name} = {value}",
+                f"{name} = {value} is not understood",
+            )
 
 
 def _structure(scheme: Scheme) -> Iterator[Finding]:
@@ -156,26 +171,48 @@ def _structure(scheme: Scheme) -> Iterator[Finding]:
     for adrg in scheme.adrgs:
         groups = scheme.drgs.get(adrg.variant, ())
         if adrg.kind == "ambiguous" and groups:
-            yield _error(scheme.id, "ambiguous-with-drg", adrg.variant, "歧义组不能有细分组",
-                         "an ambiguous group cannot have DRGs")
+            yield _error(
+                scheme.id,
+                "ambiguous-with-drg",
+                adrg.variant,
+                "歧义组不能有细分组",
+                "an ambiguous group cannot have DRGs",
+            )
         if adrg.kind != "ambiguous" and not groups:
             empty.append(adrg.variant)
         yield from _repeated(scheme, adrg, groups)
         for drg in dict.fromkeys(group.drg for group in groups):
             variants[drg].append(adrg.variant)
             if not drg.startswith(adrg.adrg):
-                yield Finding("warning", "foreign-code", scheme.id, f"{adrg.variant} {drg}",
-                              f"DRG 编码不以 {adrg.adrg} 开头",
-                              f"the DRG code does not begin with {adrg.adrg}")
+                yield Finding(
+                    "warning",
+                    "foreign-code",
+                    scheme.id,
+                    f"{adrg.variant} {drg}",
+                    f"DRG 编码不以 {adrg.adrg} 开头",
+                    f"the DRG code does not begin with {adrg.adrg}",
+                )
     if empty:
-        yield Finding("warning", "no-drg", scheme.id, "drg.csv",
-                      f"{len(empty)} 个 ADRG 没有细分组：{_few(empty)}",
-                      f"{len(empty)} ADRGs have no DRG: {_few(empty)}", tuple(empty))
+        yield Finding(
+            "warning",
+            "no-drg",
+            scheme.id,
+            "drg.csv",
+            f"{len(empty)} 个 ADRG 没有细分组：{_few(empty)}",
+            f"{len(empty)} ADRGs have no DRG: {_few(empty)}",
+            tuple(empty),
+        )
     shared = [f"{drg}: {', '.join(where)}" for drg, where in sorted(variants.items()) if len(where) > 1]
     if shared:
-        yield Finding("info", "shared-code", scheme.id, "drg.csv",
-                      f"{len(shared)} 个 DRG 编码属于多个 ADRG 变体",
-                      f"{len(shared)} DRG codes belong to several ADRG variants", tuple(shared))
+        yield Finding(
+            "info",
+            "shared-code",
+            scheme.id,
+            "drg.csv",
+            f"{len(shared)} 个 DRG 编码属于多个 ADRG 变体",
+            f"{len(shared)} DRG codes belong to several ADRG variants",
+            tuple(shared),
+        )
 
 
 def _repeated(scheme: Scheme, adrg: Adrg, groups: Sequence[Drg]) -> Iterator[Finding]:
@@ -184,11 +221,22 @@ def _repeated(scheme: Scheme, adrg: Adrg, groups: Sequence[Drg]) -> Iterator[Fin
         rows = [drg for drg in groups if drg.drg == code]
         place = f"{adrg.variant} {code}"
         if len({drg.condition for drg in rows}) < len(rows) or len({drg.name for drg in rows}) > 1:
-            yield _error(scheme.id, "duplicate", place, f"DRG 编码出现 {len(rows)} 次，条件相同或名称不同",
-                         f"the DRG code stands {len(rows)} times, with the same condition or another name")
+            yield _error(
+                scheme.id,
+                "duplicate",
+                place,
+                f"DRG 编码出现 {len(rows)} 次，条件相同或名称不同",
+                f"the DRG code stands {len(rows)} times, with the same condition or another name",
+            )
         elif len(rows) > 1:
-            yield Finding("info", "alternatives", scheme.id, place, f"{len(rows)} 行条件得到同一个 DRG",
-                          f"{len(rows)} rows lead to this DRG")
+            yield Finding(
+                "info",
+                "alternatives",
+                scheme.id,
+                place,
+                f"{len(rows)} 行条件得到同一个 DRG",
+                f"{len(rows)} rows lead to this DRG",
+            )
 
 
 def rows_of(scheme: Scheme) -> Iterator[tuple[str, str]]:
@@ -205,16 +253,27 @@ def _references(scheme: Scheme) -> Iterator[Finding]:
     for place, text in rows_of(scheme):
         condition = cached_parse(text)
         for name in sorted(lists_of(condition) - scheme.lists.keys()):
-            yield _error(scheme.id, "missing-list", place, f"编码集合 {name} 不存在或为空",
-                         f"the code list {name} does not exist or is empty")
+            yield _error(
+                scheme.id,
+                "missing-list",
+                place,
+                f"编码集合 {name} 不存在或为空",
+                f"the code list {name} does not exist or is empty",
+            )
         sites = any(isinstance(atom, Compare) and atom.field == "injured_sites" for atom in atoms(condition))
         if sites and not any(name.startswith(SITES) for name in scheme.lists):
-            yield _error(scheme.id, "missing-list", place, f"没有 {SITES}* 集合",
-                         f"there is no list {SITES}*")
+            yield _error(
+                scheme.id, "missing-list", place, f"没有 {SITES}* 集合", f"there is no list {SITES}*"
+            )
     for name, sides in _sides(scheme).items():
         if len(sides) > 1:
-            yield _error(scheme.id, "mixed-list", name, "集合既用于诊断又用于手术操作",
-                         "the list is used for diagnoses and for procedures")
+            yield _error(
+                scheme.id,
+                "mixed-list",
+                name,
+                "集合既用于诊断又用于手术操作",
+                "the list is used for diagnoses and for procedures",
+            )
 
 
 def _sides(scheme: Scheme) -> dict[str, set[str]]:
@@ -233,19 +292,37 @@ def _sides(scheme: Scheme) -> dict[str, set[str]]:
 def _complications(scheme: Scheme) -> Iterator[Finding]:
     wrong = sorted({level for levels, _ in scheme.complications.values() for level in levels} - {"MCC", "CC"})
     if wrong:
-        yield _error(scheme.id, "level", "complication.txt", f"不认识的级别 {', '.join(wrong)}",
-                     f"levels that are not understood: {', '.join(wrong)}")
+        yield _error(
+            scheme.id,
+            "level",
+            "complication.txt",
+            f"不认识的级别 {', '.join(wrong)}",
+            f"levels that are not understood: {', '.join(wrong)}",
+        )
     both = tuple(sorted(code for code, (levels, _) in scheme.complications.items() if len(levels) > 1))
     if both:
-        yield Finding("info", "both-levels", scheme.id, "complication.txt",
-                      f"{len(both)} 个编码既是 MCC 又是 CC", f"{len(both)} codes are MCC and CC", both)
+        yield Finding(
+            "info",
+            "both-levels",
+            scheme.id,
+            "complication.txt",
+            f"{len(both)} 个编码既是 MCC 又是 CC",
+            f"{len(both)} codes are MCC and CC",
+            both,
+        )
     never = {c: t for c, (_, t) in scheme.complications.items() if t not in scheme.exclusions}
     if never:
         tables = ", ".join(sorted(set(never.values())))
-        yield Finding("warning", "no-exclusion-table", scheme.id, "complication.txt",
-                      f"{len(never)} 个 MCC/CC 编码永不被排除：其排除表没有主要诊断（{tables}）",
-                      f"{len(never)} MCC/CC codes are never excluded: their exclusion table has no principal "
-                      f"diagnosis ({tables})", tuple(sorted(never)))
+        yield Finding(
+            "warning",
+            "no-exclusion-table",
+            scheme.id,
+            "complication.txt",
+            f"{len(never)} 个 MCC/CC 编码永不被排除：其排除表没有主要诊断（{tables}）",
+            f"{len(never)} MCC/CC codes are never excluded: their exclusion table has no principal "
+            f"diagnosis ({tables})",
+            tuple(sorted(never)),
+        )
 
 
 def _editions(scheme: Scheme) -> Iterator[Finding]:
@@ -253,8 +330,10 @@ def _editions(scheme: Scheme) -> Iterator[Finding]:
 
     editions = scheme.meta.get("editions", {})
     sides = _sides(scheme)
-    used = {side: {code for name, codes in scheme.lists.items() if side in sides[name] for code in codes}
-            for side in ("dx", "proc")}
+    used = {
+        side: {code for name, codes in scheme.lists.items() if side in sides[name] for code in codes}
+        for side in ("dx", "proc")
+    }
     excluded = {code for codes in scheme.exclusions.values() for code in codes}
     checks = (
         ("icd10", "lists.txt", "诊断", "diagnosis", used["dx"], icd.diagnoses),
@@ -264,12 +343,24 @@ def _editions(scheme: Scheme) -> Iterator[Finding]:
     )
     for key, place, zh, en, codes, known in checks:
         if editions.get(key, EDITION) != EDITION:
-            yield Finding("info", "other-edition", scheme.id, place, f"{zh}编码属于 {editions[key]}，未核对",
-                          f"{en} codes are of {editions[key]}: not checked")
+            yield Finding(
+                "info",
+                "other-edition",
+                scheme.id,
+                place,
+                f"{zh}编码属于 {editions[key]}，未核对",
+                f"{en} codes are of {editions[key]}: not checked",
+            )
         elif strange := tuple(sorted(codes - known().keys())):
-            yield Finding("warning", "unknown-code", scheme.id, place,
-                          f"{len(strange)} 个{zh}编码不在医保 2.0 版编码中",
-                          f"{len(strange)} {en} codes are not in the insurance edition 2.0", strange)
+            yield Finding(
+                "warning",
+                "unknown-code",
+                scheme.id,
+                place,
+                f"{len(strange)} 个{zh}编码不在医保 2.0 版编码中",
+                f"{len(strange)} {en} codes are not in the insurance edition 2.0",
+                strange,
+            )
 
 
 def _counts(scheme: Scheme) -> Iterator[Finding]:
@@ -277,9 +368,13 @@ def _counts(scheme: Scheme) -> Iterator[Finding]:
     found = scheme.counts()
     for name, number in stated.items():
         if found.get(name) != number:
-            yield _error(scheme.id, "count", f"scheme.toml [counts] {name}",
-                         f"写明 {number}，实际 {found.get(name)}",
-                         f"says {number}, the tables have {found.get(name)}")
+            yield _error(
+                scheme.id,
+                "count",
+                f"scheme.toml [counts] {name}",
+                f"写明 {number}，实际 {found.get(name)}",
+                f"says {number}, the tables have {found.get(name)}",
+            )
 
 
 # --- rows that cannot be reached ------------------------------------------------------------
@@ -344,18 +439,28 @@ def _taker(facts: list[Facts], earlier: list[tuple[str, Condition]]) -> str | No
 
 def _never(scheme: Scheme, place: str, name: str = "") -> Finding:
     label = f"（{name}）" if name else ""
-    return Finding("warning", "never-holds", scheme.id, place,
-                   f"{label}条件永不成立：所需编码集合没有共同编码，或数值矛盾",
-                   "never holds: the lists that it needs have no code in common, or its numbers contradict",
-                   (name,) if name else ())
+    return Finding(
+        "warning",
+        "never-holds",
+        scheme.id,
+        place,
+        f"{label}条件永不成立：所需编码集合没有共同编码，或数值矛盾",
+        "never holds: the lists that it needs have no code in common, or its numbers contradict",
+        (name,) if name else (),
+    )
 
 
 def _taken(scheme: Scheme, place: str, kind: str, taker: str, name: str = "") -> Finding:
     label = f"（{name}）" if name else ""
-    return Finding("warning", f"unreachable-{kind}", scheme.id, place,
-                   f"{label}无法到达：前面的 {taker} 已收走符合条件的全部病例",
-                   f"cannot be reached: {taker}, tried earlier, takes every record that fits",
-                   (name,) if name else ())
+    return Finding(
+        "warning",
+        f"unreachable-{kind}",
+        scheme.id,
+        place,
+        f"{label}无法到达：前面的 {taker} 已收走符合条件的全部病例",
+        f"cannot be reached: {taker}, tried earlier, takes every record that fits",
+        (name,) if name else (),
+    )
 
 
 def _redundant(scheme: Scheme, adrg: Adrg, taker: str) -> Finding | None:
@@ -364,9 +469,14 @@ def _redundant(scheme: Scheme, adrg: Adrg, taker: str) -> Finding | None:
     rest = {drg.drg for other, drg in scheme.groups() if other.variant != adrg.variant}
     if not codes or not codes <= rest:
         return None
-    return Finding("info", "redundant-variant", scheme.id, adrg.variant,
-                   f"多余：前面的 {taker} 已收走它的病例，而它的 DRG 另有变体给出",
-                   f"redundant: {taker}, tried earlier, takes its records, and another variant has its DRGs")
+    return Finding(
+        "info",
+        "redundant-variant",
+        scheme.id,
+        adrg.variant,
+        f"多余：前面的 {taker} 已收走它的病例，而它的 DRG 另有变体给出",
+        f"redundant: {taker}, tried earlier, takes its records, and another variant has its DRGs",
+    )
 
 
 def _few(names: Sequence[str], most: int = 12) -> str:

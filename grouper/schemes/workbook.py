@@ -80,8 +80,13 @@ def import_workbook(
     draft = Draft(Notes(meta["id"]), base, names=_names(base) if base else {})
     tables = _tables(read_book(path), draft)
     readers: dict[str, Callable[[Table, Draft], None]] = {
-        "mdc": _read_mdcs, "adrg": _read_adrgs, "drg": _read_drgs, "sets": _read_sets,
-        "complications": _read_complications, "exclusions": _read_exclusions, "options": _read_options,
+        "mdc": _read_mdcs,
+        "adrg": _read_adrgs,
+        "drg": _read_drgs,
+        "sets": _read_sets,
+        "complications": _read_complications,
+        "exclusions": _read_exclusions,
+        "options": _read_options,
     }
     for key, reader in readers.items():
         if key in tables:
@@ -107,14 +112,24 @@ def _tables(book: Mapping[str, Sheet], draft: Draft) -> dict[str, Table]:
         elif key == "options":
             chosen = draft.base.meta.get("options", {}) if draft.base else DEFAULT_OPTIONS
             words = ", ".join(f"{k} = {str(v).lower()}" for k, v in chosen.items())
-            draft.notes.info("options", names[0], f"没有选项表，采用 {words}",
-                             f"there is no sheet of options: {words}")
+            draft.notes.info(
+                "options", names[0], f"没有选项表，采用 {words}", f"there is no sheet of options: {words}"
+            )
         elif draft.base is None or key not in BASE_MAY_GIVE:
-            draft.notes.error("sheet", names[0], f"缺少工作表 {' / '.join(names)}",
-                              f"the sheet is missing (names: {' / '.join(names)})")
+            draft.notes.error(
+                "sheet",
+                names[0],
+                f"缺少工作表 {' / '.join(names)}",
+                f"the sheet is missing (names: {' / '.join(names)})",
+            )
     if left := [name for name in book if name not in read]:
-        draft.notes.info("unread", left[0], f"未读取的工作表：{', '.join(left)}",
-                         f"sheets that were not read: {', '.join(left)}", left)
+        draft.notes.info(
+            "unread",
+            left[0],
+            f"未读取的工作表：{', '.join(left)}",
+            f"sheets that were not read: {', '.join(left)}",
+            left,
+        )
     return tables
 
 
@@ -131,8 +146,12 @@ def _sorted(table: Table, notes: Notes) -> list[Row]:
         try:
             keys[row.number] = float(row["sort"])
         except ValueError:
-            notes.error("sort", table.address(row.number, "sort"), f"排序应为数字：{row['sort'] or '空'}",
-                        f"the sort key must be a number: {row['sort'] or 'empty'}")
+            notes.error(
+                "sort",
+                table.address(row.number, "sort"),
+                f"排序应为数字：{row['sort'] or '空'}",
+                f"the sort key must be a number: {row['sort'] or 'empty'}",
+            )
             keys[row.number] = 0
     return sorted(rows, key=lambda row: keys[row.number])
 
@@ -150,8 +169,12 @@ def _rule(table: Table, row: Row, draft: Draft) -> str:
 
 
 def _bad_code(table: Table, row: Row, draft: Draft, what: str, key: str = "code") -> None:
-    draft.notes.error("code", table.address(row.number, key), f"不是 {what} 编码：{row[key] or '空'}",
-                      f"is not a code of {what}: {row[key] or 'empty'}")
+    draft.notes.error(
+        "code",
+        table.address(row.number, key),
+        f"不是 {what} 编码：{row[key] or '空'}",
+        f"is not a code of {what}: {row[key] or 'empty'}",
+    )
 
 
 def _repeats(table: Table, row: Row, draft: Draft, seen: dict[Any, int], key: Any) -> bool:
@@ -159,8 +182,12 @@ def _repeats(table: Table, row: Row, draft: Draft, seen: dict[Any, int], key: An
     first = seen.setdefault(key, row.number)
     if first == row.number:
         return False
-    draft.notes.error("duplicate", table.address(row.number, "code"), f"{row['code']} 与第 {first} 行重复",
-                      f"{row['code']} repeats row {first}")
+    draft.notes.error(
+        "duplicate",
+        table.address(row.number, "code"),
+        f"{row['code']} 与第 {first} 行重复",
+        f"{row['code']} repeats row {first}",
+    )
     return True
 
 
@@ -191,9 +218,12 @@ def _read_adrgs(table: Table, draft: Draft) -> None:
         variant = _variant(table, row, draft, seen)
         adrg = Adrg(variant, draft.name(row, variant), condition)
         if row["mdc"].upper().removeprefix("MDC") != code[0] or adrg.mdc not in mdcs:
-            draft.notes.error("mdc", table.address(row.number, "mdc"),
-                              f"{code} 应属于 MDC 表中的 {adrg.mdc}：{row['mdc'] or '空'}",
-                              f"{code} must belong to {adrg.mdc} of the sheet MDC: {row['mdc'] or 'empty'}")
+            draft.notes.error(
+                "mdc",
+                table.address(row.number, "mdc"),
+                f"{code} 应属于 MDC 表中的 {adrg.mdc}：{row['mdc'] or '空'}",
+                f"{code} must belong to {adrg.mdc} of the sheet MDC: {row['mdc'] or 'empty'}",
+            )
         if not _repeats(table, row, draft, seen, adrg.variant):
             draft.adrgs.append(adrg)
     _skipped(table, draft, placeholders)
@@ -203,8 +233,12 @@ def _variant(table: Table, row: Row, draft: Draft, seen: Mapping[str, int]) -> s
     """The variant of an ADRG row; rows of an ambiguous group are numbered without being asked."""
     code, variant = row["code"], row["variant"]
     if variant and not re.fullmatch(rf"{code}(_\d+)?", variant):
-        draft.notes.error("variant", table.address(row.number, "variant"), f"变体应写成 {code} 或 {code}_1",
-                          f"a variant must be written {code} or {code}_1")
+        draft.notes.error(
+            "variant",
+            table.address(row.number, "variant"),
+            f"变体应写成 {code} 或 {code}_1",
+            f"a variant must be written {code} or {code}_1",
+        )
     if variant or not (code.endswith("QY") and code in seen):
         return variant or code
     return next(name for n in range(2, 99) if (name := f"{code}_{n}") not in seen)
@@ -229,13 +263,20 @@ def _read_drgs(table: Table, draft: Draft) -> None:
         elif not known or (row["variant"] and variant not in known):
             _bad_code(table, row, draft, "ADRG", "variant" if row["variant"] else "adrg")
         elif not code.startswith(variant[:3]):
-            draft.notes.error("code", table.address(row.number, "code"), f"DRG {code} 不属于 ADRG {variant}",
-                              f"DRG {code} does not belong to ADRG {variant}")
+            draft.notes.error(
+                "code",
+                table.address(row.number, "code"),
+                f"DRG {code} 不属于 ADRG {variant}",
+                f"DRG {code} does not belong to ADRG {variant}",
+            )
         elif variant not in known and len(known) > 1:
             several = ", ".join(known)
-            draft.notes.error("variant", table.address(row.number, "adrg"),
-                              f"{variant} 有多个变体（{several}），请在“变体”列写明",
-                              f"{variant} has several variants ({several}): name one in a column variant")
+            draft.notes.error(
+                "variant",
+                table.address(row.number, "adrg"),
+                f"{variant} 有多个变体（{several}），请在“变体”列写明",
+                f"{variant} has several variants ({several}): name one in a column variant",
+            )
         else:
             variant = variant if variant in known else known[0]
             if not _repeats(table, row, draft, seen, (variant, code, drg.condition)):
@@ -246,17 +287,25 @@ def _read_drgs(table: Table, draft: Draft) -> None:
 def _skipped(table: Table, draft: Draft, codes: list[str]) -> None:
     if codes:
         some = ", ".join(codes)
-        draft.notes.info("placeholder", table.sheet.name, f"{len(codes)} 行不是分组，未导入：{some}",
-                         f"{len(codes)} rows are no groups and were not imported: {some}", codes)
+        draft.notes.info(
+            "placeholder",
+            table.sheet.name,
+            f"{len(codes)} 行不是分组，未导入：{some}",
+            f"{len(codes)} rows are no groups and were not imported: {some}",
+            codes,
+        )
 
 
 def _read_sets(table: Table, draft: Draft) -> None:
     lists: dict[str, set[str]] = defaultdict(set)
     for row in table.rows():
         if not _SET_NAME.fullmatch(row["set"]):
-            draft.notes.error("set", table.address(row.number, "set"),
-                              f"不能作为集合名：{row['set'] or '空'}",
-                              f"cannot be the name of a set: {row['set'] or 'empty'}")
+            draft.notes.error(
+                "set",
+                table.address(row.number, "set"),
+                f"不能作为集合名：{row['set'] or '空'}",
+                f"cannot be the name of a set: {row['set'] or 'empty'}",
+            )
         code = _icd(table, row, draft)
         if code:
             lists[row["set"]].add(code)
@@ -279,8 +328,12 @@ def _icd(table: Table, row: Row, draft: Draft) -> str:
         draft.notes.error("code", place, f"不是编码：{code or '空'}", f"is not a code: {code or 'empty'}")
         return ""
     if _LOST_ZEROS.fullmatch(code):
-        draft.notes.error("lost-zeros", place, f"{code} 疑似被 Excel 当作数字丢了零，请把该列设为文本",
-                          f"{code} seems to have lost zeros to Excel: make the column text")
+        draft.notes.error(
+            "lost-zeros",
+            place,
+            f"{code} 疑似被 Excel 当作数字丢了零，请把该列设为文本",
+            f"{code} seems to have lost zeros to Excel: make the column text",
+        )
         return ""
     return _official().get(code.upper(), code)
 
@@ -289,16 +342,22 @@ def _read_complications(table: Table, draft: Draft) -> None:
     for row in table.rows():
         levels = {part for part in re.split(r"[\s,，、/]+", row["level"].upper()) if part}
         if not levels or not levels <= {"MCC", "CC"}:
-            draft.notes.error("level", table.address(row.number, "level"),
-                              f"级别应为 MCC 或 CC：{row['level'] or '空'}",
-                              f"the level must be MCC or CC: {row['level'] or 'empty'}")
+            draft.notes.error(
+                "level",
+                table.address(row.number, "level"),
+                f"级别应为 MCC 或 CC：{row['level'] or '空'}",
+                f"the level must be MCC or CC: {row['level'] or 'empty'}",
+            )
             continue
         code = _icd(table, row, draft)
         old, name = draft.complications.get(code, (frozenset(), row["table"]))
         if name != row["table"]:
-            draft.notes.error("table", table.address(row.number, "table"),
-                              f"{code} 已指向排除表 {name or '空'}",
-                              f"{code} points at table {name or 'nothing'} already")
+            draft.notes.error(
+                "table",
+                table.address(row.number, "table"),
+                f"{code} 已指向排除表 {name or '空'}",
+                f"{code} points at table {name or 'nothing'} already",
+            )
         elif code:
             draft.complications[code] = (old | levels, name)
 
@@ -307,9 +366,12 @@ def _read_exclusions(table: Table, draft: Draft) -> None:
     tables: dict[str, set[str]] = defaultdict(set)
     for row in table.rows():
         if not row["table"] or "]" in row["table"]:
-            draft.notes.error("table", table.address(row.number, "table"),
-                              f"不能作为排除表名：{row['table'] or '空'}",
-                              f"cannot be the name of an exclusion table: {row['table'] or 'empty'}")
+            draft.notes.error(
+                "table",
+                table.address(row.number, "table"),
+                f"不能作为排除表名：{row['table'] or '空'}",
+                f"cannot be the name of an exclusion table: {row['table'] or 'empty'}",
+            )
         elif code := _icd(table, row, draft):
             tables[row["table"]].add(code)
     draft.exclusions = {name: frozenset(codes) for name, codes in tables.items()}
@@ -321,8 +383,12 @@ def _read_options(table: Table, draft: Draft) -> None:
         if values is None or row["value"].lower() not in values:
             key = "name" if values is None else "value"
             words = " / ".join(values or _VALUES)
-            draft.notes.error("option", table.address(row.number, key), f"不认识 {row[key]}，可为 {words}",
-                              f"{row[key] or 'an empty cell'} is not understood; it can be {words}")
+            draft.notes.error(
+                "option",
+                table.address(row.number, key),
+                f"不认识 {row[key]}，可为 {words}",
+                f"{row[key] or 'an empty cell'} is not understood; it can be {words}",
+            )
         else:
             draft.options[row["name"]] = values[row["value"].lower()]
 
@@ -340,14 +406,23 @@ def _take_from_base(draft: Draft, tables: Mapping[str, Table]) -> None:
     for key, name in (("complications", "complications"), ("exclusions", "exclusions")):
         if key not in tables:
             setattr(draft, name, dict(getattr(base, name)))
-            draft.notes.info("from-base", SHEETS[key][0][0], f"没有该工作表，采用 {base.id} 的内容",
-                             f"there is no such sheet: taken from {base.id}")
+            draft.notes.info(
+                "from-base",
+                SHEETS[key][0][0],
+                f"没有该工作表，采用 {base.id} 的内容",
+                f"there is no such sheet: taken from {base.id}",
+            )
     wanted = set(KEPT).union(*(_lists_named(rule, base.lists) for _, rule in draft.rules))
     taken = sorted((wanted - draft.lists.keys()) & base.lists.keys())
     if taken:
         draft.lists.update((name, base.lists[name]) for name in taken)
-        draft.notes.info("from-base", SHEETS["sets"][0][0], f"{len(taken)} 个集合采用 {base.id} 的内容",
-                         f"{len(taken)} sets are taken from {base.id}", taken)
+        draft.notes.info(
+            "from-base",
+            SHEETS["sets"][0][0],
+            f"{len(taken)} 个集合采用 {base.id} 的内容",
+            f"{len(taken)} sets are taken from {base.id}",
+            taken,
+        )
 
 
 def _lists_named(rule: Condition, lists: Mapping[str, frozenset[str]]) -> set[str]:
@@ -365,12 +440,21 @@ def _check_rules(draft: Draft) -> None:
     if draft.complications or not any(isinstance(a, Severity) for _, r in draft.rules for a in atoms(r)):
         unused = sorted(draft.lists.keys() - used)
         if unused:
-            draft.notes.info("unused-set", SHEETS["sets"][0][0], f"{len(unused)} 个集合没有规则使用，未导入",
-                             f"{len(unused)} sets are used by no rule and were not imported", unused)
+            draft.notes.info(
+                "unused-set",
+                SHEETS["sets"][0][0],
+                f"{len(unused)} 个集合没有规则使用，未导入",
+                f"{len(unused)} sets are used by no rule and were not imported",
+                unused,
+            )
             draft.lists = {name: codes for name, codes in draft.lists.items() if name in used}
         return
-    draft.notes.error("level", SHEETS["complications"][0][0], "规则用到 MCC/CC，但没有 MCC/CC 编码",
-                      "rules ask for MCC or CC, but there is no MCC or CC code")
+    draft.notes.error(
+        "level",
+        SHEETS["complications"][0][0],
+        "规则用到 MCC/CC，但没有 MCC/CC 编码",
+        "rules ask for MCC or CC, but there is no MCC or CC code",
+    )
 
 
 def _scheme(draft: Draft, meta: Mapping[str, Any]) -> Scheme:
@@ -378,9 +462,15 @@ def _scheme(draft: Draft, meta: Mapping[str, Any]) -> Scheme:
     adrgs = tuple(sorted(draft.adrgs, key=lambda adrg: order[adrg.mdc]))
     full = {**meta, **({"base": draft.base.id} if draft.base else {}), "options": draft.options}
     scheme = Scheme(
-        id=meta["id"], name=meta["name"], meta=full, mdcs=tuple(draft.mdcs), adrgs=adrgs,
+        id=meta["id"],
+        name=meta["name"],
+        meta=full,
+        mdcs=tuple(draft.mdcs),
+        adrgs=adrgs,
         drgs={a.variant: tuple(draft.drgs[a.variant]) for a in adrgs if draft.drgs.get(a.variant)},
-        lists=draft.lists, complications=draft.complications, exclusions=draft.exclusions,
+        lists=draft.lists,
+        complications=draft.complications,
+        exclusions=draft.exclusions,
     )
     full["counts"] = scheme.counts()
     return scheme

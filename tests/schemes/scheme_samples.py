@@ -12,8 +12,12 @@ def small_scheme(**changes: Any) -> Scheme:
     parts: dict[str, Any] = {
         "id": "small",
         "name": "小方案",
-        "meta": {"id": "small", "name": "小方案", "area": "small",
-                 "options": {"when_no_drg": "next", "retry_other_procedures": False}},
+        "meta": {
+            "id": "small",
+            "name": "小方案",
+            "area": "small",
+            "options": {"when_no_drg": "next", "retry_other_procedures": False},
+        },
         "mdcs": (Mdc("MDCA", "先期分组", "true"), Mdc("MDCB", "神经系统", "principal_dx in MDCB.dx")),
         "adrgs": (
             Adrg("AA1", "移植", "principal_proc in AA1.proc"),

@@ -25,40 +25,72 @@ BR11, BR15 = SMALL.drgs["BR1"]
 CHANGES: dict[str, tuple[dict[str, Any], Change]] = {
     "MDC entry": (
         {"mdcs": (SMALL.mdcs[0], Mdc("MDCB", "神经系统", "any_dx in MDCB.dx"))},
-        Change("mdc", "MDCB", "condition", "principal_dx in MDCB.dx", "any_dx in MDCB.dx")),
-    "MDC order": ({"mdcs": SMALL.mdcs[::-1]},
-                  Change("mdc", "MDC", "order", "MDCA MDCB", "MDCB MDCA", added=("MDCB",))),
-    "ADRG added": ({"adrgs": (*SMALL.adrgs, Adrg("BZ1", "其他", "true"))},
-                   Change("adrg", "BZ1", "added", after="其他: true")),
-    "ADRG removed": ({"adrgs": SMALL.adrgs[1:]},
-                     Change("adrg", "AA1", "removed", before="移植: principal_proc in AA1.proc")),
-    "ADRG renamed": ({"adrgs": (replace(SMALL.adrgs[0], name="心脏移植"), *SMALL.adrgs[1:])},
-                     Change("adrg", "AA1", "renamed", "移植", "心脏移植")),
+        Change("mdc", "MDCB", "condition", "principal_dx in MDCB.dx", "any_dx in MDCB.dx"),
+    ),
+    "MDC order": (
+        {"mdcs": SMALL.mdcs[::-1]},
+        Change("mdc", "MDC", "order", "MDCA MDCB", "MDCB MDCA", added=("MDCB",)),
+    ),
+    "ADRG added": (
+        {"adrgs": (*SMALL.adrgs, Adrg("BZ1", "其他", "true"))},
+        Change("adrg", "BZ1", "added", after="其他: true"),
+    ),
+    "ADRG removed": (
+        {"adrgs": SMALL.adrgs[1:]},
+        Change("adrg", "AA1", "removed", before="移植: principal_proc in AA1.proc"),
+    ),
+    "ADRG renamed": (
+        {"adrgs": (replace(SMALL.adrgs[0], name="心脏移植"), *SMALL.adrgs[1:])},
+        Change("adrg", "AA1", "renamed", "移植", "心脏移植"),
+    ),
     "ADRG condition": (
         {"adrgs": (replace(SMALL.adrgs[0], condition="any_proc in AA1.proc"), *SMALL.adrgs[1:])},
-        Change("adrg", "AA1", "condition", "principal_proc in AA1.proc", "any_proc in AA1.proc")),
-    "ADRG order": ({"adrgs": (*SMALL.adrgs[:2], SMALL.adrgs[3], SMALL.adrgs[2])},
-                   Change("adrg", "MDCB", "order", "BQY BR1 BR2", "BQY BR2 BR1", added=("BR2",))),
-    "DRG added": ({"drgs": drgs(BR1=(BR11, Drg("BR13", "伴", "cc"), BR15))},
-                  Change("drg", "BR13", "added", after="伴: cc")),
-    "DRG removed": ({"drgs": drgs(BR1=(BR15,))},
-                    Change("drg", "BR11", "removed", before="脑出血，伴严重合并症或并发症: mcc")),
-    "DRG condition": ({"drgs": drgs(BR1=(replace(BR11, condition="mcc or cc"), BR15))},
-                      Change("drg", "BR11", "condition", "mcc", "mcc or cc")),
-    "DRG order": ({"drgs": drgs(BR1=(BR15, BR11))},
-                  Change("drg", "BR1", "order", "BR11 BR15", "BR15 BR11", added=("BR15",))),
-    "list": ({"lists": {**SMALL.lists, "BR2.dx": frozenset({"I63.900", "I64.x00"})}},
-             Change("list", "BR2.dx", "codes", added=("I64.x00",))),
-    "list removed": ({"lists": {k: v for k, v in SMALL.lists.items() if k != "BR2.dx"}},
-                     Change("list", "BR2.dx", "removed", removed=("I63.900",))),
-    "level": ({"complications": {"A40.900": (frozenset({"CC"}), "1")}},
-              Change("complication", "CC", "level", "MCC", "CC", added=("A40.900",))),
-    "complication removed": ({"complications": {}},
-                             Change("complication", "MCC", "removed", "MCC", "", added=("A40.900",))),
-    "exclusion": ({"exclusions": {"1": frozenset({"I61.100"})}},
-                  Change("exclusion", "1", "codes", "1", "1", added=("I61.100",), removed=("I61.000",))),
-    "option": ({"meta": {**SMALL.meta, "options": {"when_no_drg": "next", "retry_other_procedures": True}}},
-               Change("options", "retry_other_procedures", "value", "false", "true")),
+        Change("adrg", "AA1", "condition", "principal_proc in AA1.proc", "any_proc in AA1.proc"),
+    ),
+    "ADRG order": (
+        {"adrgs": (*SMALL.adrgs[:2], SMALL.adrgs[3], SMALL.adrgs[2])},
+        Change("adrg", "MDCB", "order", "BQY BR1 BR2", "BQY BR2 BR1", added=("BR2",)),
+    ),
+    "DRG added": (
+        {"drgs": drgs(BR1=(BR11, Drg("BR13", "伴", "cc"), BR15))},
+        Change("drg", "BR13", "added", after="伴: cc"),
+    ),
+    "DRG removed": (
+        {"drgs": drgs(BR1=(BR15,))},
+        Change("drg", "BR11", "removed", before="脑出血，伴严重合并症或并发症: mcc"),
+    ),
+    "DRG condition": (
+        {"drgs": drgs(BR1=(replace(BR11, condition="mcc or cc"), BR15))},
+        Change("drg", "BR11", "condition", "mcc", "mcc or cc"),
+    ),
+    "DRG order": (
+        {"drgs": drgs(BR1=(BR15, BR11))},
+        Change("drg", "BR1", "order", "BR11 BR15", "BR15 BR11", added=("BR15",)),
+    ),
+    "list": (
+        {"lists": {**SMALL.lists, "BR2.dx": frozenset({"I63.900", "I64.x00"})}},
+        Change("list", "BR2.dx", "codes", added=("I64.x00",)),
+    ),
+    "list removed": (
+        {"lists": {k: v for k, v in SMALL.lists.items() if k != "BR2.dx"}},
+        Change("list", "BR2.dx", "removed", removed=("I63.900",)),
+    ),
+    "level": (
+        {"complications": {"A40.900": (frozenset({"CC"}), "1")}},
+        Change("complication", "CC", "level", "MCC", "CC", added=("A40.900",)),
+    ),
+    "complication removed": (
+        {"complications": {}},
+        Change("complication", "MCC", "removed", "MCC", "", added=("A40.900",)),
+    ),
+    "exclusion": (
+        {"exclusions": {"1": frozenset({"I61.100"})}},
+        Change("exclusion", "1", "codes", "1", "1", added=("I61.100",), removed=("I61.000",)),
+    ),
+    "option": (
+        {"meta": {**SMALL.meta, "options": {"when_no_drg": "next", "retry_other_procedures": True}}},
+        Change("options", "retry_other_procedures", "value", "false", "true"),
+    ),
 }
 
 

@@ -28,8 +28,13 @@ def groups_of(scheme: Scheme) -> Rows:
     return list(rows.items())
 
 
-def run(rows: Rows, base: Scheme, tmp_path: Path, header: tuple[str, ...] = ("DRG编码", "DRG名称", "权重"),
-        **how: Any) -> Result:
+def run(
+    rows: Rows,
+    base: Scheme,
+    tmp_path: Path,
+    header: tuple[str, ...] = ("DRG编码", "DRG名称", "权重"),
+    **how: Any,
+) -> Result:
     path = tmp_path / "list.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
@@ -46,8 +51,14 @@ def by_adrg(scheme: Scheme) -> dict[str, list[tuple[str, str]]]:
 
 @pytest.mark.parametrize(
     ("name", "base"),
-    [("chs-drg-1.0", "chs-drg-1.0"), ("chs-drg-1.1", "chs-drg-1.1"), ("chs-drg-2.0", "chs-drg-2.0"),
-     ("liaocheng-2025", "chs-drg-2.0"), ("qingyang-2023", "chs-drg-1.1"), ("chongqing-2022", "chs-drg-1.0")],
+    [
+        ("chs-drg-1.0", "chs-drg-1.0"),
+        ("chs-drg-1.1", "chs-drg-1.1"),
+        ("chs-drg-2.0", "chs-drg-2.0"),
+        ("liaocheng-2025", "chs-drg-2.0"),
+        ("qingyang-2023", "chs-drg-1.1"),
+        ("chongqing-2022", "chs-drg-1.0"),
+    ],
 )
 def test_the_list_of_a_shipped_scheme_gives_its_conditions(
     name: str, base: str, tmp_path: Path, shipped: Shipped
@@ -65,8 +76,14 @@ def test_the_list_of_a_shipped_scheme_gives_its_conditions(
 # Groups whose condition cannot be told from a code and a name; the others must be right.
 @pytest.mark.parametrize(
     ("name", "undecided", "wrong"),
-    [("beijing-2024", 20, 0), ("guangxi-2024", 1, 0), ("zhejiang-2024", 139, 0), ("beijing-2022", 20, 0),
-     ("foshan-2022", 142, 0), ("guangxi-2022", 0, 12)],
+    [
+        ("beijing-2024", 20, 0),
+        ("guangxi-2024", 1, 0),
+        ("zhejiang-2024", 139, 0),
+        ("beijing-2022", 20, 0),
+        ("foshan-2022", 142, 0),
+        ("guangxi-2022", 0, 12),
+    ],
 )
 def test_local_splits_are_reported_not_guessed(
     name: str, undecided: int, wrong: int, tmp_path: Path, shipped: Shipped
@@ -127,8 +144,12 @@ def test_groups_outside_the_base_are_reported(tmp_path: Path, shipped: Shipped) 
 
 @pytest.mark.parametrize(
     ("row", "kind", "place"),
-    [(("BR1", "x", ""), "code", "list!A4"), (("", "合计", "12"), "code", "list!A4"),
-     (("BR11", "又一次", ""), "duplicate", "list!A4"), (("BR29", "x", "一点五"), "weight", "list!C4")],
+    [
+        (("BR1", "x", ""), "code", "list!A4"),
+        (("", "合计", "12"), "code", "list!A4"),
+        (("BR11", "又一次", ""), "duplicate", "list!A4"),
+        (("BR29", "x", "一点五"), "weight", "list!C4"),
+    ],
 )
 def test_bad_cells_are_errors_with_an_address(
     row: tuple[str, ...], kind: str, place: str, tmp_path: Path, shipped: Shipped
@@ -142,8 +163,14 @@ def test_weights_and_named_columns_in_a_workbook(tmp_path: Path, shipped: Shippe
     path = tmp_path / "list.xlsx"
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet("目录")
-        for number, row in enumerate([["某市病组目录"], ["组", "叫法", "点数"], ["BR11", BE1[0][1], 181.5],
-                                      ["BR15", BE1[1][1], "1,020.25"]]):
+        for number, row in enumerate(
+            [
+                ["某市病组目录"],
+                ["组", "叫法", "点数"],
+                ["BR11", BE1[0][1], 181.5],
+                ["BR15", BE1[1][1], "1,020.25"],
+            ]
+        ):
             sheet.write_row(number, 0, row)
     with pytest.raises(UsageError) as refused:
         import_list(path, META, shipped("chs-drg-2.0"))
@@ -166,18 +193,24 @@ def test_a_mapping_file_decides_other_characters(tmp_path: Path, shipped: Shippe
     result = run(rows, base, tmp_path, fourth=read_fourth(path))
     assert result.scheme is not None and result.undecided() == []
     assert conditions(result.scheme)["BR1"] == [
-        ("BR10", "age < 17"), ("BR19", "dept = 'ICU'"), ("BR11B", "mcc and los > 30"),
-        ("BR11", "mcc"), ("BR15", "true"),
+        ("BR10", "age < 17"),
+        ("BR19", "dept = 'ICU'"),
+        ("BR11B", "mcc and los > 30"),
+        ("BR11", "mcc"),
+        ("BR15", "true"),
     ]
 
 
-@pytest.mark.parametrize("text", [
-    '["0"]\ncondition = "age <"\nrank = 1\n',
-    '["0"]\ncondition = "age < 17"\n',
-    '[BR1234]\ncondition = "mcc"\nrank = 1\n',
-    '["0"]\ncondition = "mcc"\nrank = "first"\n',
-    "not toml",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["0"]\ncondition = "age <"\nrank = 1\n',
+        '["0"]\ncondition = "age < 17"\n',
+        '[BR1234]\ncondition = "mcc"\nrank = 1\n',
+        '["0"]\ncondition = "mcc"\nrank = "first"\n',
+        "not toml",
+    ],
+)
 def test_bad_mapping_files_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "fourth.toml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError):
@@ -191,33 +224,39 @@ def test_a_mapping_with_an_unknown_list_is_an_error(tmp_path: Path, shipped: Shi
     assert [f.kind for f in result.findings if f.severity == "error"] == ["missing-list"]
 
 
-@pytest.mark.parametrize(("ending", "level"), [
-    ("，伴严重合并症或并发症", "mcc"),
-    ("伴有严重并发症与合并症", "mcc"),
-    ("，伴一般合并症或并发症", "cc"),
-    ("，伴并发症或合并症", "cc"),
-    ("，伴严重或一般并发症与合并症", "any-cc"),
-    ("，不伴合并症或并发症", "none"),
-    ("，不伴严重合并症或并发症", "rest"),
-    ("，不伴或伴一般并发症或合并症", "rest"),
-    ("，伴与不伴并发症与合并症", "rest"),
-    ("，伴重症监护", None),
-    ("", None),
-])
+@pytest.mark.parametrize(
+    ("ending", "level"),
+    [
+        ("，伴严重合并症或并发症", "mcc"),
+        ("伴有严重并发症与合并症", "mcc"),
+        ("，伴一般合并症或并发症", "cc"),
+        ("，伴并发症或合并症", "cc"),
+        ("，伴严重或一般并发症与合并症", "any-cc"),
+        ("，不伴合并症或并发症", "none"),
+        ("，不伴严重合并症或并发症", "rest"),
+        ("，不伴或伴一般并发症或合并症", "rest"),
+        ("，伴与不伴并发症与合并症", "rest"),
+        ("，伴重症监护", None),
+        ("", None),
+    ],
+)
 def test_levels_in_names(ending: str, level: str | None) -> None:
     assert read_name("脑卒中" + ending) == (level, "脑卒中" if level else "脑卒中" + ending)
 
 
-@pytest.mark.parametrize(("fourth", "siblings", "ending"), [
-    ("1", "15", "，伴合并症或并发症"),
-    ("5", "15", "，伴合并症或并发症"),
-    ("3", "135", "，伴严重合并症或并发症"),
-    ("3", "135", "，不伴或伴一般并发症或合并症"),
-    ("1", "15", "，颅内血肿，伴严重合并症或并发症"),
-    ("1", "15", ""),
-    ("9", "19", ""),
-    ("7", "7", ""),
-])
+@pytest.mark.parametrize(
+    ("fourth", "siblings", "ending"),
+    [
+        ("1", "15", "，伴合并症或并发症"),
+        ("5", "15", "，伴合并症或并发症"),
+        ("3", "135", "，伴严重合并症或并发症"),
+        ("3", "135", "，不伴或伴一般并发症或合并症"),
+        ("1", "15", "，颅内血肿，伴严重合并症或并发症"),
+        ("1", "15", ""),
+        ("9", "19", ""),
+        ("7", "7", ""),
+    ],
+)
 def test_what_the_name_contradicts_is_not_decided(fourth: str, siblings: str, ending: str) -> None:
     names = dict.fromkeys(siblings, "脑卒中，不伴合并症或并发症") | {fourth: "脑卒中" + ending}
     assert isinstance(built_in(fourth, names, "脑卒中" + ending, "脑卒中"), tuple)

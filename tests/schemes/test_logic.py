@@ -25,8 +25,12 @@ from grouper.schemes.logic import MOST_CLAUSES, clauses, facts_of, implies
 from grouper.schemes.model import Scheme
 
 LISTS = {
-    "D1": frozenset({"a"}), "D12": frozenset({"a", "b"}), "D3": frozenset({"c"}),
-    "P1": frozenset({"1"}), "P12": frozenset({"1", "2"}), "P3": frozenset({"3"}),
+    "D1": frozenset({"a"}),
+    "D12": frozenset({"a", "b"}),
+    "D3": frozenset({"c"}),
+    "P1": frozenset({"1"}),
+    "P12": frozenset({"1", "2"}),
+    "P3": frozenset({"3"}),
 }
 SCHEME = Scheme("x", "x", {"area": "x"}, (), (), {}, LISTS, {"b": (frozenset({"MCC"}), "1")}, {})
 
@@ -104,8 +108,9 @@ def test_many_alternatives_are_not_multiplied_out() -> None:
 
 
 def _atoms() -> st.SearchStrategy[Condition]:
-    pairs = [(where, name) for where in SUBJECTS for name in LISTS
-             if where.endswith("dx") == (name[0] == "D")]
+    pairs = [
+        (where, name) for where in SUBJECTS for name in LISTS if where.endswith("dx") == (name[0] == "D")
+    ]
     listed = st.sampled_from(pairs)
     compared = st.tuples(
         st.sampled_from(["age", "los"]), st.sampled_from(["<", "<=", ">", ">=", "="]), st.integers(0, 3)

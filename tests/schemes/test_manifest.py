@@ -19,7 +19,9 @@ def test_changes_are_found(tmp_path: Path) -> None:
     (tmp_path / "drg/c.txt").write_text("changed", encoding="utf-8")
     (tmp_path / "new.csv").write_text("", encoding="utf-8")
     assert [(f.severity, f.place) for f in check_manifest(tmp_path)] == [
-        ("error", "a.csv"), ("error", "drg/c.txt"), ("error", "new.csv"),
+        ("error", "a.csv"),
+        ("error", "drg/c.txt"),
+        ("error", "new.csv"),
     ]
     assert [f.place for f in check_manifest(tmp_path, under="drg/")] == ["drg/c.txt"]
 

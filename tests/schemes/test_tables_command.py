@@ -71,7 +71,8 @@ def test_diff_in_words_and_as_json() -> None:
     assert "BS11 removed" in call("diff", "chs-drg-2.0", "guangxi-2024", "--lang", "en").stdout
     data = json.loads(call("diff", "chs-drg-2.0", "guangxi-2024", "--json").stdout)
     assert {"section": "drg", "key": "BS11", "what": "removed"}.items() <= next(
-        c for c in data if c["key"] == "BS11").items()
+        c for c in data if c["key"] == "BS11"
+    ).items()
     assert call("diff", "chs-drg-2.0", "chs-drg-2.0").stdout == "没有差别\n"
 
 
@@ -117,8 +118,12 @@ def test_nothing_is_written_when_the_workbook_has_errors(tmp_path: Path, small_f
 @pytest.fixture
 def group_list(tmp_path: Path) -> Path:
     path = tmp_path / "目录.csv"
-    rows = [["DRG编码", "DRG名称", "权重"], ["BR11", "脑卒中，伴严重合并症或并发症", "1.8"],
-            ["BR15", "脑卒中，不伴严重合并症或并发症", "1.1"], ["BR17", "脑卒中，死亡", "0.6"]]
+    rows = [
+        ["DRG编码", "DRG名称", "权重"],
+        ["BR11", "脑卒中，伴严重合并症或并发症", "1.8"],
+        ["BR15", "脑卒中，不伴严重合并症或并发症", "1.1"],
+        ["BR17", "脑卒中，死亡", "0.6"],
+    ]
     with path.open("w", encoding="gb18030", newline="") as file:
         csv.writer(file).writerows(rows)
     return path
@@ -152,8 +157,19 @@ def test_undecided_groups_can_be_left_out_or_given(group_list: Path) -> None:
         import_list(group_list, "--base", "chs-drg-2.0")
     fourth = group_list.parent / "fourth.toml"
     fourth.write_text('[BR17]\ncondition = "discharge in (5)"\nrank = 0\n', encoding="utf-8")
-    result = import_list(group_list, "--base", "chs-drg-2.0", "--fourth", fourth, "--keep-missing", "--force",
-                         "--valid-from", "2025-01-01", "--region", "我市")
+    result = import_list(
+        group_list,
+        "--base",
+        "chs-drg-2.0",
+        "--fourth",
+        fourth,
+        "--keep-missing",
+        "--force",
+        "--valid-from",
+        "2025-01-01",
+        "--region",
+        "我市",
+    )
     assert result.exit_code == 0
     scheme = load(folder)
     assert [d.drg for d in scheme.drgs["BR1"]] == ["BR17", "BR11", "BR15"]

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import xlsxwriter
 
+import grouper
 from grouper import icd
 from grouper.conditions import parse
 from grouper.errors import UsageError
@@ -26,8 +28,10 @@ RULES = [  # as the official workbook writes them, and what they mean
     ("ZYSS in {OP_1,_x000D_\nOP_2}", "principal_proc in OP_1 or principal_proc in OP_2"),
     ("ZYZD not in DI_1", "principal_dx not in DI_1"),
     ("length(OP_1 ∩ {ZYSS, QTSS}) >= 2", "count(any_proc in OP_1) >= 2"),
-    ("(ZYSS in OP_1 and {ZYSS,QTSS} in OP_2) OR (ZYSS in OP_2 and {ZYSS,QTSS} in OP_1)",
-     "principal_proc in OP_1 and any_proc in OP_2 or principal_proc in OP_2 and any_proc in OP_1"),
+    (
+        "(ZYSS in OP_1 and {ZYSS,QTSS} in OP_2) OR (ZYSS in OP_2 and {ZYSS,QTSS} in OP_1)",
+        "principal_proc in OP_1 and any_proc in OP_2 or principal_proc in OP_2 and any_proc in OP_1",
+    ),
     ("NL = 0 and 29 <= XSRTL < 366", "age = 0 and age_days >= 29 and age_days < 366"),
     ("XSRTZ<1500", "weight < 1500"),
     ("XB＝1 and NL≥70", "sex = 1 and age >= 70"),
@@ -66,15 +70,23 @@ def official() -> Sheets:
         ],
         "集合": [
             ["集合名", "编码", "名称"],
-            ["DI_B", "I63.900", ""], ["DI_B", "I61.000", ""], ["DI_1", "I63.900", ""],
-            ["OP_1", "01.2400", ""], ["OP_1", "01.2500", ""], ["OP_2", "37.5100", ""],
-            ["OP_ALL", "01.2400", ""], ["OP_ALL", "37.5100", ""], ["OP_ARB", "17.4200", ""],
+            ["DI_B", "I63.900", ""],
+            ["DI_B", "I61.000", ""],
+            ["DI_1", "I63.900", ""],
+            ["OP_1", "01.2400", ""],
+            ["OP_1", "01.2500", ""],
+            ["OP_2", "37.5100", ""],
+            ["OP_ALL", "01.2400", ""],
+            ["OP_ALL", "37.5100", ""],
+            ["OP_ARB", "17.4200", ""],
             ["OP_9", "00.5500", ""],
         ],
         "CC_MCC": [["诊断编码", "级别", "排除表"], ["A40.900", "MCC", "PDX_1"], ["A04.402", "CC", "PDX_2"]],
         "排除": [
             ["排除表", "主要诊断编码"],
-            ["PDX_1", "I63.900"], ["PDX_2", "I63.900"], ["PDX_2", "I61.000"],
+            ["PDX_1", "I63.900"],
+            ["PDX_2", "I63.900"],
+            ["PDX_2", "I61.000"],
         ],
         "说明": [["给人看的"]],
     }
@@ -104,16 +116,20 @@ def good(sheets: Sheets, tmp_path: Path) -> Scheme:
 def test_the_official_layout(tmp_path: Path) -> None:
     scheme = good(official(), tmp_path)
     assert [(m.mdc, m.name, m.entry) for m in scheme.mdcs] == [
-        ("MDCA", "先期分组", "true"), ("MDCB", "神经系统", "principal_dx in DI_B")]
+        ("MDCA", "先期分组", "true"),
+        ("MDCB", "神经系统", "principal_dx in DI_B"),
+    ]
     assert [(a.variant, a.name, a.condition, a.kind) for a in scheme.adrgs] == [
         ("AA1", "移植", "principal_proc in OP_2", "surgical"),
         ("BB1", "开颅手术", "principal_dx in DI_1 and any_proc in OP_1", "surgical"),
         ("BQY", "歧义组", "principal_proc in OP_ALL", "ambiguous"),
-        ("BR1", "脑梗死", "principal_dx in DI_1", "medical")]
+        ("BR1", "脑梗死", "principal_dx in DI_1", "medical"),
+    ]
     assert {v: [(d.drg, d.condition) for d in rows] for v, rows in scheme.drgs.items()} == {
         "AA1": [("AA19", "true")],
         "BB1": [("BB10", "any_proc in OP_ARB"), ("BB19", "true")],
-        "BR1": [("BR13", "mcc or cc"), ("BR15", "true")]}
+        "BR1": [("BR13", "mcc or cc"), ("BR15", "true")],
+    }
     assert scheme.lists["OP_1"] == {"01.2400", "01.2500"}
     assert scheme.complications["A40.900"] == (frozenset({"MCC"}), "PDX_1")
     assert scheme.exclusions["PDX_2"] == {"I63.900", "I61.000"}
@@ -154,7 +170,10 @@ def test_english_headers_and_sheet_names_and_options(tmp_path: Path) -> None:
     scheme = good(sheets, tmp_path)
     assert scheme.counts() == good(official(), tmp_path).counts()
     assert scheme.meta["options"] == {
-        "when_no_drg": "stop", "retry_other_procedures": True, "severity_from_other_diagnoses_only": True}
+        "when_no_drg": "stop",
+        "retry_other_procedures": True,
+        "severity_from_other_diagnoses_only": True,
+    }
 
 
 # sheet, row and column (from 0) of the cell to break, its new text; address and kind of the error;
@@ -295,3 +314,24 @@ def saved(scheme: Scheme, base: Scheme | None, tmp_path: Path) -> list[Scheme]:
         return []
     save(scheme, tmp_path / "folder", base)
     return [load_folder(tmp_path / "folder")]
+
+
+def test_an_imported_workbook_groups_records(tmp_path: Path) -> None:
+    """Robot before the rest, severity with its exclusions, and an operation of another MDC."""
+    save(good(official(), tmp_path), tmp_path / "scheme")
+    records = pa.table(
+        {
+            "record_id": [
+                "severe but excluded",
+                "plain",
+                "foreign operation",
+                "robot",
+                "no robot",
+                "transplant",
+            ],
+            "diagnoses": [["I63.900", "A40.900"], ["I63.900"], ["I61.000"], *[["I63.900"]] * 2, ["I10.x00"]],
+            "procedures": [[], [], ["01.2400"], ["01.2500", "17.4200"], ["01.2500"], ["37.5100"]],
+        }
+    )
+    grouped = grouper.load_scheme(str(tmp_path / "scheme")).group(records)
+    assert grouped["drg"].to_pylist() == ["BR15", "BR15", "BQY", "BB10", "BB19", "AA19"]
