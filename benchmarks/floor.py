@@ -35,11 +35,13 @@ def copy(
     threads: int = 1,
     read: Sequence[str] | None = None,
     write: Sequence[str] | None = None,
+    tuned: bool = False,
 ) -> int:
     """Stream ``source`` to ``target`` (zstd), a row group at a time, and give the number of rows.
 
     Code columns stay dictionaries. ``read`` and ``write`` limit the columns
-    (``write`` to some of ``read``). One thread does everything in turn; with
+    (``write`` to some of ``read``). ``tuned`` writes with the settings of the program itself
+    instead of those that pyarrow has by default. One thread does everything in turn; with
     two, one reads the next batch while the other writes.
     """
     import pyarrow as pa
@@ -54,12 +56,20 @@ def copy(
     for batch in ahead(batches) if threads > 1 else batches:
         out = batch.select(list(write)) if write else batch
         if writer is None:
-            writer = pq.ParquetWriter(target, out.schema, compression="zstd")
+            writer = pq.ParquetWriter(target, out.schema, **_settings(out.schema, tuned))
         writer.write_batch(out)
         rows += batch.num_rows
     if writer is not None:
         writer.close()
     return rows
+
+
+def _settings(schema: pa.Schema, tuned: bool) -> dict:
+    if not tuned:
+        return {"compression": "zstd"}
+    from grouper.writers import parquet_options
+
+    return parquet_options(schema)
 
 
 def row_groups(
@@ -99,7 +109,13 @@ def measure(
     return min((json.loads(run.stdout) for run in runs), key=lambda result: result["seconds"])
 
 
-def _inner(source: Path, threads: int, read: Sequence[str] | None, write: Sequence[str] | None) -> dict:
+def once(
+    source: Path,
+    threads: int,
+    read: Sequence[str] | None = None,
+    write: Sequence[str] | None = None,
+    tuned: bool = False,
+) -> dict:
     """One measurement in this process, which must be fresh."""
     import resource
 
@@ -107,7 +123,9 @@ def _inner(source: Path, threads: int, read: Sequence[str] | None, write: Sequen
 
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         start = time.perf_counter()
-        rows = copy(source, Path(folder) / "copy.parquet", threads=threads, read=read, write=write)
+        rows = copy(
+            source, Path(folder) / "copy.parquet", threads=threads, read=read, write=write, tuned=tuned
+        )
         seconds = time.perf_counter() - start
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in KiB elsewhere
     return {
@@ -136,7 +154,7 @@ def main() -> None:
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inner:
-        print(json.dumps(_inner(args.source, args.threads, args.read, args.write)))
+        print(json.dumps(once(args.source, args.threads, args.read, args.write)))
         return
     for threads in (args.threads,) if args.threads else (1, 2):
         result = measure(args.source, threads=threads, read=args.read, write=args.write, repeat=args.repeat)

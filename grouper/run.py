@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from grouper.records import ColumnMap, Normaliser
 
 Progress = Callable[[int, int | None], None]  # rows done, rows in all where known
-_BATCH_CELLS = 25_000_000  # bounds the memory of wide layouts: rows times columns of a batch
 _BATCH_ROWS = 250_000
 
 
@@ -157,11 +156,12 @@ def _grouped(
     if workers <= 1:
         yield from map(work, jobs())
         return
-    with _ahead(jobs()) as read, ThreadPoolExecutor(workers) as pool:
+    groupers = workers - 1  # reading and writing keep the rest busy
+    with _ahead(jobs()) as read, ThreadPoolExecutor(groupers) as pool:
         running: deque[Future[_Done]] = deque()
         for job in read:
             running.append(pool.submit(work, job))
-            if len(running) > workers:
+            if len(running) > groupers:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
@@ -254,17 +254,14 @@ def _input_digest(path: str) -> dict[str, Any]:
     if path == "-":
         return {"name": "-"}
     parts = sorted(p for p in Path(path).rglob("*") if p.is_file()) if Path(path).is_dir() else [Path(path)]
-    total = hashlib.sha256()
-    for part in parts:
-        with part.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
+    digests = [_sha256(part) for part in parts]
     return {
         "name": os.path.basename(path),
         "bytes": sum(part.stat().st_size for part in parts),
-        "sha256": total.hexdigest() if len(parts) != 1 else _one(parts[0]),
+        "sha256": digests[0] if len(parts) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
     }
 
 
-def _one(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
