@@ -143,9 +143,8 @@ def report(source: Path, scheme: str, runs: int) -> None:
     print("|---|---|---|---|")
     for workers in (1, 2):
         for floor, name in (("floor", "pyarrow's defaults"), ("tuned", "our writer settings")):
-            print(
-                f"| {workers} thread{'s' * (workers > 1)} | {name} | {against(source, scheme, workers, floor, runs)} |"
-            )
+            found = against(source, scheme, workers, floor, runs)
+            print(f"| {workers} thread{'s' * (workers > 1)} | {name} | {found} |")
     polars = [sys.executable, "-c", "import polars"]
     tool = [sys.executable, "-m", "grouper"]
     print('\n| cold start | ratio to `python -c "import polars"` |\n|---|---|')

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from grouper.commands.shared import BilingualGroup, both, lang_option, run
+from grouper import __version__
+from grouper.commands.shared import BilingualGroup, BilingualOption, both, lang_option, run
 
 # Command name -> (module, attribute). Modules load when their command is called or listed,
 # so that `grouper group --help` does not import what only `grouper tables` needs.
@@ -42,7 +43,9 @@ class LazyGroup(BilingualGroup):
     ),
 )
 @lang_option
-@click.version_option(package_name="grouper", prog_name="grouper")
+@click.version_option(
+    __version__, prog_name="grouper", help=both("显示版本", "Show the version"), cls=BilingualOption
+)
 def cli() -> None:
     pass
 

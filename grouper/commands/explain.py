@@ -88,7 +88,7 @@ def _record(
         record_id,
         layout=options["layout"],
         columns=column_map(options["column_map"]),
-        input_format=options["input_format"],
+        file_format=options["input_format"],
         encoding=options["encoding"],
         sheet=options["sheet"],
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from grouper.errors import GrouperError
+from grouper.errors import EXIT_USAGE, GrouperError
 
 LANGUAGES = ("zh", "en")
 _BOTH = "\x1f"
@@ -54,9 +54,12 @@ class BilingualOption(click.Option):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         whole, self.help = self.help, in_language(self.help, language(ctx))
         try:
-            return super().get_help_record(ctx)
+            record = super().get_help_record(ctx)
         finally:
             self.help = whole
+        if record is None or language(ctx) == "en":
+            return record
+        return record[0], record[1].replace("[required]", "[必填]").replace("[default: ", "[默认 ")
 
 
 class BilingualCommand(click.Command):
@@ -73,10 +76,38 @@ class BilingualCommand(click.Command):
         first = in_language(self.help, language()).strip().split("\n\n")[0]
         return " ".join(first.split())
 
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        prefix = "Usage: " if language(ctx) == "en" else "用法："
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = (param for param in self.get_params(ctx) if isinstance(param, click.Option))
+        records = [record for param in options if (record := param.get_help_record(ctx))]
+        _section(formatter, in_language(both("选项", "Options"), language(ctx)), records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        help_option = super().get_help_option(ctx)
+        if help_option is not None:
+            help_option.help = in_language(both("显示本说明", "Show this message"), language(ctx))
+        return help_option
+
+
+def _section(formatter: click.HelpFormatter, title: str, records: list[tuple[str, str]]) -> None:
+    if records:
+        with formatter.section(title):
+            formatter.write_dl(records)
+
 
 class BilingualGroup(BilingualCommand, click.Group):
     command_class = BilingualCommand
     group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        records = [(name, command.get_short_help_str()) for name, command in commands if command]
+        _section(formatter, in_language(both("命令", "Commands"), language(ctx)), records)
 
 
 def option(*names: str, help: str, **kwargs: Any) -> Callable[..., Any]:
@@ -116,13 +147,30 @@ def run(cli: click.Command) -> None:
         click.echo(prefix + error.text(lang), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(1)
+        click.echo(error.format_message() if lang == "en" else _in_chinese(error), err=True)
+        sys.exit(EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _in_chinese(error: click.ClickException) -> str:
+    """What click says of a wrong call, in Chinese as far as its kinds of error go."""
+    where = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        where = f"\n详见 {error.ctx.command_path} --help"
+    match error:
+        case click.MissingParameter():
+            name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
+            return f"错误：缺少参数 {name}{where}"
+        case click.NoSuchOption():
+            return f"错误：没有选项 {error.option_name}{where}"
+        case click.BadParameter():
+            name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
+            return f"错误：参数 {name} 的取值无效：{error.message}{where}"
+    return f"错误：{error.format_message()}{where}"
 
 
 def _language_of(arguments: list[str]) -> str:

@@ -1,0 +1,55 @@
+"""The command-line reference of ``docs/``, made from the help texts themselves.
+
+    python -m grouper.commands.reference docs
+
+A test fails when the files in ``docs/`` no longer say what ``--help`` says.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from grouper.commands import cli
+from grouper.commands.shared import LANGUAGES
+
+FILES = {"en": "cli.md", "zh": "cli.zh-CN.md"}
+_TITLES = {
+    "en": "# Command line\n\nMade from `--help` by `python -m grouper.commands.reference docs`; do not edit.",
+    "zh": "# 命令行\n\n由 `--help` 生成（`python -m grouper.commands.reference docs`），请勿手改。",
+}
+
+
+def reference(lang: str) -> str:
+    """The help of every command, as one Markdown page."""
+    parts = [_TITLES[lang]]
+    for path, command in _commands(cli, ["grouper"]):
+        context = click.Context(command, info_name=" ".join(path), max_content_width=100, terminal_width=100)
+        context.meta["grouper.lang"] = lang
+        with context:
+            text = command.get_help(context)
+        parts.append(f"{'#' * (len(path) + 1)} {' '.join(path)}\n\n```\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(command: click.Command, path: list[str]) -> Iterator[tuple[list[str], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path[-1])
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _commands(inner, [*path, name])
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    for lang in LANGUAGES:
+        (folder / FILES[lang]).write_text(reference(lang), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The command line as a user meets it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from support import RECORD_COLUMNS, vectors
+
+from grouper.commands.reference import FILES, reference
+from grouper.commands.shared import LANGUAGES
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def grouper(*arguments: object, stdin: bytes = b"", lang: str | None = None, cwd: Path | None = None):
+    environment = {k: v for k, v in os.environ.items() if k != "GROUPER_LANG"}
+    environment["PYTHONIOENCODING"] = "utf-8"
+    if lang:
+        environment["GROUPER_LANG"] = lang
+    command = [sys.executable, "-m", "grouper", *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=cwd)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "in.parquet"
+    pq.write_table(vectors("chs-drg-2.0").select(RECORD_COLUMNS).slice(0, 60), path)
+    return path
+
+
+def wanted() -> list[str]:
+    return vectors("chs-drg-2.0")["expected_drg"].to_pylist()[:60]
+
+
+def test_group_writes_the_file_and_sums_up(source: Path, tmp_path: Path) -> None:
+    code, out, err = grouper("group", source, "-o", tmp_path / "out.parquet", "--scheme", "chs-drg-2.0")
+    assert (code, out) == (0, b"")
+    assert "60 条记录" in err and "入组" in err
+    assert pq.read_table(tmp_path / "out.parquet")["drg"].to_pylist() == wanted()
+    code, _, err = grouper(
+        "group", source, "-o", tmp_path / "o.csv", "--scheme", "chs-drg-2.0", "--lang", "en", "--workers", 2
+    )
+    assert code == 0 and "60 records" in err
+
+
+def test_data_goes_through_pipes(source: Path, tmp_path: Path) -> None:
+    """Standard input to standard output, and only data on standard output."""
+    _, csv_text, _ = grouper("group", source, "-o", "-", "--to", "csv", "--scheme", "chs-drg-2.0")
+    code, out, err = grouper(
+        "group", "-", "--format", "csv", "-o", "-", "--to", "jsonl", "--scheme", "chs-drg-2.0",
+        "--prefix", "again_", stdin=csv_text,
+    )  # fmt: skip
+    assert code == 0, err
+    assert [json.loads(line)["again_drg"] for line in out.decode().splitlines()] == wanted()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_explain_from_options_json_and_file_agree(source: Path, lang: str) -> None:
+    record = vectors("chs-drg-2.0").select(RECORD_COLUMNS).slice(7, 1).to_pylist()[0]
+    plain = {k: v for k, v in record.items() if v is not None}
+    scheme = ("--scheme", "chs-drg-2.0", "--lang", lang)
+    code, by_json, err = grouper("explain", "-", *scheme, stdin=json.dumps(plain).encode())
+    assert code == 0, err
+    code, by_file, err = grouper("explain", source, "--record-id", record["record_id"], *scheme)
+    assert code == 0, err
+    assert by_json.decode().splitlines()[-4:] == by_file.decode().splitlines()[-4:]
+    options: list[object] = [x for dx in record["diagnoses"] for x in ("--dx", dx)]
+    options += [x for proc in record["procedures"] for x in ("--proc", proc)]
+    options += ["--sex", record["sex"], "--age", record["age_years"]]
+    code, by_options, err = grouper("explain", *options, *scheme, "--json")
+    assert code == 0, err
+    assert json.loads(by_options)["result"]["drg"] in by_file.decode()
+
+
+def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text(
+        "编号,主要诊断编码,其他诊断编码1,手术操作编码1,性别,年龄\n1,I63.900,I10.x00,,男,70\n",
+        encoding="gb18030",
+    )
+    code, out, err = grouper("columns", path)
+    assert code == 0, err
+    (tmp_path / "map.toml").write_bytes(out)
+    code, _, err = grouper(
+        "group", path, "-o", tmp_path / "o.parquet", "--scheme", "chs-drg-2.0", "--columns", tmp_path / "map.toml",
+        "--allow-missing", "age_days", "--allow-missing", "birth_weight_g",
+    )  # fmt: skip
+    assert code == 0, err + out.decode()
+    row = pq.read_table(tmp_path / "o.parquet").to_pylist()[0]
+    assert row["status"] == "grouped" and row["编号"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "zh", "en"),
+    [
+        (["group", "x.csv", "-o", "y.csv"], 1, "缺少参数", "Missing option"),
+        (["group", "x.csv", "-o", "y.csv", "--scheme", "atlantis"], 1, "没有方案", "there is no scheme"),
+        (["group", "none.csv", "-o", "y.csv", "--scheme", "chs-drg-2.0"], 1, "无法打开", "cannot be opened"),
+        (["explain", "--scheme", "chs-drg-2.0"], 1, "--dx", "--dx"),
+        (["explain", "-", "--scheme", "chs-drg-2.0"], 1, "不是 JSON", "not JSON"),
+        (["dance"], 1, "No such command", "No such command"),
+        (["group", "--nonsense"], 1, "没有选项", "No such option"),
+    ],
+)
+def test_errors_are_one_message_and_an_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, zh: str, en: str
+) -> None:
+    for lang, text in (("zh", zh), ("en", en)):
+        found, out, err = grouper(*arguments, lang=lang, cwd=tmp_path)
+        assert (found, out) == (code, b""), err
+        assert text in err
+        assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lacking_column_names_the_flag_that_maps_it(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("record_id,diagnoses,procedures,sex\n1,I63.900,,1\n")
+    code, _, err = grouper(
+        "group", "in.csv", "-o", "out.csv", "--scheme", "chs-drg-2.0", cwd=tmp_path, lang="en"
+    )
+    assert code == 1
+    assert "age_years" in err and "--columns" in err and "--allow-missing" in err
+
+
+def test_demo_runs_the_main_job(tmp_path: Path) -> None:
+    code, out, err = grouper("demo", "--rows", 3000, "-o", tmp_path / "demo", lang="en")
+    assert code == 0, err
+    text = out.decode()
+    assert "3,000 records" in text and "ten largest groups" in text
+    grouped = pq.read_table(tmp_path / "demo" / "grouped-2025-06.parquet")
+    assert grouped.num_rows == 3000
+    assert grouped["status"].to_pylist().count("grouped") > 2700
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_help_speaks_the_language_wherever_the_option_stands(lang: str) -> None:
+    word = {"zh": "选项", "en": "Options"}[lang]
+    for arguments in (["--lang", lang, "group", "--help"], ["group", "--help", "--lang", lang], ["--help"]):
+        code, out, _ = grouper(*arguments, lang=lang if arguments == ["--help"] else None)
+        assert code == 0 and word in out.decode()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_reference_in_docs_is_what_help_says(lang: str) -> None:
+    found = (DOCS / FILES[lang]).read_text(encoding="utf-8")
+    assert found == reference(lang), "run: python -m grouper.commands.reference docs"
+
+
+def test_every_command_ends_its_help_with_an_example() -> None:
+    for lang, word in (("zh", "示例："), ("en", "Example: ")):
+        for part in reference(lang).split("```\n")[1::2]:
+            body = part.split("\n选项" if lang == "zh" else "\nOptions")[0]
+            assert word in body, part.splitlines()[0]
