@@ -29,4 +29,12 @@ extensions = [
     for name in ("codes", "drg")
 ]
 
-setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, force=DEBUG))
+# The debug build keeps to a folder of its own, so that neither build finds the other's files.
+setup(
+    ext_modules=cythonize(
+        extensions,
+        compiler_directives=DIRECTIVES,
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+    ),
+    options={"build": {"build_base": "build/base-debug" if DEBUG else "build/base"}},
+)

@@ -89,7 +89,8 @@ def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
     assert code == 0, err
     (tmp_path / "map.toml").write_bytes(out)
     code, _, err = grouper(
-        "group", path, "-o", tmp_path / "o.parquet", "--scheme", "chs-drg-2.0", "--columns", tmp_path / "map.toml",
+        "group", path, "-o", tmp_path / "o.parquet", "--scheme", "chs-drg-2.0",
+        "--columns", tmp_path / "map.toml",
         "--allow-missing", "age_days", "--allow-missing", "birth_weight_g",
     )  # fmt: skip
     assert code == 0, err + out.decode()

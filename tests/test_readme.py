@@ -1,0 +1,64 @@
+"""What the README says is run as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "README.zh-CN.md"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_and_the_program_run_in_order(page: str, tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "GROUPER_LANG"} | {"PYTHONIOENCODING": "utf-8"}
+    commands = [
+        line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("grouper ")
+    ]
+    assert len(commands) >= 8
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert done.stdout or "-o" in command, command
+    (program,) = blocks(page, "python")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "GE19" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    english, chinese = (
+        [re.sub(r" --lang en\b", "", line) for block in blocks(page, "sh") for line in block.splitlines()]
+        for page in PAGES
+    )
+    assert english == chinese
+
+
+def test_the_set_up_commands_are_those_that_ci_runs() -> None:
+    run, test = (b.strip() for b in blocks("README.md", "sh")[:2])
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert test in script
+    assert run.startswith("python3 -m venv .venv && ") and run.endswith("grouper demo")
