@@ -144,7 +144,8 @@ def report(source: Path, scheme: str, runs: int) -> None:
     for name, rate in rates.items():
         print(f"| {name} | {rate / 1e6:.1f} million |")
     print(
-        "\n| Parquet to grouped Parquet | floor | ratio: median (min to max) | records a second | peak memory, floor |"
+        "\n| Parquet to grouped Parquet | floor | ratio: median (min to max) "
+        "| records a second | peak memory, floor |"
     )
     print("|---|---|---|---|---|")
     for workers in (1, 2):
@@ -152,7 +153,7 @@ def report(source: Path, scheme: str, runs: int) -> None:
             found = against(source, scheme, workers, floor, runs)
             print(f"| {workers} thread{'s' * (workers > 1)} | {name} | {found} |")
     polars = [sys.executable, "-c", "import polars"]
-    tool = [sys.executable, "-m", "grouper"]
+    tool = [sys.executable, "-P", "-m", "grouper"]
     print('\n| cold start | ratio to `python -c "import polars"` |\n|---|---|')
     for name, command in {
         "grouper --help": [*tool, "--help"],

@@ -23,7 +23,7 @@ def grouper(*arguments: object, stdin: bytes = b"", lang: str | None = None, cwd
     environment["PYTHONIOENCODING"] = "utf-8"
     if lang:
         environment["GROUPER_LANG"] = lang
-    command = [sys.executable, "-m", "grouper", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "grouper", *map(str, arguments)]
     done = subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=cwd)
     return done.returncode, done.stdout, done.stderr.decode()
 

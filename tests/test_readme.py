@@ -27,7 +27,7 @@ def test_the_commands_and_the_program_run_in_order(page: str, tmp_path: Path) ->
     assert len(commands) >= 8
     for command in commands:
         done = subprocess.run(
-            [sys.executable, "-m", *command.split()],
+            [sys.executable, "-P", "-m", *command.split()],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -37,7 +37,7 @@ def test_the_commands_and_the_program_run_in_order(page: str, tmp_path: Path) ->
         assert done.stdout or "-o" in command, command
     (program,) = blocks(page, "python")
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, "-P", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "GE19" in done.stdout
