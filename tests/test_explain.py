@@ -37,7 +37,7 @@ def lacks_data(explanation: Explanation) -> bool:
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
 def test_explanation_and_batch_agree(name: str, seed: int) -> None:
     grouper = loaded(name)
@@ -49,7 +49,7 @@ def test_explanation_and_batch_agree(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_missing_numbers_are_noticed_where_they_decide(name: str, seed: int, data: st.DataObject) -> None:
     grouper = loaded(name)

@@ -251,7 +251,7 @@ def test_no_rows_and_a_record_of_a_thousand_codes() -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_program_is_refused_or_harmless(data: st.DataObject) -> None:
     """Any one number of a compiled scheme changed: building raises, or grouping still ends well."""

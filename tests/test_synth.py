@@ -75,7 +75,7 @@ def test_rows_are_pinned():
     assert hashlib.sha256(repr(rows).encode()).hexdigest()[:16] == "c0288d1829a9fc8b"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.integers(1, 120),
     batch_rows=st.integers(5, 130),
@@ -90,7 +90,7 @@ def test_batch_size_changes_nothing(rows, batch_rows, seed, month, dirty):
     assert pa.Table.from_batches(batches).equals(table(rows, **options))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(start=st.integers(0, 10**8), rows=st.integers(0, 20))
 def test_any_part_can_be_made_alone(start, rows):
     part = synth_batch(start, rows, dirty=0.2)
