@@ -88,7 +88,10 @@ class Engine:
         rows = batch.num_rows
         counts = Counter() if counts is None else counts
         dx_offsets, dx = self.diagnoses.row_ids(batch.column("diagnoses"), counts)
-        proc_offsets, proc = self.procedures.row_ids(batch.column("procedures"), counts)
+        if "procedures" in batch.schema.names:
+            proc_offsets, proc = self.procedures.row_ids(batch.column("procedures"), counts)
+        else:  # the caller allowed the column to be missing: no record has a procedure
+            proc_offsets, proc = memoryview(bytes(4 * (rows + 1))).cast("i"), empty("i", 0)
         outputs = [empty("i", rows) for _ in range(5)]
         flag_buffer = None if flags is None else int32_field(flags)
         self.compiled.kernel.group(

@@ -5,6 +5,7 @@ All functions take buffers with known sizes and check every offset and index aga
 them; a violation raises ValueError and writes nothing that could be mistaken for a result.
 """
 
+cimport cython
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
@@ -22,6 +23,7 @@ ctypedef fused offset_t:
     int64_t
 
 
+@cython.overflowcheck(False)  # the multiplications are meant to wrap
 cdef inline uint64_t _hash(const uint8_t* text, Py_ssize_t length) noexcept nogil:
     cdef uint64_t h = <uint64_t>length * 0x9E3779B97F4A7C15ULL
     cdef uint64_t chunk

@@ -480,7 +480,7 @@ cdef class DrgProgram:
 
         The outputs take, per row: the number of the result, the number of the reason, severity
         (0 none, 1 CC, 2 MCC), the id of the diagnosis that gave it (0 none), and warnings
-        (1 an unknown other diagnosis, 2 an unknown procedure).
+        (1 an unknown diagnosis, 2 an unknown procedure).
         Raises ValueError when an offset or id is out of range; nothing is then valid.
         """
         cdef const double* column[FIELDS]
@@ -536,10 +536,10 @@ cdef class DrgProgram:
                 severity_by[i] = r.severity_by
 
     cdef inline int _unknown_codes(self, Record* r) noexcept nogil:
-        """Warnings: 1 for an unknown other diagnosis, 2 for an unknown procedure."""
+        """Warnings: 1 for an unknown diagnosis, 2 for an unknown procedure."""
         cdef Py_ssize_t k
         cdef int found = 0
-        for k in range(1, r.n_dx):
+        for k in range(r.n_dx):
             found |= r.dx[k] == 0
         for k in range(r.n_proc):
             if r.proc[k] == 0:
