@@ -79,6 +79,27 @@ def test_explain_from_options_json_and_file_agree(source: Path, lang: str) -> No
     assert json.loads(by_options)["result"]["drg"] in by_file.decode()
 
 
+def test_explain_finds_a_settlement_by_its_number(tmp_path: Path) -> None:
+    """A settlement list has no record id of its own; its settlement number names it."""
+    message = {
+        "setlinfo": {"setl_id": "S1", "gend": "1", "brdy": "1950-01-02", "adm_time": "2025-06-01"},
+        "diseinfo": [
+            {"diag_type": "1", "diag_code": "I10.x00", "maindiag_flag": "0"},
+            {"diag_type": "1", "diag_code": "I63.900", "maindiag_flag": "1"},
+        ],
+        "oprninfo": [],
+    }
+    (tmp_path / "list.json").write_text(json.dumps([message]))
+    allow = [x for field in ("age_days", "birth_weight_g") for x in ("--allow-missing", field)]
+    code, out, err = grouper(
+        "explain", tmp_path / "list.json", "--record-id", "S1", "--scheme", "chs-drg-2.0", *allow, "--json"
+    )
+    assert code == 0, err
+    explained = json.loads(out)
+    assert [c["code"] for c in explained["codes"]] == ["I63.900", "I10.x00"]
+    assert explained["numbers"]["age"] == 75 and explained["result"]["status"] == "grouped"
+
+
 def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     path.write_text(

@@ -28,7 +28,9 @@ from grouper.errors import UsageError
     ),
 )
 @click.argument("source", required=False, metavar="[SOURCE]")
-@option("--record-id", help=both("文件中记录的 record_id", "record_id of the record in the file"))
+@option(
+    "--record-id", help=both("文件中的记录号（或结算号、就诊号、病案号）", "Id of the record in the file")
+)
 @option(
     "--dx",
     multiple=True,

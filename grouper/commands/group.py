@@ -60,9 +60,10 @@ def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **o
     from grouper.run import group_files
 
     lang = language()
+    grouper = load_grouper(options, lang, prefix)
     with progress_line() as progress:
         summary = group_files(
-            load_grouper(options, lang, prefix),
+            grouper,
             inputs,
             output,
             layout=options["layout"],
