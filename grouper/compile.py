@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from grouper.bitsets import Slots, code_classes, joined, named, words_of
 from grouper.conditions import (
     And,
     Compare,
@@ -173,7 +174,7 @@ class _Compiler:
             "group_result": group_result,
             "entry_check": entry_check,
             "code": self.code,
-            "row_mask": _bits((1 << len(rows)) - 1, words),
+            "row_mask": words_of((1 << len(rows)) - 1, words),
             "infant_rows": _rows_with(rows, Compare("age", "=", 0), words),
             "male_rows": _rows_with(rows, Compare("sex", "=", 1), words),
             "female_rows": _rows_with(rows, Compare("sex", "=", 2), words),
@@ -331,28 +332,29 @@ class _Compiler:
         tables: dict[str, Any] = {}
         for kind, codes in (("dx", dx_codes), ("proc", proc_codes)):
             lists = self.lists_of(kind)
-            classes, of_code = _classes(lists, codes)
+            classes, of_code = code_classes(lists, codes)
             list_words = max(1, (len(self.list_bits[kind]) + 63) // 64)
-            names = [_named(mask, list(lists)) for mask in classes]
+            names = [named(mask, list(lists)) for mask in classes]
             bits = self.list_bits[kind]
             tables[f"{kind}_class"] = of_code
             tables[f"{kind}_classes"] = len(classes)
             tables[f"{kind}_list_words"] = list_words
-            tables[f"{kind}_bits"] = _joined(
+            tables[f"{kind}_bits"] = joined(
                 [sum(1 << bits[name] for name in held if name in bits) for held in names], list_words
             )
-            principal = _Slots(rows, f"principal_{kind}")
-            tables[f"{kind}_rows"] = _joined([principal.rows(held) for held in names], words)
+            asked = [row.slots for row in rows]
+            principal = Slots(asked, f"principal_{kind}")
+            tables[f"{kind}_rows"] = joined([principal.rows(held) for held in names], words)
             if kind == "proc":
-                tables["no_proc_rows"] = _bits(principal.always(), words)
+                tables["no_proc_rows"] = words_of(principal.always(), words)
                 for number, slot in ((1, "any_proc"), (2, "any_proc_2")):
-                    anywhere = _Slots(rows, slot)
-                    tables[f"any{number}_rows"] = _joined([anywhere.held(held) for held in names], words)
-                    tables[f"any{number}_always"] = _bits(anywhere.always(), words)
+                    anywhere = Slots(asked, slot)
+                    tables[f"any{number}_rows"] = joined([anywhere.held(held) for held in names], words)
+                    tables[f"any{number}_always"] = words_of(anywhere.always(), words)
             else:
-                anywhere = _Slots(rows, "any_dx")
-                tables["any_dx_rows"] = _joined([anywhere.held(held) for held in names], words)
-                tables["any_dx_always"] = _bits(anywhere.always(), words)
+                anywhere = Slots(asked, "any_dx")
+                tables["any_dx_rows"] = joined([anywhere.held(held) for held in names], words)
+                tables["any_dx_always"] = words_of(anywhere.always(), words)
         return tables
 
     def complication_tables(self, dx_codes: Sequence[str]) -> dict[str, array[int]]:
@@ -374,50 +376,6 @@ class _Compiler:
                 tables.extend(within[code])
             starts.append(len(tables))
         return {"level": level, "table": table, "excluded_start": starts, "excluded": tables}
-
-
-class _Slots:
-    """For one position of the record: which rows a set of lists satisfies there.
-
-    A row may ask several lists of the principal code; its first list stands in slot 0,
-    its second in slot 1, and so on. A row without a list in a slot asks nothing there.
-    """
-
-    def __init__(self, rows: Sequence[Row], subject: str) -> None:
-        self.depth = max((len(row.slots.get(subject, ())) for row in rows), default=0)
-        everything = (1 << len(rows)) - 1
-        self.need: list[dict[str, int]] = [{} for _ in range(self.depth)]
-        self.free: list[int] = [everything] * self.depth
-        self.everything = everything
-        for number, row in enumerate(rows):
-            for slot, name in enumerate(row.slots.get(subject, ())):
-                self.need[slot][name] = self.need[slot].get(name, 0) | 1 << number
-                self.free[slot] &= ~(1 << number)
-
-    def rows(self, held: Iterable[str]) -> int:
-        """Rows that a code of the lists ``held`` satisfies, with those that ask nothing."""
-        held = list(held)
-        result = self.everything
-        for need, free in zip(self.need, self.free, strict=True):
-            here = free
-            for name in held:
-                here |= need.get(name, 0)
-            result &= here
-        return result
-
-    def held(self, held: Iterable[str]) -> int:
-        """Rows that ask for one of ``held`` (positions that any code of the record may fill)."""
-        result = 0
-        for name in held:
-            result |= self.need[0].get(name, 0) if self.depth else 0
-        return result
-
-    def always(self) -> int:
-        """Rows that ask nothing."""
-        result = self.everything
-        for free in self.free:
-            result &= free
-        return result
 
 
 def _row(block: int, conjunct: Condition) -> Row:
@@ -443,7 +401,7 @@ def _rows_with(rows: Sequence[Row], test: Condition, words: int) -> array[int]:
     for number, row in enumerate(rows):
         if row.rest == test or (isinstance(row.rest, And) and test in row.rest.items):
             bits |= 1 << number
-    return _bits(bits, words)
+    return words_of(bits, words)
 
 
 def _conjunctions(condition: Condition) -> list[Condition]:
@@ -479,37 +437,3 @@ def _not(item: Condition) -> Condition:
         case Or(items):
             return conjunction(*(_not(part) for part in items))
     return Not(item)
-
-
-def _classes(lists: Mapping[str, frozenset[str]], codes: Sequence[str]) -> tuple[list[int], array[int]]:
-    """Masks over ``lists`` that occur, and for each code the number of its mask; class 0 is no list."""
-    masks: dict[str, int] = {}
-    for number, members in enumerate(lists.values()):
-        bit = 1 << number
-        for code in members:
-            masks[code] = masks.get(code, 0) | bit
-    numbers: dict[int, int] = {0: 0}
-    of_code = array("i", [numbers.setdefault(masks.get(code, 0), len(numbers)) for code in codes])
-    return list(numbers), of_code
-
-
-def _named(mask: int, names: Sequence[str]) -> list[str]:
-    """The names whose bits are set."""
-    held = []
-    while mask:
-        lowest = mask & -mask
-        held.append(names[lowest.bit_length() - 1])
-        mask ^= lowest
-    return held
-
-
-def _bits(value: int, words: int) -> array[int]:
-    out = array("Q")
-    out.frombytes(value.to_bytes(8 * words, "little"))
-    return out
-
-
-def _joined(values: Iterable[int], words: int) -> array[int]:
-    out = array("Q")
-    out.frombytes(b"".join(value.to_bytes(8 * words, "little") for value in values))
-    return out

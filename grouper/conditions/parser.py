@@ -1,165 +1,33 @@
-"""The condition language of grouping schemes: syntax tree, parser and printer.
-
-One parser reads both notations (docs/tables.md has the grammar):
-
-* the plain notation of ``tables/``: ``principal_dx in AA1.dx and (mcc or age < 17)``;
-* the notation of the official CHS-DRG 3.0 workbook: ``ZYZD in DI_1 and {ZYSS, QTSS} in OP_1``,
-  ``length(OP_1 ∩ {ZYSS, QTSS}) >= 2``, ``QTZD in {MCC, CC}``, ``NL < 17``.
-
-Both give the same tree, which the compiler and the explanation read, and which
-:func:`to_text` and :func:`to_workbook` print again.
-"""
+"""One parser for both notations of conditions; its errors say where."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NoReturn
 
+from grouper.conditions.tree import (
+    NUMBERS,
+    SUBJECTS,
+    TRUE,
+    Compare,
+    Condition,
+    Const,
+    Count,
+    Department,
+    Discharge,
+    In,
+    NoProcedure,
+    Severity,
+    conjunction,
+    disjunction,
+    negation,
+)
 from grouper.errors import TableError
-
-SUBJECTS = ("principal_dx", "other_dx", "any_dx", "principal_proc", "other_proc", "any_proc")
-NUMBERS = ("sex", "age", "age_days", "weight", "los", "icu_hours", "injured_sites")
-OPERATORS = ("<", "<=", ">", ">=", "=")
 
 
 class ConditionError(TableError):
     """A condition cannot be read; the message shows where."""
 
-
-@dataclass(frozen=True, slots=True)
-class Const:
-    """Holds always, or never."""
-
-    value: bool
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    """Some code at the positions of ``subject`` is in the list."""
-
-    subject: str
-    list: str
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """The number of different codes at the positions of ``subject`` in the list."""
-
-    subject: str
-    list: str
-    op: str
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
-class NoProcedure:
-    """The record has no procedure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Severity:
-    """Some other diagnosis is an MCC (a CC) that the principal diagnosis does not exclude."""
-
-    level: str  # "mcc" or "cc"
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """A number of the record against a whole number; a missing number fails every comparison."""
-
-    field: str
-    op: str
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
-class Department:
-    """The department code equals the text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Discharge:
-    """The way of discharge is one of the numbers."""
-
-    ways: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    item: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    items: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    items: tuple[Condition, ...]
-
-
-Atom = Const | In | Count | NoProcedure | Severity | Compare | Department | Discharge
-Condition = Atom | Not | And | Or
-
-TRUE = Const(True)
-FALSE = Const(False)
-
-
-def conjunction(*items: Condition) -> Condition:
-    """All of ``items``; nested conjunctions are flattened and constants folded."""
-    flat: list[Condition] = []
-    for item in items:
-        parts = item.items if isinstance(item, And) else (item,)
-        for part in parts:
-            if part == FALSE:
-                return FALSE
-            if part != TRUE and part not in flat:
-                flat.append(part)
-    return And(tuple(flat)) if len(flat) > 1 else flat[0] if flat else TRUE
-
-
-def disjunction(*items: Condition) -> Condition:
-    """Some of ``items``; nested disjunctions are flattened and constants folded."""
-    flat: list[Condition] = []
-    for item in items:
-        parts = item.items if isinstance(item, Or) else (item,)
-        for part in parts:
-            if part == TRUE:
-                return TRUE
-            if part != FALSE and part not in flat:
-                flat.append(part)
-    return Or(tuple(flat)) if len(flat) > 1 else flat[0] if flat else FALSE
-
-
-def negation(item: Condition) -> Condition:
-    """The opposite of ``item``."""
-    if isinstance(item, Const):
-        return Const(not item.value)
-    return item.item if isinstance(item, Not) else Not(item)
-
-
-def atoms(condition: Condition) -> Iterator[Atom]:
-    """Every atom of the tree, from left to right."""
-    if isinstance(condition, And | Or):
-        for item in condition.items:
-            yield from atoms(item)
-    elif isinstance(condition, Not):
-        yield from atoms(condition.item)
-    else:
-        yield condition
-
-
-def lists_of(condition: Condition) -> set[str]:
-    """Names of the code lists that the condition uses."""
-    return {atom.list for atom in atoms(condition) if isinstance(atom, In | Count)}
-
-
-# --- parser ---------------------------------------------------------------------------------
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>[A-Za-z_\u4e00-\u9fff][\w.\-]*)|(?P<number>\d+)|(?P<text>'[^']*')"
@@ -437,88 +305,3 @@ def _member(subject: str, name: str) -> Condition:
     if subject == "other_dx" and name.lower() in ("mcc", "cc"):
         return Severity(name.lower())
     return In(subject, name)
-
-
-# --- printers -------------------------------------------------------------------------------
-
-
-def to_text(condition: Condition) -> str:
-    """The condition in the plain notation; ``parse`` gives the same tree back."""
-    return _print(condition, _plain_atom, 0)
-
-
-def to_workbook(condition: Condition) -> str:
-    """The condition in the notation of the official 3.0 workbook, as far as that can say it.
-
-    Stay, ICU hours, department, discharge way and injured sites, which the official
-    notation lacks, stay in the plain notation; ``parse`` reads the mixture.
-    """
-    return "" if condition == TRUE else _print(condition, _workbook_atom, 0)
-
-
-def _print(condition: Condition, atom, level: int) -> str:
-    """``level`` 1 inside an "and", 2 inside a "not": where parentheses are needed."""
-    if isinstance(condition, Or):
-        text = " or ".join(_print(item, atom, 0) for item in condition.items)
-        return f"({text})" if level else text
-    if isinstance(condition, And):
-        text = " and ".join(_print(item, atom, 1) for item in condition.items)
-        return f"({text})" if level > 1 else text
-    if isinstance(condition, Not):
-        return atom(condition.item, True) or f"not {_print(condition.item, atom, 2)}"
-    return atom(condition, False)
-
-
-def _plain_atom(condition: Condition, negative: bool) -> str:
-    """The atom as text; an empty text when it has no negative form of its own."""
-    if isinstance(condition, In):
-        if negative and condition.subject == "any_proc":
-            return f"no_proc in {condition.list}"
-        return f"{condition.subject} {'not in' if negative else 'in'} {condition.list}"
-    if negative:
-        return ""
-    match condition:
-        case Const(value):
-            return "true" if value else "false"
-        case Count(subject, name, op, value):
-            return f"count({subject} in {name}) {op} {value}"
-        case NoProcedure():
-            return "no_proc"
-        case Severity(level):
-            return level
-        case Compare(field, op, value):
-            return f"{field} {op} {value}"
-        case Department(text):
-            return f"dept = '{text}'"
-        case Discharge(ways):
-            return f"discharge in ({','.join(map(str, ways))})"
-    raise TypeError(condition)
-
-
-_TO_WORKBOOK = {
-    "principal_dx": "ZYZD",
-    "other_dx": "QTZD",
-    "any_dx": "{ZYZD, QTZD}",
-    "principal_proc": "ZYSS",
-    "other_proc": "QTSS",
-    "any_proc": "{ZYSS, QTSS}",
-    "age": "NL",
-    "age_days": "XSRTL",
-    "weight": "XSRTZ",
-    "sex": "XB",
-}
-
-
-def _workbook_atom(condition: Condition, negative: bool) -> str:
-    match condition:
-        case In(subject, name):
-            return f"{_TO_WORKBOOK[subject]} {'not in' if negative else 'in'} {name}"
-        case _ if negative:
-            return ""
-        case Severity(level):
-            return f"QTZD in {level.upper()}"
-        case Count(subject, name, op, value):
-            return f"length({name} ∩ {_TO_WORKBOOK[subject]}) {op} {value}"
-        case Compare(field, op, value) if field in _TO_WORKBOOK:
-            return f"{_TO_WORKBOOK[field]} {op} {value}"
-    return _plain_atom(condition, negative)
