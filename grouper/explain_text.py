@@ -30,6 +30,12 @@ SUBJECTS = {
     "other_proc": ("其他手术操作", "an other procedure"),
     "any_proc": ("任一手术操作", "any procedure"),
 }
+NONE_OF = {
+    "other_dx": ("没有其他诊断", "no other diagnosis"),
+    "any_dx": ("没有诊断", "no diagnosis"),
+    "other_proc": ("没有其他手术操作", "no other procedure"),
+    "any_proc": ("没有手术操作", "no procedure"),
+}
 NUMBERS = {
     "sex": ("性别", "sex"),
     "age": ("年龄（岁）", "age (years)"),
@@ -55,7 +61,10 @@ def describe(condition: Condition, lang: str) -> str:
         case Or(items):
             return ("，或" if zh else " or ").join(_inner(item, lang) for item in items)
         case Not(In(subject, name)):
-            return f"{SUBJECTS[subject][index]}{'不在' if zh else ' not in '}{name}"
+            if subject.startswith("principal"):
+                return f"{SUBJECTS[subject][index]}{'不在 ' if zh else ' not in '}{name}"
+            none = NONE_OF[subject][index]
+            return f"{none}{'在 ' if zh else ' in '}{name}"
         case Not(item):
             return ("非" if zh else "not ") + _inner(item, lang)
         case In(subject, name):
