@@ -14,9 +14,9 @@ from grouper import icd
 from grouper.arrow import batches_of
 from grouper.codes import CodeBook, CodeOptions
 from grouper.compile import CompiledScheme, compile_scheme
-from grouper.drg import RESULT_COLUMNS, Engine, Grouped, result_schema
+from grouper.drg import DrgEngine
+from grouper.engine import Engine, Explained, Grouped
 from grouper.errors import UsageError
-from grouper.explain import Explanation, explain
 from grouper.schemes import store
 
 if TYPE_CHECKING:
@@ -53,27 +53,26 @@ class Options:
 class Grouper:
     """A loaded scheme. Immutable in use: one object may serve many threads."""
 
-    compiled: CompiledScheme
+    engine: Engine
     options: Options = field(default_factory=Options)
-
-    def __post_init__(self) -> None:
-        code_options = CodeOptions(self.options.codes == "clinical", self.options.repair_codes)
-        self.engine = Engine(
-            self.compiled,
-            CodeBook("diagnosis", self.compiled.diagnoses, icd.crosswalk("diagnosis"), code_options),
-            CodeBook("procedure", self.compiled.procedures, icd.crosswalk("procedure"), code_options),
-            self.options.lang,
-        )
 
     @property
     def id(self) -> str:
         """The id of the scheme."""
-        return self.compiled.scheme.id
+        return self.engine.scheme.id
+
+    @property
+    def compiled(self) -> CompiledScheme:
+        """The compiled tables of a DRG scheme.
+
+        Raises AttributeError for other kinds of scheme.
+        """
+        return self.engine.compiled  # type: ignore[attr-defined]
 
     @property
     def required(self) -> tuple[str, ...]:
         """The canonical columns that this scheme reads."""
-        return ("diagnoses", "procedures", *self.compiled.fields)
+        return ("diagnoses", "procedures", *self.engine.fields)
 
     def normaliser(self, columns: ColumnMap, schema: pa.Schema) -> Normaliser:
         """The normaliser for data of this header.
@@ -99,14 +98,18 @@ class Grouper:
         return NormaliseOptions(self.options.stay, self.options.age, self.options.age_days_unit)
 
     @property
+    def result_fields(self) -> list[pa.Field]:
+        """The result columns, prefix included."""
+        return [f.with_name(self.options.prefix + f.name) for f in self.engine.result_fields]
+
+    @property
     def result_names(self) -> list[str]:
         """The names of the result columns, prefix included."""
-        return [self.options.prefix + name for name in RESULT_COLUMNS]
+        return [f.name for f in self.result_fields]
 
     def result_schema(self, schema: pa.Schema) -> pa.Schema:
         """The input's columns with the result columns behind them."""
-        fields = list(schema) + result_schema(self.options.prefix)
-        return pa.schema(fields)
+        return pa.schema([*schema, *self.result_fields])
 
     def group(self, data: Any, *, columns: ColumnMap | None = None) -> Any:
         """Group a dataframe; the same kind comes back, its columns kept and the results behind them.
@@ -128,7 +131,7 @@ class Grouper:
         batches = list(source)
         normaliser = self.normaliser(columns or _layout(schema), schema)
         grouped = [self._group(normaliser, batch) for batch in batches]
-        fields = result_schema(self.options.prefix)
+        fields = self.result_fields
         made = [pa.RecordBatch.from_arrays(g.columns, schema=pa.schema(fields)) for g in grouped]
         return pa.Table.from_batches(batches, schema), pa.Table.from_batches(made, pa.schema(fields))
 
@@ -153,12 +156,12 @@ class Grouper:
             grouped = self._group(normaliser, batch)
             yield pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
 
-    def explain(self, record: Mapping[str, Any]) -> Explanation:
+    def explain(self, record: Mapping[str, Any]) -> Explained:
         """Explain one record, given by canonical column names (``sex``, ``age_years``, ``diagnoses`` …).
 
         ``diagnoses`` and ``procedures`` are lists of codes or texts joined by ``|``.
         """
-        return explain(self.engine, record)
+        return self.engine.explain(record)
 
 
 def load_scheme(
@@ -173,9 +176,16 @@ def load_scheme(
     ``options`` or its fields as keywords (``codes="clinical"``, ``repair_codes=True`` …).
     Raises UsageError for an unknown name, TableError for broken tables.
     """
-    scheme = store.load(name, when)
     chosen = options or Options(**kwargs)
-    return Grouper(compile_scheme(scheme, icd.diagnoses(), icd.procedures()), chosen)
+    return Grouper(_drg_engine(name, when, chosen), chosen)
+
+
+def _drg_engine(name: str, when: date | None, options: Options) -> DrgEngine:
+    compiled = compile_scheme(store.load(name, when), icd.diagnoses(), icd.procedures())
+    how = CodeOptions(options.codes == "clinical", options.repair_codes)
+    diagnoses = CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), how)
+    procedures = CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), how)
+    return DrgEngine(compiled, diagnoses, procedures, options.lang)
 
 
 def _layout(schema: pa.Schema) -> ColumnMap:
@@ -215,4 +225,5 @@ def _attach(data: Any, parts: tuple[pa.Table, pa.Table]) -> Any:
 
 def _plain(table: pa.Table) -> pa.Table:
     """Dictionary columns as plain text."""
-    return table.cast(pa.schema([pa.field(name, pa.string()) for name in table.column_names]))
+    fields = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))

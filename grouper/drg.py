@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,12 @@ import pyarrow.compute as pc
 from grouper.arrow import empty, int32_array, int32_field, number_array, number_field, text_array, text_field
 from grouper.codes import CodeBook
 from grouper.compile import FIELDS, CompiledScheme
+from grouper.engine import Grouped
 from grouper.reasons import REASONS, STATUS_NAMES, Status
+
+if TYPE_CHECKING:
+    from grouper.explain import Explanation
+    from grouper.schemes.model import Scheme
 
 RESULT_COLUMNS = (
     "mdc",
@@ -42,16 +47,8 @@ class Numbers(NamedTuple):
     warnings: pa.Array
 
 
-class Grouped(NamedTuple):
-    """The result columns of a batch, in the order of RESULT_COLUMNS, and what was counted."""
-
-    columns: list[pa.Array]
-    reasons: Counter[str]
-    codes: Counter[str]
-
-
 @dataclass
-class Engine:
+class DrgEngine:
     """A compiled scheme with its code books. Immutable in use; one serves many threads.
 
     ``lang`` chooses the language of ``reason_text``.
@@ -76,6 +73,26 @@ class Engine:
         self._severity = _table(["none", "CC", "MCC"])
         self._warnings = _table(_WARNINGS)
         self._codes = text_array(["", *self.compiled.diagnoses])
+
+    @property
+    def scheme(self) -> Scheme:
+        return self.compiled.scheme
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Canonical columns that some condition reads, beside diagnoses and procedures."""
+        return self.compiled.fields
+
+    @property
+    def result_fields(self) -> list[pa.Field]:
+        """Names and types of the result columns."""
+        return [pa.field(name, _TEXT) for name in RESULT_COLUMNS]
+
+    def explain(self, record: Mapping[str, Any]) -> Explanation:
+        """Explain one record given as canonical columns."""
+        from grouper.explain import explain
+
+        return explain(self, record)
 
     def numbers(
         self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
@@ -161,8 +178,3 @@ def _table(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
 def _pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:
     """A dictionary column: the text of each number, null for null."""
     return pa.DictionaryArray.from_arrays(pc.take(table[1], numbers), table[0], safe=False)
-
-
-def result_schema(prefix: str = "") -> list[pa.Field]:
-    """The fields of the result columns."""
-    return [pa.field(prefix + name, _TEXT) for name in RESULT_COLUMNS]

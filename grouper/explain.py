@@ -16,7 +16,7 @@ from grouper.arrow import number_array, text_array
 from grouper.codes import Resolved
 from grouper.compile import FIELDS, CompiledScheme, Result
 from grouper.conditions import And, Condition, Count, In, to_text
-from grouper.drg import Engine
+from grouper.drg import DrgEngine
 from grouper.errors import DataError, GrouperError
 from grouper.evaluate import Case, Evaluator, SeverityHit, Truth
 from grouper.schemes.model import Adrg, Drg
@@ -119,7 +119,7 @@ class _Walk:
     result: Result | None = None
 
 
-def explain(engine: Engine, record: Mapping[str, Any]) -> Explanation:
+def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     """Explain a record given as canonical columns (grouper.records.schema).
 
     Raises DataError when the record has no list of diagnoses, and GrouperError when the
@@ -190,7 +190,7 @@ def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _by_kernel(engine: Engine, record: Mapping[str, Any]) -> dict[str, str | None]:
+def _by_kernel(engine: DrgEngine, record: Mapping[str, Any]) -> dict[str, str | None]:
     """The result columns that the batch would give this record."""
 
     def codes(column: str) -> list[str]:

@@ -225,15 +225,15 @@ def _reconcile(summary: Summary, expected: int | None) -> None:
 
 def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
     """What made a result: software, scheme, options, inputs and counts."""
-    meta = grouper.compiled.scheme.meta
+    scheme = grouper.engine.scheme
     return {
         "software": {"name": "grouper", "version": __version__},
         "scheme": {
             "id": grouper.id,
-            "name": grouper.compiled.scheme.name,
-            "sha256": grouper.compiled.scheme.digest,
-            "base": meta.get("base"),
-            "validity_verified": bool(meta.get("validity_verified")),
+            "name": scheme.name,
+            "sha256": scheme.digest,
+            "base": scheme.meta.get("base"),
+            "validity_verified": bool(scheme.meta.get("validity_verified")),
         },
         "options": grouper.options.as_dict(),
         "inputs": [_input_digest(path) for path in summary.inputs],
