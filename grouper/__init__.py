@@ -50,4 +50,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("grouper._fast"):
+            raise
+        raise ImportError(
+            "the kernel is not compiled here: Python found the source tree before the installed package. "
+            "Run from another folder, or compile in place with `python setup.py build_ext --inplace`. "
+            "此处没有编译好的内核：请在其他目录运行，或执行 python setup.py build_ext --inplace"
+        ) from error

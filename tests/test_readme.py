@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,17 @@ def test_the_set_up_commands_are_those_that_ci_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert test in script
     assert run.startswith("python3 -m venv .venv && ") and run.endswith("grouper demo")
+
+
+def test_an_uncompiled_source_tree_says_what_to_do(tmp_path: Path) -> None:
+    shutil.copytree(
+        ROOT / "grouper", tmp_path / "grouper", ignore=shutil.ignore_patterns("*.so", "__pycache__")
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "import grouper; grouper.load_scheme"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "build_ext --inplace" in done.stderr
