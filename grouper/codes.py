@@ -255,8 +255,8 @@ class CodeBook:
         if last - first > INT32_LIMIT:
             raise DataError(zh="一个批次的编码超过 20 亿个", en="a batch has more than two billion codes")
         ids = self.ids(values.slice(first, last - first), counts)
-        as_it_is = first == column.offset == column.null_count == 0 and offsets.format == "i"
-        if as_it_is and pc.min(int32_array(ids, len(ids))).as_py() not in (BLANK, None):
+        lowest = pc.min(int32_array(ids, len(ids))).as_py()
+        if first == column.offset == column.null_count == 0 and offsets.format == "i" and (lowest or 0) >= 0:
             return offsets[: rows + 1], ids  # no blanks to take out
         out_offsets, out_ids = empty("i", rows + 1), empty("i", len(ids))
         left = compact(

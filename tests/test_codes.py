@@ -165,3 +165,14 @@ def test_the_stub_says_what_the_module_has(name: str) -> None:
             except (TypeError, ValueError):
                 continue  # a function compiled for several types has no signature of its own
             assert parameters == [a.arg for a in node.args.args], function
+
+
+def test_a_blank_in_one_row_and_a_lost_zero_in_another_keep_apart() -> None:
+    """A blank is taken out of its row even where the batch holds refused codes."""
+    offsets, ids = procedure().row_ids(pa.array([["45.2300", "-"], ["6.31"], []]), Counter())
+    assert list(offsets) == [0, 1, 2, 2]
+    assert [procedure().codes[ids[0] - 1], ids[1]] == ["45.2300", kernel.LOST_ZERO]
+    records = {"diagnoses": [["I63.900"]] * 2, "procedures": [["88.7600", "-"], ["6.31"]], "sex": [1, 1]}
+    rest = {"age_years": [70, 70], "age_days": [None, None], "birth_weight_g": [None, None]}
+    reasons = loaded("chs-drg-2.0").group(pa.table({**records, **rest}))["reason"].to_pylist()
+    assert reasons == ["grouped", "lost-zero"]
