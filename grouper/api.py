@@ -168,21 +168,41 @@ def load_scheme(
     name: str,
     *,
     when: date | None = None,
+    profile: str | None = None,
     options: Options | None = None,
     **kwargs: Any,
 ) -> Grouper:
-    """Load a scheme by id, by the path of its folder, or by area and date.
+    """Load a DRG or DIP scheme by id, by the path of its folder, or (DRG) by area and date.
 
+    ``profile`` chooses among the option sets of a DIP folder that holds several.
     ``options`` or its fields as keywords (``codes="clinical"``, ``repair_codes=True`` …).
     Raises UsageError for an unknown name, TableError for broken tables.
     """
     chosen = options or Options(**kwargs)
-    return Grouper(_drg_engine(name, when, chosen), chosen)
+    engine = None
+    if name not in store.scheme_folders():
+        engine = _dip_engine(name, when, profile, chosen)
+    return Grouper(engine or _drg_engine(name, when, chosen), chosen)
+
+
+def _dip_engine(name: str, when: date | None, profile: str | None, options: Options) -> Engine | None:
+    """The engine of a DIP catalogue, None when ``name`` is not one."""
+    from grouper.dip import catalogue
+
+    if catalogue.find(name, when) is None:
+        return None
+    from grouper.dip.engine import make_engine
+
+    return make_engine(catalogue.load(name, when, profile), _code_options(options), options.lang)
+
+
+def _code_options(options: Options) -> CodeOptions:
+    return CodeOptions(options.codes == "clinical", options.repair_codes)
 
 
 def _drg_engine(name: str, when: date | None, options: Options) -> DrgEngine:
     compiled = compile_scheme(store.load(name, when), icd.diagnoses(), icd.procedures())
-    how = CodeOptions(options.codes == "clinical", options.repair_codes)
+    how = _code_options(options)
     diagnoses = CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), how)
     procedures = CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), how)
     return DrgEngine(compiled, diagnoses, procedures, options.lang)

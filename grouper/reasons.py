@@ -159,6 +159,45 @@ REASONS: list[Reason] = [
         "出生、入院、出院日期先后矛盾",
         "birth, admission and discharge dates are out of order",
     ),
+    # Further flags come here, in the order of their bits.
+    Reason("bad-total-cost", Status.INVALID, "总费用无法识别", "total cost is not understood"),
+    # What only DIP needs.
+    Reason(
+        "blank-packet",
+        Status.GROUPED,
+        "没有核心、基层或综合病种，进入空白病种",
+        "no core, primary-care or mixed packet takes the record: blank packet",
+    ),
+    Reason(
+        "no-packet",
+        Status.UNGROUPED,
+        "目录中没有适合的核心、基层或综合病种",
+        "no core, primary-care or mixed packet of the catalogue takes the record",
+    ),
+    Reason(
+        "missing-total-cost",
+        Status.NEEDS_DATA,
+        "缺总费用，分组结果取决于总费用",
+        "total cost is missing and decides the group",
+    ),
+    Reason(
+        "principal-malformed",
+        Status.INVALID,
+        "主要诊断编码不是以一个字母和两位数字开头",
+        "the principal diagnosis code does not begin with a letter and two digits",
+    ),
+    Reason(
+        "principal-unlisted",
+        Status.INVALID,
+        "主要诊断编码不在编码版本中，本方案不接受",
+        "the principal diagnosis code is not in the code edition, which this scheme refuses",
+    ),
+    Reason(
+        "principal-grey",
+        Status.INVALID,
+        "主要诊断是医保灰码，本方案不接受",
+        "the principal diagnosis is a grey code, which this scheme refuses",
+    ),
 ]
 
 REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}
@@ -167,7 +206,7 @@ REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASO
 class Flag(IntFlag):
     """Why a row's fields cannot be used; set by normalisation, read by the kernel.
 
-    The lowest set bit gives the reason of an invalid row.
+    The lowest set bit gives the reason of an invalid row: bit 0 is "bad-sex", the others follow in REASONS.
     """
 
     BAD_SEX = 1
@@ -179,16 +218,4 @@ class Flag(IntFlag):
     BAD_DISCHARGE_WAY = 64
     BAD_DATE = 128
     DATES_OUT_OF_ORDER = 256
-
-
-FLAG_REASONS: list[str] = [
-    "bad-sex",
-    "bad-age",
-    "bad-age-days",
-    "bad-birth-weight",
-    "bad-stay",
-    "bad-icu-hours",
-    "bad-discharge-way",
-    "bad-date",
-    "dates-out-of-order",
-]
+    BAD_TOTAL_COST = 512

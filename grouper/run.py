@@ -236,6 +236,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
             "validity_verified": bool(scheme.meta.get("validity_verified")),
         },
         "options": grouper.options.as_dict(),
+        "scheme_options": scheme_options(scheme),
         "inputs": [_input_digest(path) for path in summary.inputs],
         "layout": summary.layout,
         "dropped_columns": summary.dropped,
@@ -247,6 +248,12 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "seconds": round(summary.seconds, 3),
         "peak_rss_mib": summary.peak_rss_mib,
     }
+
+
+def scheme_options(scheme: Any) -> dict[str, Any]:
+    """The options of a scheme: a mapping in DRG schemes, an object in DIP catalogues."""
+    own = getattr(scheme, "options", None)
+    return own.as_dict() if own is not None else dict(scheme.meta.get("options", {}))
 
 
 def _input_digest(path: str) -> dict[str, Any]:

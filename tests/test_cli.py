@@ -180,3 +180,26 @@ def test_every_command_ends_its_help_with_an_example() -> None:
         for part in reference(lang).split("```\n")[1::2]:
             body = part.split("\n选项" if lang == "zh" else "\nOptions")[0]
             assert word in body, part.splitlines()[0]
+
+
+def test_dip_goes_the_same_way(tmp_path: Path) -> None:
+    """The same commands take a DIP catalogue: group, explain, tables."""
+    code, _, err = grouper("demo", "--rows", 2000, "-o", tmp_path)
+    assert code == 0, err
+    source, target = tmp_path / "discharges-2025-06.parquet", tmp_path / "dip.csv"
+    code, _, err = grouper("group", source, "-o", target, "--scheme", "dip-taian-2025", lang="en")
+    assert code == 0 and "2,000 records" in err, err
+    record = ["--dx", "K35.300", "--proc", "47.0100", "--age", 30, "--los", 5, "--discharge-way", 1]
+    code, out, err = grouper("explain", "--scheme", "dip-taian-2025", *record, lang="zh")
+    assert code == 0 and "K35.3:47.0100" in out.decode() and "分值" in out.decode(), err
+    code, out, err = grouper("tables", "list", "--json")
+    kinds = {row["id"]: row["kind"] for row in json.loads(out)}
+    assert kinds["dip-taian-2025"] == "dip" and kinds["chs-drg-2.0"] == "drg"
+    code, out, _ = grouper("tables", "show", "dip-taian-2025", "--code", "47.0100")
+    assert code == 0 and "K35.3:47.0100" in out.decode()
+    code, out, err = grouper(
+        "tables", "verify", "dip-taian-2025", "dip-pingdingshan-2025-extended", lang="en"
+    )
+    assert code == 0 and "error 0" in err
+    code, _, err = grouper("tables", "show", "dip-taian-2025", "--mdc", "MDCB", lang="en")
+    assert code == 1 and "--code" in err

@@ -17,6 +17,8 @@ COMMANDS = {
     "explain": ("grouper.commands.explain", "explain"),
     "columns": ("grouper.commands.columns", "columns"),
     "tables": ("grouper.commands.tables", "tables"),
+    "weights": ("grouper.commands.weights", "weights"),
+    "catalogue": ("grouper.commands.catalogue", "catalogue"),
     "demo": ("grouper.commands.demo", "demo"),
 }
 

@@ -29,6 +29,10 @@ _READING: list[Callable[..., Any]] = [
         help=both("按日期选择地区的方案版本", "Choose the edition of an area that applies on this date"),
     ),
     option(
+        "--profile",
+        help=both("DIP 目录含多套选项时，选用哪一套", "Option set of a DIP folder that holds several"),
+    ),
+    option(
         "--layout",
         type=click.Choice(LAYOUTS),
         help=both("输入数据的格式（默认按表头识别）", "Layout of the input (default: found from the header)"),
@@ -134,6 +138,7 @@ def load_grouper(options: dict[str, Any], lang: str, prefix: str = "") -> Any:
     return load_scheme(
         options["scheme"],
         when=parse_date(options["when"]),
+        profile=options["profile"],
         codes=options["codes"],
         repair_codes=options["repair_codes"],
         stay=options["stay"],

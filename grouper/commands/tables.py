@@ -88,11 +88,12 @@ def icd_names() -> dict[str, str]:
 )
 @json_option
 def list_command(as_json: bool) -> None:
+    from grouper.dip import listing as dip
     from grouper.schemes.listing import schemes
 
-    rows = schemes()
+    drg_rows, dip_rows = schemes(), dip.schemes()
     if as_json:
-        emit_json(rows)
+        emit_json([{"kind": "drg", **row} for row in drg_rows] + [{"kind": "dip", **row} for row in dip_rows])
         return
     header = {
         "id": "id",
@@ -106,6 +107,13 @@ def list_command(as_json: bool) -> None:
         "ambiguous": "QY",
         "region": "region",
     }
+    _table(header, drg_rows)
+    click.echo()
+    kept = {key: header[key] for key in ("id", "area", "base", "valid_from", "valid_to")}
+    _table({**kept, "entries": "DIP", "region": "region"}, dip_rows)
+
+
+def _table(header: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     widths = {key: max(len(str(row[key])) for row in [header, *rows]) for key in header}
     for row in [header, *rows]:
         click.echo("  ".join(str(row[key]).ljust(widths[key]) for key in header).rstrip())
@@ -126,6 +134,8 @@ def list_command(as_json: bool) -> None:
 @option("--code", help=both("一个诊断或手术操作编码", "One diagnosis or procedure code"))
 @date_option
 def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
+    from grouper.dip import catalogue
+    from grouper.dip import listing as dip
     from grouper.schemes.listing import View
 
     chosen = [(name, value) for name, value in parts.items() if value]
@@ -134,6 +144,15 @@ def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
             zh="--mdc、--adrg、--drg、--list、--code 只能用一个",
             en="use only one of --mdc, --adrg, --drg, --list, --code",
         )
+    if catalogue.find(scheme, day(when)):
+        if chosen and chosen[0][0] != "code":
+            raise UsageError(
+                zh="DIP 目录只能用 --code 查看其中的条目", en="of a DIP catalogue only --code can be shown"
+            )
+        found = catalogue.load(scheme, day(when))
+        lines = dip.code_lines(found, chosen[0][1], language()) if chosen else dip.overview(found, language())
+        emit(lines)
+        return
     view = View(store.load(scheme, day(when)), icd_names(), language())
     emit(getattr(view, chosen[0][0])(chosen[0][1]) if chosen else view.overview())
 
@@ -180,10 +199,15 @@ def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
 )
 @json_option
 def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -> None:
+    from grouper.dip import catalogue
+    from grouper.dip import listing as dip
     from grouper.schemes.verify import verify_named, verify_shipped
 
-    folders = [store.find(name) for name in schemes]
+    dip_folders = [found for name in schemes if (found := catalogue.find(name))]
+    folders = [store.find(name) for name in schemes if not catalogue.find(name)]
     findings = verify_named(folders) if schemes else verify_shipped()
+    for folder in dip_folders if schemes else catalogue.scheme_folders().values():
+        findings += dip.verify(folder)
     if as_json:
         emit_json([finding.as_dict() for finding in findings])
     else:

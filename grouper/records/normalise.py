@@ -277,6 +277,10 @@ class _Work:
             )  # fmt: skip
         return self._flagged(Column(total, bad), Flag.BAD_ICU_HOURS)
 
+    def _total_cost(self) -> pa.Array:
+        column = scalars.money(self._column("total_cost"), self.counts, "total-cost")
+        return self._flagged(column, Flag.BAD_TOTAL_COST)
+
     def _date(self, field: str) -> pa.Array:
         if field not in self._dates:
             column = scalars.dates(self._column(field), self.counts, field.replace("_", "-"))

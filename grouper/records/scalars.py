@@ -21,6 +21,7 @@ from grouper.records.values import (
     Parser,
     hours,
     parse_date,
+    parse_money,
 )
 
 # Days since 1970, as date32 counts them.
@@ -125,6 +126,23 @@ def durations(array: pa.Array, factor: float, counts: Counter[str], prefix: str)
         return Column(numbers)
     values = pc.if_else(good, numbers, pa.scalar(None, pa.float64()))
     return Column(values, pc.fill_null(pc.invert(good), False))
+
+
+def money(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
+    """Yuan as decimals with two places; a value with more of them is rounded half up and counted."""
+    yuan = pa.decimal128(18, 2)
+    if pa.types.is_null(array.type):
+        return Column(array.cast(yuan))
+    if is_text(array.type):
+        return parsed(array, parse_money, yuan, counts, prefix)
+    if pa.types.is_floating(array.type):
+        array = _without_nan(array)
+        array = array.cast(pa.decimal128(30, 6), safe=False)
+    fine = array.cast(pa.decimal128(30, 6))
+    rounded = pc.round(fine, 2, round_mode="half_towards_infinity")
+    if number := pc.sum(pc.not_equal(rounded, fine)).as_py():
+        counts[f"{prefix}-rounded"] += number
+    return Column(rounded.cast(yuan))
 
 
 def dates(array: pa.Array, counts: Counter[str], prefix: str) -> Column:

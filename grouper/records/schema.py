@@ -90,6 +90,7 @@ GROUPING_FIELDS = (
     "discharge_way",
     "department",
     "icu_hours",
+    "total_cost",
 )
 
 # What Normaliser.prepare() gives. The two lists keep the kind of list and of text that the

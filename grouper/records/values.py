@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -177,6 +178,20 @@ def plain_text(text: str) -> Parsed:
     """Text without blanks at its ends."""
     text = text.strip()
     return blank(clean(text)[0]) or Parsed(text)
+
+
+def parse_money(text: str) -> Parsed:
+    """Yuan with at most two decimals; ``1,234.50`` and ``12元`` are understood."""
+    text, note = clean(text)
+    if (nothing := blank(text)) is not None:
+        return nothing
+    bare = text.removesuffix("元").replace(",", "").strip()
+    if not _DECIMAL.fullmatch(bare):
+        return NOT_UNDERSTOOD
+    value = Decimal(bare)
+    if value != round(value, 2):
+        return NOT_UNDERSTOOD
+    return Parsed(round(value, 2), note=note or ("unit-text" if bare != text else ""))
 
 
 def parse_sex(text: str) -> Parsed:

@@ -316,8 +316,8 @@ def test_missing_columns_are_named_with_the_way_out():
     checked([*codes, "birth_date", "admission_date"], ["age_years", "age_days"])
     with pytest.raises(UsageError, match="age_years"):
         checked([*codes, "birth_date", "admission_date"], ["age_years"], GIVEN)
-    with pytest.raises(UsageError, match="not a grouping field: total_cost"):
-        checked(codes, ["total_cost"])
+    with pytest.raises(UsageError, match="not a grouping field: drug_cost"):
+        checked(codes, ["drug_cost"])
 
 
 def test_a_stay_that_must_be_derived_needs_an_option():
@@ -417,3 +417,31 @@ def test_prepared_types(normalise):
             .prepare(batch)
             .batch.schema.equals(PREPARED_SCHEMA.empty_table().schema)
         )
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "flags", "counts"),
+    [
+        (["1234.50", "1,234.5", "12元", "", "x", "1.234"],
+         ["1234.50", "1234.50", "12.00", None, None, None],
+         [0, 0, 0, 0, Flag.BAD_TOTAL_COST, Flag.BAD_TOTAL_COST],
+         {"total-cost-unit-text": 2}),
+        ([1, 20, None], ["1.00", "20.00", None], [0, 0, 0], {}),
+        ([0.1, 2.005, None], ["0.10", "2.01", None], [0, 0, 0], {"total-cost-rounded": 1}),
+    ],
+)  # fmt: skip
+def test_costs_are_decimals(values: list, wanted: list, flags: list, counts: dict):
+    """A cost takes part in grouping only where a city matches packets by cost."""
+    columns = ColumnMap("canonical", {f: Source((f,)) for f in ("diagnoses", "procedures", "total_cost")})
+    rows = len(values)
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "diagnoses": [["I10.x00"]] * rows,
+            "procedures": pa.array([[]] * rows, pa.list_(pa.string())),
+            "total_cost": values,
+        }
+    )
+    prepared = Normaliser(columns, ["total_cost"]).prepare(batch)
+    assert [None if v is None else str(v) for v in prepared.batch["total_cost"].to_pylist()] == wanted
+    assert prepared.flags.to_pylist() == flags
+    assert dict(prepared.counts) == counts

@@ -1,0 +1,215 @@
+"""``grouper weights``: relative weights of a scheme from years of grouped discharges."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
+
+if TYPE_CHECKING:
+    from grouper.statistics.weights import Fitted
+
+_STATISTICS: list[Callable[..., Any]] = [
+    option(
+        "--year-weights",
+        default="1,2,7",
+        show_default=True,
+        help=both(
+            "各年权重，由远到近；年份较少时取后面几个",
+            "Weights of the years, oldest first; fewer years take the last ones",
+        ),
+    ),
+    option(
+        "--trim",
+        default="p2.5-p97.5",
+        show_default=True,
+        metavar="pA-pB|iqr|none",
+        help=both("组内裁剪规则", "How the costs of each group are trimmed"),
+    ),
+    option(
+        "--small",
+        type=click.IntRange(0),
+        default=30,
+        show_default=True,
+        help=both("病例数少于此数的组不裁剪", "Groups of fewer cases are not trimmed"),
+    ),
+    option(
+        "--unstable",
+        type=click.IntRange(0),
+        default=5,
+        show_default=True,
+        help=both("病例数少于此数的组标为不稳定", "Groups of fewer cases are flagged as unstable"),
+    ),
+    option(
+        "--cost-column",
+        help=both("总费用列（元；默认 total_cost）", "Column of total costs in yuan (default: total_cost)"),
+    ),
+    option(
+        "--year-column",
+        help=both(
+            "年份列（默认取 discharge_date 的年份）", "Column of years (default: the year of discharge_date)"
+        ),
+    ),
+    option(
+        "--round-cost",
+        is_flag=True,
+        help=both(
+            "费用不是整分时四舍五入到分（默认报错）", "Round costs to fen (default: refuse parts of a fen)"
+        ),
+    ),
+    option(
+        "--memory",
+        default="2GiB",
+        show_default=True,
+        help=both(
+            "数据库内存上限，超出部分写入临时文件", "Memory of the database; the rest goes to the disk"
+        ),
+    ),
+    option(
+        "--threads",
+        type=click.IntRange(1, 64),
+        default=2,
+        show_default=True,
+        help=both("线程数，不影响结果", "Threads; they change no result"),
+    ),
+]
+
+
+def statistics_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that weights and catalogues share."""
+    for decorator in reversed(_STATISTICS):
+        command = decorator(command)
+    return command
+
+
+def left_out_lines(left: Counter[str], zh: bool) -> list[str]:
+    """The records left out, by reason, the most frequent first."""
+    from grouper.statistics.history import LEFT_OUT
+
+    lines = []
+    for reason, number in sorted(left.items(), key=lambda item: (-item[1], item[0])):
+        words = LEFT_OUT.get(reason, (reason, reason))
+        lines.append(f"    {number:,}  {words[0 if zh else 1]} [{reason}]")
+    return lines
+
+
+@click.group(
+    cls=BilingualGroup,
+    help=both(
+        "由历史数据测算 DRG 相对权重。\n\n"
+        "示例：grouper weights fit 2024.parquet 2025.parquet --scheme chs-drg-2.0 -o weights.csv",
+        "Relative weights of DRGs from history.\n\n"
+        "Example: grouper weights fit 2024.parquet 2025.parquet --scheme chs-drg-2.0 -o weights.csv",
+    ),
+)
+@lang_option
+def weights() -> None:
+    pass
+
+
+@weights.command(
+    "fit",
+    cls=BilingualCommand,
+    help=both(
+        "由若干年的分组结果测算权重；未分组的文件先按 --scheme 分组。\n\n"
+        "输出每个病组一行的 CSV，旁边的 .json 说明来源、选项、RIV 和总权重。\n\n"
+        "示例：grouper weights fit 2024.parquet 2025.parquet --scheme chs-drg-2.0 -o weights.csv",
+        "Weights from years of grouped discharges; other files are grouped by --scheme first.\n\n"
+        "Writes a CSV with one row per group; the .json beside it has provenance, options, RIV and total "
+        "weights.\n\n"
+        "Example: grouper weights fit 2024.parquet 2025.parquet --scheme chs-drg-2.0 -o weights.csv",
+    ),
+)
+@click.argument("history", nargs=-1, required=True, metavar="HISTORY...")
+@option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help=both("权重表（CSV）", "Table of weights (CSV)"),
+)
+@option(
+    "--scheme",
+    required=True,
+    metavar="ID|PATH",
+    help=both("分组方案：方案 id 或方案目录", "Scheme: its id or the path of its folder"),
+)
+@statistics_options
+@option(
+    "--digits",
+    type=click.IntRange(0, 12),
+    default=4,
+    show_default=True,
+    help=both("权重的小数位数", "Decimals of a weight"),
+)
+@option(
+    "--structure",
+    type=click.Path(exists=True, dir_okay=False),
+    help=both(
+        "结构调整系数 CSV（by,key,factor；by 为 drg、adrg、mdc 或 kind），总权重不变",
+        "CSV of factors (by,key,factor; by is drg, adrg, mdc or kind); the total weight is kept",
+    ),
+)
+@option("--prefix", default="", help=both("分组结果列名的前缀", "Prefix of the result columns of grouping"))
+@lang_option
+def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: Any) -> None:
+    from grouper.statistics.exact import parse_year_weights
+    from grouper.statistics.history import HistoryOptions
+    from grouper.statistics.weights import WeightOptions, fit, sidecar, write
+
+    beside = sidecar(output)
+    options = WeightOptions(
+        year_weights=parse_year_weights(given["year_weights"]),
+        trim=given["trim"],
+        small=given["small"],
+        unstable=given["unstable"],
+        digits=given["digits"],
+        structure=given["structure"],
+        history=HistoryOptions(
+            given["prefix"], given["cost_column"] or "total_cost", given["year_column"], given["round_cost"]
+        ),
+        memory=given["memory"],
+        threads=given["threads"],
+    )
+    fitted = fit(history, scheme, options)
+    write(fitted, output)
+    _report(fitted)
+    say(f"权重：{output}；来源说明：{beside}", f"Weights: {output}; provenance: {beside}")
+
+
+def _report(fitted: Fitted) -> None:
+    """The summary on stderr."""
+    from grouper.statistics.exact import rounded
+
+    kept = sum(group.kept for group in fitted.groups)
+    filled = sum(group.cases > 0 for group in fitted.groups)
+    years = [f"{year}×{weight}" for year, weight in sorted(fitted.year_weights.items())]
+    riv = "–" if fitted.riv is None else str(rounded(fitted.riv, 4))
+    say(
+        f"方案 {fitted.scheme.id}：{filled:,} 个病组有病例（共 {len(fitted.groups):,} 个）；"
+        f"年份×权重 {'、'.join(years)}",
+        f"{fitted.scheme.id}: {filled:,} of {len(fitted.groups):,} groups have cases; "
+        f"year×weight {', '.join(years)}",
+    )
+    left = fitted.left_out
+    say(
+        f"  使用病例 {fitted.cases:,}，裁剪 {fitted.cases - kept:,}；未使用记录 {left.total():,}",
+        f"  cases used {fitted.cases:,}, trimmed {fitted.cases - kept:,}; records left out {left.total():,}",
+    )
+    for zh, en in zip(left_out_lines(left, True), left_out_lines(left, False), strict=True):
+        say(zh, en)
+    say(
+        f"  RIV {riv}；CV > 1 的病组 {fitted.cv_above_1:,}；不稳定病组 {fitted.unstable:,}",
+        f"  RIV {riv}; groups with CV > 1: {fitted.cv_above_1:,}; unstable groups: {fitted.unstable:,}",
+    )
+    say(
+        f"  {fitted.latest_year} 年总权重：调整前 {rounded(fitted.total_raw, 4)}，"
+        f"调整后 {rounded(fitted.total_exact, 4)}，按写出的权重 {fitted.total_rounded}",
+        f"  total weight of {fitted.latest_year}: {rounded(fitted.total_raw, 4)} before scaling, "
+        f"{rounded(fitted.total_exact, 4)} after, {fitted.total_rounded} with the weights as written",
+    )
