@@ -1,7 +1,7 @@
 """Parts of the program under pytest-benchmark, to compare one state of the code with another.
 
-    pytest benchmarks/test_speed.py --benchmark-autosave
-    pytest benchmarks/test_speed.py --benchmark-compare
+    pytest -o addopts= benchmarks/test_speed.py --benchmark-autosave
+    pytest -o addopts= benchmarks/test_speed.py --benchmark-compare
 
 Figures for the docs come from run.py, which takes ratios; these are for whoever changes the code.
 """
