@@ -60,6 +60,18 @@ def number_array(values: Sequence[float], kind: str = "d") -> pa.Array:
     return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(array(kind, values))])
 
 
+def numbered(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    """Distinct texts, and for each number the position of its text; see :func:`pick`."""
+    distinct = list(dict.fromkeys(values))
+    where = {value: position for position, value in enumerate(distinct)}
+    return text_array(distinct), number_array([where[value] for value in values], "i")
+
+
+def pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:
+    """A dictionary column: the text of each number of a :func:`numbered` table, null for null."""
+    return pa.DictionaryArray.from_arrays(pc.take(table[1], numbers), table[0], safe=False)
+
+
 def int32_field(column: pa.Array) -> memoryview:
     """The values of an int32 column without nulls."""
     return values_of(column.buffers()[1], "i")[column.offset : column.offset + len(column)]

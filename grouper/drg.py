@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.arrow import empty, int32_array, int32_field, number_array, number_field, text_array, text_field
+from grouper.arrow import (
+    empty,
+    int32_array,
+    int32_field,
+    number_field,
+    numbered,
+    pick,
+    text_array,
+    text_field,
+)
 from grouper.codes import CodeBook
 from grouper.compile import FIELDS, CompiledScheme
 from grouper.engine import Grouped
@@ -62,16 +71,16 @@ class DrgEngine:
     def __post_init__(self) -> None:
         results = self.compiled.results
         self._columns = {
-            "mdc": _table([r.mdc for r in results]),
-            "adrg": _table([r.adrg for r in results]),
-            "drg": _table([r.drg for r in results]),
-            "drg_name": _table([r.name for r in results]),
+            "mdc": numbered([r.mdc for r in results]),
+            "adrg": numbered([r.adrg for r in results]),
+            "drg": numbered([r.drg for r in results]),
+            "drg_name": numbered([r.name for r in results]),
         }
-        self._status = _table([STATUS_NAMES[reason.status] for reason in REASONS])
-        self._reason = _table([reason.code for reason in REASONS])
-        self._reason_text = _table([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
-        self._severity = _table(["none", "CC", "MCC"])
-        self._warnings = _table(_WARNINGS)
+        self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
+        self._reason = numbered([reason.code for reason in REASONS])
+        self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
+        self._severity = numbered(["none", "CC", "MCC"])
+        self._warnings = numbered(_WARNINGS)
         self._codes = text_array(["", *self.compiled.diagnoses])
 
     @property
@@ -151,11 +160,11 @@ class DrgEngine:
         counts: Counter[str] = Counter()
         numbers = self.numbers(batch, flags, counts)
         found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
-        columns = [_pick(self._columns[name], found) for name in ("mdc", "adrg", "drg", "drg_name")]
-        columns += [_pick(table, numbers.reason) for table in (self._status, self._reason, self._reason_text)]
-        columns.append(_pick(self._severity, numbers.severity))
+        columns = [pick(self._columns[name], found) for name in ("mdc", "adrg", "drg", "drg_name")]
+        columns += [pick(table, numbers.reason) for table in (self._status, self._reason, self._reason_text)]
+        columns.append(pick(self._severity, numbers.severity))
         columns.append(self._code_column(numbers.severity_by))
-        columns.append(_pick(self._warnings, numbers.warnings))
+        columns.append(pick(self._warnings, numbers.warnings))
         tally = {
             REASONS[item["values"]].code: item["counts"]
             for item in pc.value_counts(numbers.reason).to_pylist()
@@ -166,15 +175,3 @@ class DrgEngine:
         """Diagnosis ids as a dictionary of just the codes that occur; null for 0."""
         encoded = pc.dictionary_encode(pc.if_else(pc.equal(ids, 0), pa.scalar(None, pa.int32()), ids))
         return pa.DictionaryArray.from_arrays(encoded.indices, pc.take(self._codes, encoded.dictionary))
-
-
-def _table(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
-    """Distinct texts, and for each number the position of its text."""
-    distinct = list(dict.fromkeys(values))
-    where = {value: position for position, value in enumerate(distinct)}
-    return text_array(distinct), number_array([where[value] for value in values], "i")
-
-
-def _pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:
-    """A dictionary column: the text of each number, null for null."""
-    return pa.DictionaryArray.from_arrays(pc.take(table[1], numbers), table[0], safe=False)

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from grouper import icd
 from grouper._fast.dip import pick
-from grouper.arrow import empty, int32_array, int32_field, number_array, number_field, text_array
+from grouper.arrow import empty, int32_array, int32_field, number_field, numbered, text_array
+from grouper.arrow import pick as pick_texts
 from grouper.codes import CodeOptions
 from grouper.dip.catalogue import Catalogue
 from grouper.dip.compile import FIELDS, CompiledDip, compile_catalogue
@@ -73,17 +74,17 @@ class DipEngine:
     def __post_init__(self) -> None:
         rows = self.compiled.rows
         self._columns = {
-            "dip_code": _table([row.code for row in rows]),
-            "dip_name": _table([row.name for row in rows]),
-            "dip_kind": _table([row.kind for row in rows]),
-            "packet": _table([row.packet for row in rows]),
-            "auxiliary": _table([f"{row.aux[0]}:{row.aux[1]}" if row.aux else "" for row in rows]),
+            "dip_code": numbered([row.code for row in rows]),
+            "dip_name": numbered([row.name for row in rows]),
+            "dip_kind": numbered([row.kind for row in rows]),
+            "packet": numbered([row.packet for row in rows]),
+            "auxiliary": numbered([f"{row.aux[0]}:{row.aux[1]}" if row.aux else "" for row in rows]),
         }
         self._scores = text_array([str(row.score) for row in rows]).cast(SCORE)
-        self._status = _table([STATUS_NAMES[reason.status] for reason in REASONS])
-        self._reason = _table([reason.code for reason in REASONS])
-        self._reason_text = _table([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
-        self._warnings = _table(_WARNINGS)
+        self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
+        self._reason = numbered([reason.code for reason in REASONS])
+        self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
+        self._warnings = numbered(_WARNINGS)
         attributes = self.compiled.attributes
         self._dx = _Attributed(attributes.diagnosis, self.diagnoses.codes)
         self._op = _Attributed(attributes.procedure, self.procedures.codes)
@@ -189,15 +190,15 @@ class DipEngine:
 
     def _built(self, numbers: Numbers) -> list[pa.Array]:
         found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
-        columns = {name: _pick(table, found) for name, table in self._columns.items()}
+        columns = {name: pick_texts(table, found) for name, table in self._columns.items()}
         columns |= {
             "score": pc.take(self._scores, found),
-            "status": _pick(self._status, numbers.reason),
-            "reason": _pick(self._reason, numbers.reason),
-            "reason_text": _pick(self._reason_text, numbers.reason),
+            "status": pick_texts(self._status, numbers.reason),
+            "reason": pick_texts(self._reason, numbers.reason),
+            "reason_text": pick_texts(self._reason_text, numbers.reason),
             "matched": numbers.matched,
             "unmatched": numbers.unmatched,
-            "warnings": _pick(self._warnings, numbers.warnings),
+            "warnings": pick_texts(self._warnings, numbers.warnings),
         }
         return [columns[name] for name in RESULT_COLUMNS]
 
@@ -248,15 +249,3 @@ def _joined(
     texts = pc.take(codes, int32_array(out_ids, number))
     lists = pa.ListArray.from_arrays(int32_array(out_offsets, rows + 1), texts)
     return pc.dictionary_encode(pc.binary_join(lists, "|"))
-
-
-def _table(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
-    """Distinct texts, and for each number the position of its text."""
-    distinct = list(dict.fromkeys(values))
-    where = {value: position for position, value in enumerate(distinct)}
-    return text_array(distinct), number_array([where[value] for value in values], "i")
-
-
-def _pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:
-    """A dictionary column: the text of each number, null for null."""
-    return pa.DictionaryArray.from_arrays(pc.take(table[1], numbers), table[0], safe=False)
