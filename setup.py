@@ -26,7 +26,7 @@ extensions = [
         [f"grouper/_fast/{name}.pyx"],
         extra_compile_args=["-O1", "-g"] if DEBUG else ["-O3"],
     )
-    for name in ("codes", "drg", "dip")
+    for name in ("checks", "codes", "drg_tables", "drg", "dip_tables", "dip_packets", "dip")
 ]
 
 # The debug build keeps to a folder of its own, so that neither build finds the other's files.

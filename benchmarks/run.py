@@ -2,10 +2,13 @@
 
     python benchmarks/run.py bench.parquet
     python benchmarks/run.py bench.parquet --runs 9 --scheme zhejiang-2024
+    python benchmarks/run.py bench.parquet --scheme dip-taian-2025
+    python benchmarks/run.py bench-20m.parquet --memory
 
 Every measurement is a fresh process. Ratios are taken pair by pair, A B A B …, so that a
 machine whose speed drifts does not decide them; the median is printed, with the smallest
 and the largest. The floor reads and writes the same file and does nothing in between.
+``--memory`` gives the peak memory of grouping the file, and nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +64,10 @@ def measure_pipeline(source: Path, scheme: str, workers: int) -> dict[str, Any]:
     pa.set_io_thread_count(workers)
     import grouper
 
-    drg = grouper.load_scheme(scheme)
-    _ = drg.compiled.kernel
+    loaded = grouper.load_scheme(scheme)
+    _ = loaded.engine.compiled.kernel  # made when it is first asked for
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
-        summary = grouper.group_files(drg, [source], Path(folder) / "grouped.parquet", workers=workers)
+        summary = grouper.group_files(loaded, [source], Path(folder) / "grouped.parquet", workers=workers)
     return {"seconds": summary.seconds, "rss": summary.peak_rss_mib, "rows": summary.rows}
 
 
@@ -77,13 +81,10 @@ def measure_floor(source: Path, threads: int, tuned: bool) -> dict[str, Any]:
 
 def measure_kernel(source: Path, scheme: str) -> dict[str, Any]:
     """Records a second: the kernel on ids, with codes from plain strings, and from dictionaries."""
-    from collections import Counter
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     import grouper
-    from grouper.arrow import empty
 
     pa.set_cpu_count(1)
     engine = grouper.load_scheme(scheme).engine
@@ -91,9 +92,34 @@ def measure_kernel(source: Path, scheme: str) -> dict[str, Any]:
     plain = next(pq.ParquetFile(source).iter_batches(250_000, columns=columns))
     coded = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
     encoded = next(pq.ParquetFile(source, read_dictionary=coded).iter_batches(250_000, columns=columns))
-    rows, outputs = plain.num_rows, [empty("i", plain.num_rows) for _ in range(5)]
+    works = _dip_works if scheme.startswith("dip-") else _drg_works
+    rates = _rates(works(engine, plain, encoded))
+    return {name: plain.num_rows / seconds for name, seconds in rates.items()}
 
-    def ids(batch: pa.RecordBatch) -> list[memoryview]:
+
+Works = dict[str, Callable[[], Any]]
+
+
+def _rates(works: Works) -> dict[str, float]:
+    """The median seconds of each of 15 runs, taken in turn, so that a drift meets all alike."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(15):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def _drg_works(engine: Any, plain: Any, encoded: Any) -> Works:
+    from collections import Counter
+
+    from grouper.arrow import empty
+
+    rows = plain.num_rows
+    outputs = [empty("i", rows) for _ in range(5)]
+
+    def ids(batch: Any) -> list[memoryview]:
         dx = engine.diagnoses.row_ids(batch["diagnoses"], Counter())
         return [*dx, *engine.procedures.row_ids(batch["procedures"], Counter())]
 
@@ -102,19 +128,34 @@ def measure_kernel(source: Path, scheme: str) -> dict[str, Any]:
     def kernel(codes: list[memoryview]) -> None:
         engine.compiled.kernel.group(rows, *codes, fields, None, *outputs)
 
-    works = {
+    return {
         "kernel, int32 ids": lambda: kernel(ready),
         "kernel from Arrow strings": lambda: kernel(ids(plain)),
         "kernel from dictionaries": lambda: kernel(ids(encoded)),
     }
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(15):  # in turn, so that a drift of the machine meets all three
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            times[name].append(time.perf_counter() - start)
-    rates = {name: rows / statistics.median(taken) for name, taken in times.items()}
-    return rates
+
+
+class _Recorder:
+    """A kernel that remembers with what it was called, so that the same call can be repeated alone."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+        self.call: tuple[Any, ...] = ()
+
+    def group(self, *arguments: Any) -> Any:
+        self.call = arguments
+        return self.kernel.group(*arguments)
+
+
+def _dip_works(engine: Any, plain: Any, encoded: Any) -> Works:
+    """As for DRG; the whole way from codes includes the texts of matched and unmatched operations."""
+    recorder = _Recorder(engine.compiled.kernel)
+    replace(engine, compiled=replace(engine.compiled, kernel=recorder)).numbers(encoded)
+    return {
+        "kernel, int32 ids": lambda: recorder.kernel.group(*recorder.call),
+        "kernel from Arrow strings": lambda: engine.numbers(plain),
+        "kernel from dictionaries": lambda: engine.numbers(encoded),
+    }
 
 
 # --- the report ------------------------------------------------------------------------------
@@ -138,9 +179,7 @@ def against(source: Path, scheme: str, workers: int, floor: str, runs: int) -> s
 
 
 def report(source: Path, scheme: str, runs: int) -> None:
-    # The kernel alone is measured for DRG only; DIP is measured as a whole.
-    drg = not scheme.startswith("dip-")
-    rates = _child("--inner", "kernel", str(source), "--scheme", scheme) if drg else {}
+    rates = _child("--inner", "kernel", str(source), "--scheme", scheme)
     print(f"scheme {scheme}, {source.name}, {runs} pairs\n")
     print("| what, one thread | records a second |\n|---|---|")
     for name, rate in rates.items():
@@ -176,12 +215,21 @@ def report(source: Path, scheme: str, runs: int) -> None:
         print(f"| {name} | {shown(ratios)} |")
 
 
+def report_memory(source: Path, scheme: str) -> None:
+    """Peak memory of grouping the file, with one thread and with two."""
+    print("| threads | records | peak memory |\n|---|---|---|")
+    for workers in (1, 2):
+        found = _child("--inner", "pipeline", str(source), "--scheme", scheme, "--workers", str(workers))
+        print(f"| {workers} | {found['rows']:,} | {found['rss']:.0f} MiB |")
+
+
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("source", type=Path, help="Parquet file of benchmarks/generate.py")
     parser.add_argument("--scheme", default="chs-drg-2.0")
     parser.add_argument("--runs", type=int, default=5, help="pairs; default 5")
+    parser.add_argument("--memory", action="store_true", help="only the peak memory of grouping the file")
     parser.add_argument("--workers", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--inner", choices=["kernel", "pipeline", "floor", "tuned"], help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -191,6 +239,8 @@ def main() -> None:
         print(json.dumps(measure_pipeline(args.source, args.scheme, args.workers)))
     elif args.inner in ("floor", "tuned"):
         print(json.dumps(measure_floor(args.source, args.workers, args.inner == "tuned")))
+    elif args.memory:
+        report_memory(args.source, args.scheme)
     else:
         report(args.source, args.scheme, args.runs)
 

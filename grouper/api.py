@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from grouper.drg import DrgEngine
 from grouper.engine import Engine, Explained, Grouped
 from grouper.errors import UsageError
 from grouper.schemes import store
+from grouper.schemes.locate import locate
 
 if TYPE_CHECKING:
     from grouper.records import ColumnMap, NormaliseOptions, Normaliser
@@ -172,28 +174,26 @@ def load_scheme(
     options: Options | None = None,
     **kwargs: Any,
 ) -> Grouper:
-    """Load a DRG or DIP scheme by id, by the path of its folder, or (DRG) by area and date.
+    """Load a DRG or DIP scheme by id, by the path of its folder, or by area and date.
 
     ``profile`` chooses among the option sets of a DIP folder that holds several.
     ``options`` or its fields as keywords (``codes="clinical"``, ``repair_codes=True`` …).
     Raises UsageError for an unknown name, TableError for broken tables.
     """
     chosen = options or Options(**kwargs)
-    engine = None
-    if name not in store.scheme_folders():
-        engine = _dip_engine(name, when, profile, chosen)
-    return Grouper(engine or _drg_engine(name, when, chosen), chosen)
+    if name in store.scheme_folders():  # the common case does without what DIP needs
+        return Grouper(_drg_engine(name, when, chosen), chosen)
+    kind, folder = locate(name, when)
+    if kind == "dip":
+        return Grouper(_dip_engine(folder, profile, chosen), chosen)
+    return Grouper(_drg_engine(str(folder), when, chosen), chosen)
 
 
-def _dip_engine(name: str, when: date | None, profile: str | None, options: Options) -> Engine | None:
-    """The engine of a DIP catalogue, None when ``name`` is not one."""
+def _dip_engine(folder: Path, profile: str | None, options: Options) -> Engine:
     from grouper.dip import catalogue
-
-    if catalogue.find(name, when) is None:
-        return None
     from grouper.dip.engine import make_engine
 
-    return make_engine(catalogue.load(name, when, profile), _code_options(options), options.lang)
+    return make_engine(catalogue.load(folder, None, profile), _code_options(options), options.lang)
 
 
 def _code_options(options: Options) -> CodeOptions:

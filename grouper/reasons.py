@@ -198,6 +198,12 @@ REASONS: list[Reason] = [
         "主要诊断是医保灰码，本方案不接受",
         "the principal diagnosis is a grey code, which this scheme refuses",
     ),
+    Reason(
+        "principal-excluded",
+        Status.UNGROUPED,
+        "主要诊断在不纳入分组的清单中",
+        "the principal diagnosis is on the scheme's list of diagnoses that are not grouped",
+    ),
 ]
 
 REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}

@@ -157,7 +157,7 @@ def _grouped(
         yield from map(work, jobs())
         return
     groupers = workers - 1  # reading and writing keep the rest busy
-    with _ahead(jobs()) as read, ThreadPoolExecutor(groupers) as pool:
+    with ahead(jobs()) as read, ThreadPoolExecutor(groupers) as pool:
         running: deque[Future[_Done]] = deque()
         for job in read:
             running.append(pool.submit(work, job))
@@ -168,7 +168,7 @@ def _grouped(
 
 
 @contextmanager
-def _ahead(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
+def ahead(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
     """``items`` read by a thread, one ahead of the consumer; errors arrive where they are consumed."""
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
     stop = threading.Event()

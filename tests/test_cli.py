@@ -127,7 +127,8 @@ def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
         (["group", "none.csv", "-o", "y.csv", "--scheme", "chs-drg-2.0"], 1, "无法打开", "cannot be opened"),
         (["explain", "--scheme", "chs-drg-2.0"], 1, "--dx", "--dx"),
         (["explain", "-", "--scheme", "chs-drg-2.0"], 1, "不是 JSON", "not JSON"),
-        (["dance"], 1, "No such command", "No such command"),
+        (["dance"], 1, "没有命令", "No such command"),
+        (["tables", "dance"], 1, "没有命令", "No such command"),
         (["group", "--nonsense"], 1, "没有选项", "No such option"),
     ],
 )

@@ -15,10 +15,21 @@ from grouper.commands.shared import BilingualGroup, BilingualOption, both, lang_
 COMMANDS = {
     "group": ("grouper.commands.group", "group"),
     "explain": ("grouper.commands.explain", "explain"),
+    "policy": ("grouper.commands.policy", "policy"),
+    "pay": ("grouper.commands.pay", "pay"),
+    "settle": ("grouper.commands.settle", "settle"),
+    "clear": ("grouper.commands.settle", "clear"),
+    "status": ("grouper.commands.status", "status"),
+    "statement": ("grouper.commands.statement", "statement"),
+    "audit": ("grouper.commands.audit", "audit"),
     "columns": ("grouper.commands.columns", "columns"),
     "tables": ("grouper.commands.tables", "tables"),
     "weights": ("grouper.commands.weights", "weights"),
     "catalogue": ("grouper.commands.catalogue", "catalogue"),
+    "coefficients": ("grouper.commands.coefficients", "coefficients"),
+    "indices": ("grouper.commands.indices", "indices"),
+    "watch": ("grouper.commands.watch", "watch"),
+    "synth": ("grouper.commands.synth", "synth"),
     "demo": ("grouper.commands.demo", "demo"),
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from grouper.commands.reading import codes_options
 from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
 from grouper.commands.weights import left_out_lines, statistics_options
 from grouper.errors import UsageError
@@ -117,24 +118,7 @@ def catalogue() -> None:
     show_default=True,
     help=both("介入治疗的类别", "Class of interventional operations"),
 )
-@option(
-    "--codes",
-    type=click.Choice(["insurance", "clinical"]),
-    default="insurance",
-    show_default=True,
-    help=both(
-        "编码版本；clinical 表示国临版，转换为医保版",
-        "Code edition of the input; clinical codes are converted",
-    ),
-)
-@option(
-    "--repair-codes",
-    is_flag=True,
-    help=both(
-        "接受对丢失零的手术操作编码和剑号组合的修复",
-        "Accept repairs: zeros put back into procedure codes, half of an unknown dagger pair",
-    ),
-)
+@codes_options
 @option("--force", is_flag=True, help=both("覆盖已有目录库", "Replace a catalogue that is there"))
 @lang_option
 def build_command(

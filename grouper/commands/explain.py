@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 import click
 
+from grouper.commands.explain_payment import Pricing, is_priced
+from grouper.commands.policy import DATE, day
 from grouper.commands.reading import column_map, load_grouper, reading_options
 from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
 from grouper.errors import UsageError
@@ -19,17 +22,22 @@ from grouper.errors import UsageError
         "解释一条记录的分组：编码转换、MDC、各 ADRG 为何成立或不成立、MCC/CC 及排除、细分组、差一点的组。\n\n"
         "记录用选项给出，或从标准输入读 JSON（SOURCE 为 -），"
         "或取文件中的一行（SOURCE 为文件，加 --record-id）。\n\n"
+        "--policy 再说明其支付：各步骤的公式、数字和条款；SOURCE 为 grouper pay 的结果时按其各列说明。\n\n"
         "示例：grouper explain --scheme chs-drg-2.0 --dx I63.900 --dx I10.x00 --sex 1 --age 70",
         "Explain the group of one record: codes, MDC, why each ADRG holds or fails, MCC/CC and exclusions, "
         "the split, near misses.\n\n"
         "The record comes from options, as JSON from standard input (SOURCE is -), or from a file "
         "(SOURCE is a file, with --record-id).\n\n"
+        "--policy goes on to its payment: the formula of every step with its numbers and clauses; of a file "
+        "that grouper pay wrote, from its own columns.\n\n"
         "Example: grouper explain --scheme chs-drg-2.0 --dx I63.900 --dx I10.x00 --sex 1 --age 70",
     ),
 )
 @click.argument("source", required=False, metavar="[SOURCE]")
 @option(
-    "--record-id", help=both("文件中的记录号（或结算号、就诊号、病案号）", "Id of the record in the file")
+    "--record-id",
+    "--record",
+    help=both("文件中的记录号（或结算号、就诊号、病案号）", "Id of the record in the file"),
 )
 @option(
     "--dx",
@@ -53,17 +61,72 @@ from grouper.errors import UsageError
 @option("--icu-hours", type=click.FloatRange(0), help=both("重症监护小时数", "ICU hours"))
 @option("--discharge-way", type=click.IntRange(1, 9), help=both("离院方式", "Way of discharge"))
 @option("--department", help=both("科室编码", "Department code"))
+@option(
+    "--policy",
+    metavar="ID|AREA|FILE",
+    help=both("再说明按此政策的支付", "Explain the payment by this policy too"),
+)
+@option(
+    "--as-of",
+    type=DATE,
+    metavar="YYYY-MM-DD",
+    help=both(
+        "支付参数的日期（默认出院日期）", "The day of the parameters of payment (default: of discharge)"
+    ),
+)
+@option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=both(
+        "支付所需的列，例如 total_cost=15000，可重复",
+        "A column that payment reads, such as total_cost=15000; repeatable",
+    ),
+)
 @option("--json", "as_json", is_flag=True, help=both("输出 JSON", "Write JSON"))
 @reading_options
 @lang_option
-def explain(source: str | None, record_id: str | None, as_json: bool, **options: Any) -> None:
-    grouper = load_grouper(options, language())
-    record = _record(grouper, source, record_id, options)
-    explanation = grouper.explain(record)
-    if as_json:
-        click.echo(json.dumps(explanation.as_dict(), ensure_ascii=False, indent=1))
+def explain(
+    source: str | None,
+    record_id: str | None,
+    as_json: bool,
+    policy: str | None,
+    as_of: datetime | None,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    pricing = Pricing(policy, day(as_of), settings)
+    parts: dict[str, Any] = {}
+    if policy and source and source != "-" and is_priced(source):
+        if record_id is None:
+            raise _no_record()
+        parts["payment"] = pricing.of_priced(source, record_id)
     else:
-        click.echo(explanation.text(language()))
+        options["scheme"] = options["scheme"] or pricing.scheme()
+        grouper = load_grouper(options, language())
+        record = _record(grouper, source, record_id, options)
+        parts["grouping"] = grouper.explain(record)
+        if policy:
+            fields = pricing.fields(source, record_id, _reading(options)) if record_id and source else {}
+            parts["payment"] = pricing.of_record({**fields, **record}, parts["grouping"].result)
+    if as_json:
+        plain = {name: part.as_dict() for name, part in parts.items()}
+        click.echo(json.dumps(plain if policy else plain["grouping"], ensure_ascii=False, indent=1))
+    else:
+        click.echo("\n\n".join(part.text(language()) for part in parts.values()))
+
+
+# With --policy the scheme is the policy's, unless one is named.
+for _parameter in explain.params:
+    if _parameter.name == "scheme":
+        _parameter.required = False
+
+
+def _no_record() -> UsageError:
+    return UsageError(
+        zh="从文件取记录时请用 --record-id 指明哪一条", en="name the record of the file with --record-id"
+    )
 
 
 def _record(
@@ -79,21 +142,21 @@ def _record(
                 zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
             ) from error
     if record_id is None:
-        raise UsageError(
-            zh="从文件取记录时请用 --record-id 指明哪一条", en="name the record of the file with --record-id"
-        )
+        raise _no_record()
     from grouper.records.find import find_record
 
-    return find_record(
-        grouper,
-        source,
-        record_id,
-        layout=options["layout"],
-        columns=column_map(options["column_map"]),
-        file_format=options["input_format"],
-        encoding=options["encoding"],
-        sheet=options["sheet"],
-    )
+    return find_record(grouper, source, record_id, **_reading(options))
+
+
+def _reading(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that concern how the file is read."""
+    return {
+        "layout": options["layout"],
+        "columns": column_map(options["column_map"]),
+        "file_format": options["input_format"],
+        "encoding": options["encoding"],
+        "sheet": options["sheet"],
+    }
 
 
 def _from_options(options: dict[str, Any]) -> dict[str, Any]:

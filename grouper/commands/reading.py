@@ -13,6 +13,26 @@ from grouper.commands.shared import both, option
 
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
 INPUT_FORMATS = ("parquet", "arrow", "csv", "jsonl", "json", "xlsx")
+_CODES: list[Callable[..., Any]] = [
+    option(
+        "--codes",
+        type=click.Choice(["insurance", "clinical"]),
+        default="insurance",
+        show_default=True,
+        help=both(
+            "编码版本；clinical 表示国临版，转换为医保版",
+            "Code edition of the input; clinical codes are converted",
+        ),
+    ),
+    option(
+        "--repair-codes",
+        is_flag=True,
+        help=both(
+            "接受对丢失零的手术操作编码和剑号组合的修复",
+            "Accept repairs: zeros put back into procedure codes, half of an unknown dagger pair",
+        ),
+    ),
+]
 _READING: list[Callable[..., Any]] = [
     option(
         "--scheme",
@@ -59,24 +79,7 @@ _READING: list[Callable[..., Any]] = [
         ),
     ),
     option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet")),
-    option(
-        "--codes",
-        type=click.Choice(["insurance", "clinical"]),
-        default="insurance",
-        show_default=True,
-        help=both(
-            "编码版本；clinical 表示国临版，转换为医保版",
-            "Code edition of the input; clinical codes are converted",
-        ),
-    ),
-    option(
-        "--repair-codes",
-        is_flag=True,
-        help=both(
-            "接受对丢失零的手术操作编码和剑号组合的修复",
-            "Accept repairs: zeros put back into procedure codes, half of an unknown dagger pair",
-        ),
-    ),
+    *_CODES,
     option(
         "--stay",
         type=click.Choice(["given", "nights", "days"]),
@@ -117,6 +120,13 @@ _READING: list[Callable[..., Any]] = [
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options above, in this order."""
     for decorate in reversed(_READING):
+        command = decorate(command)
+    return command
+
+
+def codes_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How codes are understood, for commands that need no more of the options above."""
+    for decorate in reversed(_CODES):
         command = decorate(command)
     return command
 

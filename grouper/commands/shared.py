@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from grouper.errors import EXIT_USAGE, GrouperError
+from grouper.errors import EXIT_USAGE, GrouperError, UsageError
 
 LANGUAGES = ("zh", "en")
 _BOTH = "\x1f"
@@ -103,6 +103,17 @@ def _section(formatter: click.HelpFormatter, title: str, records: list[tuple[str
 class BilingualGroup(BilingualCommand, click.Group):
     command_class = BilingualCommand
     group_class = type
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            names = self.list_commands(ctx)
+            raise UsageError(
+                zh=f"{ctx.command_path} 没有命令 {args[0]}；可用：{'、'.join(names)}",
+                en=f"No such command {args[0]!r}: {ctx.command_path} has {', '.join(names)}",
+            )
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, language, option, say
-from grouper.errors import EXIT_DATA, UsageError
+from grouper.commands.tables_import import (
+    day,
+    export_scheme,
+    icd_names,
+    import_scheme,
+    kind_of,
+    refuse_existing,
+    report,
+)
+from grouper.errors import EXIT_DATA, GrouperError, UsageError
 from grouper.schemes import store
-from grouper.schemes.findings import SEVERITIES, SEVERITY_ZH, Finding, count_by_severity, has_errors
-from grouper.schemes.model import Scheme
+from grouper.schemes.findings import Finding, has_errors
+from grouper.schemes.locate import Located, locate
 
 DATE = click.DateTime(["%Y-%m-%d"])
 PATH = click.Path(path_type=Path)
-SHOWN = 20  # codes listed after a finding without --all
 
 
 @click.group(
@@ -64,17 +70,6 @@ def emit(lines: Iterator[str] | Sequence[str]) -> None:
 def emit_json(data: Any) -> None:
     """Data on stdout as JSON."""
     click.echo(json.dumps(data, ensure_ascii=False, indent=1))
-
-
-def day(when: datetime | None) -> date | None:
-    return when.date() if when else None
-
-
-def icd_names() -> dict[str, str]:
-    """Name of every ICD code."""
-    from grouper import icd
-
-    return {**icd.diagnoses(), **icd.procedures()}
 
 
 # --- looking --------------------------------------------------------------------------------
@@ -144,16 +139,17 @@ def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
             zh="--mdc、--adrg、--drg、--list、--code 只能用一个",
             en="use only one of --mdc, --adrg, --drg, --list, --code",
         )
-    if catalogue.find(scheme, day(when)):
+    located = locate(scheme, day(when))
+    if located.kind == "dip":
         if chosen and chosen[0][0] != "code":
             raise UsageError(
                 zh="DIP 目录只能用 --code 查看其中的条目", en="of a DIP catalogue only --code can be shown"
             )
-        found = catalogue.load(scheme, day(when))
+        found = catalogue.load(located.folder)
         lines = dip.code_lines(found, chosen[0][1], language()) if chosen else dip.overview(found, language())
         emit(lines)
         return
-    view = View(store.load(scheme, day(when)), icd_names(), language())
+    view = View(store.load(located.folder), icd_names(), language())
     emit(getattr(view, chosen[0][0])(chosen[0][1]) if chosen else view.overview())
 
 
@@ -168,15 +164,33 @@ def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
 @date_option
 @json_option
 def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
-    from grouper.schemes.diff import diff, in_words
-
-    changes = diff(store.load(a, day(when)), store.load(b, day(when)))
+    old, new = locate(a, day(when)), locate(b, day(when))
+    if old.kind != new.kind:
+        raise UsageError(
+            zh=f"{a} 和 {b} 一个是 DRG 方案，一个是 DIP 目录，不能比较",
+            en=f"{a} and {b} cannot be compared: one is a DRG scheme, the other a DIP catalogue",
+        )
+    changes, lines = _changes(old, new)
     if as_json:
         emit_json([change.as_dict() for change in changes])
     elif changes:
-        emit(in_words(changes, icd_names(), language()))
+        emit(lines())
     else:
         say("没有差别", "no difference", err=False)
+
+
+def _changes(old: Located, new: Located) -> tuple[list[Any], Callable[[], list[str]]]:
+    """The changes between two schemes of one kind, and how to put them in words."""
+    if old.kind == "dip":
+        from grouper.dip import catalogue
+        from grouper.dip import diff as dip
+
+        found = dip.diff(catalogue.load(old.folder), catalogue.load(new.folder))
+        return found, lambda: dip.in_words(found, language())
+    from grouper.schemes import diff as drg
+
+    changes = drg.diff(store.load(old.folder), store.load(new.folder))
+    return changes, lambda: drg.in_words(changes, icd_names(), language())
 
 
 @command(
@@ -200,14 +214,13 @@ def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
 @json_option
 def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -> None:
     from grouper.dip import catalogue
-    from grouper.dip import listing as dip
     from grouper.schemes.verify import verify_named, verify_shipped
 
-    dip_folders = [found for name in schemes if (found := catalogue.find(name))]
-    folders = [store.find(name) for name in schemes if not catalogue.find(name)]
-    findings = verify_named(folders) if schemes else verify_shipped()
-    for folder in dip_folders if schemes else catalogue.scheme_folders().values():
-        findings += dip.verify(folder)
+    named = [locate(name) for name in schemes]
+    findings = verify_named([n.folder for n in named if n.kind == "drg"]) if schemes else verify_shipped()
+    shipped = [Located("dip", folder) for folder in catalogue.scheme_folders().values()]
+    for found in named or shipped:
+        findings += _verify_dip(found.folder) if found.kind == "dip" else []
     if as_json:
         emit_json([finding.as_dict() for finding in findings])
     else:
@@ -216,19 +229,17 @@ def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -
         sys.exit(EXIT_DATA)
 
 
-def report(findings: Sequence[Finding], all_details: bool) -> None:
-    """The findings on stdout, the worst first, and their numbers on stderr."""
-    for severity in SEVERITIES if all_details else SEVERITIES[:2]:
-        for finding in findings:
-            if finding.severity == severity:
-                click.echo(finding.text(language()))
-                if all_details and len(finding.details) > 1:
-                    click.echo("  " + " ".join(finding.details))
-    counts = count_by_severity(findings)
-    say(
-        "，".join(f"{SEVERITY_ZH[key]} {number}" for key, number in counts.items()),
-        ", ".join(f"{key} {number}" for key, number in counts.items()),
-    )
+def _verify_dip(folder: Path) -> list[Finding]:
+    """What cannot be read, and what is odd but legal."""
+    from grouper.dip import catalogue
+    from grouper.dip import listing as dip
+    from grouper.dip.workbook_anomalies import anomalies
+
+    findings = dip.verify(folder)
+    try:
+        return [*findings, *anomalies(catalogue.load(folder))]
+    except GrouperError:  # said already
+        return findings
 
 
 # --- import and export ----------------------------------------------------------------------
@@ -247,38 +258,19 @@ def report(findings: Sequence[Finding], all_details: bool) -> None:
 @date_option
 @option("--force", is_flag=True, help=both("覆盖已有文件", "Replace what is there"))
 def export(scheme: str, target: Path, when: datetime | None, force: bool) -> None:
-    from grouper.schemes.layout import export_book
-    from grouper.schemes.sheets import write_book
-
-    _refuse_existing(target, force)
-    book = export_book(store.load(scheme, day(when)), icd_names())
-    write_book(book, target, "xlsx" if target.suffix.lower() == ".xlsx" else "csv")
+    refuse_existing(target, force)
+    export_scheme(locate(scheme, day(when)), target)
     say(f"已写出 {target}", f"wrote {target}")
-
-
-def _refuse_existing(target: Path, force: bool, mark: str = "") -> None:
-    """With ``force`` a folder is replaced only when it holds ``mark``: it is what we would write."""
-    folder = target.is_dir()
-    there = any(target.iterdir()) if folder else target.exists()
-    if there and force and folder and mark and not (target / mark).is_file():
-        raise UsageError(
-            zh=f"{target} 不是方案目录，不会覆盖；请换一个路径",
-            en=f"{target} is not a scheme folder and will not be replaced: choose another path",
-        )
-    if there and not force:
-        raise UsageError(
-            zh=f"{target} 已存在；用 --force 覆盖，或换一个路径",
-            en=f"{target} exists; --force replaces it, or choose another path",
-        )
 
 
 @command(
     "import",
-    "从工作簿（CHS-DRG 3.0 样式）或分组目录（编码、名称、权重）建立方案目录。分组目录需要 --base。\n\n"
+    "建立方案目录：来源可以是工作簿（CHS-DRG 3.0 样式）、DRG 分组目录（编码、名称、权重；需要 --base）"
+    "或 DIP 病种目录。\n\n"
     "示例：grouper tables import 目录.xlsx --base chs-drg-2.0 -o my-city --id my-city --name 某市 "
     "--area my-city",
-    "Make a scheme folder from a workbook (in the style of CHS-DRG 3.0) or from a list of groups "
-    "(code, name, weight). A list needs --base.\n\n"
+    "Make a scheme folder from a workbook (in the style of CHS-DRG 3.0), from a list of DRGs "
+    "(code, name, weight; needs --base), or from a DIP catalogue.\n\n"
     "Example: grouper tables import groups.xlsx --base chs-drg-2.0 -o my-city --id my-city "
     "--name 'My city' --area my-city",
 )
@@ -294,8 +286,11 @@ def _refuse_existing(target: Path, force: bool, mark: str = "") -> None:
 @option(
     "--as",
     "kind",
-    type=click.Choice(["workbook", "list"]),
-    help=both("来源是工作簿还是分组目录（默认按内容判断）", "What SOURCE is (default: by its sheets)"),
+    type=click.Choice(["workbook", "list", "dip"]),
+    help=both(
+        "来源是 DRG 工作簿、DRG 分组目录还是 DIP 目录（默认按内容判断）",
+        "What SOURCE is (default: by its sheets)",
+    ),
 )
 @option("--valid-from", type=DATE, help=both("适用起始日", "First day of validity"))
 @option("--valid-to", type=DATE, help=both("适用截止日", "Last day of validity"))
@@ -326,118 +321,36 @@ def _refuse_existing(target: Path, force: bool, mark: str = "") -> None:
         "Write the scheme without the groups whose condition is undecided, and report.csv",
     ),
 )
+@option("--sheet", help=both("DIP 目录所在的工作表", "Sheet of a DIP catalogue"))
+@option(
+    "--columns",
+    "column_map",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="MAP.toml",
+    help=both(
+        "DIP 目录的列映射：[columns] 列名，[kind]、[treatment] 用语",
+        "Column map of a DIP catalogue: headers under [columns], words under [kind] and [treatment]",
+    ),
+)
+@option(
+    "--options",
+    "options_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.toml",
+    help=both(
+        "DIP 分组选项（scheme.toml 的 [options]）", "Options of DIP grouping ([options] of a scheme.toml)"
+    ),
+)
+@option(
+    "--round",
+    "round_numbers",
+    is_flag=True,
+    help=both(
+        "分值和费用超过六位小数时四舍五入（默认报错）",
+        "Round scores and costs to six decimals (default: refuse more)",
+    ),
+)
 @option("--force", is_flag=True, help=both("覆盖已有目录", "Replace what is there"))
-def import_command(
-    source: Path, output: Path, base: str | None, kind: str | None, force: bool, **given: Any
-) -> None:
-    from grouper.schemes.layout import is_workbook
-    from grouper.schemes.sheets import read_book
-
-    _refuse_existing(output, force, "scheme.toml")
-    under = store.load(base) if base else None
-    kind = kind or ("workbook" if is_workbook(read_book(source)) else "list")
-    meta = _meta(given, source, under)
-    if kind == "workbook":
-        _import_workbook(source, output, meta, under)
-    elif under is None:
-        raise UsageError(
-            zh=f"{source} 是分组目录，需要用 --base 指定基础方案（若是工作簿，用 --as workbook）",
-            en=f"{source} is a list of groups and needs --base (if it is a workbook, use --as workbook)",
-        )
-    else:
-        _import_list(source, output, meta, under, given)
-
-
-def _meta(given: dict[str, Any], source: Path, base: Scheme | None) -> dict[str, Any]:
-    meta = {
-        "id": given["scheme_id"],
-        "name": given["name"],
-        "kind": "drg",
-        "area": given["area"],
-        "region": given["region"],
-        "base": base.id if base else None,
-        "valid_from": day(given["valid_from"]),
-        "valid_to": day(given["valid_to"]),
-        "validity_verified": False,
-        "sources": [f"grouper tables import {source.name}"],
-        "editions": dict(base.meta.get("editions", {}))
-        if base
-        else {"icd10": "insurance-2.0", "icd9cm3": "insurance-2.0"},
-    }
-    return {key: value for key, value in meta.items() if value is not None}
-
-
-def _import_workbook(source: Path, output: Path, meta: dict[str, Any], base: Scheme | None) -> None:
-    from grouper.schemes.workbook import import_workbook
-
-    scheme, findings = import_workbook(source, meta, base)
-    report(findings, True)
-    if scheme is None:
-        say("有错误，未写出任何文件", "there are errors: nothing was written")
-        sys.exit(EXIT_DATA)
-    write_scheme(scheme, output, base)
-
-
-def _import_list(
-    source: Path, output: Path, meta: dict[str, Any], base: Scheme, given: dict[str, Any]
-) -> None:
-    from grouper.schemes.fourth import read_fourth
-    from grouper.schemes.grouplist import import_list, report_text, weights_text
-
-    headers = {"code": given["code"], "name": given["name_column"], "weight": given["weight"]}
-    result = import_list(
-        source,
-        meta,
-        base,
-        columns={key: header for key, header in headers.items() if header},
-        fourth=read_fourth(given["fourth"]) if given["fourth"] else {},
-        keep_missing=given["keep_missing"],
-    )
-    report(result.findings, True)
-    undecided = result.undecided()
-    if result.scheme is None:
-        say("有错误，未写出任何文件", "there are errors: nothing was written")
-        sys.exit(EXIT_DATA)
-    if undecided and not given["allow_undecided"]:
-        number = len(undecided)
-        say(
-            f"{number} 个组的条件无法确定，未写出任何文件；"
-            "用 --fourth 给出条件，或用 --allow-undecided 略去它们",
-            f"{number} groups have no condition: nothing was written; give conditions with --fourth, "
-            "or leave the groups out with --allow-undecided",
-        )
-        sys.exit(EXIT_DATA)
-    extra = {"weights.csv": weights_text(result.weights)} if result.weights else {}
-    if undecided:
-        extra["report.csv"] = report_text(result.findings)
-    write_scheme(result.scheme, output, base, extra)
-
-
-def write_scheme(
-    scheme: Scheme, output: Path, base: Scheme | None, extra: dict[str, str] | None = None
-) -> None:
-    """Write a scheme folder whole or not at all, and say what verification finds in it.
-
-    ``extra`` holds further files. Raises TableError when the folder would not load.
-    """
-    from grouper.schemes.verify import verify
-
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=".import-"))  # beside: a base may stand there
-    try:
-        folder.chmod(0o755)
-        store.save(scheme, folder, base)
-        for name, text in (extra or {}).items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        store.load_folder(folder)
-        if output.exists():
-            shutil.rmtree(output)
-        folder.rename(output)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    counts = count_by_severity(verify(output))
-    errors, warnings = counts["error"], counts["warning"]
-    say(
-        f"已写出 {output}；核对：错误 {errors}，警告 {warnings}（grouper tables verify {output}）",
-        f"wrote {output}; verified: {errors} errors, {warnings} warnings (grouper tables verify {output})",
-    )
+def import_command(source: Path, output: Path, kind: str | None, force: bool, **given: Any) -> None:
+    refuse_existing(output, force, "scheme.toml")
+    import_scheme(source, output, kind or kind_of(source, given), given)

@@ -6,27 +6,49 @@ A scheme is a folder with ``scheme.toml`` and ``catalogue.csv`` (docs/dip.md). A
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from grouper.dip.options import CLASSES, DipOptions, options_from
+from grouper.dip.packets import AUX_LEVELS as AUX_LEVELS
+from grouper.dip.packets import AUX_TYPES as AUX_TYPES
+from grouper.dip.packets import (
+    KINDS,
+    Packet,
+    Row,
+    aux_of,
+    broken,
+    decimal_of,
+    lines_of,
+    one_notation,
+    sound_terms,
+    terms,
+)
+from grouper.dip.packets import Term as Term
+from grouper.dip.rules import (
+    EXCLUSIONS,
+    NO_EXCLUSIONS,
+    PRIMARY_CARE,
+    RULES,
+    Chain,
+    Exclusions,
+    Rule,
+    chain_of,
+    read_exclusions,
+    read_primary_care,
+    read_rules,
+)
 from grouper.errors import TableError, UsageError
 from grouper.paths import tables_dir
 from grouper.schemes import store
 
-Term = tuple[str, ...]  # alternatives, each a code in its official letter case
-KINDS = ("core", "local_core", "primary_care", "mixed")
-AUX_TYPES = ("severity", "tumour", "cci", "age", "icu")  # in the order that settles equal scores
-AUX_LEVELS = {"severity": 6, "tumour": 9, "cci": 4, "age": 6, "icu": 4}
-FILES = ("scheme.toml", "catalogue.csv", "extra_groups.csv", "profiles.json")
+FILES = ("scheme.toml", "catalogue.csv", "extra_groups.csv", "profiles.json", RULES, EXCLUSIONS, PRIMARY_CARE)
 
 # Our column, and how published tidy copies of catalogues call it.
 COLUMNS = {
@@ -45,75 +67,16 @@ COLUMNS = {
 _OPTIONAL = ("aux", "average_cost", "packet")
 _TREATMENT_SUFFIX = {"conservative": "BSZL", "diagnostic": "ZDXCZ", "therapeutic": "ZLXCZ", "surgical": "SS"}
 _CORE_KEY = re.compile(r"[A-Z][0-9]{2}\.[0-9X]")
-_CODE = re.compile(r"[0-9A-Za-z.]+")
 _MIXED_KEY = re.compile(r"[A-Z]([0-9]{1,2})?|[A-Z][0-9]{2}-[A-Z][0-9]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One entry of a catalogue. ``score`` has up to six decimals, ``treatment`` is a class or -1."""
-
-    code: str
-    name: str
-    kind: str
-    dx: str
-    procedures: str
-    related: str
-    treatment: int
-    score: Decimal
-    average_cost: Decimal | None
-    aux: tuple[str, int] | None
-    packet: str
-
-    @property
-    def order(self) -> str:
-        """What code order compares."""
-        return self.code.upper()
-
-
-@dataclass(frozen=True)
-class Packet:
-    """All rows with one diagnosis key and one requirement: a plain row, variants by class, or both."""
-
-    label: str
-    rows: tuple[Row, ...]
-    main: tuple[Term, ...]
-    related: tuple[Term, ...]
-
-    @property
-    def key(self) -> str:
-        return self.rows[0].dx
-
-    @property
-    def primary_care(self) -> bool:
-        return self.rows[0].kind == "primary_care"
-
-    @property
-    def treatment(self) -> int:
-        return self.rows[0].treatment
-
-    @property
-    def plain(self) -> Row | None:
-        return next((row for row in self.rows if row.aux is None), None)
-
-    @property
-    def variants(self) -> dict[str, dict[int, Row]]:
-        """Rows by auxiliary type and level."""
-        found: dict[str, dict[int, Row]] = {}
-        for row in self.rows:
-            if row.aux:
-                found.setdefault(row.aux[0], {})[row.aux[1]] = row
-        return found
-
-    @property
-    def default(self) -> Row:
-        """The row without an auxiliary class: the plain one, or the variant with the lowest score."""
-        return self.plain or min(self.rows, key=lambda row: (row.score, row.order))
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A complete scheme: ``rows`` in printed order, packets by key, options and what is known of them."""
+    """A complete scheme: ``rows`` in printed order, packets by key, options and what is known of them.
+
+    ``rows`` ends with those of the rules of ``chain``. ``primary_care``: the packets (in capitals) of an
+    overlay list, None where the catalogue has none.
+    """
 
     id: str
     name: str
@@ -126,6 +89,13 @@ class Catalogue:
     mixed: Mapping[tuple[str, int], tuple[Packet, ...]] = field(repr=False)
     ranges: tuple[Packet, ...] = field(repr=False)
     blank: Row | None = None
+    chain: Chain = field(default=Chain(), repr=False)
+    primary_care: frozenset[str] | None = None
+
+    @property
+    def entries(self) -> tuple[Row, ...]:
+        """The rows without those of rules."""
+        return self.rows[: len(self.rows) - len(self.chain.rules)]
 
     @property
     def aux_types(self) -> frozenset[str]:
@@ -177,11 +147,23 @@ def load(name: str | Path, when: date | None = None, profile: str | None = None)
     base = load(_base_folder(folder, meta["base"])) if meta.get("base") else None
     if base:
         options = options_from(meta.get("options", {}), str(folder / "scheme.toml"), base.options)
-    rows = [*base.rows] if base else []
-    rows += read_rows(folder / "catalogue.csv")
+    sign = options.alternatives
+    rows = [*base.entries] if base else []
+    rows += read_rows(folder / "catalogue.csv", sign)
     if options.extra_groups and (folder / "extra_groups.csv").is_file():
-        rows += read_rows(folder / "extra_groups.csv")
-    return assemble(meta, options, rows, digest(folder, base.digest if base else ""), str(folder))
+        rows += read_rows(folder / "extra_groups.csv", sign)
+    rules = [*base.chain.rules] if base else []
+    if (folder / RULES).is_file():
+        rules += read_rules(folder / RULES, sign)
+    exclusions = base.chain.exclusions if base else NO_EXCLUSIONS
+    if (folder / EXCLUSIONS).is_file():
+        exclusions |= read_exclusions(folder / EXCLUSIONS)
+    primary_care = base.primary_care if base else None
+    if (folder / PRIMARY_CARE).is_file():
+        every = [*rows, *(rule.row for rule in rules)]
+        primary_care = (primary_care or frozenset()) | read_primary_care(folder / PRIMARY_CARE, every)
+    total = digest(folder, base.digest if base else "")
+    return assemble(meta, options, rows, total, str(folder), rules, exclusions, primary_care)
 
 
 def _base_folder(folder: Path, base: str) -> Path | str:
@@ -239,17 +221,12 @@ def digest(folder: Path, base: str = "") -> str:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, alternatives: str = "/") -> list[Row]:
     """The rows of a catalogue file, in our column names or those of published tidy copies.
 
-    Raises TableError naming file, line and column.
+    ``alternatives`` is the sign for "or" that the file uses. Raises TableError naming file, line and column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-    reader = csv.reader(text.splitlines())
-    header = next(reader, [])
+    header, lines = lines_of(path)
     where = {name: header.index(n) for name, o in COLUMNS.items() for n in (name, o) if n in header}
     level = header.index("aux_level") if "aux_level" in header else None
     missing = [name for name in COLUMNS if name not in where and name not in _OPTIONAL]
@@ -258,22 +235,14 @@ def read_rows(path: Path) -> list[Row]:
             zh=f"{path} 第 1 行缺少列 {missing[0]}", en=f"{path}, line 1: the column {missing[0]} is missing"
         )
     rows = []
-    for cells in reader:
-        if len(cells) != len(header):
-            _broken(path, reader.line_num, "", f"{len(cells)} ≠ {len(header)}")
-        found = dict.fromkeys(_OPTIONAL, "") | {name: cells[place].strip() for name, place in where.items()}
+    for line, cells in lines:
+        found = dict.fromkeys(_OPTIONAL, "") | {name: cells[place] for name, place in where.items()}
         if level is not None and found["aux"]:
-            found["aux"] = f"{found['aux']}:{cells[level].strip()}"
-        rows.append(_row(found, path, reader.line_num))
+            found["aux"] = f"{found['aux']}:{cells[level]}"
+        for name in ("procedures", "related"):
+            found[name] = one_notation(found[name], alternatives)
+        rows.append(_row(found, path, line))
     return rows
-
-
-def _broken(path: Path, line: int, column: str, value: str) -> None:
-    shown = f" {column}" if column else ""
-    raise TableError(
-        zh=f"{path} 第 {line} 行{'列' if column else ''}{shown}：取值 {value!r} 不可用",
-        en=f"{path}, line {line}{', column' if column else ''}{shown}: {value!r} is not valid",
-    )
 
 
 def _row(cells: Mapping[str, str], path: Path, line: int) -> Row:
@@ -286,16 +255,16 @@ def _row(cells: Mapping[str, str], path: Path, line: int) -> Row:
         "kind": kind in KINDS,
         "dx": blank or bool((_MIXED_KEY if mixed else _CORE_KEY).fullmatch(dx)),
         "treatment": treatment == "" if not mixed or blank else treatment in CLASSES,
-        "procedures": _sound_terms(cells["procedures"]) and not (mixed and cells["procedures"]),
-        "related": _sound_terms(cells["related"]) and not (cells["related"] and not cells["procedures"]),
-        "aux": _aux(cells["aux"]) is not None or not cells["aux"],
-        "score": _decimal(cells["score"]) is not None,
-        "average_cost": not cells["average_cost"] or _decimal(cells["average_cost"]) is not None,
+        "procedures": sound_terms(cells["procedures"]) and not (mixed and cells["procedures"]),
+        "related": sound_terms(cells["related"]) and not (cells["related"] and not cells["procedures"]),
+        "aux": aux_of(cells["aux"]) is not None or not cells["aux"],
+        "score": decimal_of(cells["score"]) is not None,
+        "average_cost": not cells["average_cost"] or decimal_of(cells["average_cost"]) is not None,
     }
     for column, sound in checks.items():
         if not sound:
-            _broken(path, line, column, cells[column])
-    score = _decimal(cells["score"])
+            broken(path, line, column, cells[column])
+    score = decimal_of(cells["score"])
     assert score is not None
     return Row(
         code=cells["code"],
@@ -306,8 +275,8 @@ def _row(cells: Mapping[str, str], path: Path, line: int) -> Row:
         related=cells["related"],
         treatment=CLASSES.index(treatment) if treatment else -1,
         score=score,
-        average_cost=_decimal(cells["average_cost"]),
-        aux=_aux(cells["aux"]),
+        average_cost=decimal_of(cells["average_cost"]),
+        aux=aux_of(cells["aux"]),
         packet=cells["packet"] or _label(cells),
     )
 
@@ -320,44 +289,32 @@ def _label(cells: Mapping[str, str]) -> str:
     return ":".join(filter(None, [cells["dx"], "_".join(filter(None, parts))])) or cells["code"]
 
 
-def _sound_terms(text: str) -> bool:
-    return not text or all(_CODE.fullmatch(code) for term in text.split("+") for code in term.split("/"))
-
-
-def terms(text: str) -> tuple[Term, ...]:
-    """``a/b+c`` as ((a, b), (c,)): "+" joins what must all be met, "/" alternatives."""
-    return tuple(tuple(term.split("/")) for term in text.split("+")) if text else ()
-
-
-def _aux(text: str) -> tuple[str, int] | None:
-    type_, _, level = text.partition(":")
-    known = type_ in AUX_LEVELS and level.isdecimal() and int(level) < AUX_LEVELS[type_]
-    return (type_, int(level)) if known else None
-
-
-def _decimal(text: str) -> Decimal | None:
-    """A number from 0 with at most six decimals, or None."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return None
-    fits = value.is_finite() and 0 <= value < 10**12 and value == round(value, 6)
-    return value if fits else None
-
-
 # --- packets ----------------------------------------------------------------------------------
 
 
 def assemble(
-    meta: Mapping[str, Any], options: DipOptions, rows: Sequence[Row], digest_: str, where: str
+    meta: Mapping[str, Any],
+    options: DipOptions,
+    rows: Sequence[Row],
+    digest_: str,
+    where: str,
+    rules: Sequence[Rule] = (),
+    exclusions: Exclusions = NO_EXCLUSIONS,
+    primary_care: frozenset[str] | None = None,
 ) -> Catalogue:
-    """A catalogue from its rows. Raises TableError for repeated codes or rows that contradict."""
+    """A catalogue from its rows and rules.
+
+    Raises TableError for repeated codes, for rows that contradict, and for rules that no step asks for.
+    """
+    chain = chain_of(options, rules, exclusions, where)
+    entries = list(rows)
+    rows = [*entries, *(rule.row for rule in chain.rules)]
     seen: set[str] = set()
     for row in rows:
         if row.order in seen:
             raise TableError(zh=f"{where}：病种编码 {row.code} 重复", en=f"{where}: {row.code} stands twice")
         seen.add(row.order)
-    packets = list(_packets([row for row in rows if row.dx], where))
+    packets = list(_packets([row for row in entries if row.dx], where))
     keyed = [packet for packet in packets if packet.treatment < 0]
     mixed = [packet for packet in packets if packet.treatment >= 0]
     return Catalogue(
@@ -371,7 +328,9 @@ def assemble(
         conservative=_by_key([packet for packet in keyed if not packet.main]),
         mixed=_mixed([packet for packet in mixed if "-" not in packet.key]),
         ranges=tuple(packet for packet in mixed if "-" in packet.key),
-        blank=_blank(options.blank_code, rows, where),
+        blank=_blank(options.blank_code, entries, where),
+        chain=chain,
+        primary_care=primary_care,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,12 @@ from grouper import icd
 from grouper._fast.dip import DipProgram
 from grouper.dip import auxiliary, facts, normalise
 from grouper.dip.catalogue import AUX_TYPES, Catalogue, Packet, Row
+from grouper.dip.compile_chain import ChainNumbers
 from grouper.dip.options import CLASSES, TIE_BREAKS, DipOptions
-from grouper.dip.reference import Reference
+from grouper.dip.reference import WEIGHT, Reference
 from grouper.reasons import REASON_NUMBER
 
+DIAGNOSIS_WIDTH = 12  # numbers of a diagnosis that the kernel looks at
 LEVELS = 9  # the most levels that an auxiliary type has
 PREFIXES = 6  # a code of fewer than seven characters may stand for those that begin with it
 _MILLION = 1_000_000
@@ -29,7 +31,8 @@ _AUX_FIELDS = {
     "age": ("age_years", "age_days"),
     "icu": ("icu_hours",),
 }
-FIELDS = ("age_years", "age_days", "los_days", "discharge_way", "icu_hours")  # in the kernel's order
+# In the kernel's order.
+FIELDS = ("age_years", "age_days", "los_days", "discharge_way", "icu_hours", WEIGHT)
 
 
 class Numbering(dict[str, int]):
@@ -73,7 +76,9 @@ def compile_catalogue(catalogue: Catalogue) -> CompiledDip:
     """Compile a catalogue. Raises ValueError where it is too large for the kernel."""
     builder = _Builder(catalogue)
     spec = builder.spec()
-    attributes = Attributes(catalogue.options, builder.keys, builder.symbols, builder.families, builder.aux)
+    attributes = Attributes(
+        catalogue.options, builder.keys, builder.symbols, builder.families, builder.aux, builder.chain
+    )
     spec |= attributes.tables()
     return CompiledDip(
         catalogue=catalogue,
@@ -91,6 +96,9 @@ def _fields(catalogue: Catalogue) -> tuple[str, ...]:
     needed: set[str] = set()
     if options.auxiliary == "variant_rows":
         needed = {name for type_ in catalogue.aux_types for name in _AUX_FIELDS[type_]}
+    for rule in catalogue.chain.rules:
+        needed |= {"age_years", "age_days"} if rule.age_days else set()
+        needed |= {WEIGHT} if rule.weight else set()
     found = tuple(name for name in FIELDS if name in needed)
     return (*found, "total_cost") if "closest_cost" in options.tie_breaks else found
 
@@ -99,11 +107,12 @@ def _procedures(catalogue: Catalogue) -> list[str]:
     """The operations of the code list, and those that only the catalogue has."""
     codes = list(icd.procedures())
     known = {code.upper() for code in codes}
-    for packets in catalogue.operative.values():
-        for code in (c for p in packets for term in (*p.main, *p.related) for c in term):
-            if code.upper() not in known:
-                known.add(code.upper())
-                codes.append(code)
+    packets = [packet for members in catalogue.operative.values() for packet in members]
+    packets += [rule.packet for rule in catalogue.chain.rules]
+    for code in (c for p in packets for term in (*p.main, *p.related) for c in term):
+        if code.upper() not in known:
+            known.add(code.upper())
+            codes.append(code)
     return codes
 
 
@@ -117,6 +126,7 @@ class _Builder:
         self.catalogue = catalogue
         self.options = catalogue.options
         self.aux = self.options.auxiliary == "variant_rows"
+        self.chain = ChainNumbers(catalogue.chain)
         self.keys = Numbering()
         self.symbols = Numbering()
         self.families = Numbering()
@@ -139,6 +149,7 @@ class _Builder:
         arrays["rule"] = [TIE_BREAKS.index(rule) for rule in rules]
         for name in ("choice_row", "choice_aux", "aux_types", "aux_direct", "aux_nearest"):
             arrays[name] = getattr(self, name)
+        arrays |= self.chain.arrays()
         blank = self.catalogue.blank
         return {name: _ints(values) for name, values in arrays.items()} | {
             "results": len(self.catalogue.rows),
@@ -156,6 +167,8 @@ class _Builder:
             "first_class": options.mixed_class_from == "first",
             "to_mixed": options.unmatched_surgery_to_mixed,
             "auxiliary": self.aux,
+            "chain_first": sum(map(len, self.catalogue.operative.values())),
+            "link_order": options.rule_choice == "row_order",
             "blank": -1 if blank is None else self.row_number[blank.code],
             "reasons": REASON_NUMBER,
         }
@@ -165,17 +178,23 @@ class _Builder:
             name: [] for name in ("packet_primary", "packet_main", "packet_choice", "code_symbol")
         }
         starts, terms, codes = [0, 0], [0], [0]  # key 0 is no key: it has no packets
+
+        def add(packet: Packet) -> None:
+            main, related = self._terms(packet)
+            for term in (*main, *related):
+                found["code_symbol"] += [self._symbol(code) for code in term]
+                codes.append(len(found["code_symbol"]))
+            terms.append(len(codes) - 1)
+            found["packet_primary"].append(int(packet.primary_care))
+            found["packet_main"].append(len(main))
+            found["packet_choice"].append(self._choice(packet))
+
         for key in self.keys:
             for packet in self.catalogue.operative.get(key, ()):
-                main, related = self._terms(packet)
-                for term in (*main, *related):
-                    found["code_symbol"] += [self._symbol(code) for code in term]
-                    codes.append(len(found["code_symbol"]))
-                terms.append(len(codes) - 1)
-                found["packet_primary"].append(int(packet.primary_care))
-                found["packet_main"].append(len(main))
-                found["packet_choice"].append(self._choice(packet))
+                add(packet)
             starts.append(len(found["packet_primary"]))
+        for rule in self.catalogue.chain.rules:
+            add(rule.packet)
         return found | {"key_start": starts, "packet_term": terms, "term_code": codes}
 
     def _terms(self, packet: Packet) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
@@ -292,11 +311,14 @@ class Attributes:
     symbols: Numbering
     families: Numbering
     aux: bool
-    excluded_sets: Numbering = field(default_factory=Numbering)
+    chain: ChainNumbers
 
     def __post_init__(self) -> None:
         self.ignored = {normalise.procedure(code) for code in self.options.ignored_procedures}
         self.prefixes = {code for code in self.symbols if len(code) < 7}
+        listed = self.chain.data.exclusions.procedures
+        self.barred = {code for code in listed if self.options.procedure_match == "exact" or len(code) >= 7}
+        self.barred_beginnings = tuple(listed - self.barred)
         self._excluded: dict[str, int] = {}
         self._tables = Numbering()
         self._excluded_tables: list[tuple[int, ...]] = [()]
@@ -335,7 +357,7 @@ class Attributes:
         }
 
     def diagnosis(self, code: str) -> tuple[int, ...]:
-        """Nine numbers of a diagnosis."""
+        """Twelve numbers of a diagnosis."""
         sound = normalise.PRINCIPAL.match(code)
         listed = code in facts.diagnoses()
         refused = 0 if sound else 1
@@ -345,8 +367,9 @@ class Attributes:
             refused = 3
         key = self.keys[normalise.key(code)]
         place = category(code) if sound else -1
+        chain = self.chain.diagnosis(code)
         if not self.aux:
-            return (key, place, refused, 0, 0, 0, 0, 0, int(not listed))
+            return (key, place, refused, 0, 0, 0, 0, 0, int(not listed), *chain)
         level, table = facts.complications().get(code, ("", ""))
         charlson = sum(1 << condition for condition in set(facts.charlson_conditions(code)))
         tumour = int(code.startswith(auxiliary.METASTASIS))
@@ -363,6 +386,7 @@ class Attributes:
             excluded,
             charlson,
             int(not listed),
+            *chain,
         )
 
     def procedure(self, code: str) -> tuple[int, ...]:
@@ -373,6 +397,7 @@ class Attributes:
             auxiliary.CHEMOTHERAPY_BY
         )
         flags += 8 * (code not in facts.procedure_kinds())
+        flags += 16 * (code in self.barred or code.startswith(self.barred_beginnings))
         cls = facts.procedure_class(code, self.options)
         return self.symbols[code], self.families[code[:5]], cls, flags
 

@@ -15,11 +15,19 @@ import pyarrow.compute as pc
 
 from grouper import icd
 from grouper._fast.dip import pick
-from grouper.arrow import empty, int32_array, int32_field, number_field, numbered, text_array
+from grouper.arrow import (
+    empty,
+    int32_array,
+    int32_field,
+    number_array,
+    number_field,
+    numbered,
+    text_array,
+)
 from grouper.arrow import pick as pick_texts
 from grouper.codes import CodeOptions
 from grouper.dip.catalogue import Catalogue
-from grouper.dip.compile import FIELDS, CompiledDip, compile_catalogue
+from grouper.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, compile_catalogue
 from grouper.dip.texts import BatchCodes, DipCodes
 from grouper.engine import Grouped
 from grouper.reasons import REASONS, STATUS_NAMES
@@ -41,6 +49,7 @@ RESULT_COLUMNS = (
     "auxiliary",
     "warnings",
 )
+PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
 SCORE = pa.decimal128(18, 6)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
@@ -80,6 +89,11 @@ class DipEngine:
             "packet": numbered([row.packet for row in rows]),
             "auxiliary": numbered([f"{row.aux[0]}:{row.aux[1]}" if row.aux else "" for row in rows]),
         }
+        listed = self.compiled.catalogue.primary_care
+        self._primary_care = None
+        if listed is not None:
+            flags = [row.kind == "primary_care" or row.packet.upper() in listed for row in rows]
+            self._primary_care = pc.equal(number_array(flags, "i"), 1)
         self._scores = text_array([str(row.score) for row in rows]).cast(SCORE)
         self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
         self._reason = numbered([reason.code for reason in REASONS])
@@ -105,7 +119,13 @@ class DipEngine:
     @property
     def result_fields(self) -> list[pa.Field]:
         """Names and types of the result columns."""
-        return [pa.field(name, SCORE if name == "score" else _TEXT) for name in RESULT_COLUMNS]
+        types = {"score": SCORE, PRIMARY_CARE: pa.bool_()}
+        return [pa.field(name, types.get(name, _TEXT)) for name in self.result_columns]
+
+    @property
+    def result_columns(self) -> tuple[str, ...]:
+        """RESULT_COLUMNS, and ``primary_care`` where the catalogue has an overlay list."""
+        return RESULT_COLUMNS if self._primary_care is None else (*RESULT_COLUMNS, PRIMARY_CARE)
 
     def explain(self, record: Mapping[str, Any]) -> DipExplanation:
         """Explain one record given as canonical columns."""
@@ -175,7 +195,8 @@ class DipEngine:
         """One row of the result columns as a dict; ``score`` is a Decimal."""
         one = Numbers(*(column.slice(row, 1) for column in numbers))
         return {
-            name: column[0].as_py() for name, column in zip(RESULT_COLUMNS, self._built(one), strict=True)
+            name: column[0].as_py()
+            for name, column in zip(self.result_columns, self._built(one), strict=True)
         }
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
@@ -200,7 +221,9 @@ class DipEngine:
             "unmatched": numbers.unmatched,
             "warnings": pick_texts(self._warnings, numbers.warnings),
         }
-        return [columns[name] for name in RESULT_COLUMNS]
+        if self._primary_care is not None:
+            columns[PRIMARY_CARE] = pc.take(self._primary_care, found)
+        return [columns[name] for name in self.result_columns]
 
 
 def make_engine(catalogue: Catalogue, options: CodeOptions, lang: str = "zh") -> DipEngine:
@@ -223,7 +246,7 @@ class _Attributed:
         self._remembered: dict[str, tuple[int, ...]] = {}
         blank = [0] * len(by(""))
         self._known = array("i", blank)
-        if len(blank) == 9:
+        if len(blank) == DIAGNOSIS_WIDTH:
             self._known[1:3] = array("i", [-1, 1])  # id 0 is no code: no principal diagnosis
         for code in codes:
             self._known.extend(by(code.upper()))

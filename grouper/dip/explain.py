@@ -16,11 +16,14 @@ import pyarrow as pa
 from grouper import icd
 from grouper.arrow import number_array, text_array
 from grouper.codes import BLANK, Resolved
-from grouper.dip import normalise
+from grouper.dip import auxiliary, normalise
+from grouper.dip.auxiliary import AuxCase
 from grouper.dip.catalogue import Packet, Row, Term
 from grouper.dip.engine import DipEngine
-from grouper.dip.options import CLASSES
-from grouper.dip.reference import NUMBERS, Candidate, Case, Contest, Met, Trace
+from grouper.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses
+from grouper.dip.options import CLASSES, DipOptions
+from grouper.dip.reference import NUMBERS, WEIGHT
+from grouper.dip.trace import Candidate, Case, Contest, Met, RuleStep, Trace
 from grouper.errors import DataError, GrouperError
 
 
@@ -56,15 +59,6 @@ class PacketStep:
     matched: tuple[str, ...]
     unmatched: tuple[str, ...]
     missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RuleStep:
-    """A tie-break rule: codes that were left before it, and after."""
-
-    rule: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,21 +100,41 @@ class AuxiliaryStep:
 
 
 @dataclass(frozen=True)
+class Tools:
+    """The classes that the auxiliary tools give a case, whether the scheme uses them or not.
+
+    ``levels``: per tool, the preferred level first, none where it gives no class. ``charlson``: the
+    index. ``complication``: MCC or CC where a secondary diagnosis counts as one.
+    """
+
+    levels: Mapping[str, tuple[int, ...]]
+    charlson: int
+    complication: str
+    used: bool
+
+
+@dataclass(frozen=True)
 class DipExplanation:
-    """The steps of one record. ``result`` holds the result columns of the batch for it."""
+    """The steps of one record. ``result`` holds the result columns of the batch for it.
+
+    ``mixed`` is None, and ``lists`` empty, where the chain had the last word.
+    """
 
     scheme: str
     codes: list[CodeStep]
     numbers: dict[str, float]
     key: str
     cls: str
+    chain: list[ChainStepView]
     lists: list[ListStep]
     family_pass: bool
     mixed: MixedStep | None
     order: tuple[str, ...]
     won_by: str
     surgery_unmatched: bool
+    near: list[NearMiss]
     auxiliary: AuxiliaryStep | None
+    tools: Tools | None
     missing: str
     result: dict[str, Any]
 
@@ -167,16 +181,19 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     return DipExplanation(
         scheme=engine.compiled.catalogue.id,
         codes=[*_diagnosis_steps(diagnoses), *_procedure_steps(procedures, case, reference.is_dropped)],
-        numbers={n: float(record[n]) for n in (*NUMBERS, "total_cost") if record.get(n) is not None},
+        numbers={n: float(record[n]) for n in (*NUMBERS, WEIGHT, "total_cost") if record.get(n) is not None},
         key=normalise.key(case.principal) if case else "",
         cls=CLASSES[case.cls] if case else "",
+        chain=chain_views(trace),
         lists=[_list_step(case, contest) for contest in trace.contests] if case else [],
         family_pass=trace.family_pass,
-        mixed=_mixed_step(trace) if case else None,
+        mixed=_mixed_step(trace) if trace.contests else None,
         order=trace.order,
         won_by=trace.won_by,
         surgery_unmatched=trace.surgery_unmatched,
+        near=near_misses(trace, reference.catalogue, normalise.key(case.principal) if case else ""),
         auxiliary=_auxiliary_step(trace.chosen),
+        tools=_tools(case, reference.options) if case else None,
         missing=trace.missing,
         result=result,
     )
@@ -211,7 +228,7 @@ def _by_kernel(
     for name, resolved in (("diagnoses", diagnoses), ("procedures", procedures)):
         values = text_array([raw for raw, _ in resolved])
         columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
-    for name in NUMBERS:
+    for name in (*NUMBERS, WEIGHT):
         if record.get(name) is not None:
             columns[name] = number_array([float(record[name])])
     if record.get("total_cost") is not None:
@@ -272,7 +289,7 @@ def _list_step(case: Case, contest: Contest) -> ListStep:
         packets=tuple(
             _packet_step(case, packet, met, chosen.get(packet.label)) for packet, met in contest.tried
         ),
-        rules=tuple(RuleStep(step.rule, step.before, step.after) for step in contest.rules),
+        rules=contest.rules,
         winner=contest.winner.row.code if contest.winner else "",
         conservative="won" if still else "barred" if contest.conservative_barred else "",
     )
@@ -312,6 +329,17 @@ def _mixed_step(trace: Trace) -> MixedStep:
 def _key(text: str) -> str:
     key, _, cls = text.partition(":")
     return f"{key}:{CLASSES[int(cls)]}"
+
+
+def _tools(case: Case, options: DipOptions) -> Tools:
+    codes = [operation.code for operation in case.operations]
+    aux = AuxCase(case.principal, case.others, codes, case.numbers, options.severity_min_stay)
+    return Tools(
+        levels=auxiliary.levels(aux),
+        charlson=auxiliary.charlson_index(case.others),
+        complication=auxiliary.counted_level(aux),
+        used=options.auxiliary != "off",
+    )
 
 
 def _auxiliary_step(chosen: Candidate | None) -> AuxiliaryStep | None:

@@ -78,7 +78,7 @@ def _names(row: Row, code: str) -> bool:
     text = normalise.fold(code)
     key = normalise.key(text)
     if key:
-        return row.dx.upper() in (key, key[:3])
+        return any(beginning in (key, key[:3]) for beginning in row.dx.upper().split("/"))
     return text in f"{row.procedures}+{row.related}".upper().replace("/", "+").split("+")
 
 

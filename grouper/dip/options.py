@@ -24,6 +24,9 @@ TIE_BREAKS = (  # the kernel knows the rules by their place here
     "code_order",
 )
 
+# What may stand before the basic packets (DIP 3.0), each at most once, in any order.
+CHAIN = ("exclusion", "pre_group", "merge", "diagnosis_split", "basic")
+
 # The values an option may take; a type where any value of the type will do.
 CHOICES: dict[str, tuple[str, ...] | type] = {
     "interventional_as": ("therapeutic", "surgical"),
@@ -45,8 +48,11 @@ CHOICES: dict[str, tuple[str, ...] | type] = {
     "auxiliary": ("off", "variant_rows"),
     "severity_min_stay": int,
     "extra_groups": bool,
+    "chain": CHAIN,
+    "rule_choice": ("tie_breaks", "row_order"),
+    "alternatives": ("/", "|"),
 }
-_LISTS = ("ignored_procedures", "tie_breaks")
+_LISTS = ("ignored_procedures", "tie_breaks", "chain")
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,9 @@ class DipOptions:
     auxiliary: str = "off"
     severity_min_stay: int = 3
     extra_groups: bool = False
+    chain: tuple[str, ...] = ()
+    rule_choice: str = "tie_breaks"
+    alternatives: str = "/"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON and provenance."""
@@ -116,7 +125,7 @@ def _allowed(name: str, value: Any) -> bool:
     if name in _LISTS:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             return False
-        return name != "tie_breaks" or (len(set(value)) == len(value) and set(value) <= set(TIE_BREAKS))
+        return isinstance(choice, type) or (len(set(value)) == len(value) and set(value) <= set(choice))
     if isinstance(choice, type):
         # A truth value is an int for Python, but not the number of days that is asked for.
         return type(value) is choice and not (isinstance(value, int) and value < 0)

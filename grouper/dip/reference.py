@@ -6,16 +6,31 @@ The explanation is made from the trace; the tests compare the kernel with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from grouper.dip import auxiliary, facts, normalise
-from grouper.dip.auxiliary import AuxCase, Choice
-from grouper.dip.catalogue import Catalogue, Packet, Row, Term
-from grouper.dip.options import CONSERVATIVE, DIAGNOSTIC, SURGICAL, DipOptions
+from grouper.dip import auxiliary, chain, facts, normalise
+from grouper.dip.auxiliary import AuxCase
+from grouper.dip.catalogue import Catalogue, Packet, Term
+from grouper.dip.options import CONSERVATIVE, DIAGNOSTIC, SURGICAL
+from grouper.dip.packets import STEPS
+from grouper.dip.trace import (
+    Candidate,
+    Case,
+    ChainStep,
+    Contest,
+    Met,
+    Operation,
+    RuleMet,
+    RuleStep,
+    Trace,
+    meet,
+    meets,
+)
 
 NUMBERS = ("age_years", "age_days", "los_days", "discharge_way", "icu_hours")
+WEIGHT = "birth_weight_g"
 # Values on either side of every limit, tried for a field that is missing.
 PROBES: dict[str, tuple[float, ...]] = {
     "age_years": (0, 1, 7, 18, 66),
@@ -25,108 +40,6 @@ PROBES: dict[str, tuple[float, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Operation:
-    """A recorded operation that counts, in capitals, with its class and whether the lists know it."""
-
-    code: str
-    cls: int
-    known: bool
-
-
-@dataclass(frozen=True)
-class Case:
-    """One record after step 1. ``dropped``: operations that the options delete."""
-
-    principal: str
-    others: tuple[str, ...]
-    operations: tuple[Operation, ...]
-    dropped: tuple[str, ...] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    total_cost: Decimal | None = None
-
-    @property
-    def cls(self) -> int:
-        """The highest class of the operations."""
-        return max((operation.cls for operation in self.operations), default=CONSERVATIVE)
-
-
-@dataclass(frozen=True)
-class Met:
-    """How the terms of a packet are met. ``missing``: terms that are not; then it is no candidate."""
-
-    terms: tuple[Term, ...]
-    missing: tuple[Term, ...]
-    inexact: int
-    matched: tuple[int, ...]  # recorded operations that meet some code of the packet, by place
-    repeats_short: bool = False  # every term is met, but not by operations of their own
-    wrong_first: bool = False  # the first operation does not meet the main part, as main_position asks
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A packet that the record could go to, with the row chosen in it."""
-
-    packet: Packet
-    choice: Choice
-    cls: int
-    met: Met | None = None
-    unmatched: tuple[int, ...] = ()
-
-    @property
-    def row(self) -> Row:
-        return self.choice.row
-
-
-@dataclass(frozen=True)
-class RuleStep:
-    """One tie-break rule: who was left before, who after."""
-
-    rule: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Contest:
-    """One list of packets (core or primary care): tried, candidates, rules, and the one left."""
-
-    primary_care: bool
-    tried: tuple[tuple[Packet, Met], ...] = ()
-    candidates: tuple[Candidate, ...] = ()
-    rules: tuple[RuleStep, ...] = ()
-    winner: Candidate | None = None
-    conservative_barred: bool = False  # a conservative packet is there, but the rule keeps it out
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Every step of one record. ``row`` is None when it is invalid or ungrouped."""
-
-    case: Case | None
-    reason: str
-    row: Row | None = None
-    packet: Packet | None = None
-    won_by: str = ""  # core, primary_care, mixed or blank
-    family_pass: bool = False
-    contests: tuple[Contest, ...] = ()
-    mixed: Candidate | None = None
-    mixed_class: int = CONSERVATIVE
-    mixed_tried: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()  # the candidates of step 7 in the order of preference
-    surgery_unmatched: bool = False  # the rule unmatched_surgery_to_mixed decided
-    levels: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    missing: str = ""  # the field that is missing and could change the row
-    chosen: Candidate | None = None
-
-    @property
-    def kind(self) -> str:
-        """The kind of the row, or ungrouped, or invalid."""
-        if self.row is not None:
-            return self.row.kind
-        return "invalid" if self.case is None else "ungrouped"
-
-
 class Reference:
     """A catalogue with its options, ready to group single records."""
 
@@ -134,7 +47,8 @@ class Reference:
         self.catalogue = catalogue
         self.options = catalogue.options
         self.ignored = {normalise.procedure(code) for code in self.options.ignored_procedures}
-        packets = (packet for members in catalogue.operative.values() for packet in members)
+        packets = [packet for members in catalogue.operative.values() for packet in members]
+        packets += [rule.packet for rule in catalogue.chain.rules]
         named = {c.upper() for p in packets for term in (*p.main, *p.related) for c in term}
         self.known = named | facts.procedure_kinds().keys()
 
@@ -147,7 +61,9 @@ class Reference:
         reason = self._unusable(diagnoses[0], procedures)
         if reason:
             return Trace(None, reason)
-        numbers = {n: float(record[n]) for n in NUMBERS if record.get(n) is not None}
+        numbers = {n: float(record[n]) for n in (*NUMBERS, WEIGHT) if record.get(n) is not None}
+        if numbers.get(WEIGHT) == 0:  # nobody weighs nothing: the field was left blank
+            del numbers[WEIGHT]
         case = self._case(diagnoses, procedures, numbers, record.get("total_cost"))
         trace = self.trace(case)
         return replace(trace, missing=self._missing(case, trace))
@@ -192,10 +108,14 @@ class Reference:
     def _missing(self, case: Case, trace: Trace) -> str:
         """The first missing field that could change the row: it is tried on both sides of its limits."""
         if "closest_cost" in self.options.tie_breaks and case.total_cost is None:
-            steps = (step for contest in trace.contests for step in contest.rules)
+            contests = [contest.rules for contest in trace.contests]
+            steps = [s for rules in (*contests, *(link.rules for link in trace.chain)) for s in rules]
             if any(step.rule == "closest_cost" and len(step.before) > 1 for step in steps):
                 return "total_cost"
-        if self.options.auxiliary == "off":
+        hanging = next((step.open for step in trace.chain if step.open), None)
+        if hanging is not None:
+            return hanging.open[0]
+        if self.options.auxiliary == "off" or trace.won_by in STEPS:
             return ""
         for name, values in PROBES.items():
             if name in case.numbers or (name == "age_days" and case.numbers.get("age_years") != 0):
@@ -207,8 +127,19 @@ class Reference:
         return ""
 
     def trace(self, case: Case) -> Trace:
-        """Steps 3 to 9 for a sound case."""
+        """The chain, and steps 3 to 9, for a sound case."""
         case_levels = self._levels(case)
+        steps, left, winner, excluded = self._chain(case)
+        found = Trace(case, "grouped", chain=steps, levels=case_levels or {})
+        if excluded:
+            return replace(found, reason="principal-excluded")
+        if winner is not None:
+            step = steps[-1].step
+            return replace(found, row=winner.row, packet=winner.packet, won_by=step, chosen=winner)
+        return self._basic(found, left, case_levels)
+
+    def _basic(self, found: Trace, case: Case, case_levels: Mapping[str, tuple[int, ...]] | None) -> Trace:
+        """Steps 3 to 8, for what the chain left of a case."""
         key = normalise.key(case.principal)
         family = False
         contests = self._contests(case, key, case_levels, family)
@@ -219,8 +150,8 @@ class Reference:
         chosen, order, unmatched = self._select(case, contests, mixed)
         row = chosen.row if chosen else self.catalogue.blank
         won_by = self._list_of(chosen, mixed) if chosen else ("blank" if row else "")
-        return Trace(
-            case=case,
+        return replace(
+            found,
             reason="grouped" if chosen else "blank-packet" if row else "no-packet",
             row=row,
             packet=chosen.packet if chosen else None,
@@ -232,9 +163,56 @@ class Reference:
             mixed_tried=tried,
             order=order,
             surgery_unmatched=unmatched,
-            levels=case_levels or {},
             chosen=chosen,
         )
+
+    # --- the chain --------------------------------------------------------------------------
+
+    def _chain(self, case: Case) -> tuple[tuple[ChainStep, ...], Case, Candidate | None, bool]:
+        """The steps taken, the case behind them, who won, and whether the main diagnosis is excluded."""
+        data = self.catalogue.chain
+        rules = [data.rules[number] for number in data.under(case.principal)]
+        steps: list[ChainStep] = []
+        for name in data.steps:
+            if name == "exclusion":
+                steps.append(ChainStep(name, excluded=self._excluded(case)))
+                if steps[-1].excluded == "diagnosis":
+                    return tuple(steps), case, None, True
+                if steps[-1].excluded == "procedure":
+                    case = replace(case, operations=())
+                continue
+            tried = [chain.rule_met(rule, case, self.options) for rule in rules if rule.step == name]
+            steps.append(self._step(name, case, tried))
+            if steps[-1].winner is not None:
+                return tuple(steps), case, steps[-1].winner, False
+        return tuple(steps), case, None, False
+
+    def _excluded(self, case: Case) -> str:
+        if self.catalogue.chain.excludes_diagnosis(case.principal):
+            return "diagnosis"
+        first = case.operations[0].code if case.operations else ""
+        return "procedure" if self.excludes_procedure(first) else ""
+
+    def excludes_procedure(self, code: str) -> bool:
+        """Whether the list keeps a main operation (in capitals) out of grouping."""
+        listed = self.catalogue.chain.exclusions.procedures
+        return code in listed or any(meets(code, wanted, self.options, False) for wanted in listed)
+
+    def _step(self, name: str, case: Case, tried: Sequence[RuleMet]) -> ChainStep:
+        """Who wins among the rules that hold; and who would, did those hold that lack a number."""
+        held = [one for one in tried if not one.failed and not one.open]
+        possible = [one for one in tried if not one.failed]
+        rules, winner = self._best(case, held)
+        _, top = self._best(case, possible)
+        hanging = next((one for one in possible if one.open and top and one.rule.packet is top.packet), None)
+        return ChainStep(name, tuple(tried), tuple(rules), winner, hanging)
+
+    def _best(self, case: Case, held: Sequence[RuleMet]) -> tuple[list[RuleStep], Candidate | None]:
+        candidates = [self._candidate(case, one.rule.packet, one.met, None) for one in held]
+        if self.options.rule_choice == "row_order" and len(candidates) > 1:
+            codes = tuple(candidate.row.code for candidate in candidates)
+            return [RuleStep("row_order", codes, codes[:1])], candidates[0]
+        return self._decide(case, candidates, False) if candidates else ([], None)
 
     def _levels(self, case: Case) -> dict[str, tuple[int, ...]] | None:
         if self.options.auxiliary == "off":
@@ -259,7 +237,8 @@ class Reference:
         primary: bool,
     ) -> Contest:
         packets = [p for p in self.catalogue.operative.get(key, ()) if p.primary_care == primary]
-        tried = [(packet, meet(packet, case.operations, self.options, family)) for packet in packets]
+        first = self.options.main_position == "first"
+        tried = [(p, meet(p, case.operations, self.options, family, first)) for p in packets]
         candidates = [
             self._candidate(case, packet, met, levels)
             for packet, met in tried
@@ -280,7 +259,7 @@ class Reference:
         self, case: Case, packet: Packet, met: Met, levels: Mapping[str, tuple[int, ...]] | None
     ) -> Candidate:
         unmatched = tuple(i for i in range(len(case.operations)) if i not in met.matched)
-        cls = max(DIAGNOSTIC, *(case.operations[i].cls for i in met.matched))
+        cls = max([DIAGNOSTIC, *(case.operations[i].cls for i in met.matched)])
         return Candidate(packet, auxiliary.choose(packet, levels), cls, met, unmatched)
 
     def _conservative_allowed(self, case: Case) -> bool:
@@ -314,6 +293,8 @@ class Reference:
             return any(case.operations[i].cls == SURGICAL for i in candidate.unmatched)
 
         def first_meets(candidate: Candidate, terms_: Sequence[Term]) -> bool:
+            if not case.operations:
+                return False
             first = case.operations[0].code
             return any(meets(first, code, self.options, family) for term in terms_ for code in term)
 
@@ -397,62 +378,7 @@ class Reference:
         return "mixed" if chosen is mixed else "primary_care" if chosen.packet.primary_care else "core"
 
 
-# --- meeting the requirement of a packet -----------------------------------------------------------
-
-
-def meets(recorded: str, code: str, options: DipOptions, family: bool) -> bool:
-    """Whether a recorded operation (in capitals) meets a code of a packet."""
-    wanted = code.upper()
-    if recorded == wanted:
-        return True
-    if options.procedure_match == "exact":
-        return False
-    if len(wanted) < 7 and recorded.startswith(wanted):
-        return True
-    return family and recorded[:5] == wanted[:5]
-
-
-def meet(packet: Packet, operations: Sequence[Operation], options: DipOptions, family: bool) -> Met:
-    """How the recorded operations meet a packet's terms."""
-    terms = [*packet.main, *packet.related]
-    if options.repeats == "set":
-        terms = list({frozenset(code.upper() for code in term): term for term in terms}.values())
-    fits = [
-        [
-            i
-            for i, operation in enumerate(operations)
-            if any(meets(operation.code, code, options, family) for code in term)
-        ]
-        for term in terms
-    ]
-    recorded = {operation.code for operation in operations}
-    missing = tuple(term for term, places in zip(terms, fits, strict=True) if not places)
-    inexact = sum(recorded.isdisjoint(code.upper() for code in term) for term in terms)
-    short = not missing and options.repeats == "multiset" and not _all_own(fits)
-    main = range(len(packet.main))
-    wrong_first = (
-        options.main_position == "first"
-        and bool(operations)
-        and not any(meets(operations[0].code, code, options, family) for i in main for code in packet.main[i])
-    )
-    matched = tuple(sorted({place for places in fits for place in places}))
-    return Met(tuple(terms), missing, inexact, matched, short, wrong_first)
-
-
-def _all_own(fits: Sequence[Sequence[int]]) -> bool:
-    """Whether every term can have an operation of its own (a maximum matching)."""
-    owner: dict[int, int] = {}
-
-    def place(term: int, seen: set[int]) -> bool:
-        for at in fits[term]:
-            if at not in seen:
-                seen.add(at)
-                if at not in owner or place(owner[at], seen):
-                    owner[at] = term
-                    return True
-        return False
-
-    return all(place(term, set()) for term in range(len(fits)))
+# --- ranges of categories ------------------------------------------------------------------------
 
 
 def _inside(category: str, key: str) -> bool:

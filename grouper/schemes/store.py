@@ -81,7 +81,7 @@ def find(name: str, when: date | None = None) -> Path:
     if (path / "scheme.toml").is_file():
         _check_date(path, when)
         return path
-    return _by_area(name, when, folders)
+    return by_area(name, when, folders)
 
 
 def _check_date(folder: Path, when: date | None) -> None:
@@ -103,7 +103,11 @@ def _validity(meta: Mapping[str, Any]) -> str:
     return f"{meta.get('valid_from', '…')} – {meta.get('valid_to', '…')}"
 
 
-def _by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
+def by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
+    """The only scheme of ``folders`` (id to folder) for an area, on ``when`` if that is given.
+
+    Raises UsageError when there is none, or more than one.
+    """
     metas = {id_: read_meta(path) for id_, path in folders.items()}
     editions = [id_ for id_, meta in metas.items() if meta["area"] == name]
     fitting = [id_ for id_ in editions if when is None or _valid_on(metas[id_], when)]
@@ -117,6 +121,11 @@ def _by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
             "and the path of a scheme folder works too",
         )
     which = ", ".join(f"{id_} ({_validity(metas[id_])})" for id_ in editions)
+    if when and fitting:
+        raise UsageError(
+            zh=f"地区“{name}”在 {when} 有多个适用的方案：{'、'.join(fitting)}；请写方案 id",
+            en=f"several schemes of area {name!r} apply on {when}: {', '.join(fitting)}; name one by its id",
+        )
     raise UsageError(
         zh=f"地区“{name}”有这些方案：{which}；请写方案 id 或用 --date 选择",
         en=f"area {name!r} has these schemes: {which}; name one, or choose with --date",

@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         ("los_days", pa.int32()),
         ("discharge_way", pa.int32()),
         ("icu_hours", pa.float64()),
+        ("birth_weight_g", pa.int32()),
         ("total_cost", pa.decimal128(18, 2)),
     ]
 )
@@ -91,11 +92,12 @@ def rows_of(engine_: DipEngine, records: Sequence[dict[str, Any]]) -> list[dict[
 
 def outcome(trace: Trace) -> dict[str, Any]:
     """What the reference says, in the words of the result columns."""
-    met, unmet = [], []
+    met: list[str] = []
+    unmet: list[str] = []
     for place, operation in enumerate(trace.case.operations if trace.case else ()):
         named = trace.chosen and trace.chosen.met and place in trace.chosen.met.matched
         (met if named else unmet).append(operation.code)
-    names = {"age_years": "age", "age_days": "age-days", "los_days": "stay"}
+    names = {"age_years": "age", "los_days": "stay", "birth_weight_g": "birth-weight"}
     missing = names.get(trace.missing, trace.missing.replace("_", "-"))
     return {
         "code": trace.row.code if trace.row else None,

@@ -1,0 +1,270 @@
+"""``grouper settle`` and ``grouper clear``: a month, or a year, into the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grouper.commands.progress import progress_line
+from grouper.commands.reading import INPUT_FORMATS, LAYOUTS, codes_options
+from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+
+FILE = click.Path(exists=True, dir_okay=False)
+_WHO = [
+    option("--who", default="", help=both("操作人，写入账本", "Who runs it, for the ledger")),
+    option("--when", default="", metavar="TEXT", help=both("时间，原样写入账本（程序不读时钟）",
+           "Time, for the ledger as given (no clock is read)")),
+    option("--note", default="", help=both("备注，写入账本", "Note, for the ledger")),
+    option("--dry-run", is_flag=True, help=both("只显示计划", "Show the plan and stop")),
+    option("--no-report", is_flag=True, help=both("不写报告", "Write no reports")),
+    option("--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: all)")),
+    option("--memory", default="", metavar="SIZE", help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB")),
+    option("-o", "--output", "lake", required=True, type=click.Path(file_okay=False), metavar="LAKE",
+           help=both("结算湖目录", "Folder of the lake")),
+]  # fmt: skip
+
+
+def _common(command: Any) -> Any:
+    for decorate in reversed(_WHO):
+        command = decorate(command)
+    return command
+
+
+@click.command(
+    cls=BilingualCommand,
+    help=both(
+        "结算一个月：读取、检查、分组、计价、按基金池结算，写出医院结算表和报告，作为一次运行记入结算湖。"
+        "运行要么完整存在，要么不存在；被中断后重新运行同一命令即可。\n\n"
+        "退出码：0 成功；1 用法错误；2 数据被退回（或超过 --max-rejected）；3 对账不符。\n\n"
+        "示例：grouper settle --area lishui --month 2025-06 --input 六月.parquet --budget budget.toml "
+        "--hospitals hospitals.csv -o 结算湖",
+        "Settle a month: read, check, group, price and settle the pools, write statements of hospitals and "
+        "reports, all as one run of the lake. A run is there whole or not at all; after an interruption run "
+        "the same command again.\n\n"
+        "Exit codes: 0 done; 1 wrong call; 2 data rejected (or more than --max-rejected); 3 does not add up.\n\n"
+        "Example: grouper settle --area lishui --month 2025-06 --input june.parquet --budget budget.toml "
+        "--hospitals hospitals.csv -o LAKE",
+    ),
+)
+@option("--area", default="", help=both("地区；政策按月份选取", "Area; the month chooses its policy"))
+@option(
+    "--policy",
+    default="",
+    metavar="ID|FILE",
+    help=both("支付政策（代替 --area 的）", "Policy, instead of the area's"),
+)
+@option("--month", required=True, metavar="YYYY-MM", help=both("结算月份（出院月份）", "Month of discharge"))
+@option(
+    "--input",
+    "inputs",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help=both(
+        "结算清单文件，可重复；编码和格式可各不相同",
+        "File of settlement lists; repeatable, of any encoding and format",
+    ),
+)
+@option(
+    "--budget",
+    required=True,
+    type=FILE,
+    metavar="FILE.toml",
+    help=both(
+        "当月预算，或全年预算（按月分配）", "Budget of the month, or of its year (a month's part is taken)"
+    ),
+)
+@option(
+    "--hospitals",
+    required=True,
+    type=FILE,
+    metavar="CSV",
+    help=both(
+        "定点医院：hospital_code、hospital_name、hospital_level、hospital_kind、county",
+        "Hospitals: hospital_code, hospital_name, hospital_level, hospital_kind, county",
+    ),
+)
+@option(
+    "--scheme",
+    default="",
+    metavar="ID|PATH|AREA",
+    help=both("分组方案（默认用政策的）", "Scheme (default: the policy's)"),
+)
+@option(
+    "--corrections",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help=both(
+        "更正文件，可重复：决定（CSV，有 kind 列）或补报、更正的清单",
+        "Corrections, repeatable: decisions (CSV with a column kind), or late and corrected lists",
+    ),
+)
+@option(
+    "--decisions",
+    default="",
+    metavar="CSV",
+    help=both(
+        "本月逐例决定：record_id 及各决定列", "Decisions by case of this month: record_id and what is decided"
+    ),
+)
+@option(
+    "--max-rejected",
+    default="0.1",
+    show_default=True,
+    metavar="SHARE",
+    help=both(
+        "退回行数占比的上限，超过则不写入（退出码 2）",
+        "Share of rows that may be rejected; above it nothing is written (exit code 2)",
+    ),
+)
+@option(
+    "--pseudonymise",
+    default="",
+    metavar="KEYFILE",
+    help=both(
+        "用密钥文件对人员标识做带密钥散列（HMAC-SHA256）", "Replace person ids by a keyed hash (HMAC-SHA256)"
+    ),
+)
+@option(
+    "--value",
+    type=click.Choice(["budget", "settlement"]),
+    default="budget",
+    show_default=True,
+    help=both(
+        "按预算点值或当月结算点值", "At the budget value of a point, or at the month's settlement value"
+    ),
+)
+@option(
+    "--reopen",
+    is_flag=True,
+    help=both("重做已关账的月份，其后的运行失效", "Do a closed month again; what came after becomes invalid"),
+)
+@option("--columns", default="", metavar="MAP.toml", help=both("列映射文件", "Column map"))
+@option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help=both("输入格式（默认按表头识别）", "Layout (default: found from the header)"),
+)
+@option("--format", "input_format", type=click.Choice(INPUT_FORMATS), help=both("文件格式", "File format"))
+@option("--encoding", help=both("文本编码（默认逐文件识别）", "Text encoding (default: found for each file)"))
+@option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet"))
+@codes_options
+@option(
+    "--stay",
+    type=click.Choice(["given", "nights", "days"]),
+    default="given",
+    show_default=True,
+    help=both("住院天数的来源，见 grouper group", "Where the stay comes from, see grouper group"),
+)
+@option(
+    "--allow-missing",
+    multiple=True,
+    metavar="FIELD",
+    help=both("可以没有的列", "A column that may be missing"),
+)
+@_common
+@lang_option
+def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
+    from grouper.commands.ledger_text import month_summary
+    from grouper.lake import Lake
+    from grouper.settlement.month import settle_month
+    from grouper.settlement.plan import Job, describe, make_plan
+
+    job = Job(**{name: "" if value is None and name != "threads" else value for name, value in given.items()})
+    _share(job.max_rejected)
+    place = Lake(Path(lake))
+    plan = make_plan(place, job)
+    for line in describe(plan, language()):
+        click.echo(line, err=True)
+    if dry_run:
+        return
+    done = settle_month(place, job, plan, stages, reports=not no_report)
+    for line in month_summary(done, language()):
+        click.echo(line, err=True)
+
+
+def _share(text: str) -> None:
+    """A share from 0 to 1. Raises UsageError."""
+    from decimal import Decimal, InvalidOperation
+
+    from grouper.errors import UsageError
+
+    try:
+        if 0 <= Decimal(text) <= 1:
+            return
+    except InvalidOperation:
+        pass
+    raise UsageError(
+        zh=f"--max-rejected {text!r} 应为 0 到 1 的数，例如 0.05",
+        en=f"--max-rejected {text!r} should be a number from 0 to 1, such as 0.05",
+    )
+
+
+@contextmanager
+def stages(name: str) -> Iterator[Any]:
+    """Tell the stage, and on a terminal how far it is."""
+    import time
+
+    from grouper.commands.ledger_text import STAGES
+
+    begin = time.monotonic()
+    with progress_line() as progress:
+        yield progress
+    words = STAGES[name][language() == "en"]
+    click.echo(f"  {words}  {time.monotonic() - begin:.1f}s", err=True)
+
+
+@click.command(
+    cls=BilingualCommand,
+    help=both(
+        "清算一年：全年各月的病例（含调整）按结算点值重新分配，减去已预拨和保证金，得出应补付或应收回。\n\n"
+        "示例：grouper clear --area lishui --year 2025 --budget 2025.toml -o 结算湖",
+        "Clear a year: the cases of all its months with their adjustments, at the settlement value; less what "
+        "was prepaid and withheld it gives what is still to be paid or recovered.\n\n"
+        "Example: grouper clear --area lishui --year 2025 --budget 2025.toml -o LAKE",
+    ),
+)
+@option("--area", default="", help=both("地区", "Area"))
+@option(
+    "--policy",
+    default="",
+    metavar="ID|FILE",
+    help=both("支付政策（代替 --area 的）", "Policy, instead of the area's"),
+)
+@option("--year", required=True, metavar="YYYY", help=both("清算年度", "Year"))
+@option(
+    "--budget", required=True, type=FILE, metavar="FILE.toml", help=both("全年预算", "Budget of the year")
+)
+@option(
+    "--corrections",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help=both(
+        "考核得分和稽核扣款（CSV，kind 为 quality、audit_deduction）",
+        "Scores and audit deductions (CSV, kind quality or audit_deduction)",
+    ),
+)
+@option("--partial", is_flag=True, help=both("只清算已有月份", "Clear the months that there are"))
+@_common
+@lang_option
+def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
+    from grouper.commands.ledger_text import year_plan_lines, year_summary
+    from grouper.lake import Lake
+    from grouper.settlement.year import YearJob, clear_year, make_year_plan
+
+    job = YearJob(**given)
+    place = Lake(Path(lake))
+    plan = make_year_plan(place, job)
+    for line in year_plan_lines(plan, language()):
+        click.echo(line, err=True)
+    if dry_run:
+        return
+    done = clear_year(place, job, plan, stages, reports=not no_report)
+    for line in year_summary(done, language()):
+        click.echo(line, err=True)

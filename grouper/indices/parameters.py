@@ -1,0 +1,122 @@
+"""What the indices ask: windows, factors, bounds and lists, each with its source."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn
+
+from grouper.errors import TableError, UsageError
+from grouper.paths import tables_dir
+
+# Index -> its parameters with the type of each.
+INDICES: dict[str, dict[str, str]] = {
+    "record_quality": {},
+    "readmission": {
+        "windows": "days",
+        "same_hospital": "bool",
+        "exempt_packets": "codes",
+        "exempt_diagnoses": "codes",
+    },
+    "low_standard": {"diagnoses": "codes"},
+    "overlong": {"factor": "positive", "min_cases": "count"},
+    "low_risk_death": {"mortality_below": "positive", "min_cases": "count"},
+}
+_COMMON = {"title": "text", "source": "text", "verified": "bool"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index: its name, where its formula comes from, and its parameters as the file gives them."""
+
+    name: str
+    title: str
+    source: str
+    verified: bool
+    values: Mapping[str, Any]
+
+    def fraction(self, key: str) -> Fraction:
+        """A number as a fraction of whole numbers, so that SQL compares exactly."""
+        return Fraction(self.values[key])
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A file of parameters; ``indices`` in the order of INDICES, only those that the file has."""
+
+    id: str
+    name: str
+    indices: tuple[Index, ...]
+    digest: str
+
+    @property
+    def unverified(self) -> list[str]:
+        """Names of the indices whose formula or parameters nobody has checked against a document."""
+        return [index.name for index in self.indices if not index.verified]
+
+
+def load(path: str | Path | None = None) -> Parameters:
+    """The parameters of a TOML file, or the shipped defaults.
+
+    Raises UsageError for a file that is not there, TableError naming the place of what is wrong.
+    """
+    where = Path(path) if path else tables_dir() / "dip" / "auxiliary" / "indices.toml"
+    try:
+        content = where.read_bytes()
+        data = tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+    except OSError as error:
+        raise UsageError(
+            zh=f"--parameters {where}：无法读取（{error.strerror}）",
+            en=f"--parameters {where}: cannot be read ({error.strerror})",
+        ) from error
+    except (ValueError, tomllib.TOMLDecodeError) as error:
+        raise TableError(zh=f"无法读取 {where}：{error}", en=f"cannot read {where}: {error}") from error
+    for key in data:
+        if key not in {"id", "name", *INDICES}:
+            _wrong(where, key, data[key])
+    for key in ("id", "name"):
+        _check(where, key, data.get(key), "text")
+    indices = [_index(where, name, data[name]) for name in INDICES if name in data]
+    return Parameters(data["id"], data["name"], tuple(indices), hashlib.sha256(content).hexdigest())
+
+
+def _index(where: Path, name: str, section: Any) -> Index:
+    if not isinstance(section, Mapping):
+        _wrong(where, name, section)
+    types = {**_COMMON, **INDICES[name]}
+    for key, value in section.items():
+        if key not in types:
+            _wrong(where, f"{name}.{key}", value)
+    for key, type_ in types.items():
+        _check(where, f"{name}.{key}", section.get(key), type_)
+    values = {key: section[key] for key in INDICES[name]}
+    return Index(name, section["title"], section["source"], section["verified"], values)
+
+
+def _check(where: Path, place: str, value: Any, type_: str) -> None:
+    whole = type(value) is int
+    sound = {
+        "text": isinstance(value, str) and value != "",
+        "bool": isinstance(value, bool),
+        "count": whole and value >= 1,
+        "positive": (whole or isinstance(value, Decimal)) and 0 < value < 1000 and value == round(value, 6),
+        "codes": isinstance(value, list) and all(isinstance(code, str) and code for code in value),
+        "days": isinstance(value, list)
+        and value != []
+        and all(type(day) is int and 0 <= day <= 366 for day in value)
+        and sorted(set(value)) == value,
+    }
+    if not sound[type_]:
+        _wrong(where, place, value)
+
+
+def _wrong(where: Path, place: str, value: Any) -> NoReturn:
+    raise TableError(
+        zh=f"{where}：{place} 的取值 {value!r} 不可用（见 docs/indices.md）",
+        en=f"{where}: {place}: {value!r} is not valid (see docs/indices.md)",
+    )

@@ -1,0 +1,207 @@
+"""The ledger: what every run read, decided and wrote, in one DuckDB file that is only ever added to.
+
+A run enters in one transaction, which is the commit point of the lake. ``hash`` is the SHA-256 over the
+canonical JSON of all rows of the run with the hash of the run before, so a changed past shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouper.errors import DataError
+from grouper.lake.layout import Lake, run_id
+
+if TYPE_CHECKING:
+    import duckdb
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "runs": {
+        "run": "VARCHAR", "kind": "VARCHAR", "area": "VARCHAR", "period": "VARCHAR", "started_by": "VARCHAR",
+        "note": "VARCHAR", "as_of": "VARCHAR", "software": "VARCHAR", "scheme_id": "VARCHAR",
+        "scheme_sha256": "VARCHAR", "policy_id": "VARCHAR", "policy_sha256": "VARCHAR",
+        "options_json": "VARCHAR", "voids": "VARCHAR", "rows_in": "BIGINT", "cases": "BIGINT",
+        "rejected": "BIGINT", "netted": "BIGINT", "adjusted": "BIGINT", "cost_in_fen": "BIGINT",
+        "cases_cost_fen": "BIGINT", "fund_due_fen": "BIGINT", "adjustments_fen": "BIGINT",
+        "previous_hash": "VARCHAR", "hash": "VARCHAR",
+    },
+    "inputs": {
+        "run": "VARCHAR", "role": "VARCHAR", "path": "VARCHAR", "bytes": "BIGINT", "sha256": "VARCHAR",
+    },
+    "outputs": {
+        "run": "VARCHAR", "table_name": "VARCHAR", "path": "VARCHAR", "rows": "BIGINT", "bytes": "BIGINT",
+        "sha256": "VARCHAR",
+    },
+    "parameters": {
+        "run": "VARCHAR", "name": "VARCHAR", "value": "VARCHAR", "valid_from": "VARCHAR",
+        "valid_to": "VARCHAR", "source": "VARCHAR", "article": "VARCHAR", "verified": "BOOLEAN",
+    },
+    "counts": {
+        "run": "VARCHAR", "status": "VARCHAR", "reason": "VARCHAR", "rows": "BIGINT", "cost_fen": "BIGINT",
+    },
+    "amounts": {
+        "run": "VARCHAR", "hospital_code": "VARCHAR", "pool": "VARCHAR", "name": "VARCHAR", "fen": "BIGINT",
+    },
+}  # fmt: skip
+_TRIES, _PAUSE = 50, 0.1  # a writer holds the file for a moment only
+
+
+@dataclass
+class Record:
+    """All rows of one run. ``run`` is its row of ``runs`` without the hashes."""
+
+    run: dict[str, Any]
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def body(self, previous: str) -> dict[str, Any]:
+        """What is hashed: every row with its run left out, in a fixed order."""
+        tables = {name: sorted(_plain(name, rows), key=_text) for name, rows in self.rows.items()}
+        own = {name: self.run.get(name) for name in COLUMNS["runs"] if name not in ("hash", "previous_hash")}
+        return {"run": own, "previous": previous, **{n: tables.get(n, []) for n in COLUMNS if n != "runs"}}
+
+
+def _plain(table: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: row.get(name) for name in COLUMNS[table] if name != "run"} for row in rows]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """The hash of a run's body."""
+    return hashlib.sha256(_text(body).encode()).hexdigest()
+
+
+def create(lake: Lake) -> None:
+    """An empty ledger; made beside its place, so that it is there whole or not at all."""
+    import duckdb
+
+    lake.staging.mkdir(parents=True, exist_ok=True)
+    made = lake.staging / "ledger.new"
+    with duckdb.connect(str(made)) as connection:
+        for table, columns in COLUMNS.items():
+            told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            connection.execute(f"CREATE TABLE {table} ({told})")
+    os.replace(made, lake.ledger)
+
+
+@contextmanager
+def opened(lake: Lake, *, write: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The ledger as a DuckDB connection; waits while another process has it for a moment.
+
+    Raises DataError when it cannot be opened.
+    """
+    import duckdb
+
+    for last in (*[False] * _TRIES, True):
+        try:
+            connection = duckdb.connect(str(lake.ledger), read_only=not write)
+            break
+        except duckdb.IOException as error:
+            if last or "lock" not in str(error).lower():
+                raise broken(lake.ledger, error) from error
+            time.sleep(_PAUSE)
+        except duckdb.Error as error:
+            raise broken(lake.ledger, error) from error
+    with connection:
+        yield connection
+
+
+def broken(path: Path, error: object) -> DataError:
+    """The error for a ledger or a data file that cannot be read."""
+    return DataError(
+        zh=f"{path} 无法读取：{error}；请从备份恢复该文件，再运行 grouper audit",
+        en=f"cannot read {path}: {error}; restore it from a backup, then run grouper audit",
+    )
+
+
+def next_run(lake: Lake) -> str:
+    """The id that the next run takes."""
+    if not lake.ledger.is_file():
+        return run_id(1)
+    with opened(lake) as connection:
+        row = connection.execute("SELECT max(run) FROM runs").fetchone()
+    return run_id(int((row and row[0]) or 0) + 1)
+
+
+def append(lake: Lake, record: Record) -> str:
+    """Enter a run: the commit point. Returns its hash."""
+    if not lake.ledger.is_file():
+        create(lake)
+    with opened(lake, write=True) as connection:
+        last = connection.execute("SELECT hash FROM runs ORDER BY run DESC LIMIT 1").fetchone()
+        previous = last[0] if last else ""
+        own = digest(record.body(previous))
+        insert(connection, record, previous, own)
+    return own
+
+
+def insert(connection: duckdb.DuckDBPyConnection, record: Record, previous: str, own: str) -> None:
+    """The rows of a run into tables of this shape, all or none."""
+    run = record.run["run"]
+    rows = {"runs": [{**record.run, "previous_hash": previous, "hash": own}], **record.rows}
+    connection.execute("BEGIN")
+    try:
+        for table, found in rows.items():
+            _insert_rows(connection, table, run, found)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _insert_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, run: str, found: Sequence[Mapping[str, Any]]
+) -> None:
+    """All rows at once: row by row would take a second for a city."""
+    import pyarrow as pa
+
+    kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in COLUMNS[table].items()])
+    rows = [{name: run if name == "run" else row.get(name) for name in schema.names} for row in found]
+    if rows:
+        connection.register("_entering", pa.Table.from_pylist(rows, schema=schema))
+        connection.execute(f"INSERT INTO {table} SELECT * FROM _entering")
+        connection.unregister("_entering")
+
+
+def read(connection: duckdb.DuckDBPyConnection, run: str) -> Record:
+    """A run's rows as they stand in the ledger."""
+    rows = {table: _rows(connection, table, run) for table in COLUMNS}
+    own = rows.pop("runs")[0]
+    return Record(own, rows)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str, run: str) -> list[dict[str, Any]]:
+    names = list(COLUMNS[table])
+    found = connection.execute(f"SELECT {', '.join(names)} FROM {table} WHERE run = ?", [run]).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def check_files(lake: Lake, runs: list[str]) -> None:
+    """Raises DataError when a data file of these runs is not the one that the ledger knows.
+
+    Sizes only, so that it is cheap before each run; ``audit`` reads the whole files.
+    """
+    if not runs:
+        return
+    with opened(lake) as source:
+        rows = source.execute(
+            "SELECT path, bytes FROM outputs WHERE list_contains(?, run) ORDER BY 1", [runs]
+        ).fetchall()
+    for path, size in rows:
+        place = lake.root / path
+        if not place.is_file() or place.stat().st_size != size:
+            raise DataError(
+                zh=f"{place} 缺失或被改动；请从备份恢复，或用 --reopen 重新结算该期（grouper audit 查看全部）",
+                en=f"{place} is missing or was changed; restore it from a backup, or settle its period again "
+                "with --reopen (grouper audit tells all)",
+            )

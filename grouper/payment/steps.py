@@ -1,0 +1,112 @@
+"""A policy on one day as an ordered list of columns: each a formula over the columns before it.
+
+Order: routing → standard → coefficients → outliers → adjustments → case value → fund. Rounding
+happens at the columns that say so (``digits``); ``standard`` in yuan, ``case_value`` and the amounts
+are rounded, other products keep all their decimals within 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from grouper.payment.expression import Bool, Expr, Field, Lookup, Number, OneOf, Rounded
+from grouper.payment.parameters import Values
+from grouper.payment.policy import Policy
+
+SCORE_DIGITS = 6
+BASE_DIGITS = 8
+RATIO_DIGITS = 6
+COEFFICIENT_DIGITS = 8
+DIFFERENCE_DIGITS = 10  # of a hospital's coefficient in a group, as tables give it
+ONE, ZERO = Number(Decimal(1)), Number(Decimal(0))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A column of the priced case table.
+
+    ``unit``: yuan, points, ratio, factor, share, days, or "" for texts. ``digits`` is None for texts,
+    -1 for yes-or-no columns. ``zh``/``en``: its label in explanations and reports.
+    """
+
+    name: str
+    expr: Expr
+    unit: str
+    digits: int | None
+    zh: str
+    en: str
+
+
+@dataclass
+class Context:
+    """What the steps are built from: the policy on a day, and the columns so far."""
+
+    policy: Policy
+    values: Values
+    steps: list[Step]
+
+    @property
+    def in_points(self) -> bool:
+        """Cases are valued in points (scores), not in yuan."""
+        return self.policy.method != "drg_rate"
+
+    @property
+    def unit(self) -> str:
+        return "points" if self.in_points else "yuan"
+
+    @property
+    def weight(self) -> Field:
+        """The group's weight, with the decimals that its table has."""
+        return Field("weight", self.policy.weight_digits, "权重", "weight")
+
+    def add(self, name: str, expr: Expr, unit: str, digits: int | None, zh: str, en: str) -> Field:
+        """Append a column; returns it as a number for later formulas."""
+        if digits is not None and digits >= 0 and not isinstance(expr, Lookup):
+            expr = Rounded(expr, digits)
+        self.steps.append(Step(name, expr, unit, digits, zh, en))
+        return Field(name, max(digits or 0, 0), zh, en)
+
+    def text(self, name: str, expr: Expr, zh: str, en: str) -> None:
+        self.add(name, expr, "", None, zh, en)
+
+    def flag(self, name: str, expr: Expr, zh: str, en: str) -> Bool:
+        self.add(name, expr, "", -1, zh, en)
+        return Bool(name)
+
+    def has(self, name: str) -> bool:
+        return any(step.name == name for step in self.steps)
+
+
+def money(name: str, zh: str, en: str) -> Field:
+    """An amount of the case table in yuan with fen."""
+    return Field(name, 2, zh, en)
+
+
+TOTAL = money("total_cost", "总费用", "total cost")
+COST = money("cost_considered", "计入费用", "cost considered")
+POOL_PAID = money("pool_paid", "按项目统筹基金", "pool paid by item")
+FUND_PAID = money("fund_paid", "按项目基金合计", "all funds by item")
+LOS = Field("los_days", 0, "住院天数", "days of stay")
+IS_GROUP = OneOf("method", ("group", "tcm"))
+
+
+def build(policy: Policy, values: Values) -> list[Step]:
+    """The columns of a priced case, in order.
+
+    Raises TableError when the policy lacks a parameter that its method needs.
+    """
+    from grouper.payment import adjustments, funds, outliers, routing, standards
+
+    context = Context(policy, values, [])
+    rooms: list[Callable[[Context], None]] = [
+        routing.add,
+        standards.add,
+        outliers.add,
+        adjustments.add,
+        funds.add,
+    ]
+    for room in rooms:
+        room(context)
+    return context.steps

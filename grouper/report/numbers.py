@@ -1,0 +1,88 @@
+"""Numbers as people read them: exact decimals with thousands separators, never floats.
+
+``Lang`` is the one thing that the parts of a report share: the language, and how it writes amounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+MINUS = "\u2212"
+NONE = "—"
+_BIG = {"zh": (Decimal(10_000), "万元"), "en": (Decimal(1_000), "thousand yuan")}
+
+
+def rounded(value: Decimal | int, digits: int) -> Decimal:
+    """Halves away from zero."""
+    return Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+
+
+def number(value: Decimal | int | None, digits: int = 0, signed: bool = False) -> str:
+    """1,234.50; a true minus sign; "—" for what is not known."""
+    if value is None:
+        return NONE
+    text = f"{rounded(value, digits):+,.{digits}f}" if signed else f"{rounded(value, digits):,.{digits}f}"
+    return (
+        "0" + text[2:] if text[:2] in ("+0", "-0") and not text[1:].strip("0.") else text.replace("-", MINUS)
+    )
+
+
+def yuan(value: Decimal | None, signed: bool = False) -> str:
+    """Yuan to the fen."""
+    return number(value, 2, signed)
+
+
+def percent(part: Decimal | int, whole: Decimal | int | None, digits: int = 1, signed: bool = False) -> str:
+    """A share in per cent; "—" of nothing."""
+    if not whole:
+        return NONE
+    return number(Decimal(part) * 100 / Decimal(whole), digits, signed) + "%"
+
+
+def mean(total: Decimal | None, cases: int | None, digits: int = 2) -> Decimal | None:
+    """A mean, rounded for showing; None without cases."""
+    return None if total is None or not cases else rounded(total / cases, digits)
+
+
+def short_digest(text: str) -> str:
+    """The first 12 characters of a digest, enough to tell one from another by eye."""
+    return text[:12]
+
+
+@dataclass(frozen=True)
+class Lang:
+    """A language, "zh" or "en"; calling it picks the text."""
+
+    code: str
+
+    def __call__(self, zh: str, en: str) -> str:
+        return en if self.code == "en" else zh
+
+    @property
+    def html(self) -> str:
+        return self("zh-CN", "en")
+
+    @property
+    def big_unit(self) -> str:
+        """The unit of large amounts: 万元, or thousand yuan."""
+        return _BIG[self.code][1]
+
+    @property
+    def yuan(self) -> str:
+        return self("元", "yuan")
+
+    def big(self, value: Decimal | None, digits: int = 1, signed: bool = False) -> str:
+        """An amount in ``big_unit``, without the unit."""
+        return NONE if value is None else number(value / _BIG[self.code][0], digits, signed)
+
+    def scaled(self, value: Decimal | None) -> float:
+        """An amount in ``big_unit`` as a coordinate of a chart."""
+        return 0.0 if value is None else float(value / _BIG[self.code][0])
+
+    def pair(self, words: Mapping[str, tuple[str, str]], code: Any) -> str:
+        """The word for a code; an unknown code stands as it is."""
+        known = words.get(str(code))
+        return self(*known) if known else str(code or NONE)

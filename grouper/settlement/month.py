@@ -1,0 +1,387 @@
+"""A month, from files to committed tables: read, validate, group, price, pool, statements, report, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouper import __version__
+from grouper.errors import DataError, ReconciliationError
+from grouper.lake import commit, views
+from grouper.lake.layout import Lake
+from grouper.lake.ledger import Record
+from grouper.payment.cases import Files
+from grouper.settlement import adjust, tables
+from grouper.settlement.hospitals import load_hospitals
+from grouper.settlement.intake import SCHEMA, Taken, read_files
+from grouper.settlement.plan import Job, Plan, key_mark, make_plan, still_holds
+from grouper.settlement.reasons import text, treatment
+from grouper.settlement.records import ORDER, cases_sql, columns_of, decide, records_sql, resolve
+from grouper.settlement.reports import write_reports
+from grouper.settlement.statements import month_statements
+from grouper.settlement.validate import judge
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from grouper.payment.policy import Policy
+    from grouper.payment.pricing import Priced
+    from grouper.payment.settle import Run
+
+STAGES = ("read", "validate", "price", "pool", "adjust", "statements", "report", "commit")
+Stage = Callable[[str], AbstractContextManager[Any]]  # gives a progress function, or None
+
+
+@dataclass
+class Done:
+    """What a run did; ``record`` is what the ledger has of it. Amounts in fen."""
+
+    run: str
+    record: Record
+    rejected: dict[str, int] = field(default_factory=dict)
+    adjustments: dict[str, int] = field(default_factory=dict)
+    assumed: dict[str, str] = field(default_factory=dict)
+    pools: list[dict[str, Any]] = field(default_factory=list)
+    hash: str = ""
+    report: Path | None = None
+
+
+def no_stage(name: str) -> AbstractContextManager[Any]:
+    """A stage that tells nobody."""
+    return nullcontext()
+
+
+def settle_month(
+    lake: Lake, job: Job, plan: Plan | None = None, stage: Stage = no_stage, *, reports: bool = True
+) -> Done:
+    """Settle a month into the lake; the run is there whole or not at all.
+
+    Raises UsageError, TableError or DataError (also for too many rejected rows), ReconciliationError when
+    rows or amounts do not add up; the lake is then as it was.
+    """
+    with commit.new_run(lake) as (run, staged):
+        plan = plan if plan is not None and still_holds(lake, plan) else make_plan(lake, job)
+        done = compute(lake, plan, run, staged, stage)
+        placed = commit.place_tables(lake, staged, plan.month.area, plan.month.period, run)
+        finish(lake, done, placed, plan.policy, reports, stage)
+    return done
+
+
+def compute(
+    lake: Lake, plan: Plan, run: str, staged: Path, stage: Stage = no_stage, *, before: str | None = None
+) -> Done:
+    """The tables of a run in ``staged``, and its record; nothing else is touched."""
+    with stage("read") as progress:
+        taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
+    with _database(lake, plan, staged, before) as connection:
+        with stage("validate"):
+            given = _prepare(connection, lake, plan, staged, taken)
+            judge(connection, plan.month)
+            _finish_decisions(connection)
+            _check_rejected(connection, plan)
+            _write_records(connection, taken, given, staged)
+        with stage("price"):
+            priced = _price(plan, staged)
+        with stage("pool"):
+            settled = _pool(plan, staged)
+        with stage("adjust"):
+            late = records_sql(taken.present, *given, where="f.fate IN ('late', 'corrected')")
+            adjusted = adjust.adjust(connection, plan, late, staged)
+        with stage("statements"):
+            _write_cases(connection, plan, adjusted, staged)
+            _write_rejected(connection, plan, staged)
+            _write_adjustments(connection, plan, staged)
+            pools, rows = month_statements(connection, plan, settled, staged)
+            record = _record(connection, plan, run, taken, priced, settled, staged, rows)
+    return Done(
+        run, record,
+        {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
+        {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "adjustment"},
+        {**priced.assumed, **settled.terms.assumed}, pools,
+    )  # fmt: skip
+
+
+class _database:
+    """DuckDB for one run; what does not fit in memory goes to the staging folder."""
+
+    def __init__(self, lake: Lake, plan: Plan, staged: Path, before: str | None) -> None:
+        from grouper.payment.pricing import connect
+
+        self.connection = connect(plan.job.threads, plan.job.memory or None)
+        self.connection.execute("SET temp_directory = ?", [str(staged / "spill")])
+        if lake.ledger.is_file():
+            gone = [run for run in (plan.replaces, *plan.voids) if run]
+            views.connect(lake, before=before, without=gone, connection=self.connection)
+
+    def __enter__(self) -> duckdb.DuckDBPyConnection:
+        return self.connection
+
+    def __exit__(self, *_: Any) -> None:
+        self.connection.close()
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, staged: Path, taken: Taken
+) -> tuple[list[str], list[str]]:
+    """What ``judge`` reads; returns the columns of hospitals and of decisions that are given."""
+    connection.execute(f"CREATE VIEW rows AS SELECT * FROM {tables.scan(staged / 'rows.parquet')}")
+    hospitals = load_hospitals(connection, plan.job.hospitals)
+    items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
+    decided = decide(connection, items)
+    connection.execute(
+        "CREATE TABLE withdrawals (id VARCHAR, file VARCHAR, row BIGINT, reason VARCHAR, clause VARCHAR)"
+    )
+    for item in plan.corrections.of("withdrawal"):
+        connection.execute(
+            "INSERT INTO withdrawals VALUES (?, ?, ?, ?, ?)",
+            [item.id, item.file, item.row, item.reason or None, item.clause or None],
+        )
+    connection.execute("CREATE TABLE closed_months (period VARCHAR)")
+    for period in plan.closed:
+        connection.execute("INSERT INTO closed_months VALUES (?)", [period])
+    _known(connection, plan)
+    return hospitals, decided
+
+
+def _known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Table ``known``: the effective records of the closed months of the year."""
+    names = ("record_id", "settlement_id", "visit_id", "person_id", "hospital_code", "total_cost",
+             "discharge_date")  # fmt: skip
+    if plan.closed:
+        own = columns_of(connection, "records_effective")
+        made = [name if name in own else f"NULL::VARCHAR AS {name}" for name in names]
+        connection.execute(
+            f"CREATE TABLE known AS SELECT {', '.join(made)}, strftime(discharge_date, '%Y-%m') AS period "
+            "FROM records_effective WHERE area = ? AND year = ? AND month < ?",
+            [plan.month.area, plan.month.first.year, plan.month.first.month],
+        )
+        return
+    kinds = {"total_cost": "DECIMAL(18,2)", "discharge_date": "DATE"}
+    told = ", ".join(f"{name} {kinds.get(name, 'VARCHAR')}" for name in (*names, "period"))
+    connection.execute(f"CREATE TABLE known ({told})")
+
+
+def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Decisions and withdrawals find their cases, or the run stops."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW left_rows AS SELECT r.* FROM judged AS r "
+        "WHERE NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n AND f.fate <> 'late')"
+    )
+    resolve(connection)
+    row = connection.execute(
+        "SELECT file, row, id FROM withdrawals WHERE id NOT IN (SELECT record_id FROM known) "
+        "AND id NOT IN (SELECT settlement_id FROM known) AND id NOT IN "
+        "(SELECT unnest([rid, sid]) FROM judged WHERE rid IS NOT NULL) ORDER BY 1, 2 LIMIT 1"
+    ).fetchone()
+    if row:
+        raise DataError(
+            zh=f"{row[0]} 第 {row[1]} 行：要撤销的 {row[2]} 不在本次输入中，也没有在本湖结算过",
+            en=f"{row[0]}, row {row[1]}: {row[2]} is to be withdrawn, but is neither in the input nor in this lake",
+        )
+
+
+def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Too many rows refused: something is wrong with the input as a whole."""
+    counted = connection.execute(
+        "SELECT reason, count(*) FROM fate WHERE fate = 'rejected' GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    refused = [(reason, n) for reason, n in counted if treatment(reason) == "rejected"]
+    row = connection.execute("SELECT count(*) FROM judged").fetchone()
+    rows, number = (row[0] if row else 0), sum(n for _, n in refused)
+    limit = Decimal(plan.job.max_rejected)
+    if number > rows * limit:
+        told = ", ".join(f"{reason} {n}" for reason, n in refused[:5])
+        raise DataError(
+            zh=f"{rows} 行中有 {number} 行被退回，超过 --max-rejected {limit}：{told}；没有写入湖",
+            en=f"{number} of {rows} rows are rejected, more than --max-rejected {limit}: {told}; "
+            "nothing was written to the lake",
+        )
+
+
+def _write_records(
+    connection: duckdb.DuckDBPyConnection, taken: Taken, given: tuple[list[str], list[str]], staged: Path
+) -> None:
+    sql = records_sql(taken.present, *given, where="f.n IS NULL")
+    output = staged / "accepted.parquet"
+    if not tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output):
+        raise DataError(
+            zh="没有一行可作为本月病例；请核对 --month 与 --input",
+            en="no row is a case of this month; check --month and --input",
+        )
+    connection.execute(f"CREATE VIEW records_new AS SELECT * FROM {tables.scan(output)}")
+
+
+def _price(plan: Plan, staged: Path) -> Priced:
+    from grouper.payment.pricing import price_files
+
+    files = Files([str(staged / "accepted.parquet")])
+    return price_files(
+        plan.policy, files, str(staged / "priced.parquet"), threads=plan.job.threads,
+        memory=plan.job.memory or None,
+    )  # fmt: skip
+
+
+def _pool(plan: Plan, staged: Path) -> Run:
+    from grouper.payment.settle import settle_cases
+
+    return settle_cases(
+        plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
+        value=plan.job.value, threads=plan.job.threads, memory=plan.job.memory or None,
+    )  # fmt: skip
+
+
+def _write_cases(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, adjusted: adjust.Adjusted, staged: Path
+) -> None:
+    """Tables cases and records: the month's own, and what adjustments added."""
+    settled = tables.scan(staged / "settled.parquet")
+    own = cases_sql(connection, settled, "records_new")
+    parts = [own, *(f"SELECT * FROM {tables.scan(path)}" for path in adjusted.cases)]
+    sql = f"SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}) ORDER BY {ORDER}"
+    tables.write_sql(connection, sql, staged / "cases.parquet", plan.about("cases"))
+    paths = [staged / "accepted.parquet", *adjusted.records]
+    sql = f"SELECT * FROM {tables.scan(*paths)} ORDER BY {ORDER}"
+    tables.write_sql(connection, sql, staged / "records.parquet", plan.about("records"))
+
+
+def _write_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> None:
+    """Every row that left, with why and what was done with it."""
+    found = connection.execute("SELECT DISTINCT reason FROM fate WHERE fate = 'rejected'").fetchall()
+    connection.execute("CREATE TABLE words (reason VARCHAR, zh VARCHAR, en VARCHAR, treatment VARCHAR)")
+    for (reason,) in found:
+        connection.execute(
+            "INSERT INTO words VALUES (?, ?, ?, ?)",
+            [reason, text(reason, "zh"), text(reason, "en"), treatment(reason)],
+        )
+    sql = (
+        "SELECT r.input_file, r.input_row, coalesce(r.record_id, r.settlement_id) AS record_id, "
+        "r.settlement_id, r.hospital_code, r.total_cost, split_part(f.reason, ':', 1) AS reason, "
+        "w.zh AS reason_text_zh, w.en AS reason_text_en, w.treatment "
+        "FROM fate AS f JOIN rows AS r USING (n) JOIN words AS w ON w.reason = f.reason "
+        "WHERE f.fate = 'rejected' ORDER BY r.n"
+    )
+    tables.write_sql(connection, sql, staged / "rejected.parquet", plan.about("rejected"), tables.REJECTED)
+
+
+def _write_adjustments(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> None:
+    names = ", ".join(name for name in tables.ADJUSTMENTS.names if name != "adjustment_id")
+    order = "kind, hospital_code, pool, record_id, source_file, source_row"
+    number = f"'{plan.month.period}-' || lpad(CAST(row_number() OVER (ORDER BY {order}) AS VARCHAR), 7, '0')"
+    sql = f"SELECT {number} AS adjustment_id, {names} FROM adjustments_new ORDER BY {order}"
+    tables.write_sql(
+        connection, sql, staged / "adjustments.parquet", plan.about("adjustments"), tables.ADJUSTMENTS
+    )
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, run: str, taken: Taken, priced: Priced, settled: Run,
+    staged: Path, amounts: list[dict[str, Any]],
+) -> Record:  # fmt: skip
+    """What the ledger keeps; the identities are checked on the way."""
+    counts = count(connection, staged)
+    totals = _totals(connection, counts, sum(taken.rows.values()))
+    parameters = [
+        {"name": p["name"], "valid_from": p["from"], "valid_to": p["to"], "source": p["source"],
+         "article": p["article"], "verified": p["verified"],
+         "value": _value(plan, p["name"], p["from"])} for p in priced.parameters
+    ]  # fmt: skip
+    parameters += [
+        {"name": c["name"], "value": c["value"], "source": c["source"], "article": c["article"],
+         "verified": c["verified"]} for _, c in sorted(settled.terms.cited.items())
+    ]  # fmt: skip
+    parameters += [
+        {"name": name, "value": value, "source": "assumed", "verified": False}
+        for name, value in sorted({**priced.assumed, **settled.terms.assumed}.items())
+    ]
+    parameters.append({"name": "person_key", "value": key_mark(plan.reading.key), "verified": True})
+    due = sum(row["fen"] for row in amounts if row["name"] == "fund_due")
+    adjusted = sum(row["fen"] for row in amounts if row["name"] == "adjustments")
+    scheme = plan.grouper.engine.scheme
+    own = {
+        "run": run, "kind": "settle", "area": plan.month.area, "period": plan.month.period,
+        "started_by": plan.job.who, "note": plan.job.note, "as_of": plan.job.when, "software": __version__,
+        "scheme_id": plan.grouper.id, "scheme_sha256": scheme.digest, "policy_id": plan.policy.id,
+        "policy_sha256": plan.policy.digest, "options_json": plan.job.as_json(),
+        "voids": ",".join(plan.voids), **totals, "fund_due_fen": due, "adjustments_fen": adjusted,
+    }  # fmt: skip
+    return Record(
+        own, {"inputs": plan.inputs, "parameters": parameters, "counts": counts, "amounts": amounts}
+    )
+
+
+def _value(plan: Plan, name: str, start: str) -> str:
+    for dated in plan.policy.parameters[name].values:
+        if str(dated.start) == start:
+            return str(dated.value)
+    return ""
+
+
+def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str, Any]]:
+    """Rows and fen by status and reason, from the written tables themselves."""
+    cases, rejected, adjusted = (
+        tables.scan(staged / f"{n}.parquet") for n in ("cases", "rejected", "adjustments")
+    )
+    rows = connection.execute(
+        f"""SELECT 'input', role, count(*), coalesce(sum(total_cost), 0) FROM rows GROUP BY role
+        UNION ALL SELECT 'case', pay_status || ':' || pay_reason, count(*), sum(total_cost) FROM {cases}
+          WHERE row_kind = 'case' GROUP BY 2
+        UNION ALL SELECT 'grouping', reason, count(*), sum(total_cost) FROM {cases}
+          WHERE row_kind = 'case' GROUP BY 2
+        UNION ALL SELECT CASE treatment WHEN 'rejected' THEN 'rejected' ELSE 'netted' END, reason, count(*),
+          coalesce(sum(total_cost), 0) FROM {rejected} GROUP BY 1, 2
+        UNION ALL SELECT 'adjusted-row', fate, count(*), sum(total_cost) FROM fate JOIN rows USING (n)
+          WHERE fate <> 'rejected' GROUP BY 2
+        UNION ALL SELECT 'adjustment', kind, count(*), coalesce(sum(total_cost), 0) FROM {adjusted} GROUP BY kind
+        ORDER BY ALL"""
+    ).fetchall()
+    return [
+        {"status": status, "reason": reason or "", "rows": number, "cost_fen": int(cost * 100)}
+        for status, reason, number, cost in rows
+    ]
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, counts: list[dict[str, Any]], read: int) -> dict[str, int]:
+    """Rows in = cases + rejected + netted + adjusted, and the same of their costs; every adjusted row has
+    its adjustment. Raises ReconciliationError."""
+    rows: dict[str, int] = {}
+    cost: dict[str, int] = {}
+    for entry in counts:
+        rows[entry["status"]] = rows.get(entry["status"], 0) + entry["rows"]
+        cost[entry["status"]] = cost.get(entry["status"], 0) + entry["cost_fen"]
+    parts = ("case", "rejected", "netted", "adjusted-row")
+    total, money = (sum(found.get(part, 0) for part in parts) for found in (rows, cost))
+    lost = connection.execute(
+        "SELECT count(*) FROM fate AS f JOIN judged AS j USING (n) WHERE fate <> 'rejected' AND NOT EXISTS "
+        "(SELECT 1 FROM adjustments_new AS a WHERE a.record_id = coalesce(f.partner, j.rid))"
+    ).fetchone()
+    if (total, money) != (rows.get("input", 0), cost.get("input", 0)) or total != read or (lost and lost[0]):
+        raise ReconciliationError(
+            zh=f"对不上：读入 {read} 行 {cost.get('input', 0)} 分，去向合计 {total} 行 {money} 分，"
+            f"{lost and lost[0]} 行缺调整记录；没有写入湖",
+            en=f"does not add up: {read} rows and {cost.get('input', 0)} fen read, {total} and {money} "
+            f"accounted for, {lost and lost[0]} without their adjustment; nothing was written to the lake",
+        )
+    return {
+        "rows_in": read, "cases": rows.get("case", 0), "rejected": rows.get("rejected", 0),
+        "netted": rows.get("netted", 0), "adjusted": rows.get("adjusted-row", 0),
+        "cost_in_fen": cost.get("input", 0), "cases_cost_fen": cost.get("case", 0),
+    }  # fmt: skip
+
+
+def finish(
+    lake: Lake, done: Done, placed: list[dict[str, Any]], policy: Policy, reports: bool, stage: Stage
+) -> None:
+    """Reports over the placed files, then the commit."""
+    done.record.rows["outputs"] = placed
+    if reports:
+        with stage("report"):
+            done.report = write_reports(lake, done.record, policy, done.assumed)
+    with stage("commit"):
+        done.hash = commit.commit(lake, done.record)
+
+
+__all__ = ["SCHEMA", "STAGES", "Done", "compute", "settle_month"]

@@ -1,0 +1,115 @@
+"""The records of a month as they are priced: canonical, grouped, with their hospital and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grouper.errors import DataError
+from grouper.payment.inputs import DECIDED
+from grouper.settlement.corrections import Item
+from grouper.settlement.intake import AMOUNTS, DATES, GROUPED, NUMBERS, TEXTS
+
+if TYPE_CHECKING:
+    import duckdb
+
+ORDER = "hospital_code, discharge_date, record_id"
+OF_HOSPITAL = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
+# What stands for a decision where others have one and a case has none.
+UNDECIDED = {"auxiliary_coefficient": "'1'", "unreasonable_cost": "'0'", "new_technology_cost": "'0'"}
+
+
+def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list[str]:
+    """Table ``decided`` (id, kind, file, row, reason, clause, DECIDED columns); returns the columns given."""
+    columns = ["id", "kind", "file", "row", "reason", "clause", *DECIDED]
+    kinds = ", ".join(f"{name} {'BIGINT' if name == 'row' else 'VARCHAR'}" for name in columns)
+    connection.execute(f"CREATE OR REPLACE TABLE decided ({kinds})")
+    if items:
+        marks = ", ".join("?" * len(columns))
+        connection.executemany(
+            f"INSERT INTO decided VALUES ({marks})",
+            [[i.id, i.kind, i.file, i.row, i.reason, i.clause, *(i.values.get(n) for n in DECIDED)]
+             for i in items],
+        )  # fmt: skip
+    return [name for name in DECIDED if any(name in item.values for item in items)]
+
+
+def resolve(connection: duckdb.DuckDBPyConnection) -> None:
+    """Table ``decisions``: ``decided`` by record_id, of this input or of the lake (``period``).
+
+    Raises DataError for a decision about a settlement that is not known.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TABLE decisions AS SELECT d.*, o.record_id, o.period FROM decided AS d JOIN ("
+        "SELECT rid AS record_id, NULL::VARCHAR AS period, unnest([rid, sid]) AS id FROM left_rows UNION "
+        "SELECT record_id, period, unnest([record_id, settlement_id]) AS id FROM known) AS o ON o.id = d.id"
+    )
+    row = connection.execute(
+        "SELECT file, row, id FROM decided WHERE id NOT IN (SELECT id FROM decisions) "
+        "AND id NOT IN (SELECT unnest([rid, sid]) FROM judged WHERE rid IS NOT NULL) ORDER BY 1, 2 LIMIT 1"
+    ).fetchone()
+    if row:
+        raise DataError(
+            zh=f"{row[0]} 第 {row[1]} 行：{row[2]} 不在本次输入中，也没有在本湖结算过",
+            en=f"{row[0]}, row {row[1]}: {row[2]} is not in the input, nor was it settled in this lake",
+        )
+
+
+def records_sql(
+    present: Collection[str], hospital_columns: Collection[str], decided: Sequence[str], *, where: str
+) -> str:
+    """SQL of rows as records; only columns that an input has, so that nothing missing looks like nothing.
+
+    ``where`` may use r (rows) and f (fate).
+    """
+    columns = [
+        "CASE coalesce(f.fate, 'case') WHEN 'case' THEN 'case' ELSE f.fate END AS row_kind",
+        "r.input_file", "r.input_row",
+        "coalesce(f.partner, r.record_id, r.settlement_id) AS record_id",
+        "coalesce(r.settlement_id, r.record_id) AS settlement_id",
+    ]  # fmt: skip
+    given = [*TEXTS[2:], *DATES, *NUMBERS, "discharge_way", "interim_flag", "diagnoses", "procedures"]
+    for name in (*given, *AMOUNTS, *GROUPED):
+        if name in present and name not in OF_HOSPITAL:
+            columns.append(f'r."{name}"')
+    for name in OF_HOSPITAL:
+        own = name == "hospital_level" and name in present
+        if name in hospital_columns:
+            columns.append(f"coalesce(h.{name}, r.{name}) AS {name}" if own else f"h.{name}")
+        elif own:
+            columns.append(f"r.{name}")
+    columns += [f"coalesce(d.{name}, {UNDECIDED.get(name, 'NULL')}) AS {name}" for name in decided]
+    joins = "LEFT JOIN fate AS f ON f.n = r.n LEFT JOIN hospitals AS h ON h.hospital_code = r.hospital_code"
+    if decided:
+        joins += (
+            " LEFT JOIN decisions AS d ON d.period IS NULL AND "
+            "d.record_id = coalesce(r.record_id, r.settlement_id)"
+        )
+    return f"SELECT {', '.join(columns)} FROM rows AS r {joins} WHERE {where}"
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    """The names of the columns of a view, a table or a file."""
+    return list(connection.sql(f"SELECT * FROM {source} LIMIT 0").columns)
+
+
+def cases_sql(
+    connection: duckdb.DuckDBPyConnection, settled: str, records: Path | str, source: str = ""
+) -> str:
+    """SQL of settled cases with what their records know beside: who, when, which group, from which row."""
+    own = columns_of(connection, settled)
+    known = columns_of(connection, source or str(records))
+    wanted = ["settlement_id", "person_id", "visit_id", "admission_date", "discharge_date", "group_name",
+              "mdc", "status", "reason", "region_code", "region_of_treatment", "row_kind", "input_file",
+              "input_row"]  # fmt: skip
+    names = {"group_name": next((n for n in ("drg_name", "dip_name") if n in known), "NULL::VARCHAR")}
+    beside = []
+    for name in wanted:
+        column = names.get(name, name)
+        if name not in own:
+            found = f"r.{column}" if column in known else "NULL::VARCHAR"
+            beside.append(f"{found} AS {name}")
+    return (
+        f"SELECT s.*, {', '.join(beside)} FROM {settled} AS s JOIN {source or records} AS r USING (record_id)"
+    )

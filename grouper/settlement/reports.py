@@ -1,0 +1,54 @@
+"""The reports of a run whose files are in place but which is not committed yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grouper import __version__
+from grouper.lake.layout import TABLES, Lake
+from grouper.lake.ledger import Record
+from grouper.payment.policy import Policy
+
+
+def write_reports(lake: Lake, record: Record, policy: Policy, assumed: Mapping[str, str]) -> Path:
+    """Pages, statements of hospitals and feeds of a run below ``reports/<run>``; returns the folder."""
+    from grouper.report import ReportData, write_feeds, write_month, write_statements, write_year
+
+    info = run_info(record, policy, assumed)
+    data = ReportData.from_paths(paths(lake, record), info)
+    folder = lake.reports / record.run["run"]
+    folder.mkdir(parents=True)
+    (write_month if record.run["kind"] == "settle" else write_year)(data, info, folder)
+    write_statements(data, folder / "hospitals")
+    write_feeds(data, folder / "csv")
+    return folder
+
+
+def paths(lake: Lake, record: Record) -> Any:
+    """The data files of a run, as reports take them."""
+    from grouper.report import Paths
+
+    found: dict[str, list[str]] = {table: [] for table in TABLES if table != "records"}
+    for row in record.rows["outputs"]:
+        if row["table_name"] in found:
+            found[row["table_name"]].append(str(lake.root / row["path"]))
+    return Paths(**found)
+
+
+def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict[str, Any]:
+    """What reports tell of a run."""
+    run = record.run
+    parameters = [p for p in record.rows["parameters"] if p["name"] != "person_key"]
+    return {
+        "run": run["run"], "kind": run["kind"], "area": run["area"], "period": run["period"],
+        "software": {"name": "grouper", "version": run["software"] or __version__},
+        "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en, "sha256": run["policy_sha256"]},
+        "scheme": {"id": run["scheme_id"], "sha256": run["scheme_sha256"]},
+        "who": run["started_by"], "when": run["as_of"], "note": run["note"],
+        "inputs": record.rows["inputs"], "parameters": parameters, "assumed": dict(assumed),
+        "routes": {route.name: (route.zh, route.en) for route in policy.routes},
+        "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
+    }  # fmt: skip

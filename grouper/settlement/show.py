@@ -1,0 +1,98 @@
+"""What a lake says of its runs and of one hospital."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from grouper.errors import UsageError
+from grouper.lake import ledger, views
+from grouper.lake.layout import Lake
+from grouper.payment.policy import find_policy
+from grouper.settlement.reports import paths, run_info
+
+
+def runs(lake: Lake) -> list[dict[str, Any]]:
+    """Every committed run, in order; ``current``: valid."""
+    with views.connect(lake.must_exist()) as connection:
+        current = {row[0] for row in connection.execute("SELECT run FROM runs_current").fetchall()}
+        names = [n for n in ledger.COLUMNS["runs"] if n != "options_json"]
+        rows = connection.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY run").fetchall()
+    return [dict(zip(names, row, strict=True)) | {"current": row[0] in current} for row in rows]
+
+
+def statement_of(
+    lake: Lake, hospital: str, *, area: str = "", period: str = "", yearly: bool = False
+) -> dict[str, Any]:
+    """A hospital's rows of a month (default: the last) or a year, and its adjustments.
+
+    Raises UsageError that says what there is.
+    """
+    kind = "clear" if yearly else "settle"
+    with views.connect(lake.must_exist()) as connection:
+        valid = connection.execute(
+            "SELECT area, period, run FROM runs_current WHERE kind = ? AND (? = '' OR area = ?) "
+            "AND (? = '' OR period = ?) ORDER BY period DESC, run DESC",
+            [kind, area, area, period, period],
+        ).fetchall()
+        areas = {row[0] for row in valid}
+        if not valid or len(areas) > 1:
+            raise _which(lake, areas, period)
+        found_area, found_period, run = valid[0]
+        table = "hospitals_cleared" if yearly else "hospitals_current"
+        pools = _rows(
+            connection,
+            f"SELECT * FROM {table} WHERE run = ? AND hospital_code = ? ORDER BY pool",
+            run,
+            hospital,
+        )
+        if not pools:
+            raise UsageError(
+                zh=f"{found_period} 没有医院 {hospital}（--hospital）",
+                en=f"{found_period} has no hospital {hospital} (--hospital)",
+            )
+        changes = _rows(
+            connection,
+            "SELECT * FROM adjustments_all WHERE run = ? AND hospital_code = ? ORDER BY adjustment_id",
+            run,
+            hospital,
+        )
+    return {
+        "hospital": hospital, "name": pools[0].get("hospital_name") or "", "area": found_area,
+        "period": found_period, "run": run, "pools": pools, "adjustments": changes,
+    }  # fmt: skip
+
+
+def _which(lake: Lake, areas: set[str], period: str) -> UsageError:
+    if areas:
+        return UsageError(
+            zh=f"{lake.root} 有多个地区：{'、'.join(sorted(areas))}；请用 --area 指定",
+            en=f"{lake.root} has several areas: {', '.join(sorted(areas))}; name one with --area",
+        )
+    return UsageError(
+        zh=f"{lake.root} 没有 {period or '这样'} 的有效运行；grouper status {lake.root} 可查看",
+        en=f"{lake.root} has no valid run of {period or 'that kind'}; see grouper status {lake.root}",
+    )
+
+
+def _rows(connection: Any, sql: str, *parameters: str) -> list[dict[str, Any]]:
+    done = connection.execute(sql, list(parameters))
+    names = [item[0] for item in done.description]
+    return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
+
+
+def read_run(lake: Lake, run: str) -> ledger.Record:
+    """A run as the ledger has it."""
+    with ledger.opened(lake) as connection:
+        return ledger.read(connection, run)
+
+
+def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[Path]:
+    """The Excel file and the printable page of a hospital's statement."""
+    from grouper.report import ReportData, write_statements
+
+    record = read_run(lake, run)
+    info = run_info(record, find_policy(record.run["policy_id"]), {})
+    data = ReportData.from_paths(paths(lake, record), info)
+    folder.mkdir(parents=True, exist_ok=True)
+    return list(write_statements(data, folder, hospitals=[hospital]))

@@ -1,0 +1,172 @@
+"""The statement of hospitals and the summary of pools of a month, with what is paid out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from grouper.errors import ReconciliationError
+from grouper.payment.budget import Budget, Entry
+from grouper.payment.clearing import Monthly, clear_month, dues, months_paid
+from grouper.payment.statement import hospital_statement, pool_summary
+from grouper.settlement import tables
+from grouper.settlement.adjust import amounts as adjustment_amounts
+from grouper.settlement.plan import Plan
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from grouper.payment.settle import Run
+
+Key = tuple[str, str]
+_MONEY = pa.decimal128(38, 2)
+_PAID = ("deposit", "prepaid", "deferred", "advance", "audit", "payable", "carried")
+AMOUNTS = ("fund_due", "fund_by_item", "total_cost", "adjustments", "due_total", "carried_in", *_PAID)
+
+
+def month_statements(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, settled: Run, staged: Path
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Write tables hospitals and pools; returns the rows of pools, and of the ledger's ``amounts``.
+
+    due_total = fund_due + adjustments is what deposit, prepaid and deferred share out. What earlier months
+    could not yet take back (``carried_in``) is taken first. Where prepayment goes by quarters, the last
+    month of one pays for its three.
+    """
+    added = adjustment_amounts(connection)
+    due = _sum(dues(settled.pools), added)
+    months = months_paid(settled.terms, plan.month.first.month)
+    covered = _sum(due, *(_earlier(connection, plan, number) for number in months[:-1])) if months else {}
+    carried = _carried(connection, plan)
+    budget = _entries(plan, carried)
+    clearing = clear_month(settled.terms, budget, covered) if months else []
+    statement = hospital_statement(
+        [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing, threads=plan.job.threads,
+    )  # fmt: skip
+    table = _with_hospitals(connection, statement, added, carried, clearing, months)
+    tables.write(staged / "hospitals.parquet", table.schema, table.to_batches(), plan.about("hospitals"))
+    pools = pool_summary(statement, settled.pools)
+    tables.write(staged / "pools.parquet", pools.schema, pools.to_batches(), plan.about("pools"))
+    rows = ledger_amounts(table)
+    _check(clearing, covered)
+    return pools.to_pylist(), rows
+
+
+def _sum(*parts: Mapping[Key, int]) -> dict[Key, int]:
+    total: dict[Key, int] = {}
+    for part in parts:
+        for key, fen in part.items():
+            total[key] = total.get(key, 0) + fen
+    return total
+
+
+def _earlier(connection: duckdb.DuckDBPyConnection, plan: Plan, month: int) -> dict[Key, int]:
+    """What an earlier month of the quarter came to."""
+    run = plan.closed.get(f"{plan.month.first.year}-{month:02d}")
+    return run_amounts(connection, [run], "due_total") if run else {}
+
+
+def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name: str) -> dict[Key, int]:
+    """An amount of the ledger by hospital and pool, summed over runs."""
+    rows = connection.execute(
+        "SELECT hospital_code, pool, sum(fen)::BIGINT FROM amounts WHERE list_contains(?, run) AND name = ? "
+        "GROUP BY 1, 2 ORDER BY 1, 2",
+        [list(runs), name],
+    ).fetchall()
+    return {(hospital, pool): fen for hospital, pool, fen in rows}
+
+
+def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, int]:
+    """What offsets and deductions of earlier months exceeded their payments by (fen, positive)."""
+    if not plan.closed:
+        return {}
+    last: dict[Key, int] = {}
+    for period in sorted(plan.closed):
+        runs = [plan.closed[period]]
+        for key, fen in run_amounts(connection, runs, "carried").items():
+            last[key] = -fen
+    return {key: fen for key, fen in last.items() if fen}
+
+
+def _entries(plan: Plan, carried: Mapping[Key, int]) -> Budget:
+    """The budget with audit deductions of corrections, and with what earlier months left to take."""
+    hospitals = dict(plan.budget.hospitals)
+    extra = dict(carried)
+    for item in plan.corrections.of("audit_deduction"):
+        key = (item.hospital, item.pool)
+        extra[key] = extra.get(key, 0) + item.amount
+    for key, fen in extra.items():
+        entry = hospitals.get(key, Entry())
+        hospitals[key] = replace(entry, audit=entry.audit + fen)
+    return replace(plan.budget, hospitals=hospitals)
+
+
+def _with_hospitals(
+    connection: duckdb.DuckDBPyConnection, statement: pa.Table, added: Mapping[Key, int],
+    carried: Mapping[Key, int], clearing: Sequence[Monthly], months: Sequence[int],
+) -> pa.Table:  # fmt: skip
+    """The statement with who the hospital is, and how its cases and adjustments come to what is paid."""
+    known = {row[0]: row[1:] for row in connection.execute(
+        "SELECT hospital_code, hospital_name, hospital_level, county FROM hospitals"
+    ).fetchall()}  # fmt: skip
+    rows = {(row["hospital_code"], row["pool"]): row for row in statement.to_pylist()}
+    for key in added.keys() - rows.keys():
+        rows[key] = blank(statement.schema, *key)
+    made = []
+    for key in sorted(rows):
+        row = rows[key]
+        name, level, county = known.get(key[0], (None, None, None))
+        extra = Decimal(added.get(key, 0)).scaleb(-2)
+        made.append(
+            row | {"hospital_name": name, "hospital_level": level, "county": county, "adjustments": extra}
+            | {"due_total": row["fund_due"] + extra, "carried_in": Decimal(carried.get(key, 0)).scaleb(-2)}
+            | {"paid_months": ",".join(str(m) for m in months)}
+        )  # fmt: skip
+    texts = [pa.field(n, pa.string()) for n in ("hospital_name", "hospital_level", "county")]
+    money = [pa.field(n, _MONEY) for n in ("adjustments", "due_total", "carried_in")]
+    fields = [*statement.schema, *texts, *money, pa.field("paid_months", pa.string())]
+    have = {item.name for item in fields}
+    fields += [pa.field(n, _MONEY) for n in _PAID if n not in have]
+    if "clauses" not in have:
+        fields.append(pa.field("clauses", pa.string()))
+    return pa.Table.from_pylist(made, schema=pa.schema(fields))
+
+
+def blank(schema: pa.Schema, hospital: str, pool: str) -> dict[str, Any]:
+    """A row of a hospital that has only adjustments."""
+    zeros = {
+        item.name: 0 if pa.types.is_integer(item.type) else Decimal(0)
+        for item in schema
+        if item.name != "cmi" and (pa.types.is_integer(item.type) or pa.types.is_decimal(item.type))
+    }
+    return {**zeros, "cmi": None, "hospital_code": hospital, "pool": pool}
+
+
+def ledger_amounts(table: pa.Table, names: Sequence[str] = AMOUNTS) -> list[dict[str, Any]]:
+    """The amounts of a statement as rows of the ledger, in fen."""
+    return [
+        {
+            "hospital_code": row["hospital_code"],
+            "pool": row["pool"],
+            "name": name,
+            "fen": int(row[name] * 100),
+        }
+        for row in table.to_pylist()
+        for name in names
+        if row.get(name) is not None
+    ]
+
+
+def _check(clearing: Sequence[Monthly], covered: Mapping[Key, int]) -> None:
+    """What is paid, withheld and deferred is what is due. Raises ReconciliationError."""
+    shared = sum(row.deposit + row.prepaid + row.deferred for row in clearing)
+    if clearing and shared != sum(covered.values()):
+        raise ReconciliationError(
+            zh=f"月度拨付对不上：应付 {sum(covered.values())} 分，拨付、保证金与待清算合计 {shared} 分",
+            en=f"the month's payments do not add up: {sum(covered.values())} fen due, {shared} shared out",
+        )

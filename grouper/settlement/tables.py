@@ -1,0 +1,113 @@
+"""Parquet files of the lake: the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grouper import __version__
+from grouper.payment.expression import literal
+from grouper.writers import PROVENANCE_KEY
+
+if TYPE_CHECKING:
+    import duckdb
+
+GROUP_ROWS = 131_072
+_TEXT, _INT, _LONG = pa.string(), pa.int32(), pa.int64()
+_YUAN, _POINTS = pa.decimal128(18, 2), pa.decimal128(38, 6)
+
+REJECTED = pa.schema(
+    [("input_file", _TEXT), ("input_row", _LONG), ("record_id", _TEXT), ("settlement_id", _TEXT),
+     ("hospital_code", _TEXT), ("total_cost", _YUAN), ("reason", _TEXT), ("reason_text_zh", _TEXT),
+     ("reason_text_en", _TEXT), ("treatment", _TEXT)]
+)  # fmt: skip
+ADJUSTMENTS = pa.schema(
+    [("adjustment_id", _TEXT), ("kind", _TEXT), ("record_id", _TEXT), ("settlement_id", _TEXT),
+     ("original_run", _TEXT), ("original_period", _TEXT), ("hospital_code", _TEXT), ("pool", _TEXT),
+     ("points_before", _POINTS), ("points_after", _POINTS), ("amount_before", _YUAN),
+     ("amount_after", _YUAN), ("difference", _YUAN), ("total_cost", _YUAN), ("reason", _TEXT),
+     ("clause", _TEXT), ("score", _TEXT), ("source_file", _TEXT), ("source_row", _LONG)]
+)  # fmt: skip
+
+
+def write(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], about: Mapping[str, Any] | None = None
+) -> int:
+    """Write ``batches`` in row groups of a fixed size; returns the rows. ``about`` goes to the metadata."""
+    codes = [_leaf(item) for item in schema if not _number(item.type)]
+    made = json.dumps(
+        {"software": {"name": "grouper", "version": __version__}, **(about or {})}, ensure_ascii=False,
+        sort_keys=True,
+    )  # fmt: skip
+    rows = 0
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", store_schema=False, use_dictionary=codes,
+        store_decimal_as_integer=True, write_batch_size=65_536,
+    ) as writer:  # fmt: skip
+        for table in _regrouped(batches, schema):
+            writer.write_table(table, row_group_size=GROUP_ROWS)
+            rows += table.num_rows
+        writer.add_key_value_metadata({PROVENANCE_KEY: made})
+    return rows
+
+
+def _number(kind: pa.DataType) -> bool:
+    return pa.types.is_decimal(kind) or pa.types.is_integer(kind)
+
+
+def _leaf(item: pa.Field) -> str:
+    return f"{item.name}.list.element" if pa.types.is_list(item.type) else item.name
+
+
+def _regrouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows in tables of GROUP_ROWS, however the batches were cut."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        while batch.num_rows:
+            taken = batch.slice(0, GROUP_ROWS - rows)
+            held.append(taken)
+            rows += taken.num_rows
+            batch = batch.slice(taken.num_rows)
+            if rows == GROUP_ROWS:
+                yield _table(held, schema)
+                held, rows = [], 0
+    yield _table(held, schema)
+
+
+def _table(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """One chunk per column, so that dictionaries are the same however the batches were cut."""
+    plain = [batch.cast(schema) if batch.schema != schema else batch for batch in batches]
+    return pa.Table.from_batches(plain, schema).combine_chunks()
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Dictionaries as their values, all fields nullable; no metadata."""
+    fields = []
+    for item in schema:
+        kind = item.type.value_type if pa.types.is_dictionary(item.type) else item.type
+        fields.append(pa.field(item.name, kind))
+    return pa.schema(fields)
+
+
+def write_sql(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    path: Path,
+    about: Mapping[str, Any] | None = None,
+    schema: pa.Schema | None = None,
+) -> int:
+    """Write what a query gives, in its order; streams."""
+    connection.execute("SET preserve_insertion_order = true")
+    reader = connection.sql(sql).to_arrow_reader(GROUP_ROWS)
+    return write(path, schema or plain_schema(reader.schema), reader, about)
+
+
+def scan(*paths: Path | str) -> str:
+    """SQL that reads files of one run."""
+    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true, hive_partitioning = false)"

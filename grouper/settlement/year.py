@@ -1,0 +1,336 @@
+"""A year cleared: the points of all its months, one settlement value, and what is left to pay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouper import __version__
+from grouper.errors import ReconciliationError, UsageError
+from grouper.lake import commit, views
+from grouper.lake.layout import Lake, check_area
+from grouper.lake.ledger import Record, check_files
+from grouper.payment.budget import Budget, Entry, read_budget
+from grouper.payment.expression import literal
+from grouper.payment.policy import Policy, find_policy
+from grouper.settlement import tables
+from grouper.settlement.corrections import Corrections, read_corrections
+from grouper.settlement.month import Done, Stage, finish, no_stage
+from grouper.settlement.plan import current_runs, digests_of
+from grouper.settlement.records import ORDER, columns_of
+from grouper.settlement.statements import Key, ledger_amounts, run_amounts
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from grouper.payment.settle import Run
+
+AMOUNTS = (
+    "fund_due", "fund_by_item", "total_cost", "prepaid", "deposit", "balance", "returned", "forfeited",
+    "advance", "audit", "final",
+)  # fmt: skip
+_FOLDER = ("area", "year", "month", "run")
+
+
+@dataclass(frozen=True)
+class YearJob:
+    """A year to clear, as the user asked for it."""
+
+    year: str
+    budget: str
+    area: str = ""
+    policy: str = ""
+    corrections: tuple[str, ...] = ()
+    partial: bool = False
+    who: str = ""
+    when: str = ""
+    note: str = ""
+    threads: int | None = None
+    memory: str = ""
+
+    def as_json(self) -> str:
+        own = asdict(self)
+        for name in ("who", "when", "note", "threads", "memory"):
+            own.pop(name)
+        return json.dumps(own, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> YearJob:
+        raw = json.loads(text)
+        return cls(**{**raw, "corrections": tuple(raw["corrections"])})
+
+
+@dataclass(frozen=True)
+class YearPlan:
+    """A job with what it names loaded; ``months``: period to run."""
+
+    job: YearJob
+    area: str
+    policy: Policy
+    budget: Budget
+    corrections: Corrections
+    inputs: list[dict[str, Any]]
+    months: Mapping[str, str]
+
+    def about(self, table: str) -> dict[str, Any]:
+        return {
+            "table": table, "kind": "clear", "area": self.area, "period": self.job.year,
+            "policy": {"id": self.policy.id, "sha256": self.policy.digest},
+            "inputs": [{"role": i["role"], "sha256": i["sha256"]} for i in self.inputs],
+        }  # fmt: skip
+
+
+def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> YearPlan:
+    """Load what a job names. Raises UsageError where months are missing."""
+    if not (len(job.year) == 4 and job.year.isascii() and job.year.isdigit()):
+        raise UsageError(
+            zh=f"--year {job.year!r} 应为四位年份", en=f"--year {job.year!r} should have four digits"
+        )
+    if not (job.area or job.policy):
+        raise UsageError(zh="请用 --area 或 --policy 指定政策", en="name the policy with --area or --policy")
+    policy = find_policy(job.policy or job.area, date(int(job.year), 12, 31))
+    area = check_area(job.area or policy.area)
+    lake.must_exist()
+    budget = read_budget(job.budget)
+    if budget.period != job.year or (budget.area and budget.area != area):
+        raise UsageError(
+            zh=f"{job.budget}：period、area 应为 {job.year}、{area}，而不是 {budget.period}、{budget.area}",
+            en=f"{job.budget}: period and area should be {job.year} and {area}, not {budget.period} and "
+            f"{budget.area}",
+        )
+    current = current_runs(lake, area, before)
+    months = {p: r for (kind, p), r in current.items() if kind == "settle" and p[:4] == job.year}
+    missing = [f"{job.year}-{m:02d}" for m in range(1, 13) if f"{job.year}-{m:02d}" not in months]
+    if not months or (missing and not job.partial):
+        told = "、".join(missing)
+        raise UsageError(
+            zh=f"{area} {job.year} 年还没有结算：{told}；先结算这些月份，或用 --partial 只清算已有月份",
+            en=f"{area} has not settled {', '.join(missing)}; settle them, or clear what there is by --partial",
+        )
+    check_files(lake, list(months.values()))
+    named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
+    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    others = corrections.lists or corrections.of("withdrawal", "special_review", "decision")
+    if others:
+        raise UsageError(
+            zh="年度清算的 --corrections 只接受 quality 和 audit_deduction；病例的更正请在最后一个月结算时给出",
+            en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
+            "the settlement of the last month",
+        )
+    return YearPlan(job, area, policy, budget, corrections, digests_of(named), months)
+
+
+def clear_year(
+    lake: Lake, job: YearJob, plan: YearPlan | None = None, stage: Stage = no_stage, *, reports: bool = True
+) -> Done:
+    """Clear a year into the lake; the run is there whole or not at all.
+
+    Raises what ``settle_month`` raises.
+    """
+    with commit.new_run(lake) as (run, staged):
+        plan = make_year_plan(lake, job)
+        done = compute_year(lake, plan, run, staged, stage)
+        placed = commit.place_tables(lake, staged, plan.area, job.year, run)
+        finish(lake, done, placed, plan.policy, reports, stage)
+    return done
+
+
+def compute_year(
+    lake: Lake, plan: YearPlan, run: str, staged: Path, stage: Stage = no_stage, *, before: str | None = None
+) -> Done:
+    """The tables of a clearing in ``staged``, and its record."""
+    from grouper.payment.pricing import connect
+    from grouper.payment.statement import hospital_statement, pool_summary
+
+    with connect(plan.job.threads, plan.job.memory or None) as connection:
+        connection.execute("SET temp_directory = ?", [str(staged / "spill")])
+        views.connect(lake, before=before, connection=connection)
+        with stage("read"):
+            rows = _effective(connection, plan, staged)
+        with stage("pool"):
+            settled = _pool(plan, staged)
+        with stage("statements"):
+            clearing = _clear(connection, plan, settled)
+            statement = hospital_statement(
+                [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing,
+                threads=plan.job.threads,
+            )  # fmt: skip
+            table = _named(connection, plan, statement)
+            pools = pool_summary(statement, settled.pools)
+            tables.write_sql(
+                connection,
+                f"SELECT * FROM {tables.scan(staged / 'settled.parquet')} ORDER BY {ORDER}",
+                staged / "cases.parquet",
+                plan.about("cases"),
+            )
+            for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
+                tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
+            record = _record(connection, plan, run, settled, rows, table)
+    return Done(run, record, assumed=settled.terms.assumed, pools=pools.to_pylist())
+
+
+def _effective(connection: duckdb.DuckDBPyConnection, plan: YearPlan, staged: Path) -> int:
+    """Every case of the year as it stands at the end, with the run that priced it."""
+    own = [n for n in columns_of(connection, "cases_effective") if n not in _FOLDER]
+    names = ", ".join(f'"{name}"' for name in own)
+    year = f"area = {literal(plan.area)} AND year = {int(plan.job.year)}"
+    return tables.write_sql(
+        connection,
+        f"SELECT {names}, run AS original_run FROM cases_effective WHERE {year} ORDER BY {ORDER}",
+        staged / "priced.parquet",
+    )
+
+
+def _pool(plan: YearPlan, staged: Path) -> Run:
+    from grouper.payment.settle import settle_cases
+
+    return settle_cases(
+        plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
+        value="settlement", threads=plan.job.threads, memory=plan.job.memory or None,
+    )  # fmt: skip
+
+
+def _clear(connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run) -> list[Any]:
+    """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it."""
+    from grouper.payment import clearing
+
+    runs = list(plan.months.values())
+    prepaid, deposit = (run_amounts(connection, runs, name) for name in ("prepaid", "deposit"))
+    last = plan.months[max(plan.months)]
+    carried = run_amounts(connection, [last], "carried")
+    due = clearing.dues(settled.pools)
+    scores = _scores(connection, plan)
+    audits: dict[Key, int] = {key: -fen for key, fen in carried.items()}
+    for item in plan.corrections.of("audit_deduction"):
+        audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount
+    hospitals = dict(plan.budget.hospitals)
+    for key in sorted(due.keys() | prepaid.keys() | deposit.keys() | audits.keys()):
+        given = hospitals.get(key, Entry())
+        _same(plan, key, "prepaid", given.prepaid, prepaid.get(key, 0))
+        _same(plan, key, "deposit", given.deposit, deposit.get(key, 0))
+        score = scores.get(key, scores.get((key[0], "*"), given.score))
+        hospitals[key] = replace(
+            given, prepaid=prepaid.get(key, 0), deposit=deposit.get(key, 0), score=score,
+            audit=given.audit + audits.get(key, 0),
+        )  # fmt: skip
+    return clearing.clear_year(settled.terms, replace(plan.budget, hospitals=hospitals), due)
+
+
+def _same(plan: YearPlan, key: Key, name: str, given: int | None, known: int) -> None:
+    """The budget file may repeat what the ledger knows, not contradict it."""
+    if given is not None and given != known:
+        raise UsageError(
+            zh=f"{plan.job.budget}：hospitals 中 {key[0]}、{key[1]} 的 {name} 是 {given} 分，账本为 {known} 分；"
+            "请删去该列",
+            en=f"{plan.job.budget}: hospitals: {name} of {key[0]}, {key[1]} is {given} fen, in the ledger "
+            f"{known}; leave it out",
+        )
+
+
+def _scores(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[Key, Fraction]:
+    """Scores by hospital and pool ("*": all), the last one given."""
+    rows = connection.execute(
+        "SELECT hospital_code, pool, score FROM adjustments_current WHERE area = ? AND year = ? "
+        "AND kind = 'quality' ORDER BY month, source_row",
+        [plan.area, int(plan.job.year)],
+    ).fetchall()
+    found = {(hospital, pool): Fraction(score) for hospital, pool, score in rows}
+    for item in plan.corrections.of("quality"):
+        found[item.hospital, item.pool] = Fraction(item.score)
+    return found
+
+
+def _named(connection: duckdb.DuckDBPyConnection, plan: YearPlan, statement: pa.Table) -> pa.Table:
+    """The statement with the name, level and county that a hospital had last."""
+    import pyarrow as pa
+
+    rows = connection.execute(
+        "SELECT hospital_code, max_by(hospital_name, month), max_by(hospital_level, month), "
+        "max_by(county, month) FROM hospitals_current WHERE area = ? AND year = ? GROUP BY 1",
+        [plan.area, int(plan.job.year)],
+    ).fetchall()
+    known = {row[0]: row[1:] for row in rows}
+    names = ("hospital_name", "hospital_level", "county")
+    for number, name in enumerate(names):
+        values = [
+            known.get(code, (None, None, None))[number] for code in statement["hospital_code"].to_pylist()
+        ]
+        statement = statement.append_column(name, pa.array(values, pa.string()))
+    return statement
+
+
+def _lines(plan: YearPlan) -> pa.Table:
+    import pyarrow as pa
+
+    rows = []
+    for number, item in enumerate(plan.corrections.of("quality", "audit_deduction"), 1):
+        audit = item.kind == "audit_deduction"
+        rows.append(
+            {"adjustment_id": f"{plan.job.year}-{number:07d}", "kind": item.kind, "hospital_code": item.hospital,
+             "pool": item.pool, "difference": -Decimal(item.amount).scaleb(-2) if audit else None,
+             "score": item.score or None, "reason": item.reason or item.kind, "clause": item.clause or None,
+             "source_file": item.file, "source_row": item.row}
+        )  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=tables.ADJUSTMENTS)
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table
+) -> Record:
+    """What the ledger keeps; prepaid + deposit + balance = due over all hospitals is checked again here."""
+    amounts = ledger_amounts(table, AMOUNTS)
+    sums = {name: sum(a["fen"] for a in amounts if a["name"] == name) for name in AMOUNTS}
+    months = connection.execute(
+        "SELECT coalesce(sum(fen), 0)::BIGINT FROM amounts WHERE list_contains(?, run) "
+        "AND name IN ('prepaid', 'deposit')",
+        [list(plan.months.values())],
+    ).fetchone()
+    parts = sums["prepaid"] + sums["deposit"] + sums["balance"]
+    if (
+        parts != sums["fund_due"]
+        or not months
+        or months[0] != sums["prepaid"] + sums["deposit"]
+        or rows != settled.rows
+    ):
+        raise ReconciliationError(
+            zh=f"年度清算对不上：应付 {sums['fund_due']} 分，预拨、保证金与余额合计 {parts} 分，各月已拨 {months and months[0]} 分",
+            en=f"the clearing does not add up: {sums['fund_due']} fen due, {parts} in parts, {months and months[0]} "
+            "prepaid and withheld by the months",
+        )
+    counts = [
+        {"status": "case", "reason": status, "rows": number, "cost_fen": None}
+        for status, number in sorted(settled.counts.items())
+    ]
+    parameters = [
+        {"name": c["name"], "value": c["value"], "source": c["source"], "article": c["article"],
+         "verified": c["verified"]} for _, c in sorted(settled.terms.cited.items())
+    ]  # fmt: skip
+    parameters += [
+        {"name": name, "value": value, "source": "assumed", "verified": False}
+        for name, value in sorted(settled.terms.assumed.items())
+    ]
+    inputs = plan.inputs + [
+        {"role": "run", "path": f"{period} {number}", "bytes": 0, "sha256": _hash(connection, number)}
+        for period, number in sorted(plan.months.items())
+    ]
+    own = {
+        "run": run, "kind": "clear", "area": plan.area, "period": plan.job.year, "started_by": plan.job.who,
+        "note": plan.job.note, "as_of": plan.job.when, "software": __version__, "scheme_id": "",
+        "scheme_sha256": "", "policy_id": plan.policy.id, "policy_sha256": plan.policy.digest,
+        "options_json": plan.job.as_json(), "voids": "", "rows_in": rows, "cases": rows, "rejected": 0,
+        "netted": 0, "adjusted": 0, "cost_in_fen": sums["total_cost"], "cases_cost_fen": sums["total_cost"],
+        "fund_due_fen": sums["fund_due"], "adjustments_fen": 0,
+    }  # fmt: skip
+    return Record(own, {"inputs": inputs, "parameters": parameters, "counts": counts, "amounts": amounts})
+
+
+def _hash(connection: duckdb.DuckDBPyConnection, run: str) -> str:
+    row = connection.execute("SELECT hash FROM runs WHERE run = ?", [run]).fetchone()
+    return row[0] if row else ""

@@ -1,0 +1,36 @@
+"""Fund watch: the indicators of reform plans from a lake's current tables, with their warning lines.
+
+    from grouper.watch import watch
+    rows = watch(connection, "lishui", "2025Q2", facts="facts.toml")
+
+Definitions and lines are data (``tables/watch``); docs/watch.md lists them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grouper.watch.definitions import Indicators, load
+    from grouper.watch.facts import Facts, read_facts
+    from grouper.watch.lake import open_lake
+    from grouper.watch.table import SCHEMA, flagged, watch
+
+_HOME = {
+    "Facts": "facts",
+    "Indicators": "definitions",
+    "SCHEMA": "table",
+    "flagged": "table",
+    "load": "definitions",
+    "open_lake": "lake",
+    "read_facts": "facts",
+    "watch": "table",
+}
+__all__ = ["SCHEMA", "Facts", "Indicators", "flagged", "load", "open_lake", "read_facts", "watch"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"grouper.watch.{_HOME[name]}"), name)

@@ -1,0 +1,180 @@
+"""A small policy and a small grouped file for the tests of commands; numbers of a textbook case.
+
+Base rate 10,000, weight 1.20, coefficient 1.05 at level 3: the standard is 12,600.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+POLICY = """
+id = "test/rate"
+area = "test"
+name = "试验政策"
+name_en = "Test policy"
+method = "drg_rate"
+scheme = "chs-drg-2.0"
+valid_from = 2025-01-01
+valid_to = 2025-12-31
+
+[pools]
+employee = ["310"]
+resident = ["390"]
+
+[weights]
+table = "weights.csv"
+source = "试验权重"
+verified = true
+
+[[routes]]
+name = "long_stay"
+zh = "长期住院按项目"
+en = "long stays by item"
+method = "by_item"
+when = { los_days = { above = 60 } }
+source = "试验办法"
+article = "第三条"
+verified = true
+
+[parameters]
+coefficient_rule = { value = "level", source = "试验办法", article = "第五条", verified = true }
+ratio_denominator = { value = "standard", source = "试验办法", verified = true }
+high_formula = { value = "excess_over_standard", source = "试验办法", verified = true }
+low_threshold = { value = "0.3", source = "试验办法", verified = true }
+low_formula = { value = "cost", source = "试验办法", verified = true }
+ungrouped_rule = { value = "hold", source = "试验办法", verified = true }
+fund_formula = { value = "F1", source = "试验办法", verified = true }
+fund_floor = { value = "zero", source = "试验办法", verified = true }
+
+[parameters.base_rate]
+source = "费率通知"
+article = "第二条"
+verified = false
+[[parameters.base_rate.values]]
+to = 2025-06-30
+value = "10000"
+[[parameters.base_rate.values]]
+from = 2025-07-01
+value = "11000"
+
+[parameters.level_coefficient]
+by = ["level"]
+value = { "3" = "1.05", "2" = "1" }
+source = "试验办法"
+verified = true
+
+[parameters.high_threshold]
+by = ["level"]
+value = { "3" = "3", "2" = "2.5" }
+source = "试验办法"
+verified = true
+"""
+WEIGHTS = "drg,name,weight,mean_cost,basic,unstable\nGE19,阑尾,1.20,,,\nES33,肺炎,0.70,,,\n"
+DIP = """
+id = "test/dip"
+area = "test"
+name = "试验分值"
+method = "dip"
+scheme = "dip-taian-2025"
+valid_from = 2025-01-01
+valid_to = 2025-12-31
+
+[pools]
+all = ["*"]
+
+[parameters]
+points_digits = { value = 4, source = "s", verified = true }
+point_value = { value = "9.5", source = "s", verified = true }
+coefficient_rule = { value = "level", source = "s", verified = true }
+level_coefficient = { by = ["level"], value = { "3" = "1.08" }, source = "s", verified = true }
+ratio_denominator = { value = "standard", source = "s", verified = true }
+high_threshold = { value = "2", source = "s", verified = true }
+high_formula = { value = "multiple_without_coefficient", source = "s", verified = true }
+extreme_threshold = { value = "5", source = "s", verified = true }
+extreme_rule = { value = "standard", source = "s", verified = true }
+low_threshold = { value = "0.5", source = "s", verified = true }
+low_formula = { value = "share_of_base", source = "s", verified = true }
+fund_formula = { value = "F3", source = "s", verified = true }
+fund_floor = { value = "zero", source = "s", verified = true }
+"""
+_TEXT, _YUAN, _INT = pa.string(), pa.decimal128(18, 2), pa.int32()
+SCHEMA = pa.schema(
+    [
+        ("record_id", _TEXT),
+        ("hospital_code", _TEXT),
+        ("hospital_level", _TEXT),
+        ("insurance_type", _TEXT),
+        ("drg", _TEXT),
+        ("status", _TEXT),
+        ("reason", _TEXT),
+        ("total_cost", _YUAN),
+        ("pool_paid", _YUAN),
+        ("fund_paid", _YUAN),
+        ("discharge_date", pa.timestamp("s")),
+        ("los_days", _INT),
+    ]
+)
+
+
+def case(record_id: str, cost: str, **other: Any) -> dict[str, Any]:
+    """A grouped case at hospital A, level 3; of the cost the pool pays 73.1 %, as in the textbook case."""
+    paid = (Decimal(cost) * Decimal("0.731")).quantize(Decimal("0.01"))
+    row = {
+        "record_id": record_id,
+        "hospital_code": "A",
+        "hospital_level": "3",
+        "insurance_type": "310",
+        "drg": "GE19",
+        "status": "grouped",
+        "reason": "grouped",
+        "total_cost": Decimal(cost),
+        "pool_paid": paid,
+        "fund_paid": paid,
+        "discharge_date": dt.datetime(2025, 6, 10),
+        "los_days": 6,
+    }
+    return row | other
+
+
+CASES = [
+    case("normal", "15000.00"),
+    case("high", "45000.00"),
+    case("low", "3500.00"),
+    case("long", "20000.00", los_days=61, hospital_code="B"),
+    case("lost", "8000.00", status="ungrouped", drg="0000", hospital_code="B"),
+    case(
+        "later", "15000.00", discharge_date=dt.datetime(2025, 7, 1), hospital_code="B", insurance_type="390"
+    ),
+]
+
+
+def write_policy(folder: Path, text: str = POLICY, name: str = "policy.toml") -> Path:
+    """The policy file with its weights beside it."""
+    (folder / "weights.csv").write_text(WEIGHTS, encoding="utf-8")
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def write_cases(folder: Path, cases: list[dict[str, Any]] = CASES) -> Path:
+    """The grouped file."""
+    pq.write_table(pa.Table.from_pylist(cases, schema=SCHEMA), folder / "grouped.parquet")
+    return folder / "grouped.parquet"
+
+
+def grouper(
+    *arguments: object, lang: str = "zh", cwd: Path | None = None, stdin: bytes = b""
+) -> tuple[int, str, str]:
+    """The command as a user calls it: exit code, stdout, stderr."""
+    environment = {**os.environ, "GROUPER_LANG": lang, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-P", "-m", "grouper", *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=cwd)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()

@@ -1,0 +1,228 @@
+"""``grouper policy``: what it lists and shows, and what its verification finds."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pay_support import DIP, POLICY, WEIGHTS, grouper, write_policy
+
+from grouper.payment import words
+from grouper.payment.describe import as_dict, listing, registry_rows, show
+from grouper.payment.diff import diff
+from grouper.payment.inputs import INPUTS
+from grouper.payment.parameters import Segment
+from grouper.payment.policy import ROUTE_METHODS, find_policy, load_policy, policy_files
+from grouper.payment.registry import DENOMINATORS, HIGH, LOW, PARAMETERS
+from grouper.payment.verify import sharing_faults, verify, verify_policy
+from grouper.schemes.findings import Finding
+
+
+def kinds(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in findings}
+
+
+def changed(tmp_path: Path, *pairs: tuple[str, str], text: str = POLICY) -> list[Finding]:
+    """The findings on a policy with some of its text replaced."""
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    return verify([str(write_policy(tmp_path, text))])
+
+
+def test_list_counts_every_value(tmp_path: Path) -> None:
+    code, out, _ = grouper("policy", "list", "--json")
+    rows = {row["id"]: row for row in json.loads(out)}
+    assert code == 0 and len(rows) == len(policy_files())
+    row = rows["national/drg-rate"]
+    assert row["method"] == "drg_rate" and row["scheme"] == "chs-drg-2.0" and row["unverified"] > 10
+    code, out, _ = grouper("policy", "list", lang="en")
+    assert code == 0 and len(out.splitlines()) == len(rows) + 1 and "unverified" in out.splitlines()[0]
+    assert {row["id"] for row in listing()} == set(rows)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_show_has_every_parameter_with_its_clause(tmp_path: Path, lang: str) -> None:
+    policy = load_policy(write_policy(tmp_path))
+    text = "\n".join(show(policy, lang))
+    for name in policy.parameters:
+        assert f"  {name}  " in text
+    assert ("费率通知, 第二条  (未核实)" if lang == "zh" else "费率通知, 第二条  (not verified)") in text
+    assert ("条件  住院天数 > 60" if lang == "zh" else "when  days of stay > 60") in text
+    assert "2025-01-01 – 2025-06-30  10000" in text and "2025-07-01 – 2025-12-31  11000" in text
+    assert "employee  310" in text
+
+
+def test_show_of_a_day_has_the_values_of_that_day(tmp_path: Path) -> None:
+    path = write_policy(tmp_path)
+    code, out, _ = grouper("policy", "show", path, "--as-of", "2025-07-01", "--json")
+    rate = json.loads(out)["parameters"]["base_rate"]
+    assert code == 0 and [v["value"] for v in rate["values"]] == ["11000"]
+    code, _, err = grouper("policy", "show", path, "--as-of", "2026-01-01", lang="en")
+    assert code == 1 and "--as-of" in err and "policy.toml" in err
+    code, _, err = grouper("policy", "show", lang="en")
+    assert code == 1 and "--parameters" in err
+
+
+def test_show_parameters_is_the_registry() -> None:
+    code, out, _ = grouper("policy", "show", "--parameters", "--json")
+    assert code == 0 and json.loads(out) == registry_rows()
+    code, out, _ = grouper("policy", "show", "--parameters", lang="en")
+    assert [line.split("  ")[0] for line in out.splitlines()] == list(PARAMETERS)
+
+
+def test_every_shipped_policy_can_be_shown_as_data() -> None:
+    for path in policy_files().values():
+        policy = load_policy(path)
+        json.dumps(as_dict(policy, policy.valid_from))
+        assert list(show(policy, "zh"))
+
+
+def test_words_are_there_for_every_choice() -> None:
+    assert set(words.HIGH) == set(HIGH) and set(words.LOW) == set(LOW)
+    assert set(words.DENOMINATORS) == set(DENOMINATORS)
+    assert set(INPUTS) <= set(words.COLUMNS) and set(ROUTE_METHODS) <= set(words.METHODS)
+    assert {spec.unit for spec in PARAMETERS.values() if spec.unit} <= set(words.UNITS)
+
+
+def test_diff_names_what_changed(tmp_path: Path) -> None:
+    old = load_policy(write_policy(tmp_path))
+    text = POLICY.replace('"3" = "1.05", "2" = "1"', '"3" = "1.1", "1" = "0.9"').replace(
+        "above = 60", "above = 90"
+    )
+    text = text.replace('resident = ["390"]\n', "").replace("low_threshold = {", "extreme_threshold = {")
+    new = load_policy(write_policy(tmp_path, text, "new.toml"))
+    found = {(c.part, c.name, c.key): (c.before, c.after) for c in diff(old, new)}
+    assert found == {
+        ("pool", "resident", ""): ("390", None),
+        ("route", "long_stay", ""): ("by_item: 住院天数 > 60", "by_item: 住院天数 > 90"),
+        ("parameter", "level_coefficient", "3"): ("1.05", "1.1"),
+        ("parameter", "level_coefficient", "2"): ("1", None),
+        ("parameter", "level_coefficient", "1"): (None, "0.9"),
+        ("parameter", "low_threshold", ""): ("0.3", None),
+        ("parameter", "extreme_threshold", ""): (None, "0.3"),
+    }
+    assert diff(old, old) == []
+
+
+def test_diff_by_date_compares_a_policy_with_itself(tmp_path: Path) -> None:
+    path = write_policy(tmp_path)
+    days = ["--as-of", "2025-06-30", "--as-of-b", "2025-07-01"]
+    code, out, err = grouper("policy", "diff", path, path, *days, lang="en")
+    assert (code, out) == (0, "base rate [base_rate]: 10000 → 11000\n"), err
+    policy = load_policy(path)
+    assert diff(policy, policy, date(2025, 1, 1), date(2025, 6, 30)) == []
+    code, out, _ = grouper("policy", "diff", path, path)
+    assert (code, out) == (0, "没有差别\n")
+
+
+def test_verify_of_a_sound_policy(tmp_path: Path) -> None:
+    found = changed(tmp_path)
+    assert [f.severity for f in found if f.severity == "error"] == []
+    unweighted = kinds(found)["unweighted"]
+    assert "GE19" not in unweighted.details and len(unweighted.details) > 500
+    assert "not-monotonic" not in kinds(found)
+    code, out, err = grouper("policy", "verify", tmp_path / "policy.toml")
+    assert code == 0 and "没有权重" in out and "错误 0" in err
+
+
+def test_verify_gives_its_exit_code(tmp_path: Path) -> None:
+    path = write_policy(tmp_path, POLICY.replace("chs-drg-2.0", "atlantis"))
+    code, out, err = grouper("policy", "verify", path, lang="en")
+    assert code == 1 and "error: test/rate scheme" in out and "error 1" in err
+    code, out, _ = grouper("policy", "verify", path, "--json")
+    assert code == 1 and {f["kind"] for f in json.loads(out) if f["severity"] == "error"} == {"scheme"}
+
+
+QUOTA = '[parameters.quota]\nby = ["route"]\nvalue = { nowhere = "1" }\nsource = "s"\nverified = true\n'
+KIND = '[parameters.quota_kind]\nvalue = "cap"\nsource = "s"\nverified = true\n'
+RATIO = 'policy_ratio = { value = "0.8", source = "s", verified = true }\n'
+HIGH_AT, LOW_AT = "[parameters.high", "low_threshold = {"
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "pairs"),
+    [
+        ("unreadable", "error", [(LOW_AT, "low_treshold = {")]),
+        ("unreadable", "error", [("from = 2025-07-01", "from = 2025-06-01")]),
+        ("steps", "error", [("fund_floor = {", "reserve_rate = {"), ('value = "zero"', 'value = "0.05"')]),
+        ("steps", "error", [("to = 2025-06-30", "to = 2025-06-29")]),
+        ("no-value", "error", [("to = 2025-06-30", "to = 2025-06-29")]),
+        ("stray-route", "warning", [(HIGH_AT, QUOTA + HIGH_AT)]),
+        ("no-standard", "error", [('"by_item"', '"quota"'), (HIGH_AT, QUOTA + KIND + HIGH_AT)]),
+        ("unread", "info", [(LOW_AT, RATIO + LOW_AT)]),
+        ("no-scheme", "warning", [('scheme = "chs-drg-2.0"\n', "")]),
+    ],
+)
+def test_verify_finds(tmp_path: Path, kind: str, severity: str, pairs: list[tuple[str, str]]) -> None:
+    found = kinds(changed(tmp_path, *pairs))
+    assert found[kind].severity == severity
+    assert found[kind].zh and found[kind].en
+
+
+def test_verify_holds_weights_against_the_scheme(tmp_path: Path) -> None:
+    path = write_policy(tmp_path)
+    (tmp_path / "weights.csv").write_text(WEIGHTS + "GX99,无,1.00,,,\n", encoding="utf-8")
+    found = kinds(verify([str(path)]))["stray-weight"]
+    assert (found.severity, found.details) == ("warning", ("GX99",))
+    (tmp_path / "weights.csv").write_text(WEIGHTS.split("\n")[0] + "\nGX99,无,1.00,,,\n", encoding="utf-8")
+    assert kinds(verify([str(path)]))["stray-weight"].severity == "error"  # another scheme's table
+
+
+def test_verify_misses_no_pool_without_a_rate(tmp_path: Path) -> None:
+    text = POLICY.split("[parameters.base_rate]")[0] + (
+        '[parameters.base_rate]\nby = ["pool"]\nvalue = { employee = "1" }\nsource = "s"\nverified = true\n'
+        "[parameters.level_coefficient]" + POLICY.split("[parameters.level_coefficient]")[1]
+    )
+    found = [f for f in changed(tmp_path, text=text) if f.kind == "no-value"]
+    assert [(f.severity, f.place) for f in found] == [("error", "base_rate")] and "resident" in found[0].en
+
+
+def test_verify_reports_payment_that_falls_as_cost_rises(tmp_path: Path) -> None:
+    """Above five times as a normal case: 1,000 points × (3 + 1.08) × 9.5 falls to the standard."""
+    policy = load_policy(write_policy(tmp_path, DIP))
+    (fall,) = [f for f in verify_policy(policy) if f.kind == "not-monotonic"]
+    assert fall.severity == "warning"
+    for number in ("51300.00", "38760", "51300.01", "10260"):
+        assert number in fall.en and number in fall.zh
+    reformed = policy.changed({"extreme_rule": "high"})
+    assert [f for f in verify_policy(reformed) if f.kind == "not-monotonic"] == []
+
+
+def test_verify_tries_every_band(tmp_path: Path) -> None:
+    """A limit by weight: a group of each band is tried, and both fall where the excess is not paid."""
+    bands = 'by = ["weight"]\nvalue = [{ up_to = "1", value = "3" }, { value = "2" }]'
+    text = POLICY.replace('by = ["level"]\nvalue = { "3" = "3", "2" = "2.5" }', bands)
+    text = text.replace('"excess_over_standard"', '"share_of_cost"') + (
+        '[parameters.high_discount]\nvalue = "0.25"\nsource = "s"\nverified = true\n'
+    )
+    found = [f for f in changed(tmp_path, text=text) if f.kind == "not-monotonic"]
+    assert {f.place.split(", ")[2] for f in found} == {"ES33", "GE19"}
+    assert {f.place.split(", ")[1] for f in found} == {"level 2", "level 3"}
+
+
+def segments(*triples: tuple[str, str, str]) -> list[Segment]:
+    return [Segment(*map(Decimal, triple)) for triple in triples]
+
+
+def test_sharing_segments() -> None:
+    sound = segments(("0", "1", "0"), ("1", "1", "0.5"), ("1.1", "1.05", "0"))
+    assert list(sharing_faults(sound)) == []
+    assert [f[0] for f in sharing_faults(segments(("0.5", "1", "0")))] == ["error"]
+    assert [f[0] for f in sharing_faults(segments(("0", "1", "0"), ("0", "1", "0")))] == ["error"]
+    ((severity, _, _, _, text),) = sharing_faults(segments(("0", "1", "0"), ("1", "1.2", "0")))
+    assert severity == "warning" and "from 1 to 1.2 at 1" in text
+    assert [f[0] for f in sharing_faults(segments(("0", "0", "1.5")))] == ["warning"]
+
+
+def test_names_that_are_not_there() -> None:
+    (found,) = verify(["atlantis"])
+    assert (found.severity, found.kind) == ("error", "unreadable") and "grouper policy list" in found.en
+    assert find_policy("national/drg-rate").id == "national/drg-rate"
+
+
+def test_the_national_policies_are_sound() -> None:
+    assert [f.en for f in verify(["national"]) if f.severity == "error"] == []

@@ -1,0 +1,241 @@
+"""Workbooks, statements and feeds: what a spreadsheet reads back, and that no text becomes a formula."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import fastexcel
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_support import Sample
+
+from grouper.errors import UsageError
+from grouper.report import Paths, write_feeds, write_statements
+from grouper.report.cells import cell, file_name, neutral
+from grouper.report.numbers import Lang, number, percent
+from grouper.report.svg import fitted, log_ticks, text_width, tick_text, ticks
+
+EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", ' =HYPERLINK("http://x")', "＝1+1"]
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_texts_that_could_be_formulas_are_neutralised(text: str) -> None:
+    assert neutral(text) == "'" + text
+
+
+@pytest.mark.parametrize("text", ["", "云州市中医院", "A+B", "2025-06", "—", "1=1"])
+def test_other_texts_are_left_alone(text: str) -> None:
+    assert neutral(text) == text
+
+
+def test_numbers_stay_numbers() -> None:
+    assert cell(Decimal("-12.50")) == "-12.50" and cell(-3) == -3 and cell(None) == ""
+    assert cell(Decimal("1E+3")) == "1000"
+    assert cell("-12.50") == "'-12.50"
+
+
+@given(st.text())
+def test_a_neutral_text_never_begins_like_a_formula(text: str) -> None:
+    assert not neutral(text).lstrip().startswith(tuple("=+-@"))
+    assert neutral(text) in (text, "'" + text)
+
+
+@given(st.text(min_size=1))
+def test_file_names_stay_in_their_folder(code: str) -> None:
+    name = file_name(code)
+    assert "/" not in name and "\\" not in name and name not in ("", ".", "..") and "\0" not in name
+
+
+def biggest(sample: Sample) -> str:
+    table = sample.tables()["hospitals"].group_by("hospital_code").aggregate([("paid", "sum")])
+    return str(max(table.to_pylist(), key=lambda row: row["paid_sum"])["hospital_code"])
+
+
+def sheets(path: Path) -> dict[str, list[list[Any]]]:
+    book = fastexcel.read_excel(path)
+    return {
+        name: [list(row.values()) for row in book.load_sheet(name, header_row=None).to_polars().to_dicts()]
+        for name in book.sheet_names
+    }
+
+
+def test_the_workbook_says_what_the_tables_say(month: Sample, tmp_path: Path) -> None:
+    code = biggest(month)
+    tables = {
+        name: table.filter(pc.equal(table["hospital_code"], code))
+        for name, table in month.tables().items()
+        if "hospital_code" in table.column_names
+    }
+    page, book = write_statements(month.data(), tmp_path, hospitals=[code])
+    assert (page.name, book.name) == (f"{code}.html", f"{code}.xlsx")
+    found = sheets(book)
+    assert list(found) == ["汇总", "病组", "病例", "调整"]
+    summary = {row[0]: row for row in found["汇总"] if row[0]}
+    due = pc.sum(tables["hospitals"]["fund_due"]).as_py()
+    assert Decimal(str(summary["统筹应付（元）"][3])).quantize(Decimal("0.01")) == due
+    assert int(float(summary["病例数"][3])) == tables["cases"].num_rows
+    header, *cases = found["病例"]
+    assert len(cases) == tables["cases"].num_rows > 20
+    fund = header.index("统筹应付（元）")
+    told = sum((Decimal(str(row[fund])) for row in cases if row[fund] is not None), Decimal(0))
+    assert told.quantize(Decimal("0.01")) == due
+    assert "人员（假名）" not in header
+    header, *groups = found["病组"]
+    paid = tables["cases"].filter(pc.equal(tables["cases"]["pay_status"], "paid"))
+    assert sum(int(float(row[3])) for row in groups) == paid.num_rows
+    assert len(found["调整"]) - 1 == tables["adjustments"].num_rows
+
+
+def test_a_workbook_is_set_up_to_be_read_and_printed(month: Sample, tmp_path: Path) -> None:
+    _, book = write_statements(month.data(), tmp_path, "en", hospitals=[biggest(month)])
+    with zipfile.ZipFile(book) as archive:
+        names = [f"xl/worksheets/sheet{n}.xml" for n in range(1, 5)]
+        texts = [archive.read(name).decode() for name in names]
+        styles = archive.read("xl/styles.xml").decode()
+        whole = "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
+    for text in texts:
+        assert 'state="frozen"' in text and 'paperSize="9"' in text and 'fitToHeight="0"' in text
+        assert "<f>" not in text and "<hyperlink" not in text and "<col " in text
+    for pattern in ('"#,##0.0000"', '"0.0000"'):
+        assert pattern in styles
+    assert '"#,##0.00"' in styles or 'numFmtId="4"' in styles  # built in
+    assert "2000-01-01" in whole
+
+
+def spoilt(sample: Sample, folder: Path, text: str) -> Sample:
+    """The sample with a hostile hospital name and group name, and the same in what was rejected."""
+    paths = dict(sample.paths.items())
+    for name, columns in (
+        ("hospitals", ["hospital_name", "county"]), ("cases", ["group_name"]),
+        ("rejected", ["reason_text_en"]), ("adjustments", ["reason", "source_file"]),
+    ):  # fmt: skip
+        table = pq.read_table(paths[name][0])
+        for column in columns:
+            place = table.column_names.index(column)
+            table = table.set_column(place, column, pa.array([text] * table.num_rows))
+        paths[name] = [str(folder / f"{name}.parquet")]
+        pq.write_table(table, paths[name][0])
+    return Sample(Paths(**paths), sample.run_info)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_no_formula_gets_into_workbooks_and_feeds(month: Sample, tmp_path: Path, text: str) -> None:
+    sample = spoilt(month, tmp_path, text)
+    _, book = write_statements(sample.data(), tmp_path / "books", hospitals=[biggest(month)])
+    with zipfile.ZipFile(book) as archive:
+        for name in archive.namelist():
+            assert b"<f>" not in archive.read(name)
+    for rows in sheets(book).values():
+        for row in rows:
+            for value in row:
+                assert not (isinstance(value, str) and value.startswith(tuple("=@\t")))
+    for path in write_feeds(sample.data(), tmp_path / "csv", cases=True):
+        for row in csv.reader(io.StringIO(path.read_text("utf-8-sig"), newline="")):
+            for value in row:
+                assert not value.startswith(("=", "@", "\t", "\r", "+", "＝"))
+                if value.startswith("-"):
+                    Decimal(value)  # a number, not a text
+
+
+def test_feeds_hold_the_tables_exactly(month: Sample, tmp_path: Path) -> None:
+    tables = month.tables()
+    written = {path.stem: path for path in write_feeds(month.data(), tmp_path, cases=True)}
+    assert set(written) == {"hospitals", "pools", "rejected", "adjustments", "cases"}
+    for name, path in written.items():
+        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+        assert len(rows) == tables[name].num_rows
+        assert "person_id" not in rows[0]
+    rows = list(csv.DictReader(io.StringIO(written["hospitals"].read_text("utf-8-sig"), newline="")))
+    assert sum(Decimal(row["fund_due"]) for row in rows) == pc.sum(tables["hospitals"]["fund_due"]).as_py()
+
+
+def test_person_ids_appear_only_when_they_are_pseudonyms(month: Sample, tmp_path: Path) -> None:
+    persons = set(month.tables()["cases"]["person_id"].to_pylist())
+    for pseudonymised in (False, True):
+        folder = tmp_path / str(pseudonymised)
+        data = month.data(pseudonymised=pseudonymised)
+        _, book = write_statements(data, folder, hospitals=[biggest(month)])
+        *_, feed = write_feeds(data, folder, cases=True)
+        with zipfile.ZipFile(book) as archive:
+            texts = [archive.read(name).decode("utf-8", "replace") for name in archive.namelist()]
+        for text in ("".join(texts), feed.read_text("utf-8-sig")):
+            assert any(person in text for person in persons) == pseudonymised
+
+
+def test_cases_of_closed_months_are_no_cases_of_this_one(month: Sample, tmp_path: Path) -> None:
+    """Late and corrected cases stand in the month's table; the month's figures do not count them."""
+    from grouper.report.measures import measure
+
+    table = month.tables()["cases"]
+    late = table.slice(0, 5)
+    late = late.set_column(table.column_names.index("row_kind"), "row_kind", pa.array(["late"] * 5))
+    both = tmp_path / "cases.parquet"
+    pq.write_table(pa.concat_tables([table, late]), both)
+    sample = Sample(Paths(**{**dict(month.paths.items()), "cases": [str(both)]}), month.run_info)
+    figures = measure(sample.data())
+    assert figures.total["rows"] == table.num_rows and all(check.holds for check in figures.checks)
+    *_, feed = write_feeds(sample.data(), tmp_path, cases=True)
+    assert feed.read_text("utf-8-sig").count("\n") == table.num_rows + 5 + 1
+
+
+def test_statements_are_the_same_bytes_again(year: Sample, tmp_path: Path) -> None:
+    def digests(folder: Path) -> dict[str, str]:
+        write_statements(year.data(), folder)
+        write_feeds(year.data(), folder / "csv")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    first = digests(tmp_path / "a")
+    hospitals = set(year.tables()["hospitals"]["hospital_code"].to_pylist())
+    assert len(first) == 2 * len(hospitals) + 4
+    assert first == digests(tmp_path / "b")
+
+
+def test_a_large_run_says_where_its_cases_are(month: Sample, tmp_path: Path) -> None:
+    *_, book = write_statements(month.data(), tmp_path, cases_up_to=10)
+    assert "--hospital" in str(sheets(book)["病例"])
+
+
+def test_a_hospital_that_is_not_there_is_named(month: Sample, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no hospital nowhere"):
+        write_statements(month.data(), tmp_path, hospitals=["nowhere"])
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert number(Decimal("-1234.565"), 2) == "\u22121,234.57"
+    assert number(Decimal("0.001"), 2, signed=True) == "0.00" == number(Decimal("-0.001"), 2)
+    assert number(Decimal(5), 1, signed=True) == "+5.0" and number(None) == "—"
+    assert percent(1, 0) == "—" and percent(Decimal(1), Decimal(3), 2) == "33.33%"
+    assert Lang("zh").big(Decimal(123_456_789)) == "12,345.7"
+    assert Lang("en").big(Decimal(123_456_789)) == "123,456.8"
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9))
+def test_ticks_cover_and_are_round(low: float, span: float) -> None:
+    span = max(span, abs(low) * 1e-6)  # below that floats cannot tell ticks apart
+    marks = ticks(low, low + span)
+    step = marks[1] - marks[0]
+    assert marks[0] <= low + step * 1e-6 and marks[-1] >= low + span - step * 1e-6
+    assert 2 <= len(marks) <= 12
+    assert len({tick_text(mark, step) for mark in marks}) == len(marks)
+
+
+@given(st.floats(1, 1e8), st.floats(1, 1e3))
+def test_logarithmic_ticks_cover(low: float, times: float) -> None:
+    marks = log_ticks(low, low * times)
+    assert marks[0] <= low * 1.000001 and marks[-1] >= low * times * 0.999999 and len(marks) >= 2
+
+
+@given(st.text(), st.floats(20, 300))
+def test_texts_are_cut_to_their_room(text: str, room: float) -> None:
+    assert text_width(fitted(text, room)) <= room
