@@ -15,13 +15,13 @@ from grouper.synth_random import key_of
 from grouper.synth_tables import Tables, fill
 
 SLOT_BITS = 12
-FIELDS = ("hospital_code", "name", "level", "kind", "county", "alliance")
+FIELDS = ("hospital_code", "hospital_name", "hospital_level", "hospital_kind", "county", "alliance")
 OUTSIDE = 6  # hospitals elsewhere that the city's people go to
 
 # What a principal diagnosis asks for; for each, how likely a hospital of a level is.
 LIGHT, HEAVY, MIND, REHAB = range(4)
 _PULL = {LIGHT: {"3": 20, "2": 16, "1": 4}, HEAVY: {"3": 60, "2": 10, "1": 0}}
-_SPECIAL = {"psychiatric": MIND, "rehab": REHAB}
+_SPECIAL = {"psychiatric": MIND, "rehabilitation": REHAB}
 HEAVY_FROM = 1_300  # thousandths of relative weight
 
 _COUNTY_NAMES = ("云州", "青禾", "白榆", "松岭", "石桥", "兰汀", "江口", "鹿鸣")
@@ -77,8 +77,9 @@ def _county(city: City, county: str, name: str, *, town: bool) -> list[Hospital]
         plan = [("市第一人民医院", "3", "general"), ("市中心医院", "3", "general"), ("市中医院", "3", "tcm"),
                 ("市妇幼保健院", "3", "general"), ("市第二人民医院", "2", "general"),
                 ("市精神卫生中心", "3", "psychiatric"), ("市第二精神病医院", "2", "psychiatric"),
-                ("市安宁精神康复医院", "2", "psychiatric"), ("市康复医院", "2", "rehab"),
-                ("市第二康复医院", "2", "rehab"), ("市老年康复医院", "1", "rehab")]  # fmt: skip
+                ("市安宁精神康复医院", "2", "psychiatric"), ("市康复医院", "2", "rehabilitation"),
+                ("市第二康复医院", "2", "rehabilitation"),
+                ("市老年康复医院", "1", "rehabilitation")]  # fmt: skip
     else:
         plan = [("县人民医院", "3" if county.endswith("02") else "2", "general"), ("县中医院", "2", "tcm")]
     share = city.hospitals - 11 - 2 * (COUNTIES - 1)
@@ -107,6 +108,17 @@ def hospital_csv(city: City) -> str:
     writer.writerow(FIELDS)
     for h in hospitals(city):
         writer.writerow((h.code, h.name, h.level, h.kind, h.county, h.alliance))
+    return text.getvalue()
+
+
+def assessment_csv(city: City) -> str:
+    """Invented scores of the yearly assessment, as a corrections file of the clearing takes them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("kind", "hospital_code", "pool", "score", "reason"))
+    for number, h in enumerate(hospitals(city)):
+        score = 80 + key_of(city.seed, number) % 20
+        writer.writerow(("quality", h.code, "*", score, "模拟考核 / invented assessment"))
     return text.getvalue()
 
 

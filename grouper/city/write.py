@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from grouper.city.costs import CaseWeights
-from grouper.city.hospitals import hospital_csv
+from grouper.city.hospitals import assessment_csv, hospital_csv
 from grouper.city.model import VERSION, City
 from grouper.city.rows import SCHEMA, TRUTH, city_batches, maker_of
 from grouper.errors import UsageError
@@ -28,6 +28,9 @@ _DICTIONARIES = {
     "department", "icu_hours", "admission_type", "region_code", "region_of_treatment", "birth_weight_g",
     "age_days", "admission_date", "discharge_date", "settlement_date", "birth_date",
 }  # fmt: skip
+
+
+POOLS = {"310": "employee", "390": "resident"}
 
 
 @dataclass
@@ -50,7 +53,8 @@ def write_city(
     months: Collection[int] = range(1, 13),
     weights: CaseWeights | None = None,
 ) -> Written:
-    """Write ``YYYY-MM.parquet`` for each of ``months``, ``hospitals.csv``, ``budget.toml`` and ``city.toml``.
+    """Write ``YYYY-MM.parquet`` for each of ``months``, ``hospitals.csv``, ``assessment.csv``,
+    ``budget.toml`` and ``city.toml``.
 
     Each file appears when it is whole. ``progress(done, total)`` is called with rows. Raises
     UsageError when the folder holds another city: months of two cities would mix.
@@ -69,6 +73,7 @@ def write_city(
     done.budget = expected_budget(city, weights=weights)
     for name, text in (
         ("hospitals.csv", hospital_csv(city)),
+        ("assessment.csv", assessment_csv(city)),
         ("budget.toml", _budget_toml(city, done.budget)),
     ):
         done.files.append(_write_text(target / name, text))
@@ -181,11 +186,12 @@ def _round_figure(yuan: float) -> int:
 
 
 def _budget_toml(city: City, budget: dict[str, int]) -> str:
+    """A budget file as settlement reads it; the pools are named as in the shipped policies."""
     lines = [
         "# 模拟数据 / invented",
         f"# 约为预期统筹支付的 {FUNDED}% / about {FUNDED} % of what the pool may expect to pay",
-        f"year = {city.year}\n",
-        "[fund_budget]  # 元 / yuan",
-        *(f'"{kind}" = {amount}' for kind, amount in budget.items()),
+        f'period = "{city.year}"',
     ]
+    for kind, pool in POOLS.items():
+        lines += [f"\n[pools.{pool}]  # {kind}", f'budget = "{budget[kind]}"  # 元 / yuan']
     return "\n".join(lines) + "\n"

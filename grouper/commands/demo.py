@@ -1,28 +1,39 @@
-"""``grouper demo``: a small realistic month, generated, grouped and summed up."""
+"""``grouper demo``: an invented city, its months settled, its year cleared, with reports."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from grouper.commands.shared import BilingualCommand, both, lang_option, language, option, say
 
+if TYPE_CHECKING:
+    from grouper.city import City
+    from grouper.lake import Lake
+    from grouper.settlement.month import Done
+
+_MARK = "city.toml"
+
 
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "生成一个月的模拟出院记录（非真实病人），分组并给出汇总。\n\n示例：grouper demo --rows 50000 -o demo",
-        "Generate a month of invented discharges (no patients), group them and sum up.\n\n"
-        "Example: grouper demo --rows 50000 -o demo",
+        "生成一个模拟城市一年的出院结算（非真实病人），逐月分组、计价、结算，清算全年，写出报告并告知位置。\n\n"
+        "示例：grouper demo --rows 50000 --area yulin -o demo",
+        "Generate a year of discharges of an invented city (no patients), group, price and settle its "
+        "months, clear the year, write the reports and say where they are.\n\n"
+        "Example: grouper demo --rows 50000 --area yulin -o demo",
     ),
 )
 @option(
     "--rows",
-    type=click.IntRange(1, 100_000_000),
-    default=20_000,
+    type=click.IntRange(240, 100_000_000),
+    default=24_000,
     show_default=True,
-    help=both("记录数", "Number of records"),
+    help=both("全年行数", "Rows of the year"),
 )
 @option(
     "--seed",
@@ -31,8 +42,21 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
     show_default=True,
     help=both("随机种子，同一种子结果相同", "Seed; the same seed gives the same data"),
 )
-@option("--month", default="2025-06", show_default=True, help=both("月份", "Month"))
-@option("--scheme", default="chs-drg-2.0", show_default=True, help=both("分组方案", "Scheme"))
+@option(
+    "--hospitals",
+    type=click.IntRange(12, 2_000),
+    default=30,
+    show_default=True,
+    help=both("医院数", "Number of hospitals"),
+)
+@option(
+    "--month",
+    type=click.IntRange(1, 12),
+    default=6,
+    show_default=True,
+    help=both("写出月报的月份", "Month whose reports are written"),
+)
+@option("--area", default="lishui", show_default=True, help=both("地区政策", "Area whose policy is used"))
 @option(
     "-o",
     "--output",
@@ -40,48 +64,87 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("grouper-demo"),
     show_default=True,
-    help=both("输出目录", "Folder for the files"),
+    help=both("输出目录，其中的 lake 会重建", "Folder; its lake is made anew"),
 )
 @lang_option
-def demo(rows: int, seed: int, month: str, scheme: str, folder: Path) -> None:
-    from grouper.api import load_scheme
-    from grouper.commands.summary import summary_lines
-    from grouper.run import group_files
-    from grouper.synth import write_parquet
+def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Path) -> None:
+    from grouper.city import City, write_city
+    from grouper.lake import Lake
 
-    lang = language()
-    grouper = load_scheme(scheme, lang=lang)
-    folder.mkdir(parents=True, exist_ok=True)
-    source, target = folder / f"discharges-{month}.parquet", folder / f"grouped-{month}.parquet"
-    write_parquet(source, rows, seed=seed, month=month, dirty=0.01)
-    summary = group_files(grouper, [source], target)
-    for line in summary_lines(summary, lang):
-        click.echo(line)
+    city = City(rows=rows, seed=seed, hospitals=hospitals)
+    source, lake = folder / "city", Lake(folder / "lake")
+    _clear(source, lake.root)
     say(
-        f"用时 {summary.seconds:.2f} 秒；前十位病组：",
-        f"{summary.seconds:.2f} s; the ten largest groups:",
+        f"模拟城市：{rows:,} 行，{hospitals} 家医院", f"City: {rows:,} rows, {hospitals} hospitals", err=False
+    )
+    write_city(source, city)
+    shown = None
+    for number in range(1, 13):
+        done = _settle(lake, source, city, number, area, reports=number == month)
+        _line(done)
+        shown = done if number == month else shown
+    year = _clear_year(lake, source, city, area)
+    _line(year)
+    _where(source, lake, shown, year, f"{city.year}-{month:02}")
+
+
+def _clear(*folders: Path) -> None:
+    """Remove what an earlier demo made; anything else is left and refused by what writes there."""
+    for folder in folders:
+        if (folder / _MARK).is_file() or (folder / "ledger.duckdb").is_file():
+            shutil.rmtree(folder)
+
+
+def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, reports: bool) -> Done:
+    from grouper.settlement.month import settle_month
+    from grouper.settlement.plan import Job
+
+    period = f"{city.year}-{month:02}"
+    job = Job(
+        period,
+        (str(source / f"{period}.parquet"),),
+        str(source / "budget.toml"),
+        str(source / "hospitals.csv"),
+        area=area,
+        who="demo",
+    )
+    return settle_month(lake, job, reports=reports)
+
+
+def _clear_year(lake: Lake, source: Path, city: City, area: str) -> Done:
+    from grouper.settlement.year import YearJob, clear_year
+
+    scores = (str(source / "assessment.csv"),)
+    job = YearJob(str(city.year), str(source / "budget.toml"), area, corrections=scores, who="demo")
+    return clear_year(lake, job)
+
+
+def _line(done: Done) -> None:
+    """One line for a run: period, rows, fund due."""
+    from grouper.commands.ledger_text import yuan
+
+    run = done.record.run
+    rejected, adjusted = sum(done.rejected.values()), sum(done.adjustments.values())
+    say(
+        f"{run['period']:>7}  病例 {run['cases']:>7,}  退回 {rejected:>5,}  调整 {adjusted:>5,}  "
+        f"应付基金 {yuan(run['fund_due_fen']):>18} 元",
+        f"{run['period']:>7}  cases {run['cases']:>7,}  rejected {rejected:>5,}  adjusted {adjusted:>5,}  "
+        f"fund due {yuan(run['fund_due_fen']):>18} yuan",
         err=False,
     )
-    for drg, name, cases, cost in _largest(target):
-        click.echo(f"  {drg}  {cases:>6,}  {cost:>12,.2f}  {name}")
-    say(f"模拟数据：{source}\n分组结果：{target}", f"Generated data: {source}\nGrouped: {target}", err=False)
-    example = f"grouper explain {source} --record-id {_first_id(source)} --scheme {scheme}"
-    say(f"逐步解释一条记录：{example}", f"Explain a record step by step: {example}", err=False)
 
 
-def _largest(path: Path) -> list[tuple[str, str, int, float]]:
-    """The ten largest groups: code, name, cases, mean cost in yuan."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        return connection.execute(
-            "SELECT drg, any_value(drg_name), count(*) AS cases, avg(total_cost) FROM read_parquet(?) "
-            "WHERE status = 'grouped' GROUP BY drg ORDER BY cases DESC, drg LIMIT 10",
-            [str(path)],
-        ).fetchall()
-
-
-def _first_id(path: Path) -> str:
-    import pyarrow.parquet as pq
-
-    return next(pq.ParquetFile(path).iter_batches(1, columns=["record_id"]))["record_id"][0].as_py()
+def _where(source: Path, lake: Lake, month: Done | None, year: Done, period: str) -> None:
+    area = year.record.run["area"]
+    root = lake.root
+    name = "report.html" if language() == "zh" else "report.en.html"
+    say(f"模拟数据：{source}", f"Generated data: {source}", err=False)
+    say(f"结算湖：{root}", f"Lake: {root}", err=False)
+    for done, label in ((month, period), (year, year.record.run["period"])):
+        if done is not None and done.report is not None:
+            say(f"报告 {label}：{done.report / name}", f"Report of {label}: {done.report / name}", err=False)
+    say(
+        f"继续：grouper status {root}；grouper audit {root}；grouper watch {root} --area {area}",
+        f"Go on: grouper status {root}; grouper audit {root}; grouper watch {root} --area {area}",
+        err=False,
+    )

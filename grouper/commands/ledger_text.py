@@ -144,8 +144,9 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
     )
     kinds = {"settle": ("月度", "month"), "clear": ("清算", "clearing")}
     table = [header] + [
-        (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], r["area"], r["period"], f"{r['cases']:,}",
-         f"{r['rejected']:,}", f"{r['adjusted']:,}", yuan(r["fund_due_fen"]), r["policy_id"], r["started_by"] or "",
+        (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], r["area"], r["period"],
+         f"{r['cases']:,}", f"{r['rejected']:,}", f"{r['adjusted']:,}", yuan(r["fund_due_fen"]),
+         r["policy_id"], r["started_by"] or "",
          r["as_of"] or "", r["note"] or "") for r in rows
     ]  # fmt: skip
     yield from aligned(table, right={5, 6, 7, 8})
@@ -155,7 +156,8 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
 def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
     """A hospital's statement as text; empty amounts are left out."""
     zh = lang != "en"
-    yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {'运行' if zh else 'run'} {found['run']}"
+    run = "运行" if zh else "run"
+    yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {run} {found['run']}"
     for row in found["pools"]:
         yield f"{'基金池' if zh else 'pool'} {row['pool']}"
         lines = [
@@ -181,8 +183,10 @@ AMOUNTS = {
     "fund_due": ("应付基金", "fund due"), "difference": ("差额", "difference"),
     "adjustments": ("往月调整", "adjustments"), "due_total": ("应付合计", "due in all"),
     "deposit": ("保证金", "deposit"), "prepaid": ("预拨", "prepaid"), "deferred": ("留待清算", "deferred"),
-    "carried_in": ("上期结转扣减", "carried in"), "advance": ("冲抵预付", "advance"), "audit": ("扣款", "deductions"),
-    "payable": ("本期拨付", "payable"), "carried": ("结转下期", "carried"), "balance": ("清算余额", "balance"),
+    "carried_in": ("上期结转扣减", "carried in"), "advance": ("冲抵预付", "advance"),
+    "audit": ("扣款", "deductions"),
+    "payable": ("本期拨付", "payable"), "carried": ("结转下期", "carried"),
+    "balance": ("清算余额", "balance"),
     "score": ("考核得分", "score"), "returned": ("返还保证金", "deposit returned"),
     "forfeited": ("扣除保证金", "deposit forfeited"), "final": ("应补付", "to pay"),
 }  # fmt: skip

@@ -21,8 +21,10 @@ _WHO = [
     option("--note", default="", help=both("备注，写入账本", "Note, for the ledger")),
     option("--dry-run", is_flag=True, help=both("只显示计划", "Show the plan and stop")),
     option("--no-report", is_flag=True, help=both("不写报告", "Write no reports")),
-    option("--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: all)")),
-    option("--memory", default="", metavar="SIZE", help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB")),
+    option("--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: "
+                                                                            "all)")),
+    option("--memory", default="", metavar="SIZE", help=both("内存上限，例如 4GB", "Limit of memory, "
+                                                                            "such as 4GB")),
     option("-o", "--output", "lake", required=True, type=click.Path(file_okay=False), metavar="LAKE",
            help=both("结算湖目录", "Folder of the lake")),
 ]  # fmt: skip
@@ -45,7 +47,8 @@ def _common(command: Any) -> Any:
         "Settle a month: read, check, group, price and settle the pools, write statements of hospitals and "
         "reports, all as one run of the lake. A run is there whole or not at all; after an interruption run "
         "the same command again.\n\n"
-        "Exit codes: 0 done; 1 wrong call; 2 data rejected (or more than --max-rejected); 3 does not add up.\n\n"
+        "Exit codes: 0 done; 1 wrong call; 2 data rejected (or more than --max-rejected); 3 does not "
+        "add up.\n\n"
         "Example: grouper settle --area lishui --month 2025-06 --input june.parquet --budget budget.toml "
         "--hospitals hospitals.csv -o LAKE",
     ),
@@ -175,7 +178,9 @@ def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     from grouper.settlement.month import settle_month
     from grouper.settlement.plan import Job, describe, make_plan
 
-    job = Job(**{name: "" if value is None and name != "threads" else value for name, value in given.items()})
+    texts = ("layout", "input_format", "encoding", "sheet")
+    made: dict[str, Any] = {**given, **{name: given[name] or "" for name in texts}}
+    job = Job(**made)
     _share(job.max_rejected)
     place = Lake(Path(lake))
     plan = make_plan(place, job)
@@ -224,7 +229,8 @@ def stages(name: str) -> Iterator[Any]:
     help=both(
         "清算一年：全年各月的病例（含调整）按结算点值重新分配，减去已预拨和保证金，得出应补付或应收回。\n\n"
         "示例：grouper clear --area lishui --year 2025 --budget 2025.toml -o 结算湖",
-        "Clear a year: the cases of all its months with their adjustments, at the settlement value; less what "
+        "Clear a year: the cases of all its months with their adjustments, at the settlement value; "
+        "less what "
         "was prepaid and withheld it gives what is still to be paid or recovered.\n\n"
         "Example: grouper clear --area lishui --year 2025 --budget 2025.toml -o LAKE",
     ),

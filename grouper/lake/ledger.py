@@ -201,7 +201,8 @@ def check_files(lake: Lake, runs: list[str]) -> None:
         place = lake.root / path
         if not place.is_file() or place.stat().st_size != size:
             raise DataError(
-                zh=f"{place} 缺失或被改动；请从备份恢复，或用 --reopen 重新结算该期（grouper audit 查看全部）",
+                zh=f"{place} 缺失或被改动；请从备份恢复，或用 --reopen 重新结算该期（grouper audit "
+                f"查看全部）",
                 en=f"{place} is missing or was changed; restore it from a backup, or settle its period again "
                 "with --reopen (grouper audit tells all)",
             )

@@ -40,8 +40,9 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with the views; the ledger itself is not held open.
 
-    ``before``: only runs older than this id. ``without``: runs that a coming one makes invalid. ``pending``: a run whose files are in place but which is not
-    committed yet. ``connection``: where to make the views. Raises UsageError where there is no lake.
+    ``before``: only runs older than this id. ``without``: runs that a coming one makes invalid.
+    ``pending``: a run whose files are in place but which is not committed yet.
+    ``connection``: where to make the views. Raises UsageError where there is no lake.
     """
     import duckdb
 

@@ -20,13 +20,7 @@ if TYPE_CHECKING:
     from grouper.payment.policy import Policy
 
 _TRUE = {"true": True, "false": False, "": None}
-_SQL = {
-    "weight": "BIGINT",
-    "mean_cost": "BIGINT",
-    "last_year_mean_cost": "BIGINT",
-    "coefficient": "BIGINT",
-    "difference": "BIGINT",
-}
+_NUMBERS = frozenset({"weight", "mean_cost", "last_year_mean_cost", "coefficient", "difference"})
 _DIGITS = {
     "mean_cost": 2,
     "last_year_mean_cost": 2,
@@ -51,18 +45,18 @@ class Lookups:
 
     def create(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The tables in DuckDB, as lists ``lookup_NAME``; numbers are whole numbers of their last digits."""
+        import pyarrow as pa
+
         for table, rows in self.rows.items():
             columns = list(next(iter(rows.values()), {}))
-            types = ["key VARCHAR"] + [f'"{c}" {_SQL.get(c, "BOOLEAN")}' for c in columns]
-            connection.execute(f"CREATE TEMP TABLE lookup_{table} ({', '.join(types)})")
-            values = [
-                [keyed.BETWEEN.join(key), *(self._scaled(c, row[c]) for c in columns)]
-                for key, row in rows.items()
-            ]
-            if values:
-                marks = ", ".join("?" * len(types))
-                connection.executemany(f"INSERT INTO lookup_{table} VALUES ({marks})", values)
-            keyed.create(connection, f"lookup_{table}", f"lookup_{table}", "key", columns)
+            values = {"key": pa.array([keyed.BETWEEN.join(key) for key in rows], pa.string())}
+            for column in columns:
+                kind = pa.int64() if column in _NUMBERS else pa.bool_()
+                values[column] = pa.array([self._scaled(column, row[column]) for row in rows.values()], kind)
+            name = f"lookup_{table}"
+            connection.register(name, pa.table(values))
+            keyed.create(connection, name, name, "key", columns)
+            connection.unregister(name)
 
     def _scaled(self, column: str, value: Any) -> Any:
         digits = self.weight_digits if column == "weight" else _DIGITS.get(column)

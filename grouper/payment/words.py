@@ -34,12 +34,15 @@ OUTLIERS: dict[str, Pair] = {
     "high": ("高倍率", "high outlier"),
     "low": ("低倍率", "low outlier"),
     "extreme": ("极高倍率", "extreme outlier"),
+    "blank": ("空白病种", "blank packet"),
 }
 _REASONS: dict[str, Pair] = {
     "group": ("按病组标准", "by the standard of the group"),
     "high": ("高倍率病例", "high outlier"),
     "low": ("低倍率病例", "low outlier"),
     "extreme": ("极高倍率病例", "extreme outlier"),
+    "blank": ("空白病种病例", "blank packet"),
+    "no-settlement": ("缺按项目结算的金额", "the amounts settled by item are missing"),
     "no-pool": ("险种不属于任何基金池", "the insurance type is in no pool"),
     "no-weight": ("病组没有权重或分值", "the group has no weight or score"),
     "no-base-rate": ("没有适用的费率", "no base rate fits the case"),

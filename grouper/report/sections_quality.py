@@ -241,7 +241,7 @@ def _kept_out(m: Measures, t: Lang) -> Html:
         ],
         t("未入库的行，按原因", "rows kept out, by reason"),
         t("行", "rows"),
-        260.0,
+        350.0,
     )
     header = [
         t("原因", "reason"),

@@ -82,7 +82,8 @@ def _touched(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     )
     connection.execute(
         f"""CREATE OR REPLACE TABLE touched AS
-        SELECT record_id, {_PERIOD} AS period, CASE row_kind WHEN 'late' THEN 'late' ELSE 'correction' END AS kind,
+        SELECT record_id, {_PERIOD} AS period,
+          CASE row_kind WHEN 'late' THEN 'late' ELSE 'correction' END AS kind,
           input_file AS file, input_row AS row, NULL::VARCHAR AS reason, NULL::VARCHAR AS clause
         FROM late_records
         UNION ALL SELECT r.record_id, k.period, r.kind, r.file, r.row, r.reason, r.clause
@@ -123,7 +124,7 @@ def _periods(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def _closed(
     connection: duckdb.DuckDBPyConnection, plan: Plan, periods: Sequence[str], staged: Path, done: Adjusted
 ) -> None:
-    """The adjustments of closed months: together, or each alone where reviews are ranked within a hospital."""
+    """The adjustments of closed months: together, or each alone where a hospital's reviews are ranked."""
     area = f"area = {literal(plan.month.area)} AND year = {plan.month.first.year}"
     gone = "record_id NOT IN (SELECT record_id FROM removed)"
     changed = _decided_sql(connection, f"(SELECT * FROM records_effective WHERE {area} AND {gone})")
@@ -142,7 +143,9 @@ def _closed(
             _removals(connection, plan, period)
 
 
-def _scope(connection: duckdb.DuckDBPyConnection, periods: Sequence[str], reviewed: bool, output: Path) -> int:
+def _scope(
+    connection: duckdb.DuckDBPyConnection, periods: Sequence[str], reviewed: bool, output: Path
+) -> int:
     """Write the records to price again, with the other stays of their persons as context."""
     names = columns_of(connection, "world")
     own = [n for n in names if n not in ("area", "year", "month", "run")]
@@ -299,7 +302,8 @@ def _removals(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str) ->
     """Refunds and withdrawals: nothing is paid any more."""
     connection.execute(
         f"""INSERT INTO adjustments_new BY NAME
-        SELECT r.kind, c.record_id, c.settlement_id, c.run AS original_run, {literal(period)} AS original_period,
+        SELECT r.kind, c.record_id, c.settlement_id, c.run AS original_run,
+          {literal(period)} AS original_period,
           c.hospital_code, c.pool, c.settled_points AS points_before, 0 AS points_after,
           c.settled_fund AS amount_before, 0 AS amount_after, -coalesce(c.settled_fund, 0) AS difference,
           -c.total_cost AS total_cost, coalesce(r.reason, r.kind) AS reason, r.clause, r.file AS source_file,

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grouper.errors import DataError, UsageError
 from grouper.lake import ledger
@@ -86,7 +86,8 @@ def _files(lake: Lake, record: ledger.Record) -> Iterator[Finding]:
             yield Finding(run, f"缺文件 {row['path']}", f"the file {row['path']} is missing")
         elif path.stat().st_size != row["bytes"] or sha256(path) != row["sha256"]:
             yield Finding(run, f"文件被改动：{row['path']}；请从备份恢复，或重新结算该期",
-                          f"the file was changed: {row['path']}; restore it, or settle the period again")  # fmt: skip
+                          f"the file was changed: {row['path']}; restore it, or settle the period "
+                          f"again")  # fmt: skip
 
 
 _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
@@ -227,7 +228,8 @@ def _same_rules(record: ledger.Record, policy: str, scheme: str) -> None:
     if (policy, scheme) != (record.run["policy_sha256"], record.run["scheme_sha256"]):
         raise DataError(
             zh=f"政策 {record.run['policy_id']} 或分组方案 {record.run['scheme_id']} 已改动，无法重算",
-            en=f"policy {record.run['policy_id']} or scheme {record.run['scheme_id']} has changed since; the run "
+            en=f"policy {record.run['policy_id']} or scheme {record.run['scheme_id']} has changed "
+            f"since; the run "
             "cannot be computed again",
         )
 

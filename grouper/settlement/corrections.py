@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grouper.errors import DataError
-from grouper.payment.inputs import DECIDED
+from grouper.payment.inputs import DECIDED, INPUTS
 from grouper.records.encoding import detect_encoding
 
 KINDS = ("withdrawal", "special_review", "decision", "quality", "audit_deduction")
@@ -77,7 +77,19 @@ def read_decisions(path: str) -> list[Item]:
             zh=f"{path}（--decisions）缺少列 record_id", en=f"{path} (--decisions) lacks record_id"
         )
     items = [
-        Item("decision", row["record_id"], "", "", 0, "", "", "", _decided(row), Path(path).name, number)
+        Item(
+            "decision",
+            row["record_id"],
+            "",
+            "",
+            0,
+            "",
+            "",
+            "",
+            _decided(row, path, number),
+            Path(path).name,
+            number,
+        )
         for number, row in enumerate(rows, 2)
     ]
     _once(items)
@@ -114,8 +126,25 @@ def _table(path: str, flag: str, only_with: str = "") -> tuple[list[str], list[d
         ) from error
 
 
-def _decided(row: Mapping[str, str]) -> dict[str, str]:
-    return {name: row[name] for name in DECIDED if row.get(name)}
+def _decided(row: Mapping[str, str], path: str, number: int) -> dict[str, str]:
+    """The decisions of a row; amounts and numbers must be such, to their decimals."""
+    found = {name: row[name] for name in DECIDED if row.get(name)}
+    for name, value in found.items():
+        spec = INPUTS[name]
+        digits = {"money": 2, "decimal": spec.digits}.get(spec.kind)
+        if digits is not None and not _fits(value, digits):
+            raise _error(
+                path,
+                number,
+                name,
+                f"{value!r} 应为最多 {digits} 位小数的数",
+                f"{value!r} should be a number of at most {digits} decimals",
+            )
+    return found
+
+
+def _fits(text: str, digits: int) -> bool:
+    return _is_number(text) and Decimal(text) == round(Decimal(text), digits)
 
 
 def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) -> Item:
@@ -134,7 +163,7 @@ def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) 
         raise _error(path, number, "settlement_id", "缺失", "is missing")
     if kind not in _OF_CASES and not row.get("hospital_code"):
         raise _error(path, number, "hospital_code", "缺失", "is missing")
-    if kind in ("special_review", "decision") and not _decided(row):
+    if kind in ("special_review", "decision") and not _decided(row, path, number):
         raise _error(
             path,
             number,
@@ -149,7 +178,7 @@ def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) 
         raise _error(path, number, "score", "应为数", "should be a number")
     return Item(
         kind, ident, row.get("hospital_code", ""), pool or "*", amount, row.get("score", ""),
-        row.get("reason", ""), row.get("clause", ""), _decided(row), Path(path).name, number,
+        row.get("reason", ""), row.get("clause", ""), _decided(row, path, number), Path(path).name, number,
     )  # fmt: skip
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 COLUMNS = (
     "hospital_code", "hospital_name", "hospital_level", "hospital_kind", "county", "hospital_coefficient",
 )  # fmt: skip
-_ALIASES = {"name": "hospital_name", "level": "hospital_level", "kind": "hospital_kind"}
-_KINDS = {"rehab": "rehabilitation"}  # as the policies call it
 
 
 def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
@@ -40,7 +38,7 @@ def _rows(path: str) -> tuple[list[dict[str, str | None]], list[str]]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            header = [_ALIASES.get(name.strip(), name.strip()) for name in reader.fieldnames or ()]
+            header = [name.strip() for name in reader.fieldnames or ()]
             raw = [dict(zip(header, row.values(), strict=False)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
@@ -67,6 +65,4 @@ def _row(row: Mapping[str, str | None]) -> dict[str, str | None]:
     made = {name: ((row.get(name) or "").strip() or None) for name in COLUMNS}
     if made["hospital_level"]:
         made["hospital_level"] = level(made["hospital_level"])
-    if made["hospital_kind"]:
-        made["hospital_kind"] = _KINDS.get(made["hospital_kind"], made["hospital_kind"])
     return made

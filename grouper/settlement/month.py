@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper import __version__
-from grouper.errors import DataError, ReconciliationError
+from grouper.errors import DataError, ReconciliationError, UsageError
 from grouper.lake import commit, views
 from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
@@ -83,13 +83,15 @@ def compute(
             judge(connection, plan.month)
             _finish_decisions(connection)
             _check_rejected(connection, plan)
-            _write_records(connection, taken, given, staged)
+            _write_records(connection, taken, given, plan.job.allow_missing, staged)
         with stage("price"):
             priced = _price(plan, staged)
         with stage("pool"):
             settled = _pool(plan, staged)
         with stage("adjust"):
-            late = records_sql(taken.present, *given, where="f.fate IN ('late', 'corrected')")
+            late = records_sql(
+                taken.present, *given, plan.job.allow_missing, where="f.fate IN ('late', 'corrected')"
+            )
             adjusted = adjust.adjust(connection, plan, late, staged)
         with stage("statements"):
             _write_cases(connection, plan, adjusted, staged)
@@ -101,7 +103,7 @@ def compute(
         run, record,
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "adjustment"},
-        {**priced.assumed, **settled.terms.assumed}, pools,
+        {**priced.assumed, **settled.terms.assumed, **_left_out(plan, taken)}, pools,
     )  # fmt: skip
 
 
@@ -180,7 +182,8 @@ def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
     if row:
         raise DataError(
             zh=f"{row[0]} 第 {row[1]} 行：要撤销的 {row[2]} 不在本次输入中，也没有在本湖结算过",
-            en=f"{row[0]}, row {row[1]}: {row[2]} is to be withdrawn, but is neither in the input nor in this lake",
+            en=f"{row[0]}, row {row[1]}: {row[2]} is to be withdrawn, but is neither in the input nor "
+            f"in this lake",
         )
 
 
@@ -203,9 +206,10 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
 
 def _write_records(
-    connection: duckdb.DuckDBPyConnection, taken: Taken, given: tuple[list[str], list[str]], staged: Path
-) -> None:
-    sql = records_sql(taken.present, *given, where="f.n IS NULL")
+    connection: duckdb.DuckDBPyConnection, taken: Taken, given: tuple[list[str], list[str]],
+    missing: Sequence[str], staged: Path,
+) -> None:  # fmt: skip
+    sql = records_sql(taken.present, *given, missing, where="f.n IS NULL")
     output = staged / "accepted.parquet"
     if not tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output):
         raise DataError(
@@ -216,9 +220,21 @@ def _write_records(
 
 
 def _price(plan: Plan, staged: Path) -> Priced:
+    files = Files([str(staged / "accepted.parquet")])
+    try:
+        return _price_files(plan, files, staged)
+    except UsageError as error:  # name what the user gave, not where it is kept meanwhile
+        own, given = str(staged / "accepted.parquet"), ", ".join(plan.job.inputs)
+        raise UsageError(
+            zh=error.zh.replace(own, given) + "；确无此列时可用 --allow-missing 列名",
+            en=error.en.replace(own, given)
+            + "; where there is none, --allow-missing COLUMN goes on without it",
+        ) from error
+
+
+def _price_files(plan: Plan, files: Files, staged: Path) -> Priced:
     from grouper.payment.pricing import price_files
 
-    files = Files([str(staged / "accepted.parquet")])
     return price_files(
         plan.policy, files, str(staged / "priced.parquet"), threads=plan.job.threads,
         memory=plan.job.memory or None,
@@ -295,7 +311,9 @@ def _record(
     ]  # fmt: skip
     parameters += [
         {"name": name, "value": value, "source": "assumed", "verified": False}
-        for name, value in sorted({**priced.assumed, **settled.terms.assumed}.items())
+        for name, value in sorted(
+            {**priced.assumed, **settled.terms.assumed, **_left_out(plan, taken)}.items()
+        )
     ]
     parameters.append({"name": "person_key", "value": key_mark(plan.reading.key), "verified": True})
     due = sum(row["fen"] for row in amounts if row["name"] == "fund_due")
@@ -311,6 +329,11 @@ def _record(
     return Record(
         own, {"inputs": plan.inputs, "parameters": parameters, "counts": counts, "amounts": amounts}
     )
+
+
+def _left_out(plan: Plan, taken: Taken) -> dict[str, str]:
+    """Columns that the inputs lack by leave of --allow-missing: every value of them is empty."""
+    return {name: "NULL" for name in plan.job.allow_missing if name not in taken.present}
 
 
 def _value(plan: Plan, name: str, start: str) -> str:
@@ -335,7 +358,8 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
           coalesce(sum(total_cost), 0) FROM {rejected} GROUP BY 1, 2
         UNION ALL SELECT 'adjusted-row', fate, count(*), sum(total_cost) FROM fate JOIN rows USING (n)
           WHERE fate <> 'rejected' GROUP BY 2
-        UNION ALL SELECT 'adjustment', kind, count(*), coalesce(sum(total_cost), 0) FROM {adjusted} GROUP BY kind
+        UNION ALL SELECT 'adjustment', kind, count(*), coalesce(sum(total_cost), 0)
+          FROM {adjusted} GROUP BY kind
         ORDER BY ALL"""
     ).fetchall()
     return [

@@ -21,6 +21,7 @@ from grouper.lake.ledger import check_files, opened
 from grouper.payment.apportion import apportion
 from grouper.payment.budget import Budget, PoolBudget, read_budget
 from grouper.payment.policy import Policy, find_policy
+from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
 from grouper.settlement.validate import Month
@@ -75,7 +76,8 @@ class Job:
     def from_json(cls, text: str) -> Job:
         raw = json.loads(text)
         lists = ("inputs", "corrections", "allow_missing")
-        return cls(**{name: tuple(value) if name in lists else value for name, value in raw.items()})
+        given: dict[str, Any] = {n: tuple(value) if n in lists else value for n, value in raw.items()}
+        return cls(**given)
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def load_grouper(job: Job, policy: Policy, when: date) -> Grouper:
     return load_scheme(
         name, when=when if job.scheme else None,  # the policy says which edition it goes with
         codes=job.codes, repair_codes=job.repair_codes, stay=job.stay,
-        allow_missing=job.allow_missing,
+        allow_missing=[n for n in job.allow_missing if n in GROUPING_FIELDS],
     )  # fmt: skip
 
 
@@ -289,7 +291,8 @@ def _past(
         raise UsageError(
             zh=f"{month.period} 已关账（其后已有 {names}）；更正请在开放月份用 --corrections 给出。"
             "确需重做请用 --reopen：其后各月和年度清算将失效，须重新运行",
-            en=f"{month.period} is closed ({', '.join(sorted(later + cleared))} came after it); corrections go "
+            en=f"{month.period} is closed ({', '.join(sorted(later + cleared))} came after it); "
+            f"corrections go "
             "into the open month by --corrections. To do it again use --reopen: what came after becomes "
             "invalid and must be run again",
         )

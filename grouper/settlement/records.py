@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.errors import DataError
-from grouper.payment.inputs import DECIDED
+from grouper.payment.inputs import DECIDED, INPUTS
 from grouper.settlement.corrections import Item
-from grouper.settlement.intake import AMOUNTS, DATES, GROUPED, NUMBERS, TEXTS
+from grouper.settlement.intake import AMOUNTS, DATES, GROUPED, NUMBERS, SCHEMA, TEXTS
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 ORDER = "hospital_code, discharge_date, record_id"
 OF_HOSPITAL = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
 # What stands for a decision where others have one and a case has none.
-UNDECIDED = {"auxiliary_coefficient": "'1'", "unreasonable_cost": "'0'", "new_technology_cost": "'0'"}
+UNDECIDED = {"auxiliary_coefficient": "1", "unreasonable_cost": "0", "new_technology_cost": "0"}
 
 
 def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list[str]:
     """Table ``decided`` (id, kind, file, row, reason, clause, DECIDED columns); returns the columns given."""
     columns = ["id", "kind", "file", "row", "reason", "clause", *DECIDED]
-    kinds = ", ".join(f"{name} {'BIGINT' if name == 'row' else 'VARCHAR'}" for name in columns)
+    kinds = ", ".join(f"{name} {_sql_type(name)}" for name in columns)
     connection.execute(f"CREATE OR REPLACE TABLE decided ({kinds})")
     if items:
         marks = ", ".join("?" * len(columns))
@@ -33,6 +33,15 @@ def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list
              for i in items],
         )  # fmt: skip
     return [name for name in DECIDED if any(name in item.values for item in items)]
+
+
+def _sql_type(name: str) -> str:
+    """The type of a column of ``decided``."""
+    if name == "row":
+        return "BIGINT"
+    spec = INPUTS.get(name) if name in DECIDED else None
+    digits = 2 if spec and spec.kind == "money" else spec.digits if spec and spec.kind == "decimal" else None
+    return "VARCHAR" if digits is None else f"DECIMAL(18,{digits})"
 
 
 def resolve(connection: duckdb.DuckDBPyConnection) -> None:
@@ -57,11 +66,12 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def records_sql(
-    present: Collection[str], hospital_columns: Collection[str], decided: Sequence[str], *, where: str
-) -> str:
+    present: Collection[str], hospital_columns: Collection[str], decided: Sequence[str],
+    missing: Sequence[str], *, where: str,
+) -> str:  # fmt: skip
     """SQL of rows as records; only columns that an input has, so that nothing missing looks like nothing.
 
-    ``where`` may use r (rows) and f (fate).
+    ``missing``: those that the user lets be missing; they are empty. ``where`` may use r (rows) and f (fate).
     """
     columns = [
         "CASE coalesce(f.fate, 'case') WHEN 'case' THEN 'case' ELSE f.fate END AS row_kind",
@@ -79,6 +89,7 @@ def records_sql(
             columns.append(f"coalesce(h.{name}, r.{name}) AS {name}" if own else f"h.{name}")
         elif own:
             columns.append(f"r.{name}")
+    columns += [f'r."{name}"' for name in missing if name in SCHEMA.names and name not in present]
     columns += [f"coalesce(d.{name}, {UNDECIDED.get(name, 'NULL')}) AS {name}" for name in decided]
     joins = "LEFT JOIN fate AS f ON f.n = r.n LEFT JOIN hospitals AS h ON h.hospital_code = r.hospital_code"
     if decided:

@@ -45,7 +45,8 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
     return {
         "run": run["run"], "kind": run["kind"], "area": run["area"], "period": run["period"],
         "software": {"name": "grouper", "version": run["software"] or __version__},
-        "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en, "sha256": run["policy_sha256"]},
+        "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en,
+                   "sha256": run["policy_sha256"]},
         "scheme": {"id": run["scheme_id"], "sha256": run["scheme_sha256"]},
         "who": run["started_by"], "when": run["as_of"], "note": run["note"],
         "inputs": record.rows["inputs"], "parameters": parameters, "assumed": dict(assumed),

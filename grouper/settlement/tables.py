@@ -110,4 +110,5 @@ def write_sql(
 
 def scan(*paths: Path | str) -> str:
     """SQL that reads files of one run."""
-    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true, hive_partitioning = false)"
+    listed = ", ".join(literal(str(path)) for path in paths)
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"

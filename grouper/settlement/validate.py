@@ -59,7 +59,8 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """Narrow table ``judged`` of what the steps read, and the rows that cannot be used at all."""
     connection.execute(
         "CREATE OR REPLACE TABLE judged AS SELECT n, role, coalesce(record_id, settlement_id) AS rid, "
-        "coalesce(settlement_id, record_id) AS sid, visit_id, person_id, hospital_code, refund_of, refund_flag, "
+        "coalesce(settlement_id, record_id) AS sid, visit_id, person_id, hospital_code, refund_of, "
+        "refund_flag, "
         "valid_flag, total_cost, admission_date, discharge_date, fault, "
         "hash(hospital_code, person_id, admission_date, discharge_date, total_cost, pool_paid, fund_paid, "
         "diagnoses, procedures) AS content FROM rows"
@@ -79,7 +80,7 @@ def _refunds(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     An original in a closed month comes before one of the same visit in this input: it is the older.
     """
     connection.execute(f"CREATE OR REPLACE TABLE refunds AS SELECT * FROM left_rows WHERE {_REFUND}")
-    own = f"SELECT n, {{key}} AS key, -total_cost AS cost FROM refunds AS r WHERE {{key}} IS NOT NULL AND {_OPEN}"
+    own = "SELECT n, {key} AS key, -total_cost AS cost FROM refunds AS r WHERE {key} IS NOT NULL AND " + _OPEN
     visit, person = (
         "visit_id || '|' || hospital_code",
         "person_id || '|' || hospital_code || '|' || discharge_date",
@@ -148,14 +149,16 @@ def _duplicates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
         connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE repeated AS SELECT n, role, {key} AS key,
               count(*) FILTER (role = 'correction') OVER (PARTITION BY {key}) AS corrections,
-              min(content) OVER (PARTITION BY {key}, role) = max(content) OVER (PARTITION BY {key}, role) AS equal,
+              min(content) OVER (PARTITION BY {key}, role)
+                = max(content) OVER (PARTITION BY {key}, role) AS equal,
               row_number() OVER (PARTITION BY {key}, role ORDER BY n) AS k
             FROM left_rows WHERE {key} IN (SELECT key FROM twice)"""
         )
         connection.execute(
             """INSERT INTO fate SELECT n, 'rejected', reason, NULL FROM (
               SELECT n, CASE WHEN role = 'input' AND corrections > 0 THEN 'superseded'
-                WHEN NOT equal THEN 'duplicate-conflict' WHEN k > 1 THEN 'duplicate' END AS reason FROM repeated)
+                WHEN NOT equal THEN 'duplicate-conflict' WHEN k > 1 THEN 'duplicate' END AS reason
+              FROM repeated)
             WHERE reason IS NOT NULL"""
         )
 
@@ -184,8 +187,10 @@ def _dates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 def _settled(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """What the lake knows already is a correction where it comes as one; what is left and early is late."""
     in_lake = (
-        "SELECT l.n, l.role, k.record_id, k.period, l.discharge_date FROM left_rows AS l JOIN known AS k ON k.settlement_id = l.sid UNION "
-        "SELECT l.n, l.role, k.record_id, k.period, l.discharge_date FROM left_rows AS l JOIN known AS k ON k.record_id = l.rid"
+        "SELECT l.n, l.role, k.record_id, k.period, l.discharge_date FROM left_rows AS l JOIN known AS "
+        "k ON k.settlement_id = l.sid UNION "
+        "SELECT l.n, l.role, k.record_id, k.period, l.discharge_date FROM left_rows AS l JOIN known AS "
+        "k ON k.record_id = l.rid"
     )
     moved = "bool_or(strftime(discharge_date, '%Y-%m') <> period)"
     correction = f"role = 'correction' AND NOT {moved}"
@@ -196,5 +201,6 @@ def _settled(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
         f"FROM ({in_lake}) GROUP BY n, role"
     )
     connection.execute(
-        f"INSERT INTO fate SELECT n, 'late', 'late', NULL FROM left_rows WHERE discharge_date < DATE '{month.first}'"
+        f"INSERT INTO fate SELECT n, 'late', 'late', NULL FROM left_rows WHERE discharge_date < DATE "
+        f"'{month.first}'"
     )

@@ -112,7 +112,8 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> Ye
         told = "、".join(missing)
         raise UsageError(
             zh=f"{area} {job.year} 年还没有结算：{told}；先结算这些月份，或用 --partial 只清算已有月份",
-            en=f"{area} has not settled {', '.join(missing)}; settle them, or clear what there is by --partial",
+            en=f"{area} has not settled {', '.join(missing)}; settle them, or clear what there is by "
+            f"--partial",
         )
     check_files(lake, list(months.values()))
     named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
@@ -120,7 +121,8 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> Ye
     others = corrections.lists or corrections.of("withdrawal", "special_review", "decision")
     if others:
         raise UsageError(
-            zh="年度清算的 --corrections 只接受 quality 和 audit_deduction；病例的更正请在最后一个月结算时给出",
+            zh="年度清算的 --corrections 只接受 quality 和 audit_deduction；"
+            "病例的更正请在最后一个月结算时给出",
             en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
             "the settlement of the last month",
         )
@@ -227,7 +229,8 @@ def _same(plan: YearPlan, key: Key, name: str, given: int | None, known: int) ->
     """The budget file may repeat what the ledger knows, not contradict it."""
     if given is not None and given != known:
         raise UsageError(
-            zh=f"{plan.job.budget}：hospitals 中 {key[0]}、{key[1]} 的 {name} 是 {given} 分，账本为 {known} 分；"
+            zh=f"{plan.job.budget}：hospitals 中 {key[0]}、{key[1]} 的 {name} 是 {given} 分，账本为 "
+            f"{known} 分；"
             "请删去该列",
             en=f"{plan.job.budget}: hospitals: {name} of {key[0]}, {key[1]} is {given} fen, in the ledger "
             f"{known}; leave it out",
@@ -273,7 +276,8 @@ def _lines(plan: YearPlan) -> pa.Table:
     for number, item in enumerate(plan.corrections.of("quality", "audit_deduction"), 1):
         audit = item.kind == "audit_deduction"
         rows.append(
-            {"adjustment_id": f"{plan.job.year}-{number:07d}", "kind": item.kind, "hospital_code": item.hospital,
+            {"adjustment_id": f"{plan.job.year}-{number:07d}", "kind": item.kind,
+             "hospital_code": item.hospital,
              "pool": item.pool, "difference": -Decimal(item.amount).scaleb(-2) if audit else None,
              "score": item.score or None, "reason": item.reason or item.kind, "clause": item.clause or None,
              "source_file": item.file, "source_row": item.row}
@@ -300,8 +304,10 @@ def _record(
         or rows != settled.rows
     ):
         raise ReconciliationError(
-            zh=f"年度清算对不上：应付 {sums['fund_due']} 分，预拨、保证金与余额合计 {parts} 分，各月已拨 {months and months[0]} 分",
-            en=f"the clearing does not add up: {sums['fund_due']} fen due, {parts} in parts, {months and months[0]} "
+            zh=f"年度清算对不上：应付 {sums['fund_due']} 分，预拨、保证金与余额合计 {parts} 分，"
+            f"各月已拨 {months and months[0]} 分",
+            en=f"the clearing does not add up: {sums['fund_due']} fen due, {parts} in parts, "
+            f"{months and months[0]} "
             "prepaid and withheld by the months",
         )
     counts = [

@@ -12,9 +12,11 @@ from click.testing import CliRunner
 
 from grouper.city import SCHEMA, City, city_batches, expected_budget, write_city
 from grouper.city.hospitals import hospitals
+from grouper.city.write import POOLS
 from grouper.commands import cli
 from grouper.commands.synth import parse_months
 from grouper.errors import TableError, UsageError
+from grouper.payment.budget import read_budget
 
 SMALL = City(rows=3_000, hospitals=40, dirty=0.2)
 
@@ -55,7 +57,7 @@ def test_the_town_and_its_counties(number):
     made = hospitals(City(hospitals=number))
     here = [h for h in made if h.county != City().elsewhere]
     assert len(here) == number and len({h.code for h in made}) == len({h.name for h in made}) == len(made)
-    assert {h.kind for h in here} == {"general", "psychiatric", "tcm", "rehab"}
+    assert {h.kind for h in here} == {"general", "psychiatric", "tcm", "rehabilitation"}
     alliances = {h.county: h.alliance for h in here}
     assert len(alliances) == 8 and len(set(alliances.values())) == 8 and alliances["339901"] == ""
     assert all(h.alliance == alliances[h.county] for h in here)
@@ -68,7 +70,7 @@ def test_files_hold_the_rows(tmp_path):
     )
     folder = tmp_path / "c"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "2025-02.parquet", "2025-11.parquet", "budget.toml", "city.toml", "hospitals.csv",
+        "2025-02.parquet", "2025-11.parquet", "assessment.csv", "budget.toml", "city.toml", "hospitals.csv",
     ]  # fmt: skip
     rows = 0
     for month in (2, 11):
@@ -83,10 +85,14 @@ def test_files_hold_the_rows(tmp_path):
     assert City.read(folder / "city.toml") == SMALL
     with (folder / "hospitals.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == ["hospital_code", "name", "level", "kind", "county", "alliance"]
+    assert list(table[0]) == [
+        "hospital_code", "hospital_name", "hospital_level", "hospital_kind", "county", "alliance",
+    ]  # fmt: skip
     assert len(table) == len(hospitals(SMALL))
     budget = tomllib.loads((folder / "budget.toml").read_text(encoding="utf-8"))
-    assert budget["fund_budget"] == written.budget == expected_budget(SMALL)
+    pools = {kind: int(budget["pools"][pool]["budget"]) for kind, pool in POOLS.items()}
+    assert pools == written.budget == expected_budget(SMALL)
+    assert read_budget(folder / "budget.toml").yearly
 
 
 def test_the_same_city_gives_the_same_bytes(tmp_path):

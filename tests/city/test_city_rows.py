@@ -246,8 +246,8 @@ def test_kinds_of_admission(rows):
     assert all(r["diagnoses"][0][0] in "OZ" and r["sex"] == 2 for r in seen["52"])
     assert 0.01 < len(seen["28"]) / ROWS < 0.06 and len(seen["52"]) / ROWS > 0.003
     kind = {h.code: h.kind for h in hospitals(CITY)}
-    assert {kind[r["hospital_code"]] for r in seen["2105"]} == {"psychiatric", "rehab"}
-    special = [r for r in rows if kind[r["hospital_code"]] in ("psychiatric", "rehab")]
+    assert {kind[r["hospital_code"]] for r in seen["2105"]} == {"psychiatric", "rehabilitation"}
+    special = [r for r in rows if kind[r["hospital_code"]] in ("psychiatric", "rehabilitation")]
     assert len(special) == len(seen["2105"]) > 0.01 * ROWS
     stays = sorted(r["los_days"] for r in seen["2105"])
     assert stays[len(stays) // 2] > 30 and 180 < stays[-1] <= 360
