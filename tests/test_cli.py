@@ -14,6 +14,7 @@ from support import RECORD_COLUMNS, vectors
 
 from grouper.commands.reference import FILES, reference
 from grouper.commands.shared import LANGUAGES
+from grouper.synth import write_parquet
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -153,13 +154,18 @@ def test_a_lacking_column_names_the_flag_that_maps_it(tmp_path: Path) -> None:
 
 
 def test_demo_runs_the_main_job(tmp_path: Path) -> None:
-    code, out, err = grouper("demo", "--rows", 3000, "-o", tmp_path / "demo", lang="en")
+    folder = tmp_path / "demo"
+    code, out, err = grouper("demo", "--rows", 600, "-o", folder, lang="en")
     assert code == 0, err
     text = out.decode()
-    assert "3,000 records" in text and "ten largest groups" in text
-    grouped = pq.read_table(tmp_path / "demo" / "grouped-2025-06.parquet")
-    assert grouped.num_rows == 3000
-    assert grouped["status"].to_pylist().count("grouped") > 2700
+    assert "600 rows, 30 hospitals" in text and "Report of 2025-06" in text and "Report of 2025:" in text
+    status = json.loads(grouper("status", folder / "lake", "--json")[1])
+    runs = status["runs"] if isinstance(status, dict) else status
+    assert [run["kind"] for run in runs] == ["settle"] * 12 + ["clear"]
+    rows = sum(pq.read_metadata(path).num_rows for path in (folder / "city").glob("*.parquet"))
+    assert rows == 600 == sum(run["rows_in"] for run in runs if run["kind"] == "settle")
+    reports = {path.name for path in (folder / "lake" / "reports").iterdir()}
+    assert reports == {"000006", "000013"}
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -185,9 +191,8 @@ def test_every_command_ends_its_help_with_an_example() -> None:
 
 def test_dip_goes_the_same_way(tmp_path: Path) -> None:
     """The same commands take a DIP catalogue: group, explain, tables."""
-    code, _, err = grouper("demo", "--rows", 2000, "-o", tmp_path)
-    assert code == 0, err
-    source, target = tmp_path / "discharges-2025-06.parquet", tmp_path / "dip.csv"
+    source, target = tmp_path / "june.parquet", tmp_path / "dip.csv"
+    write_parquet(source, 2000, month="2025-06", dirty=0.01)
     code, _, err = grouper("group", source, "-o", target, "--scheme", "dip-taian-2025", lang="en")
     assert code == 0 and "2,000 records" in err, err
     record = ["--dx", "K35.300", "--proc", "47.0100", "--age", 30, "--los", 5, "--discharge-way", 1]

@@ -44,7 +44,7 @@ _MARK = "city.toml"
 )
 @option(
     "--hospitals",
-    type=click.IntRange(12, 2_000),
+    type=click.IntRange(30, 999),
     default=30,
     show_default=True,
     help=both("医院数", "Number of hospitals"),

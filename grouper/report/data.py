@@ -109,9 +109,9 @@ class RunInfo:
     ``software`` {name, version}; ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256};
     ``inputs`` [{role, path, bytes, sha256}]; ``parameters`` [{name, value, source, article, verified, ...}];
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
-    ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state, definition_zh, definition_en,
-    source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and ``who`` as given
-    by the user, never read from a clock.
+    ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
+    definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
+    ``who`` as given by the user, never read from a clock.
     """
 
     run: str

@@ -307,8 +307,9 @@ def indicators(info: RunInfo, t: Lang) -> Html | None:
         t("定义；来源", "definition; source"),
     ]
     rows = [
-        [t(str(i.get("zh", "")), str(i.get("en", ""))), f"{i.get('value', NONE)} {i.get('unit', '')}".strip(),
-         str(i.get("limit") or NONE), str(i.get("state") or NONE),
+        [t(str(i.get("zh", "")), str(i.get("en", ""))),
+         NONE if i.get("value") is None else f"{i['value']} {i.get('unit', '')}".strip(),
+         str(i.get("limit") or NONE), t(*i["state"]) if i.get("state") else NONE,
          "; ".join(str(x) for x in (i.get(t("definition_zh", "definition_en")), i.get("source")) if x)]
         for i in info.indicators
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from grouper.lake import commit, views
 from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
 from grouper.payment.cases import Files
+from grouper.payment.describe import value_text
 from grouper.settlement import adjust, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import SCHEMA, Taken, read_files
@@ -339,7 +340,7 @@ def _left_out(plan: Plan, taken: Taken) -> dict[str, str]:
 def _value(plan: Plan, name: str, start: str) -> str:
     for dated in plan.policy.parameters[name].values:
         if str(dated.start) == start:
-            return str(dated.value)
+            return value_text(dated.value, "en")
     return ""
 
 

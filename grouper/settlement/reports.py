@@ -17,7 +17,7 @@ def write_reports(lake: Lake, record: Record, policy: Policy, assumed: Mapping[s
     """Pages, statements of hospitals and feeds of a run below ``reports/<run>``; returns the folder."""
     from grouper.report import ReportData, write_feeds, write_month, write_statements, write_year
 
-    info = run_info(record, policy, assumed)
+    info = run_info(record, policy, assumed) | {"indicators": indicators(lake, record)}
     data = ReportData.from_paths(paths(lake, record), info)
     folder = lake.reports / record.run["run"]
     folder.mkdir(parents=True)
@@ -25,6 +25,31 @@ def write_reports(lake: Lake, record: Record, policy: Policy, assumed: Mapping[s
     write_statements(data, folder / "hospitals")
     write_feeds(data, folder / "csv")
     return folder
+
+
+def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
+    """The fund watch of the run's period, the run included, as reports show it."""
+    from grouper.lake import views
+    from grouper.watch import watch
+    from grouper.watch.table import STATES
+
+    run = record.run
+    with views.connect(lake, pending=record) as connection:
+        rows = watch(connection, run["area"], run["period"]).to_pylist()
+    return [
+        {
+            "zh": row["zh"],
+            "en": row["en"],
+            "value": None if row["value"] is None else f"{row['value']:.{row['digits']}f}",
+            "unit": row["unit"],
+            "limit": "; ".join(line for line in (row["watch_line"], row["alarm_line"]) if line),
+            "state": STATES[row["state"]],
+            "definition_zh": row["note_zh"] or row["definition_zh"],
+            "definition_en": row["note_en"] or row["definition_en"],
+            "source": row["source"],
+        }
+        for row in rows
+    ]
 
 
 def paths(lake: Lake, record: Record) -> Any:

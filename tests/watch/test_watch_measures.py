@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from watch_support import case, figures, indicators, lake, one, pool
 
@@ -305,6 +305,7 @@ AMOUNTS = st.lists(
 )  # fmt: skip
 
 
+@settings(max_examples=20, deadline=None)
 @given(AMOUNTS)
 def test_a_quarter_is_the_sum_of_its_months(rows: list[tuple[int, int, str]]) -> None:
     """Numerators and denominators of sums and counts add up, for the shipped indicators."""
