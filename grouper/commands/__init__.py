@@ -17,6 +17,8 @@ COMMANDS = {
     "explain": ("grouper.commands.explain", "explain"),
     "policy": ("grouper.commands.policy", "policy"),
     "pay": ("grouper.commands.pay", "pay"),
+    "capitation": ("grouper.commands.layers", "capitation"),
+    "alliance": ("grouper.commands.layers", "alliance"),
     "settle": ("grouper.commands.settle", "settle"),
     "clear": ("grouper.commands.settle", "clear"),
     "status": ("grouper.commands.status", "status"),
