@@ -153,21 +153,6 @@ def test_a_lacking_column_names_the_flag_that_maps_it(tmp_path: Path) -> None:
     assert "age_years" in err and "--columns" in err and "--allow-missing" in err
 
 
-def test_demo_runs_the_main_job(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    code, out, err = grouper("demo", "--rows", 600, "-o", folder, lang="en")
-    assert code == 0, err
-    text = out.decode()
-    assert "600 rows, 30 hospitals" in text and "Report of 2025-06" in text and "Report of 2025:" in text
-    status = json.loads(grouper("status", folder / "lake", "--json")[1])
-    runs = status["runs"] if isinstance(status, dict) else status
-    assert [run["kind"] for run in runs] == ["settle"] * 12 + ["clear"]
-    rows = sum(pq.read_metadata(path).num_rows for path in (folder / "city").glob("*.parquet"))
-    assert rows == 600 == sum(run["rows_in"] for run in runs if run["kind"] == "settle")
-    reports = {path.name for path in (folder / "lake" / "reports").iterdir()}
-    assert reports == {"000006", "000013"}
-
-
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_help_speaks_the_language_wherever_the_option_stands(lang: str) -> None:
     word = {"zh": "选项", "en": "Options"}[lang]

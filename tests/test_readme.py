@@ -9,7 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from grouper.lake import Lake
+from grouper.lake.views import connect
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "README.zh-CN.md"]
@@ -35,12 +39,23 @@ def test_the_commands_and_the_program_run_in_order(tmp_path: Path, page: str = "
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout or "-o" in command, command
+    _the_demo_settled_its_city(tmp_path / "grouper-demo", rows=3000)
     (program,) = blocks(page, "python")
     done = subprocess.run(
         [sys.executable, "-P", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "GE19" in done.stdout
+
+
+def _the_demo_settled_its_city(folder: Path, rows: int) -> None:
+    """Twelve months and a clearing, every generated row in some run, reports of June and of the year."""
+    with connect(Lake(folder / "lake")) as lake:
+        runs = lake.sql("SELECT kind, rows_in FROM runs ORDER BY run").fetchall()
+    assert [kind for kind, _ in runs] == ["settle"] * 12 + ["clear"]
+    made = sum(pq.read_metadata(path).num_rows for path in (folder / "city").glob("*.parquet"))
+    assert made == rows == sum(read for kind, read in runs if kind == "settle")
+    assert {path.name for path in (folder / "lake" / "reports").iterdir()} == {"000006", "000013"}
 
 
 @pytest.mark.parametrize("page", PAGES)

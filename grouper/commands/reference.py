@@ -27,7 +27,13 @@ def reference(lang: str) -> str:
     """The help of every command, as one Markdown page."""
     parts = [_TITLES[lang]]
     for path, command in _commands(cli, ["grouper"]):
-        context = click.Context(command, info_name=" ".join(path), max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command,
+            info_name=" ".join(path),
+            max_content_width=100,
+            terminal_width=100,
+            help_option_names=cli.context_settings["help_option_names"],
+        )
         context.meta["grouper.lang"] = lang
         with context:
             text = command.get_help(context)

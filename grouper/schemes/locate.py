@@ -34,3 +34,24 @@ def locate(name: str, when: date | None = None) -> Located:
             folder = store.by_area(name, when, {**drg, **dip})
             return Located("dip" if folder in dip.values() else "drg", folder)
     return Located("drg", store.find(name, when))
+
+
+def stamp(name: str, when: date | None = None) -> tuple[tuple[str, int, int], ...]:
+    """Path, time of change and size of every file of a scheme and of those it builds on.
+
+    Equal stamps mean that a scheme loaded before is still the one on disk.
+    """
+    kind, folder = locate(name, when)
+    folders = store.scheme_folders()
+    if kind == "dip":
+        from grouper.dip import catalogue
+
+        folders = catalogue.scheme_folders()
+    found: list[tuple[str, int, int]] = []
+    here: Path | None = folder
+    while here is not None:
+        for path in sorted(here.iterdir()):
+            state = path.stat()
+            found.append((str(path), state.st_mtime_ns, state.st_size))
+        here = folders.get(store.read_meta(here).get("base") or "")
+    return tuple(found)

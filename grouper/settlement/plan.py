@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from grouper.api import Grouper
 
 MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwise
+_LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
 KEY_BYTES = 16
 
 
@@ -259,6 +260,7 @@ def _reading(job: Job, key: bytes | None) -> Reading:
 def load_grouper(job: Job, policy: Policy, when: date) -> Grouper:
     """The scheme of the job, else of the policy. Raises UsageError when neither names one."""
     from grouper.api import load_scheme
+    from grouper.schemes.locate import stamp
 
     name = job.scheme or policy.scheme
     if not name:
@@ -266,11 +268,16 @@ def load_grouper(job: Job, policy: Policy, when: date) -> Grouper:
             zh=f"政策 {policy.id} 没有写明分组方案；请用 --scheme 指定",
             en=f"policy {policy.id} names no scheme; name one with --scheme",
         )
-    return load_scheme(
-        name, when=when if job.scheme else None,  # the policy says which edition it goes with
-        codes=job.codes, repair_codes=job.repair_codes, stay=job.stay,
-        allow_missing=[n for n in job.allow_missing if n in GROUPING_FIELDS],
-    )  # fmt: skip
+    day = when if job.scheme else None  # the policy says which edition it goes with
+    missing = tuple(n for n in job.allow_missing if n in GROUPING_FIELDS)
+    key = (name, day, job.codes, job.repair_codes, job.stay, missing, stamp(name, day))
+    if key not in _LOADED:
+        _LOADED.clear()  # the months of a year go by the same scheme; one is enough
+        _LOADED[key] = load_scheme(
+            name, when=day, codes=job.codes, repair_codes=job.repair_codes, stay=job.stay,
+            allow_missing=missing,
+        )  # fmt: skip
+    return _LOADED[key]
 
 
 def _past(

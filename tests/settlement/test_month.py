@@ -194,10 +194,9 @@ def test_a_yearly_budget_gives_months_their_parts(place: Path, tmp_path: Path) -
 
 
 def _grouper(*arguments: object) -> tuple[int, str, str]:
-    root = Path(__file__).parent.parent.parent
     done = subprocess.run(
-        [sys.executable, "-m", "grouper", *map(str, arguments)], capture_output=True, text=True,
-        env={**os.environ, "GROUPER_LANG": "en", "PYTHONPATH": str(root), "PYTHONIOENCODING": "utf-8"},
+        [sys.executable, "-P", "-m", "grouper", *map(str, arguments)], capture_output=True, text=True,
+        env={**os.environ, "GROUPER_LANG": "en", "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

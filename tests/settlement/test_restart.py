@@ -47,7 +47,7 @@ class Zygote:
         here = Path(__file__).parent
         self.process = subprocess.Popen(
             [sys.executable, str(here / "zygote.py"), options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(here.parent.parent)},
+            stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def start(self, lake: Path, limit: int | None = None) -> int:
