@@ -156,6 +156,7 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(RECORDS, min_size=1, max_size=60))
 def test_whole_batches_agree_with_plain_python(records: list[dict[str, Any]]) -> None:

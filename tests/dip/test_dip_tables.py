@@ -65,6 +65,7 @@ def import_command(source: Path, *options: object) -> Result:
 # --- without loss --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", [*scheme_folders()])
 @pytest.mark.parametrize("form", ["xlsx", "csv"])
 def test_export_then_import_gives_an_equal_catalogue(tmp_path: Path, scheme: str, form: str) -> None:

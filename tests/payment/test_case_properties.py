@@ -121,6 +121,7 @@ def test_the_query_and_the_single_case_agree(name: str, seed: int) -> None:
     _agree(policy_of(name, ()), seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - set(OURS)))
 def test_they_agree_in_further_areas(name: str) -> None:
     _agree(policy_of(name, ()), crc32(name.encode()))

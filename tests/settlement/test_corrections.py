@@ -14,6 +14,7 @@ from grouper.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 
+pytestmark = pytest.mark.slow
 AREA = "lishui"  # readmission within 15 days halves the stay before
 
 

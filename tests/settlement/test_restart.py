@@ -93,6 +93,7 @@ def _last_is_whole(lake: Lake) -> int:
     return int(support.rows(lake, "SELECT count(*) AS n FROM runs")[0]["n"])
 
 
+@pytest.mark.slow
 def test_fifty_kills(begun: tuple[Path, Path], tmp_path: Path) -> None:
     """SIGKILL at random moments: the lake has the runs before, or one more that is whole."""
     place = begun[0]

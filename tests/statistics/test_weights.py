@@ -121,6 +121,7 @@ def test_wrong_structure_files_are_refused(tmp_path: Path, text: str, column: st
         fitted(tmp_path, history(4), structure=str(factors))
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
 def test_order_of_rows_and_files_changes_nothing(

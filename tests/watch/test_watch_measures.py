@@ -305,7 +305,8 @@ AMOUNTS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.slow
+@settings(deadline=None)
 @given(AMOUNTS)
 def test_a_quarter_is_the_sum_of_its_months(rows: list[tuple[int, int, str]]) -> None:
     """Numerators and denominators of sums and counts add up, for the shipped indicators."""
