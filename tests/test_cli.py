@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import RECORD_COLUMNS, vectors
 
-from grouper.commands.reference import FILES
+from grouper.commands.reference import FILES, reference
 from grouper.commands.shared import LANGUAGES
 from grouper.synth import write_parquet
 
