@@ -21,7 +21,6 @@ from grouper.payment.expression import (
 )
 from grouper.payment.outliers import cost_value
 from grouper.payment.routing import factor_of
-from grouper.payment.standards import standard_digits
 from grouper.payment.steps import BASE_DIGITS, IS_GROUP, ONE, Context, money
 from grouper.payment.window import Rank
 
@@ -31,16 +30,15 @@ AUXILIARY = Field("auxiliary_coefficient", 4, "辅助目录系数", "auxiliary c
 def add(context: Context) -> None:
     """Columns value_before_review, special_review, readmission_factor, case_value."""
     digits = BASE_DIGITS if context.in_points else 2
-    context.add(
+    value: Expr = context.add(
         "adjusted_value",
-        _adjusted(context, digits),
+        _adjusted(context),
         context.unit,
         digits,
         "调整后价值",
         "value after adjustments",
     )
-    value: Expr = Field("adjusted_value", digits, "调整后价值", "value after adjustments")
-    value = _review(context, value, digits)
+    value = _review(context, value)
     value = _readmission(context, value)
     final = context.values.need("points_digits") if context.in_points else 2
     zh, en = (
@@ -51,10 +49,10 @@ def add(context: Context) -> None:
     context.add("case_value", value, context.unit, final, zh, en)
 
 
-def _adjusted(context: Context, digits: int) -> Expr:
+def _adjusted(context: Context) -> Expr:
     """The group's value with the auxiliary and TCM factors; cases without a group by their cost."""
     values = context.values
-    grouped: Expr = Field("group_value", digits, "病组价值", "value by group")
+    grouped: Expr = context.field("group_value")
     if context.policy.method == "dip":
         grouped = Case(((_without_auxiliary(context), grouped),), grouped * AUXILIARY)
     if any(route.method == "tcm" for route in context.policy.routes):
@@ -88,7 +86,7 @@ def _per_diem(context: Context) -> Expr:
     return per_diem_amount(context)
 
 
-def _review(context: Context, value: Expr, digits: int) -> Expr:
+def _review(context: Context, value: Expr) -> Expr:
     """The decision of a special review replaces the value, within the quota of the hospital."""
     quota = context.values.number("special_review_quota")
     if quota is None:
@@ -116,7 +114,7 @@ def _review(context: Context, value: Expr, digits: int) -> Expr:
     branches: list[tuple[Expr, Expr]] = [(OneOf("review_result", ("taken",)), by_review)]
     if context.values.plain("extreme_rule") == "hold":  # the review keeps the standard: no longer held
         kept = All((OneOf("review_result", ("kept",)), OneOf("outlier", ("extreme",))))
-        branches.append((kept, Field("standard", standard_digits(context), "标准", "standard")))
+        branches.append((kept, context.field("standard")))
     return Case(tuple(branches), value)
 
 

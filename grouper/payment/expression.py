@@ -24,16 +24,17 @@ WORDS = frozenset(
     {"pool", "route", "method", "outlier", "outlier_by_ratio", "review_result", "pay_status", "pay_reason"}
 )
 
-# Whole-number division, halves away from zero. The narrow one is for BIGINT operands; the wide one
-# takes that way, about ten times quicker, for the rows that allow it.
+# Whole-number division, halves away from zero: // cuts towards zero, so half the divisor goes first.
+# The narrow one is for BIGINT operands; the wide one takes that way, about ten times quicker, for the
+# rows that allow it.
 MACROS = """
 CREATE OR REPLACE MACRO half_up_narrow(a, b) AS
-  ((2 * abs(a) + abs(b)) // (2 * abs(b))) * sign(a) * sign(b);
+  (a + sign(a) * (abs(b) >> 1)) // b;
 CREATE OR REPLACE MACRO half_up(a, b) AS
   CASE WHEN a BETWEEN -2000000000000000000 AND 2000000000000000000
         AND b BETWEEN 1 AND 2000000000000000000
        THEN half_up_narrow(CAST(a AS BIGINT), CAST(b AS BIGINT))::HUGEINT
-       ELSE ((2 * abs(a::HUGEINT) + abs(b::HUGEINT)) // (2 * abs(b::HUGEINT))) * (sign(a) * sign(b))
+       ELSE (a::HUGEINT + sign(a) * (abs(b::HUGEINT) >> 1)) // b::HUGEINT
   END;
 """
 
@@ -144,6 +145,8 @@ class Field(Expr):
     """A number column of the case table; ``digits`` decimals are kept of it (0: whole numbers).
 
     In SQL the column is a whole number of its last digits, a BIGINT; ``most`` bounds its whole part.
+    Where only ``used`` of the decimals are more than zeros, the others are cut off: narrow numbers are
+    quick.
     """
 
     name: str
@@ -151,10 +154,14 @@ class Field(Expr):
     zh: str = ""
     en: str = ""
     most: int = _MOST
+    used: int | None = None
 
     def number(self) -> Quotient:
-        bits = min(_NARROW, (self.most * 10**self.digits).bit_length())
-        return Quotient(_quote(self.name), "", self.digits, bits)
+        used = self.digits if self.used is None else self.used
+        bits = min(_NARROW, (self.most * 10**used).bit_length())
+        spare = self.digits - used
+        sql = f"({_quote(self.name)} // {_power(spare).sql})" if spare else _quote(self.name)
+        return Quotient(sql, "", used, bits)
 
     def sql(self) -> str:
         return _quote(self.name)
@@ -498,11 +505,7 @@ class IsNull(Expr):
         return (self.inner,)
 
     def sql(self) -> str:
-        try:
-            quotient = self.inner.number()
-            return f"({quotient.over} IS NULL)"
-        except TypeError:
-            return f"({self.inner.sql()} IS NULL)"
+        return f"({self.inner.sql()} IS NULL)"
 
     def value(self, row: Row) -> bool:
         return self.inner.value(row) is None
@@ -661,7 +664,7 @@ def rounded(expr: Expr, digits: int) -> _Whole:
         under = _multiplied(under, _power(-shift))
     if not under.sql:
         return over
-    narrow = over.bits + 2 <= _NARROW and under.bits + 2 <= _NARROW
+    narrow = max(over.bits, under.bits) < _NARROW
     return _Whole(f"{'half_up_narrow' if narrow else 'half_up'}({over.sql}, {under.sql})", over.bits)
 
 

@@ -42,10 +42,7 @@ def add(context: Context) -> None:
 
 def _amount(context: Context) -> None:
     values = context.values
-    value = Field(
-        "case_value", values.need("points_digits") if context.in_points else 2, "病例点数", "case value"
-    )
-    valued: Expr = value
+    valued: Expr = context.field("case_value")
     if context.in_points:
         point_value = values.number("point_value")
         if point_value is None:
@@ -54,13 +51,12 @@ def _amount(context: Context) -> None:
             column = context.add(
                 "point_value", point_value, "yuan/point", 10, "预算点值", "budget point value"
             )
-            valued = value * column
+            valued = valued * column
     shares = _tcm_share(context)
     if shares is not None:
-        context.add(
+        valued = valued * context.add(
             "tcm_payable_share", shares, "share", 4, "中医疗效付费应付比例", "share payable by outcome"
         )
-        valued = valued * Field("tcm_payable_share", 4, "应付比例", "share payable")
     branches: list[tuple[Expr, Expr]] = [(VALUED, valued)]
     if _uses(context, "per_diem"):
         if context.in_points and values.plain("per_diem_in_points"):

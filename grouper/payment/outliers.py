@@ -22,7 +22,6 @@ from grouper.payment.expression import (
     Whole,
     Word,
 )
-from grouper.payment.standards import BASE, coefficient, standard_digits
 from grouper.payment.steps import BASE_DIGITS, COST, IS_GROUP, ONE, RATIO_DIGITS, TOTAL, ZERO, Context, money
 from grouper.payment.window import Rank
 
@@ -41,7 +40,7 @@ def add(context: Context) -> None:
     unreasonable = money("unreasonable_cost", "不合理费用", "unreasonable cost")
     carved = money("new_technology_cost", "除外支付费用", "carved-out cost")
     context.add("cost_considered", TOTAL - unreasonable - carved, "yuan", 2, "计入费用", "cost considered")
-    standard = Field("standard", standard_digits(context), "标准", "standard")
+    standard = context.field("standard")
     denominator = _denominator(context, standard)
     if denominator is None:
         context.text("outlier", Case(((IS_GROUP, Word("normal")),), Null()), "倍率类型", "outlier class")
@@ -77,7 +76,7 @@ def _denominator(context: Context, standard: Field) -> Expr | None:
     if name == "mean_by_weight":
         return values.need_number("mean_cost") * context.weight
     if name == "mean_by_weight_and_coefficient":
-        return values.need_number("mean_cost") * context.weight * coefficient(context)
+        return values.need_number("mean_cost") * context.weight * context.field("coefficient")
     if context.policy.means is None:
         raise TableError(
             zh=f"{context.policy.where}：ratio_denominator = {name} 需要 [means] 表（病组×等级例均费用）",
@@ -166,12 +165,15 @@ def _values(context: Context, standard: Field, denominator: Expr) -> Expr:
         branches.append((OneOf("outlier", ("low",)), _low(context, standard, denominator)))
     if values.plain("blank_packet_factor") is not None:
         blank = values.need_number("blank_packet_factor")
-        branches.insert(0, (OneOf("outlier", ("blank",)), BASE * (COST / denominator) * blank))
+        branches.insert(
+            0, (OneOf("outlier", ("blank",)), context.field("base") * (COST / denominator) * blank)
+        )
     return Case(tuple(branches), standard)
 
 
 def _high(context: Context, standard: Field, denominator: Expr) -> Expr:
     values = context.values
+    base, coefficient = context.field("base"), context.field("coefficient")
     limit = values.need_number("high_threshold")
     name = values.need("high_formula")
     discount = values.number("high_discount") or ONE
@@ -182,10 +184,10 @@ def _high(context: Context, standard: Field, denominator: Expr) -> Expr:
         "standard": standard,
         "excess_over_standard": standard + (cost - limit * standard) * discount,
         "excess_over_denominator": standard + cost_value(context, COST - limit * denominator) * discount,
-        "excess_over_base": standard + (cost - limit * BASE) * discount,
-        "excess_by_group_mean": standard + BASE * (COST / mean - limit) * discount,
+        "excess_over_base": standard + (cost - limit * base) * discount,
+        "excess_by_group_mean": standard + base * (COST / mean - limit) * discount,
         "multiple_of_standard": standard * (ratio - limit + ONE),
-        "multiple_without_coefficient": BASE * (ratio - limit + coefficient(context)),
+        "multiple_without_coefficient": base * (ratio - limit + coefficient),
         "slope_of_standard": standard * (ONE + discount * (ratio - limit)),
         "share_of_cost": cost * discount,
     }
@@ -193,6 +195,7 @@ def _high(context: Context, standard: Field, denominator: Expr) -> Expr:
 
 
 def _low(context: Context, standard: Field, denominator: Expr) -> Expr:
+    base = context.field("base")
     name = context.values.need("low_formula")
     ratio = COST / denominator
     mean = money("group_mean", "病组例均费用", "mean cost of the group")
@@ -200,8 +203,8 @@ def _low(context: Context, standard: Field, denominator: Expr) -> Expr:
         "standard": standard,
         "cost": cost_value(context),
         "share_of_standard": standard * ratio,
-        "share_of_base": BASE * ratio,
-        "share_by_group_mean": BASE * (COST / mean),
-        "incomplete_stay": Limit(BASE, standard * (COST / mean), least=True),
+        "share_of_base": base * ratio,
+        "share_by_group_mean": base * (COST / mean),
+        "incomplete_stay": Limit(base, standard * (COST / mean), least=True),
     }
     return formulas[name]

@@ -177,18 +177,19 @@ class Run:
                 yield done
 
     def _count(self, batch: pa.RecordBatch) -> None:
-        """Rows and costs by status and reason."""
+        """Rows and costs in fen by status and reason."""
         self._rows += batch.num_rows
         status, reason = batch["pay_status"], batch["pay_reason"]
         table = pa.table(
-            [status.indices, reason.indices, batch["total_cost"]], ["status", "reason", "total_cost"]
+            [status.indices, reason.indices, batch["total_cost"].view(pa.int64())],
+            ["status", "reason", "total_cost"],
         )
         sums = table.group_by(["status", "reason"]).aggregate([("total_cost", "sum"), ([], "count_all")])
         for row in sums.to_pylist():
             key = (status.dictionary[row["status"]].as_py(), reason.dictionary[row["reason"]].as_py())
             entry = self.counts.setdefault(key, [0, 0])
             entry[0] += row["count_all"]
-            entry[1] += int(row["total_cost_sum"] * 100)
+            entry[1] += row["total_cost_sum"]
 
     def finish(self) -> Priced:
         """Rows in = rows out and cost in = cost out, or nothing is written."""
@@ -234,7 +235,7 @@ def step_type(step: Step) -> pa.DataType:
         return pa.bool_()
     if step.unit in ("cases", "days"):
         return pa.int64()
-    return pa.decimal128(18, step.digits)
+    return pa.decimal64(18, step.digits)
 
 
 def _input_type(name: str) -> pa.DataType:
@@ -244,34 +245,29 @@ def _input_type(name: str) -> pa.DataType:
         "int": pa.int32(),
         "date": pa.date32(),
         "window": pa.int64(),
-        "money": pa.decimal128(18, 2),
-        "decimal": pa.decimal128(18, spec.digits),
+        "money": pa.decimal64(18, 2),
+        "decimal": pa.decimal64(18, spec.digits),
     }[spec.kind]
 
 
 def _out_input(name: str) -> str:
-    if INPUTS[name].kind in ("money", "decimal"):
-        return f'CAST("{name}" AS DECIMAL(18,0)) AS "{name}"'
-    if INPUTS[name].kind == "window":
-        return f'CAST("{name}" AS BIGINT) AS "{name}"'
-    return f'"{name}"'
+    whole = INPUTS[name].kind in ("money", "decimal", "window")
+    return f'CAST("{name}" AS BIGINT) AS "{name}"' if whole else f'"{name}"'
 
 
 def _out_step(step: Step, made: bool) -> str:
     if not made:
         return f'NULL AS "{step.name}"'
-    if pa.types.is_decimal(step_type(step)):
-        return f'CAST("{step.name}" AS DECIMAL(18,0)) AS "{step.name}"'
-    if pa.types.is_int64(step_type(step)):
-        return f'CAST("{step.name}" AS BIGINT) AS "{step.name}"'
-    return f'"{step.name}"'
+    kind = step_type(step)
+    whole = pa.types.is_decimal(kind) or pa.types.is_int64(kind)
+    return f'CAST("{step.name}" AS BIGINT) AS "{step.name}"' if whole else f'"{step.name}"'
 
 
 def _exact(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Whole numbers of last digits become decimals by their buffers; nothing is computed."""
     columns = []
     for column, wanted in zip(batch.columns, schema, strict=True):
-        if pa.types.is_decimal(wanted.type) and column.type != wanted.type:
+        if pa.types.is_decimal64(wanted.type) and pa.types.is_int64(column.type):
             column = pa.Array.from_buffers(
                 wanted.type, len(column), column.buffers(), column.null_count, column.offset
             )

@@ -9,18 +9,17 @@ from grouper.payment.steps import (
     COEFFICIENT_DIGITS,
     DIFFERENCE_DIGITS,
     IS_GROUP,
+    MOST_FACTOR,
     ONE,
     SCORE_DIGITS,
     Context,
 )
 
-BASE = Field("base", BASE_DIGITS, "基准", "base")
 
-
-def coefficient(context: Context) -> Field:
-    """The coefficient of the case, with the decimals that its rule gives it."""
+def _coefficient_digits(context: Context) -> int:
+    """Decimals of the coefficient, as its rule gives it."""
     fine = context.values.need("coefficient_rule") == "group_hospital"
-    return Field("coefficient", DIFFERENCE_DIGITS if fine else COEFFICIENT_DIGITS, "系数", "coefficient")
+    return DIFFERENCE_DIGITS if fine else COEFFICIENT_DIGITS
 
 
 def standard_digits(context: Context) -> int:
@@ -30,12 +29,12 @@ def standard_digits(context: Context) -> int:
 
 def add(context: Context) -> None:
     """Columns base, coefficient, standard."""
-    base, zh, en = _base(context)
-    context.add("base", Case(((IS_GROUP, base),), Null()), context.unit, BASE_DIGITS, zh, en)
-    _coefficient(context)
+    value, zh, en = _base(context)
+    base = context.add("base", Case(((IS_GROUP, value),), Null()), context.unit, BASE_DIGITS, zh, en)
+    coefficient = _coefficient(context)
     context.add(
         "standard",
-        BASE * coefficient(context),
+        base * coefficient,
         context.unit,
         standard_digits(context),
         "支付标准" if not context.in_points else "标准点数（分值）",
@@ -60,7 +59,7 @@ def _score(context: Context) -> Expr:
     return Field("score", SCORE_DIGITS, "病种分值", "packet score")
 
 
-def _coefficient(context: Context) -> None:
+def _coefficient(context: Context) -> Field:
     """One factor per case; groups paid alike at all levels have their own."""
     values = context.values
     rule = values.need("coefficient_rule")
@@ -104,7 +103,8 @@ def _coefficient(context: Context) -> None:
     day = values.number("day_surgery_coefficient")
     if day is not None:
         expr = Case(((OneOf("admission_type", ("28",)), expr * day),), expr)
-    context.add("coefficient", expr, "factor", coefficient(context).digits, "系数", "coefficient")
+    digits = _coefficient_digits(context)
+    return context.add("coefficient", expr, "factor", digits, "系数", "coefficient")
 
 
 def _hospital(context: Context) -> Expr:
@@ -113,7 +113,9 @@ def _hospital(context: Context) -> Expr:
     return (
         own
         if own is not None
-        else Field("hospital_coefficient", COEFFICIENT_DIGITS, "医院系数", "hospital coefficient")
+        else Field(
+            "hospital_coefficient", COEFFICIENT_DIGITS, "医院系数", "hospital coefficient", most=MOST_FACTOR
+        )
     )
 
 

@@ -8,18 +8,20 @@ are rounded, other products keep all their decimals within 8.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from grouper.payment.expression import Bool, Expr, Field, Lookup, Number, OneOf, Rounded
 from grouper.payment.parameters import Values
 from grouper.payment.policy import Policy
+from grouper.payment.window import Rank
 
 SCORE_DIGITS = 6
 BASE_DIGITS = 8
 RATIO_DIGITS = 6
 COEFFICIENT_DIGITS = 8
 DIFFERENCE_DIGITS = 10  # of a hospital's coefficient in a group, as tables give it
+MOST_FACTOR = 10**4  # whole part of weights and coefficients
 ONE, ZERO = Number(Decimal(1)), Number(Decimal(0))
 
 
@@ -45,7 +47,8 @@ class Context:
 
     policy: Policy
     values: Values
-    steps: list[Step]
+    steps: list[Step] = field(default_factory=list)
+    fields: dict[str, Field] = field(default_factory=dict)
 
     @property
     def in_points(self) -> bool:
@@ -59,14 +62,22 @@ class Context:
     @property
     def weight(self) -> Field:
         """The group's weight, with the decimals that its table has."""
-        return Field("weight", self.policy.weight_digits, "权重", "weight")
+        return Field("weight", self.policy.weight_digits, "权重", "weight", most=MOST_FACTOR)
 
     def add(self, name: str, expr: Expr, unit: str, digits: int | None, zh: str, en: str) -> Field:
         """Append a column; returns it as a number for later formulas."""
-        if digits is not None and digits >= 0 and not isinstance(expr, Lookup):
-            expr = Rounded(expr, digits)
+        column = Field(name, max(digits or 0, 0), zh, en)
+        if digits is not None and digits >= 0:
+            column = bounded(column, expr, unit)
+            if not isinstance(expr, Lookup):
+                expr = Rounded(expr, digits)
         self.steps.append(Step(name, expr, unit, digits, zh, en))
-        return Field(name, max(digits or 0, 0), zh, en)
+        self.fields[name] = column
+        return column
+
+    def field(self, name: str) -> Field:
+        """A column that was added."""
+        return self.fields[name]
 
     def text(self, name: str, expr: Expr, zh: str, en: str) -> None:
         self.add(name, expr, "", None, zh, en)
@@ -77,6 +88,19 @@ class Context:
 
     def has(self, name: str) -> bool:
         return any(step.name == name for step in self.steps)
+
+
+def bounded(column: Field, expr: Expr, unit: str) -> Field:
+    """The column with what its formula tells of its size and of its decimals."""
+    if unit in ("factor", "share"):
+        column = replace(column, most=MOST_FACTOR)
+    if isinstance(expr, Lookup | Rank):
+        return column
+    made = expr.number()
+    if made.under:
+        return column
+    whole = (1 << made.bits) // 10**made.digits + 1
+    return replace(column, most=min(column.most, whole), used=min(column.digits, made.digits))
 
 
 def money(name: str, zh: str, en: str) -> Field:
@@ -99,7 +123,7 @@ def build(policy: Policy, values: Values) -> list[Step]:
     """
     from grouper.payment import adjustments, funds, outliers, routing, standards
 
-    context = Context(policy, values, [])
+    context = Context(policy, values)
     rooms: list[Callable[[Context], None]] = [
         routing.add,
         standards.add,
