@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -279,3 +279,21 @@ def _binary(values: pa.Array) -> pa.Array:
     if pa.types.is_string_view(values.type):
         kind = pa.binary_view()
     return values.cast(kind).cast(pa.large_binary())
+
+
+def code_texts(record: Mapping[str, Any], column: str) -> list[str]:
+    """The codes of one record as written, from a list of them or a text joined by ``|``; blank for null.
+
+    Raises DataError when the record has none; only ``procedures`` may be absent.
+    """
+    values = record.get(column)
+    if isinstance(values, str):
+        values = values.split("|")
+    if values is None and column == "procedures":
+        values = []
+    if not isinstance(values, Sequence):
+        raise DataError(
+            zh=f"记录缺少 {column}（编码列表，或用 | 分隔的文本）",
+            en=f"the record lacks {column} (a list of codes, or a text joined by |)",
+        )
+    return [value or "" for value in values]

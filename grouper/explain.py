@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from grouper.arrow import number_array, text_array
-from grouper.codes import Resolved
+from grouper.codes import Resolved, code_texts
 from grouper.compile import FIELDS, CompiledScheme, Result
 from grouper.conditions import And, Condition, Count, In, to_text
 from grouper.drg import DrgEngine
-from grouper.errors import DataError, GrouperError
+from grouper.errors import GrouperError
 from grouper.evaluate import Case, Evaluator, SeverityHit, Truth
 from grouper.schemes.model import Adrg, Drg
 
@@ -157,17 +157,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
 
 
 def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tuple[str, Resolved]]:
-    values = record.get(column)
-    if isinstance(values, str):
-        values = values.split("|")
-    if values is None and column == "procedures":
-        values = []
-    if not isinstance(values, Sequence):
-        raise DataError(
-            zh=f"记录缺少 {column}（编码列表，或用 | 分隔的文本）",
-            en=f"the record lacks {column} (a list of codes, or a text joined by |)",
-        )
-    found = [(value or "", resolve(value or "")) for value in values]
+    found = [(text, resolve(text)) for text in code_texts(record, column)]
     return found if column == "diagnoses" else [pair for pair in found if pair[1].id != -1]
 
 
@@ -192,14 +182,9 @@ def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
 
 def _by_kernel(engine: DrgEngine, record: Mapping[str, Any]) -> dict[str, str | None]:
     """The result columns that the batch would give this record."""
-
-    def codes(column: str) -> list[str]:
-        value = record.get(column) or []
-        return value.split("|") if isinstance(value, str) else list(value)
-
     columns: dict[str, pa.Array] = {}
     for name in ("diagnoses", "procedures"):
-        values = text_array([code or "" for code in codes(name)])
+        values = text_array(code_texts(record, name))
         columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
     for column in NUMBER_COLUMNS:
         if record.get(column) is not None:

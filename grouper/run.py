@@ -92,7 +92,7 @@ def group_files(
     begin = time.perf_counter()
     target, paths = str(output), [str(path) for path in inputs]
     format_ = output_format(target, to)
-    _refuse_overwriting(paths, target)
+    refuse_overwriting(paths, target)
     source = open_records(
         paths,
         layout=layout,
@@ -121,12 +121,13 @@ def group_files(
     return summary
 
 
-def _refuse_overwriting(inputs: Sequence[str], output: str) -> None:
+def refuse_overwriting(inputs: Sequence[str], output: str) -> None:
+    """Raise UsageError when the output is one of the inputs; "-" is neither."""
     for path in inputs:
         if path != "-" and output != "-" and Path(path).resolve() == Path(output).resolve():
             raise UsageError(
                 zh=f"输出文件与输入文件相同：{path}；请换一个 -o",
-                en=f"output and input are the same file: {path}",
+                en=f"output and input are the same file: {path}; choose another -o",
             )
 
 

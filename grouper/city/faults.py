@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.city.order import ALONE, DUPLICATE_OF_DIRTY, roll
-from grouper.synth import Lists
 from grouper.synth_faults import Fault, eat_zeros, row_faults, spoil_codes
+from grouper.synth_parts import Lists
 from grouper.synth_random import Draws, counting, i32, u32
 
 UNKNOWN_HOSPITAL = "H00000000000"

@@ -9,7 +9,7 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper import synth
+from grouper import synth, synth_parts
 from grouper.city import faults, money
 from grouper.city.costs import SEVERITIES, CaseWeights
 from grouper.city.faults import UNKNOWN_HOSPITAL, Wrong
@@ -93,8 +93,8 @@ class _Part:
     own: Draws  # by row
     person: Draws
     surgical: pa.Array  # uint32, 0 or 1
-    diagnoses: synth.Lists  # ids
-    procedures: synth.Lists
+    diagnoses: synth_parts.Lists  # ids
+    procedures: synth_parts.Lists
 
     @classmethod
     def of(cls, maker: Maker, start: int, length: int) -> _Part:
@@ -111,8 +111,8 @@ class _Part:
             Draws.of_rows(key_of(maker.key, 1), rows.position),
             Draws.of_rows(maker.key, made.who),
             surgical,
-            synth._diagnoses(draws, t, stays.principal, stays.person_class, stays.chapter),
-            synth._procedures(draws, t, stays.group, stays.person["sex"], surgical),
+            synth_parts.diagnoses(draws, t, stays.principal, stays.person_class, stays.chapter),
+            synth_parts.procedures(draws, t, stays.group, stays.person["sex"], surgical),
         )
 
     @property
@@ -167,7 +167,9 @@ def _clinical(part: _Part) -> dict[str, pa.Array]:
         "discharge_way": s.way,
         "icu_hours": s.icu_hours,
         "admission_type": s.type_codes,
-        "department": synth._department(part.maker.tables, s.principal, part.surgical, years, s.person_class),
+        "department": synth_parts.departments(
+            part.maker.tables, s.principal, part.surgical, years, s.person_class
+        ),
     }
 
 
@@ -199,7 +201,7 @@ def grouping_cells(maker: Maker, start: int, length: int) -> tuple[pa.Array, pa.
     return _cells(part), _grouping_batch(part, _clinical(part) | _places(part))
 
 
-def worst(severity: pa.Array, diagnoses: synth.Lists, principal: pa.Array) -> pa.Array:
+def worst(severity: pa.Array, diagnoses: synth_parts.Lists, principal: pa.Array) -> pa.Array:
     """The worst companion of each row: 0, 1 (CC) or 2 (MCC), uint32; the principal does not count."""
     counted = pa.array([0, 1, 1 << 16], pa.int64())  # companions of both kinds in one sum
     sums = pc.cumulative_sum(counted.take(severity.take(diagnoses.ids)))
@@ -288,5 +290,5 @@ def _grouping_batch(part: _Part, columns: dict[str, pa.Array]) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays([known[f.name].cast(f.type) for f in fields], schema=pa.schema(fields))
 
 
-def _coded(lists: synth.Lists, codes: pa.Array) -> pa.Array:
+def _coded(lists: synth_parts.Lists, codes: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(lists.offsets, codes.take(lists.ids))

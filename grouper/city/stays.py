@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper import synth
+from grouper import synth, synth_parts
 from grouper import synth_tables as tab
 from grouper.city.costs import CostTables
 from grouper.city.hospitals import LIGHT, MIND, SLOT_BITS, Wards
@@ -38,7 +38,7 @@ class Stays:
     principal: pa.Array
     chapter: pa.Array
     group: pa.Array
-    person: dict[str, pa.Array]  # columns of synth._person
+    person: dict[str, pa.Array]  # columns of synth_parts.persons
     person_class: pa.Array
     home: pa.Array  # number of a county, COUNTIES for elsewhere
     hospital: pa.Array
@@ -116,14 +116,14 @@ class Maker:
         person_draws, draws = Draws.of_rows(self.key, who), Draws.of_rows(self.key, visit)
         principal = person_draws.slot(Stream.PRINCIPAL, t.principal, tab.PRINCIPAL_BITS)
         chapter = t.chapter.take(principal)
-        person = synth._person(person_draws, t, principal)
+        person = synth_parts.persons(person_draws, t, principal)
         mother = pc.equal(t.ages.take(principal), u32(t.birth_profile))
-        person_class = synth._person_class(person, mother)
+        person_class = synth_parts.person_classes(person, mother)
         group = draws.slot(Stream.GROUP, t.groups, tab.GROUP_BITS, principal)
         home = self._home(person_draws)
         care = self.costs.care.take(principal)
         hospital = self._hospital(person_draws, care, home, moved)
-        stay = synth._stay(draws, t, principal, group, person_class, chapter)
+        stay = synth_parts.stays(draws, t, principal, group, person_class, chapter)
         made = Stays(
             principal, chapter, group, person, person_class, home, hospital, _zeros(principal, pa.uint32()),
             stay["los_days"], stay["nights"], stay["discharge_way"], stay["icu_hours"],
@@ -207,7 +207,7 @@ class Maker:
             pc.not_equal(t.ages.take(before.principal), u32(t.birth_profile)),
         )
         shortest = pc.if_else(moved, i32(1), i32(2))
-        fits = pc.and_(pc.greater_equal(gap, shortest), pc.less(gap, i32(synth.LONGEST_STAY)))
+        fits = pc.and_(pc.greater_equal(gap, shortest), pc.less(gap, i32(synth_parts.LONGEST_STAY)))
         return pc.and_(grown, fits)
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from grouper.commands.progress import progress_line
-from grouper.commands.reading import INPUT_FORMATS, LAYOUTS, column_map
-from grouper.commands.shared import BilingualCommand, both, lang_option, option, say
+from grouper.commands.reading import column_map, file_options, parse_date
+from grouper.commands.shared import (
+    BilingualCommand,
+    both,
+    lang_option,
+    option,
+    output_option,
+    say,
+    to_option,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from grouper.dip.coefficient_files import Summary
@@ -21,27 +28,8 @@ def _grouped(zh: str, en: str) -> str:
     return both(f"{zh}（默认与分组时相同）", f"{en} (default: as the file was grouped)")
 
 
-_READING: list[Callable[..., Any]] = [
-    option(
-        "--layout",
-        type=click.Choice(LAYOUTS),
-        help=both("输入数据的格式（默认按表头识别）", "Layout of the input (default: found from the header)"),
-    ),
-    option(
-        "--columns",
-        "column_map_path",
-        type=click.Path(exists=True, dir_okay=False),
-        metavar="MAP.toml",
-        help=both("列映射文件", "Column map"),
-    ),
-    option(
-        "--format",
-        "input_format",
-        type=click.Choice(INPUT_FORMATS),
-        help=both("输入文件格式（标准输入必须指定）", "Format of the input (needed for standard input)"),
-    ),
-    option("--encoding", help=both("文本编码（默认自动识别）", "Text encoding (default: detected)")),
-    option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet")),
+_reading = with_options(
+    file_options,
     option("--prefix", help=_grouped("结果列名的前缀", "Prefix of the result columns")),
     option(
         "--codes",
@@ -78,13 +66,7 @@ _READING: list[Callable[..., Any]] = [
             "A column that may be missing; auxiliary_missing names the tools that lack it",
         ),
     ),
-]
-
-
-def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    for decorate in reversed(_READING):
-        command = decorate(command)
-    return command
+)
 
 
 @click.command(
@@ -102,12 +84,8 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="GROUPED...")
-@option("-o", "--output", required=True, metavar="OUT", help=both("输出文件", "Output"))
-@option(
-    "--to",
-    type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
-    help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"),
-)
+@output_option
+@to_option
 @option(
     "--parameters",
     required=True,
@@ -134,21 +112,12 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
 def coefficients(inputs: tuple[str, ...], output: str, parameters: str, **given: Any) -> None:
     from grouper.dip.coefficient_files import apply_files
 
-    given["as_of"] = _day(given["as_of"])
+    given["as_of"] = parse_date(given["as_of"], "--as-of")
     given["allow_missing"] = given["allow_missing"] or None
-    columns = column_map(given.pop("column_map_path"))
+    columns = column_map(given.pop("column_map"))
     with progress_line() as progress:
         summary = apply_files(inputs, output, parameters, columns=columns, progress=progress, **given)
     _report(summary)
-
-
-def _day(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r}: YYYY-MM-DD", param_hint="--as-of") from error
 
 
 def _report(summary: Summary) -> None:

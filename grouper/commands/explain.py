@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from grouper.commands.explain_payment import Pricing, is_priced
-from grouper.commands.policy import DATE, day
 from grouper.commands.reading import column_map, load_grouper, reading_options
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.shared import DATE, BilingualCommand, both, day, lang_option, language, option
 from grouper.errors import UsageError
 
 

@@ -8,7 +8,7 @@ import click
 
 from grouper.commands.progress import progress_line
 from grouper.commands.reading import column_map, load_grouper, reading_options
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.shared import BilingualCommand, both, lang_option, language, option, to_option
 
 
 @click.command(
@@ -33,11 +33,7 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
         "Output; its extension tells the format, - is standard output",
     ),
 )
-@option(
-    "--to",
-    type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
-    help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"),
-)
+@to_option
 @reading_options
 @option("--prefix", default="", help=both("结果列名的前缀", "Prefix for the names of the result columns"))
 @option(

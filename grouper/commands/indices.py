@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, option, say
+from grouper.commands.shared import (
+    BilingualCommand,
+    both,
+    database_options,
+    grouped_prefix_option,
+    lang_option,
+    option,
+    output_option,
+    say,
+    to_option,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from grouper.indices.run import Summary
@@ -32,13 +43,16 @@ _COLUMNS = {
 }
 
 
-def _columns(command: Any) -> Any:
-    for field, (word, zh, en) in reversed(_COLUMNS.items()):
-        name = f"{en} (default: {field} or that of the layout)"
-        command = option(f"--{word}-column", field, help=both(f"{zh}（默认 {field} 或按表头识别）", name))(
-            command
+_columns = with_options(
+    *(
+        option(
+            f"--{word}-column",
+            field,
+            help=both(f"{zh}（默认 {field} 或按表头识别）", f"{en} (default: {field} or that of the layout)"),
         )
-    return command
+        for field, (word, zh, en) in _COLUMNS.items()
+    )
+)
 
 
 @click.command(
@@ -54,12 +68,8 @@ def _columns(command: Any) -> Any:
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="GROUPED...")
-@option("-o", "--output", required=True, metavar="OUT", help=both("输出文件", "Output"))
-@option(
-    "--to",
-    type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
-    help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"),
-)
+@output_option
+@to_option
 @option(
     "--by",
     type=click.Choice(["hospital", "hospital-packet"]),
@@ -82,20 +92,8 @@ def _columns(command: Any) -> Any:
     show_default=True,
     help=both("住院天数：所给的列，或由日期推算", "Stay: the column given, or derived from the dates"),
 )
-@option("--prefix", default="", help=both("分组结果列名的前缀", "Prefix of the result columns of grouping"))
-@option(
-    "--memory",
-    default="2GiB",
-    show_default=True,
-    help=both("数据库内存上限，超出部分写入临时文件", "Memory of the database; the rest goes to the disk"),
-)
-@option(
-    "--threads",
-    type=click.IntRange(1, 64),
-    default=2,
-    show_default=True,
-    help=both("线程数，不影响结果", "Threads; they change no result"),
-)
+@grouped_prefix_option
+@database_options
 @lang_option
 def indices(inputs: tuple[str, ...], output: str, **given: Any) -> None:
     from grouper.indices.cases import Columns

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, option, say
+from grouper.commands.shared import DATE, BilingualCommand, both, lang_option, option, say, with_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,16 +15,13 @@ if TYPE_CHECKING:
     from grouper.payment.terms import Terms
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    for decorate in (
-        option("-o", "--output", required=True, metavar="OUT",
-               help=both("结果文件（CSV、XLSX、Parquet）", "Result (CSV, XLSX, Parquet)")),
-        option("--as-of", "when", required=True, type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
-               help=both("取哪一天的参数", "Day whose parameters are taken")),
-        option("--policy", required=True, metavar="ID|AREA|FILE", help=both("支付政策", "Payment policy")),
-    ):  # fmt: skip
-        command = decorate(command)
-    return command
+_common = with_options(
+    option("--policy", required=True, metavar="ID|AREA|FILE", help=both("支付政策", "Payment policy")),
+    option("--as-of", "when", required=True, type=DATE, metavar="DATE",
+           help=both("取哪一天的参数", "Day whose parameters are taken")),
+    option("-o", "--output", required=True, metavar="OUT",
+           help=both("结果文件（CSV、XLSX、Parquet）", "Result (CSV, XLSX, Parquet)")),
+)  # fmt: skip
 
 
 @click.command(

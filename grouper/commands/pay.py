@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from grouper.commands.policy import DATE, day
 from grouper.commands.progress import progress_line
 from grouper.commands.reading import column_map
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.shared import DATE, BilingualCommand, both, day, lang_option, language, option
 
 
 @click.command(

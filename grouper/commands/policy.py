@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 
 from grouper.commands.aligned import aligned
-from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, language, option, say
-
-DATE = click.DateTime(["%Y-%m-%d"])
-
-
-def day(when: datetime | None) -> date | None:
-    """The day of a date option."""
-    return when.date() if when else None
+from grouper.commands.shared import (
+    DATE,
+    BilingualGroup,
+    both,
+    day,
+    emit,
+    emit_json,
+    json_option,
+    lang_option,
+    language,
+    option,
+    say,
+    subcommands,
+)
 
 
 @click.group(
@@ -33,16 +38,7 @@ def policy() -> None:
     pass
 
 
-def command(name: str, zh: str, en: str) -> Callable[..., Any]:
-    """A subcommand with a help text in two languages, and ``--lang``."""
-
-    def decorate(function: Callable[..., None]) -> click.Command:
-        return policy.command(name, cls=BilingualCommand, help=both(zh, en))(lang_option(function))
-
-    return decorate
-
-
-json_option = option("--json", "as_json", is_flag=True, help=both("以 JSON 输出", "Write JSON"))
+command = subcommands(policy)
 as_of_option = option(
     "--as-of",
     type=DATE,
@@ -54,25 +50,24 @@ as_of_option = option(
 )
 
 
-def emit_json(data: Any) -> None:
-    """Data on stdout as JSON."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=1))
-
-
 @command(
     "list",
-    "列出随附的支付政策：方式、分组方案、有效期、已核实和未核实的参数取值数。\n\n"
-    "示例：grouper policy list --json",
-    "List the shipped policies: method, scheme, validity, numbers of parameter values that are verified "
-    "and that are not.\n\n"
-    "Example: grouper policy list --json",
+    "列出随附的支付政策（全部，或一个地区的）：方式、分组方案、有效期、已核实和未核实的参数取值数。\n\n"
+    "示例：grouper policy list yulin --as-of 2025-06-30",
+    "List the shipped policies, all or those of an area: method, scheme, validity, numbers of parameter "
+    "values that are verified and that are not.\n\n"
+    "Example: grouper policy list yulin --as-of 2025-06-30",
+)
+@click.argument("area", required=False, metavar="[AREA]")
+@option(
+    "--as-of", type=DATE, metavar="YYYY-MM-DD", help=both("只列当日适用的", "Only those that apply on a day")
 )
 @json_option
-def list_command(as_json: bool) -> None:
+def list_command(area: str | None, as_of: datetime | None, as_json: bool) -> None:
     from grouper.payment import words
     from grouper.payment.describe import listing
 
-    rows, lang = listing(), language()
+    rows, lang = listing(area, day(as_of)), language()
     if as_json:
         emit_json(rows)
         return
@@ -118,7 +113,7 @@ def show_command(name: str | None, as_of: datetime | None, registry: bool, as_js
         if as_json:
             emit_json(describe.registry_rows())
         else:
-            _emit(describe.registry_lines(language()))
+            emit(describe.registry_lines(language()))
         return
     if name is None:
         raise UsageError(zh="请给出政策，或用 --parameters", en="name a policy, or use --parameters")
@@ -128,12 +123,7 @@ def show_command(name: str | None, as_of: datetime | None, registry: bool, as_js
     if as_json:
         emit_json(describe.as_dict(found, when))
     else:
-        _emit(describe.show(found, language(), when))
-
-
-def _emit(lines: Any) -> None:
-    for line in lines:
-        click.echo(line)
+        emit(describe.show(found, language(), when))
 
 
 @command(
@@ -200,6 +190,6 @@ def diff_command(a: str, b: str, as_of: datetime | None, as_of_b: datetime | Non
     if as_json:
         emit_json([change.as_dict() for change in changes])
     elif changes:
-        _emit(change.text(language()) for change in changes)
+        emit(change.text(language()) for change in changes)
     else:
         say("没有差别", "no difference", err=False)

@@ -2,56 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grouper.commands.shared import both, option
+from grouper.commands.shared import both, option, with_options
 
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
 INPUT_FORMATS = ("parquet", "arrow", "csv", "jsonl", "json", "xlsx")
-_CODES: list[Callable[..., Any]] = [
-    option(
-        "--codes",
-        type=click.Choice(["insurance", "clinical"]),
-        default="insurance",
-        show_default=True,
-        help=both(
-            "编码版本；clinical 表示国临版，转换为医保版",
-            "Code edition of the input; clinical codes are converted",
-        ),
-    ),
-    option(
-        "--repair-codes",
-        is_flag=True,
-        help=both(
-            "接受对丢失零的手术操作编码和剑号组合的修复",
-            "Accept repairs: zeros put back into procedure codes, half of an unknown dagger pair",
-        ),
-    ),
-]
-_READING: list[Callable[..., Any]] = [
-    option(
-        "--scheme",
-        required=True,
-        metavar="ID|PATH|AREA",
-        help=both(
-            "分组方案：方案 id、方案目录或地区名", "Scheme: its id, the path of its folder, or an area"
-        ),
-    ),
-    option(
-        "--date",
-        "when",
-        metavar="YYYY-MM-DD",
-        help=both("按日期选择地区的方案版本", "Choose the edition of an area that applies on this date"),
-    ),
-    option(
-        "--profile",
-        help=both("DIP 目录含多套选项时，选用哪一套", "Option set of a DIP folder that holds several"),
-    ),
+file_options = with_options(
     option(
         "--layout",
         type=click.Choice(LAYOUTS),
@@ -79,7 +40,48 @@ _READING: list[Callable[..., Any]] = [
         ),
     ),
     option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet")),
-    *_CODES,
+)
+codes_options = with_options(
+    option(
+        "--codes",
+        type=click.Choice(["insurance", "clinical"]),
+        default="insurance",
+        show_default=True,
+        help=both(
+            "编码版本；clinical 表示国临版，转换为医保版",
+            "Code edition of the input; clinical codes are converted",
+        ),
+    ),
+    option(
+        "--repair-codes",
+        is_flag=True,
+        help=both(
+            "接受对丢失零的手术操作编码和剑号组合的修复",
+            "Accept repairs: zeros put back into procedure codes, half of an unknown dagger pair",
+        ),
+    ),
+)
+reading_options = with_options(
+    option(
+        "--scheme",
+        required=True,
+        metavar="ID|PATH|AREA",
+        help=both(
+            "分组方案：方案 id、方案目录或地区名", "Scheme: its id, the path of its folder, or an area"
+        ),
+    ),
+    option(
+        "--date",
+        "when",
+        metavar="YYYY-MM-DD",
+        help=both("按日期选择地区的方案版本", "Choose the edition of an area that applies on this date"),
+    ),
+    option(
+        "--profile",
+        help=both("DIP 目录含多套选项时，选用哪一套", "Option set of a DIP folder that holds several"),
+    ),
+    file_options,
+    codes_options,
     option(
         "--stay",
         type=click.Choice(["given", "nights", "days"]),
@@ -114,31 +116,17 @@ _READING: list[Callable[..., Any]] = [
             "A column that the scheme reads but the input may lack; rows that depend on it need data",
         ),
     ),
-]
+)
 
 
-def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options above, in this order."""
-    for decorate in reversed(_READING):
-        command = decorate(command)
-    return command
-
-
-def codes_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How codes are understood, for commands that need no more of the options above."""
-    for decorate in reversed(_CODES):
-        command = decorate(command)
-    return command
-
-
-def parse_date(text: str | None) -> date | None:
-    """A date of the command line."""
+def parse_date(text: str | None, flag: str = "--date") -> date | None:
+    """A date of the command line; click.BadParameter, naming ``flag``, for any other text."""
     if text is None:
         return None
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError as error:
-        raise click.BadParameter(f"{text!r}: YYYY-MM-DD", param_hint="--date") from error
+        raise click.BadParameter(f"{text!r}: YYYY-MM-DD", param_hint=flag) from error
 
 
 def load_grouper(options: dict[str, Any], lang: str, prefix: str = "") -> Any:

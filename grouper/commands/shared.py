@@ -6,9 +6,11 @@ comes from ``--lang``, else from ``GROUPER_LANG``, else it is Chinese.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -16,6 +18,7 @@ import click
 from grouper.errors import EXIT_USAGE, GrouperError, UsageError
 
 LANGUAGES = ("zh", "en")
+DATE = click.DateTime(["%Y-%m-%d"])
 _BOTH = "\x1f"
 
 
@@ -48,6 +51,17 @@ def default_language() -> str:
 def say(zh: str, en: str, *, err: bool = True) -> None:
     """One line to the user, on stderr unless told otherwise: stdout is for data."""
     click.echo(en if language() == "en" else zh, err=err)
+
+
+def emit(lines: Iterable[str]) -> None:
+    """Lines on stdout."""
+    for line in lines:
+        click.echo(line)
+
+
+def emit_json(data: Any) -> None:
+    """Data on stdout as JSON."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=1))
 
 
 class BilingualOption(click.Option):
@@ -126,6 +140,34 @@ def option(*names: str, help: str, **kwargs: Any) -> Callable[..., Any]:
     return click.option(*names, help=help, cls=BilingualOption, **kwargs)
 
 
+def with_options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    """One decorator of several, so that commands can share a block of options; help keeps this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return decorate
+
+
+def day(when: datetime | None) -> date | None:
+    """The day of an option of type ``DATE``."""
+    return when.date() if when else None
+
+
+def subcommands(group: click.Group) -> Callable[[str, str, str], Callable[..., click.Command]]:
+    """A decorator ``(name, zh, en)`` for the commands of a group: help in two languages, and ``--lang``."""
+
+    def command(name: str, zh: str, en: str) -> Callable[..., click.Command]:
+        def decorate(function: Callable[..., None]) -> click.Command:
+            return group.command(name, cls=BilingualCommand, help=both(zh, en))(lang_option(function))
+
+        return decorate
+
+    return command
+
+
 def _set_language(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
     if value:
         ctx.meta["grouper.lang"] = value
@@ -142,6 +184,37 @@ def lang_option(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_set_language,
         help=both("界面语言（默认中文）", "Language of texts (default: Chinese)"),
     )(command)
+
+
+# --- options of several commands ------------------------------------------------------------
+
+output_option = option("-o", "--output", required=True, metavar="OUT", help=both("输出文件", "Output"))
+to_option = option(
+    "--to",
+    type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
+    help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"),
+)
+json_option = option("--json", "as_json", is_flag=True, help=both("以 JSON 输出", "Write JSON"))
+grouped_prefix_option = option(
+    "--prefix", default="", help=both("分组结果列名的前缀", "Prefix of the result columns of grouping")
+)
+database_options = with_options(
+    option(
+        "--memory",
+        default="2GiB",
+        show_default=True,
+        help=both(
+            "数据库内存上限，超出部分写入临时文件", "Memory of the database; the rest goes to the disk"
+        ),
+    ),
+    option(
+        "--threads",
+        type=click.IntRange(1, 64),
+        default=2,
+        show_default=True,
+        help=both("线程数，不影响结果", "Threads; they change no result"),
+    ),
+)
 
 
 def run(cli: click.Command) -> None:

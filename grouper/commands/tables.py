@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, language, option, say
-from grouper.commands.tables_import import (
+from grouper.commands.shared import (
+    DATE,
+    BilingualGroup,
+    both,
     day,
+    emit,
+    emit_json,
+    json_option,
+    lang_option,
+    language,
+    option,
+    say,
+    subcommands,
+)
+from grouper.commands.tables_import import (
     export_scheme,
     icd_names,
     import_scheme,
@@ -26,7 +37,6 @@ from grouper.schemes import store
 from grouper.schemes.findings import Finding, has_errors
 from grouper.schemes.locate import Located, locate
 
-DATE = click.DateTime(["%Y-%m-%d"])
 PATH = click.Path(path_type=Path)
 
 
@@ -43,33 +53,13 @@ def tables() -> None:
     pass
 
 
-def command(name: str, zh: str, en: str) -> Callable[..., Any]:
-    """A subcommand with a help text in two languages, and ``--lang``."""
-
-    def decorate(function: Callable[..., None]) -> click.Command:
-        return tables.command(name, cls=BilingualCommand, help=both(zh, en))(lang_option(function))
-
-    return decorate
-
-
+command = subcommands(tables)
 date_option = option(
     "--date",
     "when",
     type=DATE,
     help=both("按地区名选方案时的出院日期", "Day of discharge, to choose among the editions of an area"),
 )
-json_option = option("--json", "as_json", is_flag=True, help=both("以 JSON 输出", "Write JSON"))
-
-
-def emit(lines: Iterator[str] | Sequence[str]) -> None:
-    """Lines on stdout."""
-    for line in lines:
-        click.echo(line)
-
-
-def emit_json(data: Any) -> None:
-    """Data on stdout as JSON."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=1))
 
 
 # --- looking --------------------------------------------------------------------------------

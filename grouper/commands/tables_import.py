@@ -6,22 +6,17 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grouper.commands.shared import language, say
+from grouper.commands.shared import day, language, say
 from grouper.errors import EXIT_DATA, UsageError
 from grouper.schemes import store
 from grouper.schemes.findings import SEVERITIES, SEVERITY_ZH, Finding, count_by_severity
 from grouper.schemes.locate import Located, locate
 from grouper.schemes.model import Scheme
-
-
-def day(when: datetime | None) -> date | None:
-    return when.date() if when else None
 
 
 def icd_names() -> dict[str, str]:

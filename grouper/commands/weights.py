@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
+from grouper.commands.shared import (
+    BilingualCommand,
+    BilingualGroup,
+    both,
+    database_options,
+    grouped_prefix_option,
+    lang_option,
+    option,
+    say,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from grouper.statistics.weights import Fitted
 
-_STATISTICS: list[Callable[..., Any]] = [
+# what weights and catalogues share
+statistics_options = with_options(
     option(
         "--year-weights",
         default="1,2,7",
@@ -62,29 +72,8 @@ _STATISTICS: list[Callable[..., Any]] = [
             "费用不是整分时四舍五入到分（默认报错）", "Round costs to fen (default: refuse parts of a fen)"
         ),
     ),
-    option(
-        "--memory",
-        default="2GiB",
-        show_default=True,
-        help=both(
-            "数据库内存上限，超出部分写入临时文件", "Memory of the database; the rest goes to the disk"
-        ),
-    ),
-    option(
-        "--threads",
-        type=click.IntRange(1, 64),
-        default=2,
-        show_default=True,
-        help=both("线程数，不影响结果", "Threads; they change no result"),
-    ),
-]
-
-
-def statistics_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that weights and catalogues share."""
-    for decorator in reversed(_STATISTICS):
-        command = decorator(command)
-    return command
+    database_options,
+)
 
 
 def left_out_lines(left: Counter[str], zh: bool) -> list[str]:
@@ -155,7 +144,7 @@ def weights() -> None:
         "CSV of factors (by,key,factor; by is drg, adrg, mdc or kind); the total weight is kept",
     ),
 )
-@option("--prefix", default="", help=both("分组结果列名的前缀", "Prefix of the result columns of grouping"))
+@grouped_prefix_option
 @lang_option
 def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: Any) -> None:
     from grouper.statistics.exact import parse_year_weights

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from grouper import __version__
 from grouper.dip.coefficients import Coefficients, load
 from grouper.errors import ReconciliationError, UsageError
+from grouper.run import refuse_overwriting
 from grouper.writers import PROVENANCE_KEY, Output, output_format
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def apply_files(
     begin = time.perf_counter()
     paths, target = [str(path) for path in inputs], str(output)
     format_ = output_format(target, to)
-    _refuse_overwriting(paths, target)
+    refuse_overwriting(paths, target)
     chosen = parameters if isinstance(parameters, Coefficients) else load(parameters)
     made_by = [_provenance(path) for path in paths]
     how = step_options(made_by, options)
@@ -131,14 +132,6 @@ def step_options(made_by: Sequence[dict[str, Any]], given: dict[str, Any]) -> St
             )
         found[name] = values[0]
     return StepOptions(**found)
-
-
-def _refuse_overwriting(inputs: Sequence[str], output: str) -> None:
-    if output != "-" and any(p != "-" and Path(p).resolve() == Path(output).resolve() for p in inputs):
-        raise UsageError(
-            zh=f"输出文件与输入文件相同：{output}；请换一个 -o",
-            en=f"output and input are the same file: {output}; choose another -o",
-        )
 
 
 def _provenance(path: str) -> dict[str, Any]:

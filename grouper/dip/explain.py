@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from grouper import icd
 from grouper.arrow import number_array, text_array
-from grouper.codes import BLANK, Resolved
+from grouper.codes import BLANK, Resolved, code_texts
 from grouper.dip import auxiliary, normalise
 from grouper.dip.auxiliary import AuxCase
 from grouper.dip.catalogue import Packet, Row, Term
@@ -24,7 +24,7 @@ from grouper.dip.explain_chain import ChainStepView, NearMiss, chain_views, near
 from grouper.dip.options import CLASSES, DipOptions
 from grouper.dip.reference import NUMBERS, WEIGHT
 from grouper.dip.trace import Candidate, Case, Contest, Met, RuleStep, Trace
-from grouper.errors import DataError, GrouperError
+from grouper.errors import GrouperError
 
 
 @dataclass(frozen=True)
@@ -199,22 +199,8 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     )
 
 
-def _texts(record: Mapping[str, Any], column: str) -> list[str]:
-    values = record.get(column)
-    if isinstance(values, str):
-        values = values.split("|")
-    if values is None and column == "procedures":
-        values = []
-    if not isinstance(values, Sequence):
-        raise DataError(
-            zh=f"记录缺少 {column}（编码列表，或用 | 分隔的文本）",
-            en=f"the record lacks {column} (a list of codes, or a text joined by |)",
-        )
-    return [value or "" for value in values]
-
-
 def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tuple[str, Resolved]]:
-    return [(text, resolve(text)) for text in _texts(record, column)]
+    return [(text, resolve(text)) for text in code_texts(record, column)]
 
 
 def _by_kernel(

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from grouper.errors import UsageError
 from grouper.payment import words
 from grouper.payment.expression import plain
 from grouper.payment.parameters import Band, Dated, Parameter, Segment
@@ -14,9 +15,19 @@ from grouper.payment.policy import Policy, load_policy, policy_files
 from grouper.payment.registry import PARAMETERS
 
 
-def listing() -> list[dict[str, Any]]:
-    """The shipped policies, one row each."""
-    return [summary(load_policy(path)) for path in policy_files().values()]
+def listing(area: str | None = None, when: date | None = None) -> list[dict[str, Any]]:
+    """The shipped policies, one row each: all, or those of an area, or those that apply on a day.
+
+    Raises UsageError for an area of which there is none.
+    """
+    files = {id_: path for id_, path in policy_files().items() if area in (None, id_.split("/")[0])}
+    if not files:
+        raise UsageError(
+            zh=f"没有地区 {area} 的政策；grouper policy list 列出全部",
+            en=f"there is no policy of area {area}; grouper policy list shows all",
+        )
+    found = [load_policy(path) for path in files.values()]
+    return [summary(p) for p in found if when is None or p.valid_from <= when <= p.valid_to]
 
 
 def summary(policy: Policy) -> dict[str, Any]:

@@ -197,10 +197,10 @@ def find_policy(name: str, when: date | None = None) -> Policy:
     valid = [p for p in found if when is None or p.valid_from <= when <= p.valid_to]
     if len(valid) == 1:
         return valid[0]
-    names = "、".join(p.id for p in found)
+    names = ", ".join(f"{p.id} ({p.valid_from} – {p.valid_to})" for p in found)
     if not valid:
         raise UsageError(
-            zh=f"{name} 在 {when} 没有适用的政策（有 {names}）；请用 --as-of 指定适用日期",
+            zh=f"{name} 在 {when} 没有适用的政策（有：{names}）；请用 --as-of 指定适用日期",
             en=f"no policy of {name} applies on {when} (there are {names}); name the day with --as-of",
         )
     raise UsageError(

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 from grouper.conditions import (
     Compare,
-    Condition,
     ConditionError,
     Count,
     In,
     atoms,
-    conjunction,
     lists_of,
-    parse,
 )
 from grouper.errors import TableError
 from grouper.paths import tables_dir
 from grouper.schemes.findings import Finding, has_errors
-from grouper.schemes.logic import Facts, facts_of
 from grouper.schemes.manifest import check_manifest
 from grouper.schemes.model import Adrg, Drg, Scheme
+from grouper.schemes.reach import cached_parse, unreachable
 from grouper.schemes.store import (
     ADRG_COLUMNS,
     DRG_COLUMNS,
@@ -46,12 +42,6 @@ _OPTIONS: dict[str, tuple[object, ...]] = {
     "retry_other_procedures": (True, False),
     "severity_from_other_diagnoses_only": (True, False),
 }
-
-
-@cache
-def cached_parse(text: str) -> Condition:
-    """``parse``, remembered: schemes share most of their conditions."""
-    return parse(text)
 
 
 def verify_shipped() -> list[Finding]:
@@ -77,7 +67,7 @@ def verify(folder: Path) -> list[Finding]:
 
 def verify_scheme(scheme: Scheme) -> list[Finding]:
     """Findings on a loaded scheme."""
-    checks = (_meta, _structure, _references, _complications, _reach, _editions, _counts)
+    checks = (_meta, _structure, _references, _complications, unreachable, _editions, _counts)
     return [finding for check in checks for finding in check(scheme)]
 
 
@@ -375,108 +365,6 @@ def _counts(scheme: Scheme) -> Iterator[Finding]:
                 f"写明 {number}，实际 {found.get(name)}",
                 f"says {number}, the tables have {found.get(name)}",
             )
-
-
-# --- rows that cannot be reached ------------------------------------------------------------
-
-
-def _reach(scheme: Scheme) -> Iterator[Finding]:
-    """Rows that can never hold, and rows whose records an earlier row of the same MDC takes."""
-    for mdc in scheme.mdcs:
-        entry = cached_parse(mdc.entry)
-        if not facts_of(entry, scheme.lists):
-            yield _never(scheme, mdc.mdc)
-            continue
-        earlier: list[tuple[str, Condition]] = []
-        for adrg in scheme.adrgs:
-            if adrg.mdc == mdc.mdc:
-                yield from _reach_adrg(scheme, entry, adrg, earlier)
-
-
-def _reach_adrg(
-    scheme: Scheme, entry: Condition, adrg: Adrg, earlier: list[tuple[str, Condition]]
-) -> Iterator[Finding]:
-    """Findings on one ADRG row; ``earlier`` holds the rows that take records, and grows."""
-    own = cached_parse(adrg.condition)
-    within = conjunction(entry, own)
-    facts = facts_of(within, scheme.lists)
-    if not facts:
-        yield _never(scheme, adrg.variant)
-        return
-    taker = _taker(facts, earlier)
-    if taker is not None:
-        yield _redundant(scheme, adrg, taker) or _taken(scheme, adrg.variant, "adrg", taker)
-        return
-    ends = adrg.kind == "ambiguous" or scheme.stops_without_drg
-    for drg in scheme.drgs.get(adrg.variant, ()):
-        condition = cached_parse(drg.condition)
-        mine = facts if drg.condition == "true" else facts_of(conjunction(within, condition), scheme.lists)
-        taker = _taker(mine, earlier)
-        if not mine:
-            yield _never(scheme, _place(adrg, drg), drg.name)
-        elif taker is not None:
-            yield _taken(scheme, _place(adrg, drg), "drg", taker, drg.name)
-        else:
-            earlier.append((drg.drg, conjunction(own, condition)))
-    if ends:
-        earlier.append((adrg.variant, own))
-
-
-def _place(adrg: Adrg, drg: Drg) -> str:
-    return drg.drg if adrg.variant == adrg.adrg else f"{adrg.variant} {drg.drg}"
-
-
-def _taker(facts: list[Facts], earlier: list[tuple[str, Condition]]) -> str | None:
-    """The earlier rows that together take all records of ``facts``, or None."""
-    names: list[str] = []
-    for alternative in facts:
-        name = next((name for name, condition in earlier if alternative.proves(condition)), None)
-        if name is None:
-            return None
-        names.append(name)
-    return ", ".join(dict.fromkeys(names)) if names else None
-
-
-def _never(scheme: Scheme, place: str, name: str = "") -> Finding:
-    label = f"（{name}）" if name else ""
-    return Finding(
-        "warning",
-        "never-holds",
-        scheme.id,
-        place,
-        f"{label}条件永不成立：所需编码集合没有共同编码，或数值矛盾",
-        "never holds: the lists that it needs have no code in common, or its numbers contradict",
-        (name,) if name else (),
-    )
-
-
-def _taken(scheme: Scheme, place: str, kind: str, taker: str, name: str = "") -> Finding:
-    label = f"（{name}）" if name else ""
-    return Finding(
-        "warning",
-        f"unreachable-{kind}",
-        scheme.id,
-        place,
-        f"{label}无法到达：前面的 {taker} 已收走符合条件的全部病例",
-        f"cannot be reached: {taker}, tried earlier, takes every record that fits",
-        (name,) if name else (),
-    )
-
-
-def _redundant(scheme: Scheme, adrg: Adrg, taker: str) -> Finding | None:
-    """An unreachable variant whose groups another variant gives: no group is lost."""
-    codes = {drg.drg for drg in scheme.drgs.get(adrg.variant, ())}
-    rest = {drg.drg for other, drg in scheme.groups() if other.variant != adrg.variant}
-    if not codes or not codes <= rest:
-        return None
-    return Finding(
-        "info",
-        "redundant-variant",
-        scheme.id,
-        adrg.variant,
-        f"多余：前面的 {taker} 已收走它的病例，而它的 DRG 另有变体给出",
-        f"redundant: {taker}, tried earlier, takes its records, and another variant has its DRGs",
-    )
 
 
 def _few(names: Sequence[str], most: int = 12) -> str:

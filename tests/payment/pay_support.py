@@ -15,36 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from policy_text import drg_head, identity
 
-POLICY = """
-id = "test/rate"
-area = "test"
-name = "试验政策"
-name_en = "Test policy"
-method = "drg_rate"
-scheme = "chs-drg-2.0"
-valid_from = 2025-01-01
-valid_to = 2025-12-31
-
-[pools]
-employee = ["310"]
-resident = ["390"]
-
-[weights]
-table = "weights.csv"
-source = "试验权重"
-verified = true
-
-[[routes]]
-name = "long_stay"
-zh = "长期住院按项目"
-en = "long stays by item"
-method = "by_item"
-when = { los_days = { above = 60 } }
-source = "试验办法"
-article = "第三条"
-verified = true
-
+POLICY = (
+    drg_head("rate", "drg_rate", "chs-drg-2.0")
+    + """
 [parameters]
 coefficient_rule = { value = "level", source = "试验办法", article = "第五条", verified = true }
 ratio_denominator = { value = "standard", source = "试验办法", verified = true }
@@ -78,16 +53,11 @@ value = { "3" = "3", "2" = "2.5" }
 source = "试验办法"
 verified = true
 """
+)
 WEIGHTS = "drg,name,weight,mean_cost,basic,unstable\nGE19,阑尾,1.20,,,\nES33,肺炎,0.70,,,\n"
-DIP = """
-id = "test/dip"
-area = "test"
-name = "试验分值"
-method = "dip"
-scheme = "dip-taian-2025"
-valid_from = 2025-01-01
-valid_to = 2025-12-31
-
+DIP = (
+    identity("dip", "dip", "dip-taian-2025")
+    + """
 [pools]
 all = ["*"]
 
@@ -106,6 +76,7 @@ low_formula = { value = "share_of_base", source = "s", verified = true }
 fund_formula = { value = "F3", source = "s", verified = true }
 fund_floor = { value = "zero", source = "s", verified = true }
 """
+)
 _TEXT, _YUAN, _INT = pa.string(), pa.decimal128(18, 2), pa.int32()
 SCHEMA = pa.schema(
     [

@@ -11,36 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from policy_text import drg_head
 
 from grouper.payment.cases import Files
 from grouper.payment.policy import Policy, load_policy
 from grouper.payment.pricing import price_files
 
-_HEAD = """
-id = "test/{method}"
-area = "test"
-name = "test"
-method = "{method}"
-valid_from = 2025-01-01
-valid_to = 2025-12-31
-
-[pools]
-employee = ["310"]
-resident = ["390"]
-
-[weights]
-table = "weights.csv"
-source = "test"
-verified = false
-
-[[routes]]
-name = "long_stay"
-zh = "长期住院"
-method = "by_item"
-when = {{ los_days = {{ above = 60 }} }}
-source = "test"
-verified = false
-"""
 _WEIGHTS = "drg,weight,mean_cost\nAA11,0.8,8000\nBB13,1.2501,12501\nCC15,2.7,27000\n"
 POINTS = {
     "coefficient_rule": "level",
@@ -77,7 +53,7 @@ def write_policy(
     folder: Path, parameters: Mapping[str, Any], method: str = "drg_points", extra: str = ""
 ) -> Policy:
     """A policy of ``parameters``; a value that begins with a bracket is TOML as it stands."""
-    lines = [_HEAD.format(method=method)]
+    lines = [drg_head(method, method)]
     for name, value in parameters.items():
         text = value if isinstance(value, int) or str(value)[:1] in "[{" else f'"{value}"'
         lines.append(f'[parameters.{name}]\nvalue = {text}\nsource = "test"\nverified = true\n')

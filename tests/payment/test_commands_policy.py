@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pay_support import DIP, POLICY, WEIGHTS, grouper, write_policy
 
+from grouper.errors import UsageError
 from grouper.payment import words
 from grouper.payment.describe import as_dict, listing, registry_rows, show
 from grouper.payment.diff import diff
@@ -42,6 +43,31 @@ def test_list_counts_every_value(tmp_path: Path) -> None:
     code, out, _ = grouper("policy", "list", lang="en")
     assert code == 0 and len(out.splitlines()) == len(rows) + 1 and "unverified" in out.splitlines()[0]
     assert {row["id"] for row in listing()} == set(rows)
+
+
+@pytest.mark.parametrize(("day", "edition"), [("2023-12-31", "2022"), ("2024-01-01", "2024")])
+def test_an_area_and_a_day_choose_the_edition(day: str, edition: str) -> None:
+    code, out, _ = grouper("policy", "show", "yulin", "--as-of", day, "--json")
+    shown = json.loads(out)
+    assert code == 0 and shown["id"] == f"yulin/{edition}" and shown["scheme"] == f"guangxi-{edition}"
+    code, out, _ = grouper("policy", "list", "yulin", "--as-of", day, "--json")
+    assert code == 0 and [row["id"] for row in json.loads(out)] == [f"yulin/{edition}"]
+
+
+@pytest.mark.parametrize("day", [(), ("--as-of", "2021-12-31")])
+def test_an_area_with_several_editions_is_refused_with_their_days(day: tuple[str, ...]) -> None:
+    code, out, err = grouper("policy", "show", "yulin", *day, lang="en")
+    assert (code, out) == (1, "") and "--as-of" in err
+    assert "yulin/2022 (2022-01-01 – 2023-12-31), yulin/2024 (2024-01-01 – " in err
+
+
+def test_list_of_an_area() -> None:
+    assert [row["id"] for row in listing("yulin")] == ["yulin/2022", "yulin/2024"]
+    assert listing("yulin", date(2021, 12, 31)) == []
+    everywhere = {row["id"] for row in listing(None, date(2024, 6, 1))}
+    assert "yulin/2024" in everywhere and "yulin/2022" not in everywhere
+    with pytest.raises(UsageError, match="atlantis"):
+        listing("atlantis")
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
@@ -161,6 +187,34 @@ def test_verify_finds(tmp_path: Path, kind: str, severity: str, pairs: list[tupl
     found = kinds(changed(tmp_path, *pairs))
     assert found[kind].severity == severity
     assert found[kind].zh and found[kind].en
+
+
+def test_verify_of_the_benefit_rules(tmp_path: Path) -> None:
+    """A ratio is a share, limits are not below 0; without the rule nothing reads them."""
+    parameters = 'policy_ratio = { value = "RATIO", source = "s", verified = true }\n' + "".join(
+        f'{name} = {{ by = ["pool"], value = {{ employee = "AMOUNT", resident = "0" }}, source = "s", '
+        "verified = true }\n"
+        for name in ("item_deductible", "item_cap", "item_annual_cap")
+    )
+    rule = 'item_rule = { value = "benefit", source = "s", verified = true }\n'
+
+    def found(text: str, ratio: str, amount: str) -> list[Finding]:
+        text = text.replace("RATIO", ratio).replace("AMOUNT", amount)
+        return changed(tmp_path, (LOW_AT, text + LOW_AT))
+
+    def places(findings: list[Finding], kind: str) -> list[str]:
+        return [f.place for f in findings if f.kind == kind]
+
+    limits = ["item_deductible", "item_cap", "item_annual_cap"]
+    sound = found(rule + parameters, "1", "0.01")
+    assert places(sound, "benefit") == places(sound, "unread") == []
+    assert places(found(rule + parameters, "1.01", "0"), "benefit") == ["policy_ratio"]
+    wrong = [f for f in found(rule + parameters, "-0.1", "-0.01") if f.kind == "benefit"]
+    assert [f.place for f in wrong] == ["policy_ratio", *limits] and {f.severity for f in wrong} == {"error"}
+    assert "-0.01 is below 0" in wrong[1].en and "-0.01 小于 0" in wrong[1].zh
+    for text in (parameters, rule.replace("benefit", "recorded") + parameters):
+        assert places(found(text, "0.8", "1"), "unread") == ["policy_ratio", *limits]
+    assert "policy_ratio" in "".join(f.en for f in found(rule, "", "") if f.severity == "error")
 
 
 def test_verify_holds_weights_against_the_scheme(tmp_path: Path) -> None:
