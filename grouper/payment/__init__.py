@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grouper.payment.api import Paid, pay
-    from grouper.payment.explain import PaymentExplanation, explain_case
+    from grouper.payment.explain import explain_case
+    from grouper.payment.explanation import PaymentExplanation
     from grouper.payment.policy import Policy, find_policy, load_policy
     from grouper.payment.verify import verify_policy
 
 _HOME = {
     "Paid": "api",
-    "PaymentExplanation": "explain",
+    "PaymentExplanation": "explanation",
     "Policy": "policy",
     "explain_case": "explain",
     "find_policy": "policy",

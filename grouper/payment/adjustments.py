@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from grouper.payment.expression import (
-    All,
-    Any_,
-    Case,
-    Compare,
-    Expr,
-    Field,
-    IsNull,
-    Not,
-    Null,
-    Number,
-    OneOf,
-    Whole,
-    Word,
-)
+from grouper.payment.expression import Case, Expr, Field, Null, Number, Whole, Word
 from grouper.payment.outliers import cost_value
+from grouper.payment.predicates import All, Any_, Compare, IsNull, Not, OneOf
 from grouper.payment.routing import factor_of
 from grouper.payment.steps import BASE_DIGITS, IS_GROUP, ONE, Context, money
 from grouper.payment.window import Rank

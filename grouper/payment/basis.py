@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from grouper.errors import DataError, UsageError
 from grouper.payment.budget import Budget
-from grouper.payment.expression import Case, Expr, Field, Number, OneOf, Ratio, Rounded, literal
+from grouper.payment.expression import Case, Expr, Field, Number, Ratio, Rounded, literal
+from grouper.payment.predicates import OneOf
 from grouper.payment.steps import POOL_PAID, TOTAL, ZERO
 from grouper.payment.terms import Terms
 

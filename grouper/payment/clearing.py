@@ -2,7 +2,9 @@
 
 Month: deposit = base × guarantee_rate; prepaid = (base - deposit) × prepay_rate; the rest is deferred to
 the year. From the prepaid amount the advance is offset first, then audit deductions are taken; what is
-left is payable, and what they exceed it by is carried to the next month. Year: balance = due - prepaid -
+left is payable, and what they exceed it by is carried to the next month. Where prepayment goes by quarters,
+the last month of one pays for its three, from the money of its three. What corrections of earlier years come
+to is paid whole beside the prepayment: no clearing of this year carries it. Year: balance = due - prepaid -
 deposit; the deposit returns by the assessment score. Each amount is rounded to the fen, halves away from
 zero, where it first appears; the others are differences, so that nothing is lost.
 """
@@ -30,8 +32,8 @@ _HUNDRED = Fraction(100)
 class Monthly:
     """A hospital's month in a pool, in fen.
 
-    deposit + prepaid + deferred = due; advance + audit + payable + carried = prepaid, where ``carried`` is
-    0 or negative: what offsets and deductions exceed the prepaid amount by.
+    deposit + prepaid + deferred = due; advance + audit + payable + carried = prepaid + earlier_years, where
+    ``carried`` is 0 or negative: what offsets and deductions exceed the payment by.
     """
 
     hospital: str
@@ -44,6 +46,7 @@ class Monthly:
     audit: int
     payable: int
     carried: int
+    earlier_years: int = 0
     clauses: str = ""
 
 
@@ -82,11 +85,13 @@ def pay_month(
     *,
     base: int | None = None,
     entry: Entry | None = None,
+    earlier_years: int = 0,
     hospital: str = "",
     pool: str = "",
     clauses: str = "",
 ) -> Monthly:
-    """One hospital's month: ``base`` (the due, unless given) is what rates apply to.
+    """One hospital's month: ``base`` (the due, unless given) is what rates apply to; ``earlier_years`` is
+    paid (or, negative, taken) beside it.
 
     A negative base is settled whole, without deposit.
     """
@@ -94,22 +99,31 @@ def pay_month(
     entry = entry or Entry()
     deposit = fen(base * guarantee) if base > 0 else 0
     prepaid = fen((base - deposit) * prepay) if base > 0 else base
-    left = prepaid - entry.advance - entry.audit
+    left = prepaid + earlier_years - entry.advance - entry.audit
     return Monthly(
         hospital, pool, due, deposit, prepaid, due - deposit - prepaid, entry.advance, entry.audit,
-        max(left, 0), min(left, 0), clauses,
+        max(left, 0), min(left, 0), earlier_years, clauses,
     )  # fmt: skip
 
 
-def clear_month(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> list[Monthly]:
+def clear_month(
+    terms: Terms,
+    budget: Budget,
+    due: Mapping[Key, int],
+    *,
+    more: Mapping[str, int] | None = None,
+    earlier_years: Mapping[Key, int] | None = None,
+) -> list[Monthly]:
     """All hospitals of a month (or of the months that one prepayment covers), in the order of their keys.
 
-    Hospitals of the budget file that have something to settle appear even without cases. Raises
-    ReconciliationError when an identity does not hold.
+    ``due`` is empty in a month that prepays nothing. ``more``: by pool, the distributable fen of the other
+    months covered, where ``budget`` is that of the last. Hospitals of the budget file that have something to
+    settle appear even without cases. Raises ReconciliationError when an identity does not hold.
     """
     rows = []
-    bases = _bases(terms, budget, due)
-    for key in sorted(due.keys() | _open(budget)):
+    apart = earlier_years or {}
+    bases = _bases(terms, budget, due, more or {})
+    for key in sorted(due.keys() | apart.keys() | _open(budget)):
         hospital, pool = key
         own, members = Terms(terms.values), budget.pools[pool].members
         guarantee = own.otherwise("guarantee_rate", "0", members, hospital=hospital)
@@ -122,6 +136,7 @@ def clear_month(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> list[Mo
                 prepay,
                 base=bases.get(key, 0),
                 entry=budget.entry(hospital, pool),
+                earlier_years=apart.get(key, 0),
                 hospital=hospital,
                 pool=pool,
                 clauses=own.clauses(*MONTH_TERMS),
@@ -132,7 +147,9 @@ def clear_month(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> list[Mo
     return rows
 
 
-def _bases(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> Mapping[Key, int]:
+def _bases(
+    terms: Terms, budget: Budget, due: Mapping[Key, int], more: Mapping[str, int]
+) -> Mapping[Key, int]:
     """What prepayment goes by: the dues, or the pool's money of the period shared out by the dues."""
     if terms.choice("prepay_base", "due") == "due":
         return due
@@ -140,7 +157,8 @@ def _bases(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> Mapping[Key,
     for name, pool in budget.pools.items():
         weights = {key: max(amount, 0) for key, amount in due.items() if key[1] == name}
         if weights:
-            bases |= apportion(distributable(pool, terms, budget.where).amount, weights)
+            money = distributable(pool, terms, budget.where).amount + more.get(name, 0)
+            bases |= apportion(money, weights)
     return bases
 
 
@@ -231,7 +249,7 @@ def check_months(rows: Sequence[Monthly]) -> None:
     """The identities of months, per hospital; sums follow. Raises ReconciliationError."""
     for row in rows:
         paid = row.advance + row.audit + row.payable + row.carried
-        if row.deposit + row.prepaid + row.deferred != row.due or paid != row.prepaid:
+        if row.deposit + row.prepaid + row.deferred != row.due or paid != row.prepaid + row.earlier_years:
             raise _off(row.hospital, row.pool)
 
 

@@ -7,9 +7,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from grouper.payment import keyed
-from grouper.payment.expression import WORDS, Lookup, OneOf, Rounded, Word, literal, walk
+from grouper.payment.expression import WORDS, Lookup, Rounded, Word, literal, walk
 from grouper.payment.inputs import names_in
 from grouper.payment.lookups import Lookups
+from grouper.payment.predicates import OneOf
 from grouper.payment.steps import Step
 from grouper.payment.window import Rank
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from grouper.errors import TableError
-from grouper.payment.expression import All, AnyPrefix, Compare, Expr, Field, Number, OneOf
+from grouper.payment.expression import Expr, Field, Number
+from grouper.payment.predicates import All, Any_, AnyPrefix, Compare, OneOf
 
 # Name in ``when`` -> (column of the case table, how it is tested).
 WHEN = {
@@ -42,8 +43,6 @@ def read_when(raw: Any, where: str) -> tuple[Expr, frozenset[str]]:
     """
     if isinstance(raw, list):
         tests = [read_when(item, where) for item in raw]
-        from grouper.payment.expression import Any_
-
         return Any_(tuple(t for t, _ in tests)), frozenset().union(*(c for _, c in tests))
     if not isinstance(raw, Mapping) or not raw:
         raise TableError(zh=f"{where}：when 为空", en=f"{where}: when is empty")
@@ -63,8 +62,6 @@ def _test(name: str, value: Any, where: str) -> Expr:
     if not isinstance(value, list) or not value:
         raise TableError(zh=f"{where}：when.{name} 应为列表", en=f"{where}: when.{name} should be a list")
     if kind == "whole":
-        from grouper.payment.expression import Any_
-
         return Any_(tuple(Compare(Field(column), "=", Number(Decimal(v))) for v in value))
     words = tuple(str(v) for v in value)
     if kind == "any":

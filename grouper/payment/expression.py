@@ -12,45 +12,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
+
+from grouper.payment import quotient
+from grouper.payment.quotient import (
+    NARROW,
+    Integer,
+    Quotient,
+    multiplied,
+    over_of,
+    power,
+    same_digits,
+    same_under,
+    under_of,
+    wide,
+)
 
 Row = Mapping[str, Any]
 
-_NARROW = 62  # bits that a BIGINT holds with room for a sum
 _MOST = 10**10  # whole part of an amount, where a column does not say
 
 # Text columns that the steps make: in SQL an ENUM of all words of the run, quick to compare.
 WORDS = frozenset(
     {"pool", "route", "method", "outlier", "outlier_by_ratio", "review_result", "pay_status", "pay_reason"}
 )
-
-# Whole-number division, halves away from zero: // cuts towards zero, so half the divisor goes first.
-# The narrow one is for BIGINT operands; the wide one takes that way, about ten times quicker, for the
-# rows that allow it.
-MACROS = """
-CREATE OR REPLACE MACRO half_up_narrow(a, b) AS
-  (a + sign(a) * (abs(b) >> 1)) // b;
-CREATE OR REPLACE MACRO half_up(a, b) AS
-  CASE WHEN a BETWEEN -2000000000000000000 AND 2000000000000000000
-        AND b BETWEEN 1 AND 2000000000000000000
-       THEN half_up_narrow(CAST(a AS BIGINT), CAST(b AS BIGINT))::HUGEINT
-       ELSE (a::HUGEINT + sign(a) * (abs(b::HUGEINT) >> 1)) // b::HUGEINT
-  END;
-"""
-
-
-class Quotient(NamedTuple):
-    """SQL of a number: ``over`` / ``under`` · 10^-``digits``; ``under`` is "" for 1.
-
-    ``bits`` and ``under_bits`` bound both: up to 62 they are BIGINT, above HUGEINT. A bound that the
-    data break is an overflow error of DuckDB, never a wrong number.
-    """
-
-    over: str
-    under: str
-    digits: int
-    bits: int
-    under_bits: int = 1
 
 
 class Expr:
@@ -74,6 +59,10 @@ class Expr:
     def number(self) -> Quotient:
         """SQL of a number."""
         raise TypeError(f"{type(self).__name__} is no number")
+
+    def rounded(self, digits: int) -> Integer:
+        """SQL of the number as a whole number of ``digits``-th decimals, halves away from zero."""
+        return quotient.rounded(self.number(), digits)
 
     def sql(self) -> str:
         """SQL of a text or of a test; of a number, where it is a whole number of its last digits."""
@@ -158,13 +147,13 @@ class Field(Expr):
 
     def number(self) -> Quotient:
         used = self.digits if self.used is None else self.used
-        bits = min(_NARROW, (self.most * 10**used).bit_length())
+        bits = min(NARROW, (self.most * 10**used).bit_length())
         spare = self.digits - used
-        sql = f"({_quote(self.name)} // {_power(spare).sql})" if spare else _quote(self.name)
+        sql = f"({quote(self.name)} // {power(spare).sql})" if spare else quote(self.name)
         return Quotient(sql, "", used, bits)
 
     def sql(self) -> str:
-        return _quote(self.name)
+        return quote(self.name)
 
     def value(self, row: Row) -> Fraction | None:
         return fraction(row.get(self.name))
@@ -182,7 +171,7 @@ class Text(Expr):
     name: str
 
     def sql(self) -> str:
-        return _quote(self.name)
+        return quote(self.name)
 
     def value(self, row: Row) -> str | None:
         return row.get(self.name)
@@ -198,7 +187,7 @@ class Bool(Expr):
     name: str
 
     def sql(self) -> str:
-        return _quote(self.name)
+        return quote(self.name)
 
     def value(self, row: Row) -> bool | None:
         return row.get(self.name)
@@ -273,11 +262,11 @@ class Sum(Expr):
         return self.left, self.right
 
     def number(self) -> Quotient:
-        a, b, digits = _same_digits(self.left.number(), self.right.number())
-        left, right, under = _same_under(a, b)
+        a, b, digits = same_digits(self.left.number(), self.right.number())
+        left, right, under = same_under(a, b)
         bits = max(left.bits, right.bits) + 1
         sign = "-" if self.minus else "+"
-        return Quotient(f"({_wide(left, bits)} {sign} {right.sql})", under.sql, digits, bits, under.bits)
+        return Quotient(f"({wide(left, bits)} {sign} {right.sql})", under.sql, digits, bits, under.bits)
 
     def value(self, row: Row) -> Fraction | None:
         left, right = self.left.value(row), self.right.value(row)
@@ -302,8 +291,8 @@ class Product(Expr):
 
     def number(self) -> Quotient:
         a, b = self.left.number(), self.right.number()
-        over = _multiplied(_over(a), _over(b))
-        under = _multiplied(_under(a), _under(b))
+        over = multiplied(over_of(a), over_of(b))
+        under = multiplied(under_of(a), under_of(b))
         return Quotient(over.sql, under.sql, a.digits + b.digits, over.bits, under.bits)
 
     def value(self, row: Row) -> Fraction | None:
@@ -325,9 +314,9 @@ class Ratio(Expr):
         return self.left, self.right
 
     def number(self) -> Quotient:
-        a, b, _ = _same_digits(self.left.number(), self.right.number())
-        over = _multiplied(_over(a), _under(b))
-        under = _multiplied(_under(a), _over(b))
+        a, b, _ = same_digits(self.left.number(), self.right.number())
+        over = multiplied(over_of(a), under_of(b))
+        under = multiplied(under_of(a), over_of(b))
         return Quotient(over.sql, f"nullif({under.sql}, 0)", 0, over.bits, under.bits)
 
     def value(self, row: Row) -> Fraction | None:
@@ -352,11 +341,11 @@ class Rounded(Expr):
         return (self.inner,)
 
     def number(self) -> Quotient:
-        whole = rounded(self.inner, self.digits)
+        whole = self.inner.rounded(self.digits)
         return Quotient(whole.sql, "", self.digits, whole.bits)
 
     def sql(self) -> str:
-        return rounded(self.inner, self.digits).sql
+        return self.inner.rounded(self.digits).sql
 
     def value(self, row: Row) -> Fraction | None:
         inner = self.inner.value(row)
@@ -381,8 +370,8 @@ class Limit(Expr):
         return self.left, self.right
 
     def number(self) -> Quotient:
-        a, b, digits = _same_digits(self.left.number(), self.right.number())
-        left, right, under = _same_under(a, b)
+        a, b, digits = same_digits(self.left.number(), self.right.number())
+        left, right, under = same_under(a, b)
         over = f"{'least' if self.least else 'greatest'}({left.sql}, {right.sql})"
         return Quotient(over, under.sql, digits, max(left.bits, right.bits), under.bits)
 
@@ -406,7 +395,7 @@ class Whole(Expr):
 
     def number(self) -> Quotient:
         q = self.inner.number()
-        under = _multiplied(_under(q), _power(q.digits))
+        under = multiplied(under_of(q), power(q.digits))
         return Quotient(f"(({q.over}) // ({under.sql}))" if under.sql else q.over, "", 0, q.bits)
 
     def value(self, row: Row) -> Fraction | None:
@@ -415,165 +404,6 @@ class Whole(Expr):
 
     def show(self, lang: str, row: Row | None = None) -> str:
         return f"⌊{self.inner.show(lang, row)}⌋"
-
-
-_SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "=": "="}
-
-
-@dataclass(frozen=True)
-class Compare(Expr):
-    """A test of two numbers; exact, whatever their digits. Divisors must be positive."""
-
-    left: Expr
-    sign: str
-    right: Expr
-
-    def parts(self) -> Sequence[Expr]:
-        return self.left, self.right
-
-    def sql(self) -> str:
-        a, b, _ = _same_digits(self.left.number(), self.right.number())
-        left, right, _ = _same_under(a, b)
-        return f"({left.sql} {self.sign} {right.sql})"
-
-    def value(self, row: Row) -> bool | None:
-        left, right = self.left.value(row), self.right.value(row)
-        if left is None or right is None:
-            return None
-        return {
-            "<": left < right,
-            "<=": left <= right,
-            ">": left > right,
-            ">=": left >= right,
-            "=": left == right,
-        }[self.sign]
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        return f"{self.left.show(lang, row)} {_SIGNS[self.sign]} {self.right.show(lang, row)}"
-
-
-@dataclass(frozen=True)
-class OneOf(Expr):
-    """A text column has one of some values; with ``prefix``, begins with one of them."""
-
-    name: str
-    words: tuple[str, ...]
-    prefix: bool = False
-
-    def sql(self) -> str:
-        if not self.prefix:
-            kind = "::word" if self.name in WORDS else ""
-            return f"({_quote(self.name)} IN ({', '.join(literal(w) + kind for w in self.words)}))"
-        return "(" + " OR ".join(f"starts_with({_quote(self.name)}, {literal(w)})" for w in self.words) + ")"
-
-    def value(self, row: Row) -> bool | None:
-        found = row.get(self.name)
-        if found is None:
-            return None
-        return str(found).startswith(self.words) if self.prefix else found in self.words
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        name = self.name if row is None else str(row.get(self.name))
-        dots = "…" if self.prefix else ""
-        return f"{name} ∈ {{{', '.join(w + dots for w in self.words)}}}"
-
-
-@dataclass(frozen=True)
-class AnyPrefix(Expr):
-    """A list column has an item that begins with one of some values; a null list has none."""
-
-    name: str
-    words: tuple[str, ...]
-
-    def sql(self) -> str:
-        tests = " OR ".join(f"starts_with(x, {literal(w)})" for w in self.words)
-        return f"(len(list_filter({_quote(self.name)}, lambda x: {tests})) > 0)"
-
-    def value(self, row: Row) -> bool | None:
-        found = row.get(self.name)
-        return None if found is None else any(x is not None and x.startswith(self.words) for x in found)
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        return f"{self.name} ∋ {{{', '.join(w + '…' for w in self.words)}}}"
-
-
-@dataclass(frozen=True)
-class IsNull(Expr):
-    inner: Expr
-
-    def parts(self) -> Sequence[Expr]:
-        return (self.inner,)
-
-    def sql(self) -> str:
-        return f"({self.inner.sql()} IS NULL)"
-
-    def value(self, row: Row) -> bool:
-        return self.inner.value(row) is None
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        return f"{self.inner.show(lang, row)} {'缺' if lang == 'zh' else 'is missing'}"
-
-
-@dataclass(frozen=True)
-class All(Expr):
-    """All tests hold."""
-
-    tests: tuple[Expr, ...]
-
-    def parts(self) -> Sequence[Expr]:
-        return self.tests
-
-    def sql(self) -> str:
-        return "(" + " AND ".join(test.sql() for test in self.tests) + ")" if self.tests else "TRUE"
-
-    def value(self, row: Row) -> bool | None:
-        found = [test.value(row) for test in self.tests]
-        return False if False in found else None if None in found else True
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        several = [isinstance(test, Any_) and len(test.tests) > 1 for test in self.tests]
-        shown = [test.show(lang, row) for test in self.tests]
-        brackets = [f"({text})" if s else text for text, s in zip(shown, several, strict=True)]
-        return (" 且 " if lang == "zh" else " and ").join(brackets)
-
-
-@dataclass(frozen=True)
-class Any_(Expr):
-    """One of the tests holds."""
-
-    tests: tuple[Expr, ...]
-
-    def parts(self) -> Sequence[Expr]:
-        return self.tests
-
-    def sql(self) -> str:
-        return "(" + " OR ".join(test.sql() for test in self.tests) + ")" if self.tests else "FALSE"
-
-    def value(self, row: Row) -> bool | None:
-        found = [test.value(row) for test in self.tests]
-        return True if True in found else None if None in found else False
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        return (" 或 " if lang == "zh" else " or ").join(test.show(lang, row) for test in self.tests)
-
-
-@dataclass(frozen=True)
-class Not(Expr):
-    """The test does not hold; a test without an answer counts as not holding."""
-
-    test: Expr
-
-    def parts(self) -> Sequence[Expr]:
-        return (self.test,)
-
-    def sql(self) -> str:
-        return f"(NOT coalesce({self.test.sql()}, FALSE))"
-
-    def value(self, row: Row) -> bool:
-        return not self.test.value(row)
-
-    def show(self, lang: str, row: Row | None = None) -> str:
-        return f"{'非' if lang == 'zh' else 'not'} ({self.test.show(lang, row)})"
 
 
 @dataclass(frozen=True)
@@ -591,7 +421,7 @@ class Case(Expr):
             return self.otherwise.number()
         values = [value.number() for _, value in self.branches] + [self.otherwise.number()]
         digits = max(q.digits for q in values)
-        overs = [_multiplied(_over(q), _power(digits - q.digits)) for q in values]
+        overs = [multiplied(over_of(q), power(digits - q.digits)) for q in values]
         over, bits = self._case([o.sql for o in overs]), max(o.bits for o in overs)
         if not any(q.under for q in values):
             return Quotient(over, "", digits, bits)
@@ -602,6 +432,13 @@ class Case(Expr):
         if not self.branches:
             return self.otherwise.sql()
         return self._case([value.sql() for _, value in self.branches] + [self.otherwise.sql()])
+
+    def rounded(self, digits: int) -> Integer:
+        """Each value by itself: most need no division, and few rows take the wide ones."""
+        if not self.branches:
+            return super().rounded(digits)
+        values = [value.rounded(digits) for value in (*(v for _, v in self.branches), self.otherwise)]
+        return Integer(self._case([value.sql for value in values]), max(value.bits for value in values))
 
     def _case(self, values: list[str]) -> str:
         whens = " ".join(
@@ -646,82 +483,14 @@ class Lookup(Expr):
         return f"{self.table}[{', '.join(self.keys)}]"
 
 
-class _Whole(NamedTuple):
-    """SQL of a whole number ("" for 1) and a bound on its bits."""
-
-    sql: str
-    bits: int
-
-
-def rounded(expr: Expr, digits: int) -> _Whole:
-    """SQL of the whole number of ``digits``-th decimals, halves away from zero."""
-    q = expr.number()
-    shift = digits - q.digits
-    over, under = _over(q), _under(q)
-    if shift >= 0:
-        over = _multiplied(over, _power(shift))
-    else:
-        under = _multiplied(under, _power(-shift))
-    if not under.sql:
-        return over
-    narrow = max(over.bits, under.bits) < _NARROW
-    return _Whole(f"{'half_up_narrow' if narrow else 'half_up'}({over.sql}, {under.sql})", over.bits)
-
-
 def literal(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """A column's name as SQL."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _over(q: Quotient) -> _Whole:
-    return _Whole(q.over, q.bits)
-
-
-def _under(q: Quotient) -> _Whole:
-    return _Whole(q.under, q.under_bits)
-
-
-def _power(places: int) -> _Whole:
-    return _Whole(
-        f"{10**places}::{'BIGINT' if places < 18 else 'HUGEINT'}" if places else "", (10**places).bit_length()
-    )
-
-
-def _wide(number: _Whole, bits: int) -> str:
-    """``number`` as an operand of a result of so many bits."""
-    return f"{number.sql}::HUGEINT" if number.bits <= _NARROW < bits else number.sql
-
-
-def _multiplied(a: _Whole, b: _Whole) -> _Whole:
-    if not a.sql or not b.sql:
-        return a if a.sql else b
-    bits = a.bits + b.bits
-    return _Whole(f"({_wide(a, bits)} * {b.sql})", bits)
-
-
-def _same_digits(a: Quotient, b: Quotient) -> tuple[Quotient, Quotient, int]:
-    digits = max(a.digits, b.digits)
-
-    def shifted(q: Quotient) -> Quotient:
-        over = _multiplied(_over(q), _power(digits - q.digits))
-        return q._replace(over=over.sql, bits=over.bits, digits=digits)
-
-    return shifted(a), shifted(b), digits
-
-
-def _same_under(a: Quotient, b: Quotient) -> tuple[_Whole, _Whole, _Whole]:
-    """The two numerators over one divisor, and the divisor."""
-    if a.under == b.under:
-        return _over(a), _over(b), _under(a)
-    return (
-        _multiplied(_over(a), _under(b)),
-        _multiplied(_over(b), _under(a)),
-        _multiplied(_under(a), _under(b)),
-    )
 
 
 def _bracket(expr: Expr, lang: str, row: Row | None) -> str:

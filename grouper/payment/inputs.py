@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from grouper.errors import UsageError
-from grouper.payment.expression import AnyPrefix, Bool, Expr, Field, Lookup, OneOf, Text, walk
+from grouper.payment.expression import Bool, Expr, Field, Lookup, Text, walk
+from grouper.payment.predicates import AnyPrefix, OneOf
 from grouper.payment.window import Rank
 
 
@@ -55,6 +56,7 @@ INPUTS: dict[str, Input] = {
     "deductible": Input("money"),
     "pool_paid": Input("money"),
     "fund_paid": Input("money"),
+    "pool_paid_before": Input("money"),  # by the pool for the person this year, before this stay
     # decided or measured beside the record; mostly absent
     "auxiliary_coefficient": Input("decimal", "10000::BIGINT", 4),
     "unreasonable_cost": Input("money", "0::BIGINT"),

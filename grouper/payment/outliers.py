@@ -5,23 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from grouper.errors import TableError
-from grouper.payment.expression import (
-    All,
-    Any_,
-    Case,
-    Compare,
-    Expr,
-    Field,
-    Limit,
-    Lookup,
-    Not,
-    Null,
-    Number,
-    OneOf,
-    Text,
-    Whole,
-    Word,
-)
+from grouper.payment.expression import Case, Expr, Field, Limit, Lookup, Null, Number, Text, Whole, Word
+from grouper.payment.predicates import All, Any_, Compare, Not, OneOf
 from grouper.payment.steps import BASE_DIGITS, COST, IS_GROUP, ONE, RATIO_DIGITS, TOTAL, ZERO, Context, money
 from grouper.payment.window import Rank
 

@@ -26,6 +26,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "tcm": ("tcm_",),
     "per-diem": ("per_diem",),
     "quota": ("quota",),
+    "item": ("item_",),
     "fund": ("fund_", "policy_ratio"),
     "capitation": ("capitation",),
     "alliance": ("alliance_",),

@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from grouper.errors import TableError, UsageError
-from grouper.payment.expression import All, Case, Compare, Expr, Field, Null, Number, OneOf
+from grouper.payment.expression import Case, Expr, Field, Null, Number
+from grouper.payment.predicates import All, Compare, OneOf
 from grouper.payment.registry import BANDED, KEYS, PARAMETERS, Spec
 
 OPEN_END = date.max

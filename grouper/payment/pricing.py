@@ -92,7 +92,7 @@ def connect(threads: int | None = None, memory: str | None = None) -> duckdb.Duc
     """An in-memory DuckDB for one run, with the macros of the formulas."""
     import duckdb
 
-    from grouper.payment.expression import MACROS
+    from grouper.payment.quotient import MACROS
 
     connection = duckdb.connect()
     if threads:

@@ -187,9 +187,32 @@ PARAMETERS: dict[str, Spec] = {
         "points where the point value is of fund money only",
         ("F1", "F2", "F3", "points"),
     ),
-    "policy_ratio": Spec("number", "share", "政策支付比例（F2）", "benefit ratio (F2)"),
+    "policy_ratio": Spec("number", "share", "政策支付比例（F2、按项目）", "benefit ratio (F2 and by item)"),
     "fund_floor": Spec(
         "choice", "", "基金应付为负时：归零或保留", "a negative fund amount: zero or carry", ("zero", "carry")
+    ),
+    # fee for service
+    "item_rule": Spec(
+        "choice",
+        "",
+        "按项目病例的基金支付：按记录、按待遇规则重算",
+        "the fund's part of cases by item: as recorded, or by the benefit rules",
+        ("recorded", "benefit"),
+    ),
+    "item_deductible": Spec(
+        "number",
+        "yuan",
+        "按项目：起付线（不设则取记录的起付线）",
+        "by item: deductible (without it the record's own)",
+    ),
+    "item_cap": Spec(
+        "number", "yuan", "按项目：每例最高支付限额", "by item: most that the fund pays for a case"
+    ),
+    "item_annual_cap": Spec(
+        "number",
+        "yuan",
+        "按项目：年度最高支付限额（含本次之前已付）",
+        "by item: most that the fund pays for a person in a year, with what it paid before",
     ),
     # pool, month and year
     "pool_method": Spec(

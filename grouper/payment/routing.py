@@ -3,21 +3,8 @@
 from __future__ import annotations
 
 from grouper.errors import TableError
-from grouper.payment.expression import (
-    All,
-    Any_,
-    Bool,
-    Case,
-    Compare,
-    Expr,
-    Field,
-    IsNull,
-    Lookup,
-    Null,
-    OneOf,
-    Text,
-    Word,
-)
+from grouper.payment.expression import Bool, Case, Expr, Field, Lookup, Null, Text, Word
+from grouper.payment.predicates import All, Any_, Compare, IsNull, OneOf
 from grouper.payment.steps import ONE, SCORE_DIGITS, ZERO, Context
 
 _UNUSABLE = {"ungrouped": "ungrouped", "ambiguous": "ambiguous"}

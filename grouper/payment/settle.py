@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -82,11 +82,13 @@ def settle_cases(
     threads: int | None = None,
     memory: str | None = None,
     extra: dict[str, Any] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Run:
     """Settle priced Parquet files into one that adds settled_points, settled_fund, settled_amount and
     settled_income; it appears whole or not at all.
 
     ``value``: "settlement" pays out the pools, "budget" pays at the budget value or the standards.
+    ``progress`` is told rows written and rows in all, from where the writing begins.
     Raises UsageError or DataError before anything is written, ReconciliationError when sums do not agree.
     """
     begin = time.perf_counter()
@@ -105,9 +107,13 @@ def settle_cases(
         with Output(output, "parquet") as out:
             writer = out.open(_schema(schema, terms))
             tally = _Tally(connection, budget)
+            if progress:
+                progress(0, tally.read[0])
             for batch in _settled(connection, schema, terms):
                 tally.add(batch)
                 writer.write(batch)
+                if progress:
+                    progress(tally.rows, tally.read[0])
             tally.check(parts, pools)
             run = Run(pools, terms, tally.rows, dict(sorted(tally.counts.items())), value, output)
             run.seconds = time.perf_counter() - begin
@@ -303,7 +309,7 @@ class _Tally:
     def __init__(self, connection: duckdb.DuckDBPyConnection, budget: Budget) -> None:
         row = connection.execute("SELECT count(*), sum(total_cost)::HUGEINT FROM whole").fetchone()
         assert row is not None
-        self._read = (row[0], int(row[1] or 0))
+        self.read = (row[0], int(row[1] or 0))
         self._budget = budget
         self._cost = self._unequal = self.rows = 0
         self._funds: dict[tuple[str, str], int] = {}
@@ -335,11 +341,11 @@ class _Tally:
         off = sorted(key for key in due.keys() | self._funds.keys() if due.get(key) != self._funds.get(key))
         for settled in pools.values():
             settled.check()
-        if off or self._unequal or (self.rows, self._cost) != self._read:
+        if off or self._unequal or (self.rows, self._cost) != self.read:
             raise ReconciliationError(
-                zh=f"结算对不上，没有写出结果：读入（例数、分）{self._read}，写出 {(self.rows, self._cost)}；"
+                zh=f"结算对不上，没有写出结果：读入（例数、分）{self.read}，写出 {(self.rows, self._cost)}；"
                 f"{self._unequal} 例三方之和不等；{len(off)} 家医院不等 {off[:1]}",
-                en=f"the settlement does not add up, nothing was written: {self._read} cases and fen read, "
+                en=f"the settlement does not add up, nothing was written: {self.read} cases and fen read, "
                 f"{(self.rows, self._cost)} written; payers of {self._unequal} cases and {len(off)} "
                 f"hospitals differ {off[:1]}",
             )

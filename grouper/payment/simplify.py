@@ -8,10 +8,8 @@ from typing import Any
 
 from grouper.payment.expression import (
     Case,
-    Compare,
     Expr,
     Field,
-    IsNull,
     Limit,
     Number,
     Product,
@@ -21,6 +19,7 @@ from grouper.payment.expression import (
     Whole,
     walk,
 )
+from grouper.payment.predicates import Compare, IsNull
 from grouper.payment.steps import ZERO
 
 _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}

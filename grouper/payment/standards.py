@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from grouper.errors import TableError
-from grouper.payment.expression import Bool, Case, Compare, Expr, Field, IsNull, Lookup, Null, OneOf
+from grouper.payment.expression import Bool, Case, Expr, Field, Lookup, Null
+from grouper.payment.predicates import Compare, IsNull, OneOf
 from grouper.payment.steps import (
     BASE_DIGITS,
     COEFFICIENT_DIGITS,

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from grouper.payment.expression import Bool, Expr, Field, Lookup, Number, OneOf, Rounded
+from grouper.payment.expression import Bool, Expr, Field, Lookup, Number, Rounded
 from grouper.payment.parameters import Values
 from grouper.payment.policy import Policy
+from grouper.payment.predicates import OneOf
 from grouper.payment.window import Rank
 
 SCORE_DIGITS = 6
@@ -22,6 +23,7 @@ RATIO_DIGITS = 6
 COEFFICIENT_DIGITS = 8
 DIFFERENCE_DIGITS = 10  # of a hospital's coefficient in a group, as tables give it
 MOST_FACTOR = 10**4  # whole part of weights and coefficients
+MOST_YUAN = 10**8  # whole part of an amount of one case
 ONE, ZERO = Number(Decimal(1)), Number(Decimal(0))
 
 
@@ -105,7 +107,7 @@ def bounded(column: Field, expr: Expr, unit: str) -> Field:
 
 def money(name: str, zh: str, en: str) -> Field:
     """An amount of the case table in yuan with fen."""
-    return Field(name, 2, zh, en)
+    return Field(name, 2, zh, en, most=MOST_YUAN)
 
 
 TOTAL = money("total_cost", "总费用", "total cost")

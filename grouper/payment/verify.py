@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from grouper.errors import GrouperError
 from grouper.payment import words
 from grouper.payment.compile import query
 from grouper.payment.expression import plain
+from grouper.payment.funds import BENEFIT
 from grouper.payment.inputs import needed
 from grouper.payment.lookups import Lookups, load_lookups
 from grouper.payment.monotonic import Drop, drops
@@ -191,9 +193,24 @@ class _Checked:
                         f"{key} is no {by} of the policy",
                     )
                     yield self._say("warning", f"stray-{by}", name, zh, en)
+        yield from self._benefit()
         yield from self._pools()
         yield from self._unread()
         yield from self._sharing()
+
+    def _benefit(self) -> Iterator[Finding]:
+        """The fund pays a share of the benefit, and no limit of it is below 0."""
+        for name in BENEFIT:
+            parameter = self.policy.parameters.get(name)
+            for dated in parameter.values if parameter else ():
+                for number in _numbers(dated.value):
+                    if number < 0 or (name == "policy_ratio" and number > 1):
+                        zh, en = (
+                            (f"{plain(number)} 不在 0 至 1 之间", f"{plain(number)} is not between 0 and 1")
+                            if name == "policy_ratio"
+                            else (f"{plain(number)} 小于 0", f"{plain(number)} is below 0")
+                        )
+                        yield self._say("error", "benefit", name, zh, en)
 
     def _pools(self) -> Iterator[Finding]:
         """What depends on the pool has a value for every pool."""
@@ -274,6 +291,16 @@ class _Checked:
         if open_:
             zh, en = f"{len(open_)} 个参数未核实", f"{len(open_)} parameters are not verified"
             yield self._say("info", "unverified", "", zh, en, open_)
+
+
+def _numbers(value: Any) -> Iterator[Decimal]:
+    """The numbers of a parameter: one, or one for each key or band."""
+    if isinstance(value, Mapping):
+        yield from value.values()
+    elif isinstance(value, tuple):
+        yield from (band.value for band in value)
+    else:
+        yield value
 
 
 def _gaps(parameter: Parameter, start: date, end: date) -> Iterator[tuple[date, date]]:

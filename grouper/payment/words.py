@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from grouper.payment.expression import AnyPrefix, Bool, Expr, Field, OneOf, Text
+from grouper.payment.expression import Bool, Expr, Field, Text
+from grouper.payment.predicates import AnyPrefix, OneOf
 
 Pair = tuple[str, str]
 E = TypeVar("E")
@@ -43,6 +44,11 @@ _REASONS: dict[str, Pair] = {
     "extreme": ("极高倍率病例", "extreme outlier"),
     "blank": ("空白病种病例", "blank packet"),
     "no-settlement": ("缺按项目结算的金额", "the amounts settled by item are missing"),
+    "no-benefit": ("没有适用的待遇参数", "no parameters of the benefit fit the case"),
+    "benefit-differs": (
+        "按待遇规则的基金与记录的其他基金合计超过总费用",
+        "the fund's part by the benefit rules and the other funds recorded exceed the total cost",
+    ),
     "no-pool": ("险种不属于任何基金池", "the insurance type is in no pool"),
     "no-weight": ("病组没有权重或分值", "the group has no weight or score"),
     "no-base-rate": ("没有适用的费率", "no base rate fits the case"),
@@ -101,6 +107,7 @@ COLUMNS: dict[str, Pair] = {
     "deductible": ("起付线", "deductible"),
     "pool_paid": ("按项目统筹基金", "pool paid by item"),
     "fund_paid": ("按项目基金合计", "all funds by item"),
+    "pool_paid_before": ("本年此前统筹基金已付", "paid by the pool earlier in the year"),
     "auxiliary_coefficient": ("辅助目录系数", "auxiliary coefficient"),
     "unreasonable_cost": ("不合理费用", "unreasonable cost"),
     "new_technology_cost": ("除外支付费用", "carved-out cost"),

@@ -67,9 +67,10 @@ def draw_row(rng: Random, policy: Policy, review: bool = True) -> dict[str, Any]
         "total_cost": of([_fen(rng, 40_000), _fen(rng, 40_000), _fen(rng, 5_000_000), "0"]),
         "pool_paid": of([_fen(rng, 30_000), _fen(rng, 30_000), "none"]),
         "fund_paid": _fen(rng, 40_000),
+        "pool_paid_before": of([_fen(rng, 300_000), _fen(rng, 300_000), "none"]),
         "own_expense": _fen(rng, 5_000),
         "self_pay_first": _fen(rng, 5_000),
-        "deductible": _fen(rng, 2_000),
+        "deductible": of([_fen(rng, 2_000), _fen(rng, 2_000), "none"]),
         "auxiliary_coefficient": of(["1", "1.2345"]),
         "unreasonable_cost": of(["0", "0", "123.45"]),
         "new_technology_cost": of(["0", "0", "99.99"]),
@@ -119,6 +120,44 @@ def _agree(policy: Policy, seed: int) -> None:
 @given(seed=SEEDS)
 def test_the_query_and_the_single_case_agree(name: str, seed: int) -> None:
     _agree(policy_of(name, ()), seed)
+
+
+BENEFIT = "worked/policies/benefit.toml"
+CAPS = {"item_deductible": "500", "item_cap": "15000.01", "item_annual_cap": "250000"}
+
+
+@pytest.mark.parametrize("given", [(), ("item_cap",), ("item_annual_cap",), tuple(CAPS)])
+@FEW
+@given(seed=SEEDS)
+def test_they_agree_by_the_benefit_rules(given: tuple[str, ...], seed: int) -> None:
+    _agree(policy_of(BENEFIT, tuple((name, CAPS[name]) for name in given)), seed)
+
+
+@FEW
+@given(seed=SEEDS)
+def test_the_benefit_is_what_plain_arithmetic_gives(seed: int) -> None:
+    """Every limit bears on some case; who pays what adds up to the cost, or the case is held."""
+    policy, rng = policy_of(BENEFIT, tuple(CAPS.items())), Random(seed)
+    steps = steps_of(policy, policy.valid_from)
+    for _ in range(60):
+        row = row_of({**draw_row(rng, policy), "los_days": 61, "hospital_level": "3"})
+        made = by_evaluate(policy, steps, row)
+        if made["method"] != "by_item":
+            continue
+        if row["pool_paid"] is None or row["pool_paid_before"] is None:
+            assert (made["item_fund"], made["fund_due"], made["pay_status"]) == (None, None, "held")
+            assert made["pay_reason"] == "no-settlement"
+            continue
+        base = max(row["total_cost"] - row["own_expense"] - row["self_pay_first"] - 500, Decimal(0))
+        rest = max(250_000 - row["pool_paid_before"], Decimal(0))
+        fund = half_up(min(Fraction(base) * Fraction("0.85"), Fraction("15000.01"), Fraction(rest)), 2)
+        person = row["total_cost"] - fund - (row["fund_paid"] - row["pool_paid"])
+        assert (made["item_fund"], made["person_paid"]) == (fund, person)
+        assert made["item_difference"] == fund - row["pool_paid"]
+        if person < 0:
+            assert (made["pay_reason"], made["fund_due"], made["income"]) == ("benefit-differs", None, None)
+        else:
+            assert (made["fund_due"], made["income"]) == (fund, row["total_cost"])
 
 
 @pytest.mark.slow

@@ -90,6 +90,38 @@ def test_the_route_is_told_with_its_article(place: Path) -> None:
     assert "应付总额 = 总费用 = 20000.00 元" in out and "支付标准" not in out
 
 
+BENEFIT = (
+    '[parameters.item_rule]\nvalue = "benefit"\nsource = "待遇办法"\narticle = "第二条"\nverified = true\n'
+    '[parameters.policy_ratio]\nby = ["level"]\nvalue = { "3" = "0.85" }\n'
+    'source = "待遇办法"\nverified = true\n'
+    '[parameters.item_cap]\nvalue = "12000"\nsource = "限额通知"\nverified = true\n'
+    '[parameters.item_annual_cap]\nvalue = "250000"\nsource = "年度通知"\nverified = true\n'
+)
+
+
+def test_the_benefit_is_told_with_its_difference(tmp_path: Path) -> None:
+    policy = load_policy(write_policy(tmp_path, POLICY + BENEFIT))
+    row = {
+        **case("long", "20000.00", los_days=61), "group": "GE19", "diagnoses": ["K35.300"],
+        "own_expense": "800", "self_pay_first": "600", "deductible": "700", "pool_paid_before": "240000",
+    }  # fmt: skip
+    told = explain_case(policy, row)
+    lines = {line.column: line for line in told.lines}
+    assert lines["item_base"].numbers["zh"] == "max(20000 − 800 − 600 − 700, 0)"
+    assert lines["item_rest"].numbers["zh"] == "max(250000 − 240000, 0)"
+    assert lines["item_fund"].numbers["zh"] == "min(min(17900 × 0.85, 12000), 10000)"
+    named = {clause.name for clause in (*lines["item_fund"].clauses, *lines["item_rest"].clauses)}
+    assert named == {"item_rule", "policy_ratio", "item_cap", "item_annual_cap"}
+    assert lines["item_difference"].result["zh"] == "-4620.00"  # of 14,620 recorded
+    assert "待遇与记录之差 = 按待遇规则的基金 − 按项目统筹基金 = 10000 − 14620 = -4620.00 元" in told.text(
+        "zh"
+    )
+    assert "fund due = fund by the benefit rules = 10000.00 yuan" in told.text("en")
+    assert "fund_formula" not in {clause.name for line in told.lines for clause in line.clauses}
+    held = explain_case(policy, row | {"fund_paid": "34000"})
+    assert held.head["pay_reason"] == "benefit-differs" and "超过总费用" in held.text("zh")
+
+
 def test_a_held_case_says_why(place: Path) -> None:
     code, out, _ = grouper(
         "explain", "paid.parquet", "--record", "lost", "--policy", "policy.toml", cwd=place

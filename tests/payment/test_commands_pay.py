@@ -10,9 +10,10 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pay_support import CASES, case, grouper, write_cases, write_policy
+from pay_support import CASES, POLICY, case, grouper, write_cases, write_policy
 
 from grouper.payment import pay
 from grouper.payment.whatif import Side, compare, percent
@@ -197,6 +198,32 @@ def test_missing_columns_and_bad_rows(place: Path) -> None:
     )
     assert code == 2 and "twice" in err
     assert not (place / "o.parquet").exists()
+
+
+def test_a_yearly_limit_needs_what_was_paid_before(place: Path) -> None:
+    """By the benefit rules: without the column the file is refused, with it the limit bears."""
+    parameters = {"item_rule": "benefit", "policy_ratio": "0.85", "item_annual_cap": "250000"}
+    text = "".join(
+        f'[parameters.{n}]\nvalue = "{v}"\nsource = "s"\nverified = true\n' for n, v in parameters.items()
+    )
+    write_policy(place, POLICY + text)
+    table = pq.read_table(place / "grouped.parquet")
+    for name, yuan in (("own_expense", "800"), ("self_pay_first", "600"), ("deductible", "700")):
+        table = table.append_column(name, pa.array([Decimal(yuan)] * len(table), pa.decimal128(18, 2)))
+    pq.write_table(table, place / "grouped.parquet")
+    pay_it = ("pay", "grouped.parquet", "--policy", "policy.toml", "-o", "o.parquet")
+    code, _, err = grouper(*pay_it, lang="en", cwd=place)
+    assert (
+        code == 1 and "pool_paid_before" in err and "--columns" in err and not (place / "o.parquet").exists()
+    )
+    before = pa.array([Decimal("240000")] * len(table), pa.decimal128(18, 2))
+    pq.write_table(table.append_column("pool_paid_before", before), place / "grouped.parquet")
+    code, _, err = grouper(*pay_it, cwd=place)
+    assert code == 0, err
+    found = rows(place / "o.parquet")
+    assert found["long"]["fund_due"] == found["long"]["person_paid"] == Decimal("10000.00")
+    assert found["long"]["item_difference"] == Decimal("-4620.00")
+    assert found["normal"]["fund_due"] == Decimal("8565.00") and found["normal"]["item_fund"] is None
 
 
 def test_the_output_says_where_it_comes_from(place: Path) -> None:
