@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -18,6 +19,9 @@ from grouper.errors import DataError, UsageError
 FORMATS = ("parquet", "csv", "jsonl", "xlsx")
 PROVENANCE_KEY = "grouper.provenance"
 _EXTENSIONS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}
+FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # what a cell begins with that spreadsheets take for a formula
+_FORMULA = rf"^[\s\p{{Z}}]*[{re.escape(FORMULA_SIGNS)}]"
+_NO_FORMULA = r"^(?:[+-]?[0-9][0-9,]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|[-－]+)$"
 _EXCEL_ROWS = 1_048_575  # rows of a sheet below its header
 
 
@@ -169,18 +173,27 @@ class ParquetFile(Writer):
 
 
 class CsvFile(Writer):
-    """UTF-8 with a header; lists joined by ``|``."""
+    """UTF-8 with a header; lists joined by ``|``.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it; numbers written as texts
+    stay what they are. Parquet and JSONL keep every text.
+    """
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         import pyarrow.csv as csv
 
         super().__init__(file, schema)
         self._flat = pa.schema([pa.field(f.name, _flat_type(f.type)) for f in schema])
+        header = neutral_texts(pa.array(schema.names, pa.string())).to_pylist()
+        named = pa.schema([f.with_name(name) for f, name in zip(self._flat, header, strict=True)])
         options = csv.WriteOptions(quoting_style="needed")
-        self._writer = csv.CSVWriter(pa.PythonFile(file, "w"), self._flat, write_options=options)
+        self._writer = csv.CSVWriter(pa.PythonFile(file, "w"), named, write_options=options)
+        self._named = named
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(flat_batch(batch, self._flat))
+        flat = flat_batch(batch, self._flat)
+        columns = [neutral_texts(c) if _is_text(c.type) else c for c in flat.columns]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._named))
 
     def finish(self) -> None:
         self._writer.close()
@@ -253,6 +266,23 @@ _WRITERS: dict[str, type[Writer]] = {
     "jsonl": JsonLines,
     "xlsx": ExcelFile,
 }
+
+
+def neutral_texts(column: pa.Array) -> pa.Array:
+    """Texts as they may stand in the cells of a CSV file: none begins as a formula does.
+
+    Numbers as texts, and dashes that stand for nothing, are no formulas and stay.
+    """
+    risky = pc.match_substring_regex(column, _FORMULA)
+    if not pc.any(risky).as_py():
+        return column
+    risky = pc.and_(risky, pc.invert(pc.match_substring_regex(column, _NO_FORMULA)))
+    quote, nothing = (pa.scalar(text, column.type) for text in ("'", ""))
+    return pc.if_else(risky, pc.binary_join_element_wise(quote, column, nothing), column)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -14,14 +14,11 @@ from grouper.errors import EXIT_RECONCILIATION
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "核查结算湖：账本哈希链、各文件 SHA-256、由 Parquet 重新推导的控制总数；--replay "
-        "用原输入重算一次运行，"
-        "逐分比较。不符时退出码为 3。\n\n示例：grouper audit 结算湖 --replay 000006",
-        "Check a lake: the hash chain of its ledger, the SHA-256 of every file, the control totals "
-        "derived again "
-        "from the Parquet; --replay computes a run again from its inputs and compares it to the fen. "
-        "Exit code "
-        "3 when something differs.\n\nExample: grouper audit LAKE --replay 000006",
+        "核查结算湖：账本哈希链、各文件 SHA-256、由 Parquet 重新推导的控制总数；--replay 用原输入"
+        "重算一次运行，逐分比较。不符时退出码为 3。\n\n示例：grouper audit 结算湖 --replay 000006",
+        "Check a lake: the hash chain of its ledger, the SHA-256 of every file, the control totals derived "
+        "again from the Parquet; --replay computes a run again from its inputs and compares it to the fen. "
+        "Exit code 3 when something differs.\n\nExample: grouper audit LAKE --replay 000006",
     ),
 )
 @click.argument("lake", type=click.Path(file_okay=False))

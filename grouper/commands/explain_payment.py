@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from grouper.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from grouper.payment.explain import PaymentExplanation
+    from grouper.payment.explanation import PaymentExplanation
 
 _IDS = ("record_id", "settlement_id", "visit_id", "record_no")
 

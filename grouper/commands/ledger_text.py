@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grouper.commands.aligned import aligned
+from grouper.settlement.assumed import in_words
 from grouper.settlement.reasons import text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ STAGES = {
     "report": ("报告", "reports"),
     "commit": ("提交", "commit"),
 }
+YEAR_STAGES = {**STAGES, "read": ("读取", "read")}
 ADJUSTMENTS = {
     "refund": ("冲正", "refunds"),
     "late": ("补报", "late cases"),
@@ -42,24 +44,39 @@ def yuan(fen: int) -> str:
 def month_summary(done: Done, lang: str) -> Iterator[str]:
     """What a settled month came to."""
     zh, run = lang != "en", done.record.run
-    words = (
+    heads = (
         ("读入", "病例", "退回", "相抵", "调整")
         if zh
         else ("rows", "cases", "rejected", "netted", "adjusted")
     )
     numbers = (run["rows_in"], run["cases"], run["rejected"], run["netted"], run["adjusted"])
-    yield "  ".join(f"{word} {number:,}" for word, number in zip(words, numbers, strict=True))
+    yield "  ".join(f"{head} {number:,}" for head, number in zip(heads, numbers, strict=True))
     for reason, number in done.rejected.items():
         yield f"  {text(reason, lang)}  {number:,}"
     for kind, number in done.adjustments.items():
         yield f"  {ADJUSTMENTS[kind][not zh]}  {number:,}"
+    for name, value in done.assumed.items():
+        if words := in_words(name, value, lang):
+            yield f"  {'：'.join(words) if zh else ': '.join(words)}"
     yield from _pools(done, zh)
-    yield (
-        f"应付基金 {yuan(run['fund_due_fen'])} 元，往月调整 {yuan(run['adjustments_fen'])} 元"
+    due, adjusted = yuan(run["fund_due_fen"]), yuan(run["adjustments_fen"])
+    told = (
+        f"应付基金 {due} 元，往月调整 {adjusted} 元"
         if zh
-        else f"fund due {yuan(run['fund_due_fen'])} yuan, adjustments {yuan(run['adjustments_fen'])} yuan"
+        else f"fund due {due} yuan, adjustments {adjusted} yuan"
     )
+    if apart := _sums(done).get("earlier_years"):
+        told += f"，其中往年 {yuan(apart)} 元" if zh else f", {yuan(apart)} of them of earlier years"
+    yield told
     yield from _end(done, zh)
+
+
+def _sums(done: Done) -> dict[str, int]:
+    """The amounts of a run over its hospitals, in fen."""
+    sums: dict[str, int] = {}
+    for row in done.record.rows["amounts"]:
+        sums[row["name"]] = sums.get(row["name"], 0) + row["fen"]
+    return sums
 
 
 def _pools(done: Done, zh: bool) -> Iterator[str]:
@@ -90,19 +107,19 @@ def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
 
 def year_summary(done: Done, lang: str) -> Iterator[str]:
     """What a cleared year came to."""
-    zh = lang != "en"
-    sums: dict[str, int] = {}
-    for row in done.record.rows["amounts"]:
-        sums[row["name"]] = sums.get(row["name"], 0) + row["fen"]
+    zh, sums = lang != "en", _sums(done)
     yield f"{'病例' if zh else 'cases'} {done.record.run['cases']:,}"
     yield from _pools(done, zh)
     names = {
-        "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "deposit": ("保证金", "deposit"),
-        "balance": ("余额", "balance"), "returned": ("返还保证金", "deposit returned"),
+        "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],
+        "deposit": ("保证金", "deposit"), "balance": ("余额", "balance"),
+        "returned": ("返还保证金", "deposit returned"),
         "final": ("应补付（负为收回）", "to pay (negative: to recover)"),
+        "earlier_years": AMOUNTS["earlier_years"],
     }  # fmt: skip
     for name, words in names.items():
-        yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
+        if sums.get(name) or name not in BETWEEN_YEARS:
+            yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
     yield from _end(done, zh)
 
 
@@ -154,14 +171,16 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
 
 
 def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
-    """A hospital's statement as text; empty amounts are left out."""
+    """A hospital's statement as text; empty amounts are left out, and zeros of other years."""
     zh = lang != "en"
     run = "运行" if zh else "run"
     yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {run} {found['run']}"
     for row in found["pools"]:
         yield f"{'基金池' if zh else 'pool'} {row['pool']}"
         lines = [
-            (words[not zh], _cell(row[name])) for name, words in AMOUNTS.items() if row.get(name) is not None
+            (words[not zh], _cell(row[name]))
+            for name, words in AMOUNTS.items()
+            if row.get(name) is not None and (row[name] or name not in BETWEEN_YEARS)
         ]
         yield from aligned(lines, right={1}, indent="  ")
         if row.get("clauses"):
@@ -177,12 +196,15 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         )
 
 
+BETWEEN_YEARS = ("paid_later", "earlier_years")
 AMOUNTS = {
     "cases": ("病例", "cases"), "held": ("挂起", "held"), "total_cost": ("总费用", "total cost"),
     "points": ("点数", "points"), "fund_by_item": ("按项目基金", "fund by item"),
     "fund_due": ("应付基金", "fund due"), "difference": ("差额", "difference"),
     "adjustments": ("往月调整", "adjustments"), "due_total": ("应付合计", "due in all"),
-    "deposit": ("保证金", "deposit"), "prepaid": ("预拨", "prepaid"), "deferred": ("留待清算", "deferred"),
+    "deposit": ("保证金", "deposit"), "prepaid": ("预拨", "prepaid"),
+    "paid_later": ("其中以后年度已付", "of it paid by later years"), "deferred": ("留待清算", "deferred"),
+    "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
     "carried_in": ("上期结转扣减", "carried in"), "advance": ("冲抵预付", "advance"),
     "audit": ("扣款", "deductions"),
     "payable": ("本期拨付", "payable"), "carried": ("结转下期", "carried"),

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grouper.commands.progress import progress_line
-from grouper.commands.reading import INPUT_FORMATS, LAYOUTS, codes_options
+from grouper.commands.progress import Stages
+from grouper.commands.reading import codes_options, file_options
+from grouper.commands.settling import FILE, corrections_option, policy_options, run_options
 from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
-
-FILE = click.Path(exists=True, dir_okay=False)
-_WHO = [
-    option("--who", default="", help=both("操作人，写入账本", "Who runs it, for the ledger")),
-    option("--when", default="", metavar="TEXT", help=both("时间，原样写入账本（程序不读时钟）",
-           "Time, for the ledger as given (no clock is read)")),
-    option("--note", default="", help=both("备注，写入账本", "Note, for the ledger")),
-    option("--dry-run", is_flag=True, help=both("只显示计划", "Show the plan and stop")),
-    option("--no-report", is_flag=True, help=both("不写报告", "Write no reports")),
-    option("--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: "
-                                                                            "all)")),
-    option("--memory", default="", metavar="SIZE", help=both("内存上限，例如 4GB", "Limit of memory, "
-                                                                            "such as 4GB")),
-    option("-o", "--output", "lake", required=True, type=click.Path(file_okay=False), metavar="LAKE",
-           help=both("结算湖目录", "Folder of the lake")),
-]  # fmt: skip
-
-
-def _common(command: Any) -> Any:
-    for decorate in reversed(_WHO):
-        command = decorate(command)
-    return command
 
 
 @click.command(
@@ -47,19 +24,13 @@ def _common(command: Any) -> Any:
         "Settle a month: read, check, group, price and settle the pools, write statements of hospitals and "
         "reports, all as one run of the lake. A run is there whole or not at all; after an interruption run "
         "the same command again.\n\n"
-        "Exit codes: 0 done; 1 wrong call; 2 data rejected (or more than --max-rejected); 3 does not "
-        "add up.\n\n"
+        "Exit codes: 0 done; 1 wrong call; 2 data rejected (or more than --max-rejected); 3 does not add "
+        "up.\n\n"
         "Example: grouper settle --area lishui --month 2025-06 --input june.parquet --budget budget.toml "
         "--hospitals hospitals.csv -o LAKE",
     ),
 )
-@option("--area", default="", help=both("地区；政策按月份选取", "Area; the month chooses its policy"))
-@option(
-    "--policy",
-    default="",
-    metavar="ID|FILE",
-    help=both("支付政策（代替 --area 的）", "Policy, instead of the area's"),
-)
+@policy_options
 @option("--month", required=True, metavar="YYYY-MM", help=both("结算月份（出院月份）", "Month of discharge"))
 @option(
     "--input",
@@ -97,15 +68,9 @@ def _common(command: Any) -> Any:
     metavar="ID|PATH|AREA",
     help=both("分组方案（默认用政策的）", "Scheme (default: the policy's)"),
 )
-@option(
-    "--corrections",
-    multiple=True,
-    type=FILE,
-    metavar="FILE",
-    help=both(
-        "更正文件，可重复：决定（CSV，有 kind 列）或补报、更正的清单",
-        "Corrections, repeatable: decisions (CSV with a column kind), or late and corrected lists",
-    ),
+@corrections_option(
+    "更正文件，可重复：决定（CSV，有 kind 列）或补报、更正的清单",
+    "Corrections, repeatable: decisions (CSV with a column kind), or late and corrected lists",
 )
 @option(
     "--decisions",
@@ -147,15 +112,7 @@ def _common(command: Any) -> Any:
     is_flag=True,
     help=both("重做已关账的月份，其后的运行失效", "Do a closed month again; what came after becomes invalid"),
 )
-@option("--columns", default="", metavar="MAP.toml", help=both("列映射文件", "Column map"))
-@option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    help=both("输入格式（默认按表头识别）", "Layout (default: found from the header)"),
-)
-@option("--format", "input_format", type=click.Choice(INPUT_FORMATS), help=both("文件格式", "File format"))
-@option("--encoding", help=both("文本编码（默认逐文件识别）", "Text encoding (default: found for each file)"))
-@option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet"))
+@file_options
 @codes_options
 @option(
     "--stay",
@@ -170,17 +127,17 @@ def _common(command: Any) -> Any:
     metavar="FIELD",
     help=both("可以没有的列", "A column that may be missing"),
 )
-@_common
+@run_options
 @lang_option
 def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
-    from grouper.commands.ledger_text import month_summary
+    from grouper.commands.ledger_text import STAGES, month_summary
     from grouper.lake import Lake
     from grouper.settlement.month import settle_month
     from grouper.settlement.plan import Job, describe, make_plan
 
-    texts = ("layout", "input_format", "encoding", "sheet")
-    made: dict[str, Any] = {**given, **{name: given[name] or "" for name in texts}}
-    job = Job(**made)
+    given["columns"] = given.pop("column_map")
+    texts = ("columns", "layout", "input_format", "encoding", "sheet")
+    job = Job(**{**given, **{name: given[name] or "" for name in texts}})
     _share(job.max_rejected)
     place = Lake(Path(lake))
     plan = make_plan(place, job)
@@ -188,7 +145,7 @@ def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
         click.echo(line, err=True)
     if dry_run:
         return
-    done = settle_month(place, job, plan, stages, reports=not no_report)
+    done = settle_month(place, job, plan, Stages(STAGES, language()), reports=not no_report)
     for line in month_summary(done, language()):
         click.echo(line, err=True)
 
@@ -210,57 +167,30 @@ def _share(text: str) -> None:
     )
 
 
-@contextmanager
-def stages(name: str) -> Iterator[Any]:
-    """Tell the stage, and on a terminal how far it is."""
-    import time
-
-    from grouper.commands.ledger_text import STAGES
-
-    begin = time.monotonic()
-    with progress_line() as progress:
-        yield progress
-    words = STAGES[name][language() == "en"]
-    click.echo(f"  {words}  {time.monotonic() - begin:.1f}s", err=True)
-
-
 @click.command(
     cls=BilingualCommand,
     help=both(
         "清算一年：全年各月的病例（含调整）按结算点值重新分配，减去已预拨和保证金，得出应补付或应收回。\n\n"
         "示例：grouper clear --area lishui --year 2025 --budget 2025.toml -o 结算湖",
-        "Clear a year: the cases of all its months with their adjustments, at the settlement value; "
-        "less what "
-        "was prepaid and withheld it gives what is still to be paid or recovered.\n\n"
+        "Clear a year: the cases of all its months with their adjustments, at the settlement value; less "
+        "what was prepaid and withheld it gives what is still to be paid or recovered.\n\n"
         "Example: grouper clear --area lishui --year 2025 --budget 2025.toml -o LAKE",
     ),
 )
-@option("--area", default="", help=both("地区", "Area"))
-@option(
-    "--policy",
-    default="",
-    metavar="ID|FILE",
-    help=both("支付政策（代替 --area 的）", "Policy, instead of the area's"),
-)
+@policy_options
 @option("--year", required=True, metavar="YYYY", help=both("清算年度", "Year"))
 @option(
     "--budget", required=True, type=FILE, metavar="FILE.toml", help=both("全年预算", "Budget of the year")
 )
-@option(
-    "--corrections",
-    multiple=True,
-    type=FILE,
-    metavar="FILE",
-    help=both(
-        "考核得分和稽核扣款（CSV，kind 为 quality、audit_deduction）",
-        "Scores and audit deductions (CSV, kind quality or audit_deduction)",
-    ),
+@corrections_option(
+    "考核得分和稽核扣款（CSV，kind 为 quality、audit_deduction）",
+    "Scores and audit deductions (CSV, kind quality or audit_deduction)",
 )
 @option("--partial", is_flag=True, help=both("只清算已有月份", "Clear the months that there are"))
-@_common
+@run_options
 @lang_option
 def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
-    from grouper.commands.ledger_text import year_plan_lines, year_summary
+    from grouper.commands.ledger_text import YEAR_STAGES, year_plan_lines, year_summary
     from grouper.lake import Lake
     from grouper.settlement.year import YearJob, clear_year, make_year_plan
 
@@ -271,6 +201,6 @@ def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
         click.echo(line, err=True)
     if dry_run:
         return
-    done = clear_year(place, job, plan, stages, reports=not no_report)
+    done = clear_year(place, job, plan, Stages(YEAR_STAGES, language()), reports=not no_report)
     for line in year_summary(done, language()):
         click.echo(line, err=True)

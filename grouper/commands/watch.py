@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grouper.commands.aligned import aligned
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option, say
+from grouper.commands.shared import (
+    BilingualCommand,
+    both,
+    database_options,
+    lang_option,
+    language,
+    option,
+    say,
+)
 from grouper.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,19 +81,7 @@ _HEAD = {
     metavar="OUT",
     help=both("另写可疑支付的记录号", "Also write the record ids of suspicious payments"),
 )
-@option(
-    "--memory",
-    default="2GiB",
-    show_default=True,
-    help=both("数据库内存上限，超出部分写入临时文件", "Memory of the database; the rest goes to the disk"),
-)
-@option(
-    "--threads",
-    type=click.IntRange(1, 64),
-    default=2,
-    show_default=True,
-    help=both("线程数，不影响结果", "Threads; they change no result"),
-)
+@database_options
 @lang_option
 def watch(
     lake: str,

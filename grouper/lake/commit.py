@@ -104,13 +104,14 @@ def place_tables(lake: Lake, staged: Path, area: str, period: str, run: str) -> 
             continue
         relative = part(table, area, period, run)
         target = lake.root / relative
-        target.parent.mkdir(parents=True)
+        named = _make(target.parent, lake.root)
         outputs.append(
             {"table_name": table, "path": relative.as_posix(), "rows": pq.read_metadata(source).num_rows,
              "bytes": source.stat().st_size, "sha256": sha256(source)}
         )  # fmt: skip
         os.replace(source, target)
-        _sync_up(target, lake.root)
+        for place in (target, *named):
+            sync(place)
     return outputs
 
 
@@ -121,13 +122,14 @@ def commit(lake: Lake, record: ledger.Record) -> str:
     return own
 
 
-def _sync_up(target: Path, root: Path) -> None:
-    sync(target)
-    folder = target.parent
-    while folder != root:
-        sync(folder)
+def _make(folder: Path, root: Path) -> list[Path]:
+    """Make a folder; returns it and those above it that got a new name in them."""
+    named = [folder]
+    while folder != root and not folder.is_dir():
         folder = folder.parent
-    sync(root)
+        named.append(folder)
+    named[0].mkdir(parents=True)
+    return named
 
 
 def sync(path: Path) -> None:

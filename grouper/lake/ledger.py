@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.errors import DataError
 from grouper.lake.layout import Lake, run_id
+from grouper.payment.expression import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,6 +54,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _TRIES, _PAUSE = 50, 0.1  # a writer holds the file for a moment only
+_CONFIG: dict[str, Any] = {"threads": 1}  # starting more takes longer than what they would do
+_ONE = threading.RLock()  # one look or one entry at a time: locks of files are the process's, not a thread's
 
 
 @dataclass
@@ -86,7 +91,7 @@ def create(lake: Lake) -> None:
 
     lake.staging.mkdir(parents=True, exist_ok=True)
     made = lake.staging / "ledger.new"
-    with duckdb.connect(str(made)) as connection:
+    with duckdb.connect(str(made), config=_CONFIG) as connection:
         for table, columns in COLUMNS.items():
             told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(f"CREATE TABLE {table} ({told})")
@@ -94,25 +99,59 @@ def create(lake: Lake) -> None:
 
 
 @contextmanager
-def opened(lake: Lake, *, write: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The ledger as a DuckDB connection; waits while another process has it for a moment.
+def opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The ledger to read, as a DuckDB connection; waits while another process has it for a moment.
 
-    Raises DataError when it cannot be opened.
+    Opening a database anew for each look would take longer than the looks, so the file is attached to one
+    that stays. Not within another ``opened``. Raises DataError when it cannot be opened.
     """
+    with _ONE:
+        base = _reader(os.getpid())
+        _patiently(
+            lake.ledger, lambda: base.execute(f"ATTACH {literal(str(lake.ledger))} AS ledger (READ_ONLY)")
+        )
+        connection = base.cursor()
+        try:
+            connection.execute("USE ledger")
+            yield connection
+        finally:
+            connection.close()
+            base.execute("DETACH ledger")
+
+
+@cache
+def _reader(process: int) -> duckdb.DuckDBPyConnection:
+    """The database that ledgers are attached to; one a process, as none outlives a fork."""
     import duckdb
 
-    for last in (*[False] * _TRIES, True):
-        try:
-            connection = duckdb.connect(str(lake.ledger), read_only=not write)
-            break
-        except duckdb.IOException as error:
-            if last or "lock" not in str(error).lower():
-                raise broken(lake.ledger, error) from error
-            time.sleep(_PAUSE)
-        except duckdb.Error as error:
-            raise broken(lake.ledger, error) from error
-    with connection:
+    return duckdb.connect(config=_CONFIG)
+
+
+@contextmanager
+def _writable(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The ledger to write, in a database of its own. Raises as ``opened``."""
+    import duckdb
+
+    opening = lambda: duckdb.connect(str(lake.ledger), config=_CONFIG)  # noqa: E731
+    with _ONE, _patiently(lake.ledger, opening) as connection:
         yield connection
+
+
+def _patiently(path: Path, opening: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+    """What ``opening`` gives, tried again while another process holds the file."""
+    import duckdb
+
+    for _ in range(_TRIES):
+        try:
+            return opening()
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise broken(path, error) from error
+            time.sleep(_PAUSE)
+            last = error
+        except duckdb.Error as error:
+            raise broken(path, error) from error
+    raise broken(path, last)
 
 
 def broken(path: Path, error: object) -> DataError:
@@ -136,7 +175,7 @@ def append(lake: Lake, record: Record) -> str:
     """Enter a run: the commit point. Returns its hash."""
     if not lake.ledger.is_file():
         create(lake)
-    with opened(lake, write=True) as connection:
+    with _writable(lake) as connection:
         last = connection.execute("SELECT hash FROM runs ORDER BY run DESC LIMIT 1").fetchone()
         previous = last[0] if last else ""
         own = digest(record.body(previous))

@@ -12,7 +12,7 @@ ones without those that a later adjustment replaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from grouper.lake import ledger
@@ -27,6 +27,7 @@ _CURRENT = """CREATE OR REPLACE VIEW runs_current AS SELECT * FROM (
 WHERE NOT EXISTS (SELECT 1 FROM runs AS v WHERE v.run > r.run AND list_contains(string_split(v.voids, ','), r.run))
 AND r.run NOT IN (SELECT run FROM left_out)
 """  # noqa: E501
+KINDS = ("all", "current", "cleared")
 _HIVE = "{'area': VARCHAR, 'year': INTEGER, 'month': INTEGER, 'run': VARCHAR}"
 
 
@@ -37,12 +38,14 @@ def connect(
     without: Sequence[str] = (),
     pending: ledger.Record | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
+    kinds: Collection[str] = KINDS,
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with the views; the ledger itself is not held open.
 
     ``before``: only runs older than this id. ``without``: runs that a coming one makes invalid.
     ``pending``: a run whose files are in place but which is not committed yet.
-    ``connection``: where to make the views. Raises UsageError where there is no lake.
+    ``connection``: where to make the views. ``kinds``: those that are wanted; each opens its files.
+    Raises UsageError where there is no lake.
     """
     import duckdb
 
@@ -58,8 +61,13 @@ def connect(
     for run in without:
         made.execute("INSERT INTO left_out VALUES (?)", [run])
     made.execute(_CURRENT)
+    paths = _paths(made, lake)
     for table in TABLES:
-        _views(made, lake, table)
+        for kind in kinds:
+            if found := paths.get((table, kind)):
+                made.execute(f"CREATE OR REPLACE VIEW {table}_{kind} AS SELECT * FROM {scan(found)}")
+    if "current" in kinds:
+        _effective(made, paths)
     return made
 
 
@@ -74,36 +82,34 @@ def _copy(made: duckdb.DuckDBPyConnection, lake: Lake, before: str | None) -> No
                 made.unregister("_copied")
 
 
-def _views(made: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> None:
-    sql = (
-        f"SELECT path FROM outputs JOIN {{}} USING (run) WHERE table_name = {literal(table)} {{}} ORDER BY 1"
+def _paths(made: duckdb.DuckDBPyConnection, lake: Lake) -> dict[tuple[str, str], list[str]]:
+    """Table and kind of view to the files that it reads."""
+    rows = made.execute(
+        "SELECT table_name, path, c.kind FROM outputs LEFT JOIN runs_current AS c USING (run) ORDER BY path"
+    ).fetchall()
+    views = {"settle": "current", "clear": "cleared"}
+    found: dict[tuple[str, str], list[str]] = {}
+    for table, path, kind in rows:
+        for name in ("all", *([views[kind]] if kind in views else [])):
+            found.setdefault((table, name), []).append(str(lake.root / path))
+    return found
+
+
+def _effective(made: duckdb.DuckDBPyConnection, paths: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    """The current rows without those that an adjustment replaced."""
+    replaced = (
+        " WHERE NOT EXISTS (SELECT 1 FROM adjustments_current AS a "
+        "WHERE a.record_id = c.record_id AND a.original_run = c.run)"
     )
-    for name, runs, where in (
-        ("all", "runs", ""),
-        ("current", "runs_current", "AND kind = 'settle'"),
-        ("cleared", "runs_current", "AND kind = 'clear'"),
-    ):
-        paths = [str(lake.root / row[0]) for row in made.execute(sql.format(runs, where)).fetchall()]
-        if paths:
-            made.execute(f"CREATE OR REPLACE VIEW {table}_{name} AS SELECT * FROM {scan(paths)}")
-    if table in ("cases", "records") and _has(made, f"{table}_current"):
-        made.execute(
-            f"CREATE OR REPLACE VIEW {table}_effective AS SELECT * FROM {table}_current AS c "
-            + (
-                "WHERE NOT EXISTS (SELECT 1 FROM adjustments_current AS a "
-                "WHERE a.record_id = c.record_id AND a.original_run = c.run)"
-                if _has(made, "adjustments_current")
-                else ""
+    where = replaced if ("adjustments", "current") in paths else ""
+    for table in ("cases", "records"):
+        if (table, "current") in paths:
+            made.execute(
+                f"CREATE OR REPLACE VIEW {table}_effective AS SELECT * FROM {table}_current AS c{where}"
             )
-        )
 
 
 def scan(paths: Sequence[str]) -> str:
     """SQL that reads data files of the lake with the columns of their folders."""
     listed = ", ".join(literal(path) for path in paths)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = true, hive_types = {_HIVE})"
-
-
-def _has(made: duckdb.DuckDBPyConnection, view: str) -> bool:
-    row = made.execute("SELECT count(*) FROM duckdb_views() WHERE view_name = ?", [view]).fetchone()
-    return bool(row and row[0])

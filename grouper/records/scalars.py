@@ -135,6 +135,8 @@ def money(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
         return Column(array.cast(yuan))
     if is_text(array.type):
         return parsed(array, parse_money, yuan, counts, prefix)
+    if pa.types.is_decimal(array.type) and array.type.scale <= 2:
+        return Column(array.cast(yuan))
     if pa.types.is_floating(array.type):
         array = _without_nan(array)
         array = array.cast(pa.decimal128(30, 6), safe=False)

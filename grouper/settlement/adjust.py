@@ -7,29 +7,32 @@ the same pricing, and what comes out otherwise than before is settled at the poi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.payment.budget import Budget, PoolBudget
 from grouper.payment.cases import Files
 from grouper.payment.expression import literal
-from grouper.settlement import tables
+from grouper.payment.inputs import INPUTS
+from grouper.settlement import past, tables
 from grouper.settlement.corrections import Item
+from grouper.settlement.past import PERIOD, Past
 from grouper.settlement.plan import Plan
 from grouper.settlement.records import ORDER, UNDECIDED, cases_sql, columns_of
 
 if TYPE_CHECKING:
     import duckdb
 
+    from grouper.payment.policy import Policy
+
 _CONTEXT = "~context"  # hospital of rows that only say when a person came again
 _COMPARED = (
     "pay_status", "pay_reason", "method", "group", "case_value", "amount", "person_paid", "other_funds",
     "fund_due", "total_cost", "hospital_code", "pool",
 )  # fmt: skip
-_PERIOD = "strftime(discharge_date, '%Y-%m')"
+_PERIOD = PERIOD.format("")
+_LINES = "kind IN ('quality', 'audit_deduction')"
 
 
 @dataclass
@@ -40,12 +43,13 @@ class Adjusted:
     records: list[Path]
 
 
-def adjust(connection: duckdb.DuckDBPyConnection, plan: Plan, late: str, staged: Path) -> Adjusted:
+def adjust(rules: Past, late: str, staged: Path) -> Adjusted:
     """Make table ``adjustments_new`` and the files of late and corrected cases.
 
-    ``late``: SQL of the late and corrected records of this input. Reads ``records_new`` (cases of the open
-    month), ``known``, ``fate``, ``decisions``, ``withdrawals``.
+    ``rules``: of the closed months; ``late``: SQL of the late and corrected records of this input. Reads
+    ``records_new`` (cases of the open month), ``known``, ``fate``, ``decisions``, ``withdrawals``.
     """
+    connection, plan = rules.connection, rules.plan
     schema = ", ".join(
         f"{f.name} {_sql_type(f.type)}" for f in tables.ADJUSTMENTS if f.name != "adjustment_id"
     )
@@ -53,10 +57,11 @@ def adjust(connection: duckdb.DuckDBPyConnection, plan: Plan, late: str, staged:
     done = Adjusted([], [])
     if plan.closed:
         connection.execute(f"CREATE OR REPLACE TABLE late_records AS {late}")
-        _touched(connection, plan)
+        past.as_then(connection, plan)
+        _touched(rules)
         periods = _periods(connection)
         if periods:
-            _closed(connection, plan, periods, staged, done)
+            _closed(rules, periods, staged, done)
     _lines(connection, plan)
     return done
 
@@ -69,8 +74,9 @@ def _sql_type(kind: Any) -> str:
     return "BIGINT" if pa.types.is_integer(kind) else "VARCHAR"
 
 
-def _touched(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _touched(rules: Past) -> None:
     """Table ``touched``: records whose price may change, with why; table ``removed``: those that leave."""
+    connection = rules.connection
     connection.execute(
         """CREATE OR REPLACE TABLE removed AS
         SELECT f.partner AS record_id, any_value(f.fate) AS kind, any_value(r.input_file) AS file,
@@ -91,27 +97,34 @@ def _touched(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         UNION ALL SELECT record_id, period, CASE kind WHEN 'special_review' THEN kind ELSE 'correction' END,
           file, row, reason, clause FROM decisions WHERE period IS NOT NULL"""
     )
-    _readmitted(connection, plan)
+    _readmitted(rules)
 
 
-def _readmitted(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Earlier stays of persons who came again (or, as it turns out, did not) within the policy's limit."""
-    dated = plan.policy.parameters.get("readmission_days")
-    if dated is None or "person_id" not in columns_of(connection, "records_new"):
+def _readmitted(rules: Past) -> None:
+    """Earlier stays of persons who came again (or, as it turns out, did not) within their policy's limit."""
+    connection, plan = rules.connection, rules.plan
+    if "person_id" not in columns_of(connection, "records_new"):
         return
-    limit = max(value.value for value in dated.values)
     names = "record_id, person_id, admission_date"
     connection.execute(
-        f"""INSERT INTO touched SELECT DISTINCT e.record_id, {_PERIOD.replace("discharge", "e.discharge")},
-          'readmission', NULL, NULL, NULL, NULL
-        FROM records_effective AS e JOIN (
-          SELECT {names} FROM records_new UNION ALL SELECT {names} FROM late_records UNION ALL
-          SELECT {names} FROM records_effective WHERE record_id IN (SELECT record_id FROM removed)) AS x
-        ON x.person_id = e.person_id
-        WHERE e.area = {literal(plan.month.area)} AND e.year = {plan.month.first.year}
+        f"CREATE OR REPLACE TEMP VIEW stays AS SELECT {names} FROM records_new UNION ALL "
+        f"SELECT {names} FROM late_records UNION ALL "
+        f"SELECT {names} FROM records_effective WHERE {past.folders(plan)} "
+        "AND record_id IN (SELECT record_id FROM removed)"
+    )
+    first = connection.execute("SELECT min(admission_date) FROM stays").fetchone()
+    reaches = rules.reaches(first[0] if first else None)
+    if not reaches:
+        return
+    listed = ", ".join(f"({literal(period)}, {days})" for period, days in reaches.items())
+    period = PERIOD.format("e.")
+    connection.execute(
+        f"""INSERT INTO touched SELECT DISTINCT e.record_id, {period}, 'readmission', NULL, NULL, NULL, NULL
+        FROM records_effective AS e JOIN stays AS x ON x.person_id = e.person_id
+        JOIN (VALUES {listed}) AS reach(period, days) ON reach.period = {period}
+        WHERE {past.folders(plan, min(reaches), "e.")}
           AND x.record_id <> e.record_id AND x.admission_date >= e.admission_date
-          AND date_diff('day', e.discharge_date, x.admission_date) <= {int(limit)}
-          AND {_PERIOD.replace("discharge", "e.discharge")} < {literal(plan.month.period)}
+          AND date_diff('day', e.discharge_date, x.admission_date) <= reach.days
           AND e.record_id NOT IN (SELECT record_id FROM touched)"""
     )
 
@@ -121,34 +134,39 @@ def _periods(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _closed(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, periods: Sequence[str], staged: Path, done: Adjusted
-) -> None:
-    """The adjustments of closed months: together, or each alone where a hospital's reviews are ranked."""
-    area = f"area = {literal(plan.month.area)} AND year = {plan.month.first.year}"
+def _closed(rules: Past, periods: Sequence[str], staged: Path, done: Adjusted) -> None:
+    """The adjustments of closed months: those of one policy together, or each alone where a hospital's
+    reviews are ranked."""
+    connection, plan = rules.connection, rules.plan
     gone = "record_id NOT IN (SELECT record_id FROM removed)"
-    changed = _decided_sql(connection, f"(SELECT * FROM records_effective WHERE {area} AND {gone})")
+    kept = f"SELECT * FROM records_effective WHERE {past.folders(plan, periods[0])} AND {gone}"
+    changed = _decided_sql(connection, f"({kept})")
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW world AS SELECT * FROM ({changed}) "
         "UNION ALL BY NAME SELECT * FROM late_records UNION ALL BY NAME SELECT * FROM records_new"
     )
     reviewed = "special_review" in columns_of(connection, "world")
-    for group in [[period] for period in periods] if reviewed else [list(periods)]:
+    for group in [[period] for period in periods] if reviewed else rules.by_policy(periods):
         place = staged / f"closed-{group[0]}"
         place.mkdir()
         records = place / "records.parquet"
-        if _scope(connection, group, reviewed, records):
-            _again(connection, plan, group, records, place, done)
+        policy = rules.policy(group[0])
+        if _scope(connection, group, policy, reviewed, records):
+            _again(connection, plan, policy, group, records, place, done)
         for period in group:
             _removals(connection, plan, period)
 
 
 def _scope(
-    connection: duckdb.DuckDBPyConnection, periods: Sequence[str], reviewed: bool, output: Path
+    connection: duckdb.DuckDBPyConnection,
+    periods: Sequence[str],
+    policy: Policy,
+    reviewed: bool,
+    output: Path,
 ) -> int:
-    """Write the records to price again, with the other stays of their persons as context."""
+    """Write the records to price again, with the later stays of their persons as context."""
     names = columns_of(connection, "world")
-    own = [n for n in names if n not in ("area", "year", "month", "run")]
+    own = _columns(connection, periods, names)
     within = f"{_PERIOD} IN ({', '.join(literal(p) for p in periods)})"
     scope = "record_id IN (SELECT record_id FROM touched)"
     if reviewed:  # reviews are ranked within a hospital: it is priced as a whole
@@ -158,7 +176,10 @@ def _scope(
         f"CREATE OR REPLACE TEMP TABLE scoped AS SELECT record_id FROM world WHERE {within} AND {scope}"
     )
     columns = ", ".join(f'"{n}"' for n in own)
-    context = ", ".join(f"{literal(_CONTEXT)} AS {n}" if n == "hospital_code" else f'"{n}"' for n in own)
+    # a context row only tells when a stay began; the policy need not be valid on the day that it ended
+    last = f"least(discharge_date, DATE '{policy.valid_to}') AS discharge_date"
+    told = {"hospital_code": f"{literal(_CONTEXT)} AS hospital_code", "discharge_date": last}
+    context = ", ".join(told.get(n, f'"{n}"') for n in own)
     sql = f"SELECT {columns} FROM world WHERE record_id IN (SELECT record_id FROM scoped)"
     if "person_id" in names:
         persons = "SELECT person_id FROM world WHERE record_id IN (SELECT record_id FROM scoped)"
@@ -169,6 +190,20 @@ def _scope(
     tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output)
     row = connection.execute("SELECT count(*) FROM scoped").fetchone()
     return row[0] if row else 0
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, periods: Sequence[str], names: Sequence[str]
+) -> list[str]:
+    """The columns of ``world`` without those of folders, and without the groups of another kind: an area that
+    went from one scheme to another has DRGs in some months and DIP groups in others."""
+    kinds = [n for n in (INPUTS["group"].of or "").split("|") if n in names]
+    within = f"{_PERIOD} IN ({', '.join(literal(p) for p in periods)})"
+    counted = ", ".join(f'count("{n}")' for n in kinds) or "0"
+    row = connection.execute(f"SELECT {counted} FROM world WHERE {within}").fetchone()
+    empty = [n for n, count in zip(kinds, row or (), strict=False) if not count]
+    others = empty if len(empty) < len(kinds) else []
+    return [n for n in names if n not in ("area", "year", "month", "run", *others)]
 
 
 def _decided_sql(connection: duckdb.DuckDBPyConnection, source: str) -> str:
@@ -196,6 +231,7 @@ def _decided_sql(connection: duckdb.DuckDBPyConnection, source: str) -> str:
 def _again(
     connection: duckdb.DuckDBPyConnection,
     plan: Plan,
+    policy: Policy,
     periods: Sequence[str],
     records: Path,
     place: Path,
@@ -206,21 +242,21 @@ def _again(
     from grouper.payment.settle import settle_cases
 
     priced = place / "priced.parquet"
-    price_files(plan.policy, Files([str(records)]), str(priced), threads=plan.job.threads)
+    price_files(policy, Files([str(records)]), str(priced), threads=plan.job.threads)
     for period in periods:
         changed, settled = (place / f"{name}-{period}.parquet" for name in ("changed", "settled"))
         if not tables.write_sql(connection, _changed_sql(connection, plan, period, priced), changed):
             continue
         settle_cases(
-            plan.policy,
+            policy,
             [str(changed)],
-            _old_budget(connection, plan, period),
+            past.old_budget(connection, plan, period),
             str(settled),
             value="budget",
             threads=plan.job.threads,
             memory=plan.job.memory or None,
         )
-        _keep(connection, period, records, settled, place, done)
+        _keep(connection, plan, period, records, settled, place, done)
 
 
 def _changed_sql(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str, priced: Path) -> str:
@@ -233,7 +269,7 @@ def _changed_sql(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str,
     replaced = "SELECT record_id FROM removed WHERE kind = 'corrected'"
     return (
         f"SELECT p.* FROM {tables.scan(priced)} AS p LEFT JOIN cases_effective AS c "
-        f"ON c.record_id = p.record_id AND c.area = {literal(plan.month.area)} "
+        f"ON c.record_id = p.record_id AND {past.folders(plan, period, 'c.')} "
         f"WHERE p.hospital_code <> {literal(_CONTEXT)} "
         f"AND strftime(p.pay_date, '%Y-%m') = {literal(period)} "
         f"AND (c.record_id IS NULL OR {differs} OR p.record_id IN ({replaced})) "
@@ -241,26 +277,9 @@ def _changed_sql(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str,
     )
 
 
-def _old_budget(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str) -> Budget:
-    """The pools of a closed month with the point values that it paid. Money is not shared out again."""
-    rows = connection.execute(
-        "SELECT pool, point_value_exact FROM pools_current WHERE run = ?", [plan.closed[period]]
-    ).fetchall()
-    values = {pool: None if value is None else Fraction(value) for pool, value in rows}
-
-    def old(pool: PoolBudget) -> PoolBudget:
-        value = values.get(pool.name)
-        return replace(
-            pool, budget=0, reserve=0, carve_outs=(), point_value=pool.point_value if value is None else value
-        )
-
-    pools = {name: old(pool) for name, pool in plan.budget.pools.items()}
-    return Budget(plan.month.area, period, pools, {}, plan.budget.where)
-
-
 def _keep(
-    connection: duckdb.DuckDBPyConnection, period: str, records: Path, settled: Path, place: Path,
-    done: Adjusted,
+    connection: duckdb.DuckDBPyConnection, plan: Plan, period: str, records: Path, settled: Path,
+    place: Path, done: Adjusted,
 ) -> None:  # fmt: skip
     """The changed cases as rows of the open month, and their adjustments."""
     kept = place / f"kept-{period}.parquet"
@@ -276,10 +295,10 @@ def _keep(
     tables.write_sql(connection, cases_sql(connection, tables.scan(settled), tables.scan(kept)), cases)
     done.cases.append(cases)
     done.records.append(kept)
-    _difference(connection, period, tables.scan(cases))
+    _difference(connection, plan, period, tables.scan(cases))
 
 
-def _difference(connection: duckdb.DuckDBPyConnection, period: str, cases: str) -> None:
+def _difference(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str, cases: str) -> None:
     """Before and after of every changed case."""
     connection.execute(
         f"""INSERT INTO adjustments_new BY NAME
@@ -290,11 +309,12 @@ def _difference(connection: duckdb.DuckDBPyConnection, period: str, cases: str) 
           coalesce(t.reason, CASE t.kind WHEN 'late' THEN 'late' WHEN 'readmission' THEN 'readmission'
             WHEN 'special_review' THEN 'special_review' ELSE 'correction' END) AS reason,
           t.clause, t.file AS source_file, t.row AS source_row
-        FROM {cases} AS n LEFT JOIN cases_effective AS c USING (record_id)
+        FROM {cases} AS n LEFT JOIN cases_effective AS c
+          ON c.record_id = n.record_id AND {past.folders(plan, period, "c.")}
         LEFT JOIN (SELECT record_id, min_by(kind, rank) AS kind, min_by(reason, rank) AS reason,
             min_by(clause, rank) AS clause, min_by(file, rank) AS file, min_by(row, rank) AS row
           FROM (SELECT *, CASE kind WHEN 'readmission' THEN 1 ELSE 0 END AS rank FROM touched) GROUP BY 1
-        ) AS t USING (record_id)"""
+        ) AS t ON t.record_id = n.record_id"""
     )
 
 
@@ -309,13 +329,17 @@ def _removals(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str) ->
           -c.total_cost AS total_cost, coalesce(r.reason, r.kind) AS reason, r.clause, r.file AS source_file,
           r.row AS source_row
         FROM removed AS r JOIN cases_effective AS c USING (record_id)
-        WHERE r.kind <> 'corrected' AND c.area = {literal(plan.month.area)}
+        WHERE r.kind <> 'corrected' AND {past.folders(plan, period, "c.")}
           AND strftime(c.discharge_date, '%Y-%m') = {literal(period)}"""
     )
 
 
 def _lines(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Quality scores and audit deductions: they concern hospitals, not cases."""
+    """Pools as the budget has them; scores and audit deductions, which concern hospitals, not cases."""
+    entered = connection.execute(
+        "SELECT pool, min(original_period) FROM adjustments_new WHERE difference <> 0 GROUP BY 1"
+    ).fetchall()
+    past.check_pools(plan, dict(entered))
     pools = " ".join(
         f"WHEN {literal(member)} THEN {literal(pool.name)}"
         for pool in plan.budget.pools.values()
@@ -341,10 +365,17 @@ def _line(item: Item) -> Sequence[Any]:
     ]  # fmt: skip
 
 
-def amounts(connection: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], int]:
-    """Fen by hospital and pool that adjustments of cases add to the month."""
+def amounts(
+    connection: duckdb.DuckDBPyConnection, plan: Plan
+) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
+    """Fen by hospital and pool that adjustments of cases add to the month: of this year, of earlier years."""
     rows = connection.execute(
-        "SELECT hospital_code, pool, sum(difference) FROM adjustments_new "
-        "WHERE kind NOT IN ('quality', 'audit_deduction') GROUP BY 1, 2 ORDER BY 1, 2"
+        f"SELECT hospital_code, pool, original_period >= ?, sum(difference) FROM adjustments_new "
+        f"WHERE NOT {_LINES} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        [str(plan.month.first.year)],
     ).fetchall()
-    return {(hospital, pool): int(amount * 100) for hospital, pool, amount in rows}
+    found: tuple[dict[tuple[str, str], int], ...] = ({}, {})
+    for hospital, pool, own, amount in rows:
+        if amount or pool in plan.budget.pools:  # a case that is never paid may be of any pool
+            found[0 if own else 1][hospital, pool] = int(amount * 100)
+    return found[0], found[1]

@@ -196,9 +196,12 @@ def replay(lake: Lake, run: str) -> Replayed:
         return Replayed(run, dict(_compare(lake, record, staged)))
 
 
+_NO_FILES = ("run", "policy", "scheme")  # roles of inputs that name something else than a file
+
+
 def _same_inputs(record: ledger.Record) -> None:
     for entry in record.rows["inputs"]:
-        if entry["role"] == "run":
+        if entry["role"] in _NO_FILES:
             continue
         path = Path(entry["path"])
         if not path.is_file() or sha256(path) != entry["sha256"]:
@@ -217,7 +220,8 @@ def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
         job = plan.Job.from_json(record.run["options_json"])
         made = plan.make_plan(lake, job, before=run)
         _same_rules(record, made.policy.digest, made.grouper.engine.scheme.digest)
-        month.compute(lake, made, run, staged, before=run)
+        done = month.compute(lake, made, run, staged, before=run)
+        _same_past(record, done.record)
         return
     yearly = year.make_year_plan(lake, year.YearJob.from_json(record.run["options_json"]), before=run)
     _same_rules(record, yearly.policy.digest, "")
@@ -231,6 +235,24 @@ def _same_rules(record: ledger.Record, policy: str, scheme: str) -> None:
             en=f"policy {record.run['policy_id']} or scheme {record.run['scheme_id']} has changed "
             f"since; the run "
             "cannot be computed again",
+        )
+
+
+def _same_past(record: ledger.Record, again: ledger.Record) -> None:
+    """Policies and schemes of closed months that the run priced again. Raises DataError."""
+    then, now = (
+        {
+            (row["role"], row["path"], row["sha256"])
+            for row in found.rows["inputs"]
+            if row["role"] in _NO_FILES
+        }
+        for found in (record, again)
+    )
+    for _, name, _ in sorted(then ^ now):
+        raise DataError(
+            zh=f"当月政策或分组方案已改动：{name}，无法重算",
+            en=f"the policy or scheme of a closed month has changed since: {name}; the run cannot be "
+            "computed again",
         )
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 _BATCH = 131_072
+_TEXT_FILES = frozenset({".csv", ".tsv", ".txt", ".jsonl", ".ndjson"})
+_SAMPLE = 1 << 20
 TEXTS = (
     "record_id", "settlement_id", "visit_id", "person_id", "hospital_code", "hospital_level",
     "insurance_type", "region_code", "region_of_treatment", "department", "admission_type", "payment_method",
@@ -104,21 +106,46 @@ def read_files(
 
     def batches() -> Iterator[pa.RecordBatch]:
         done = 0
-        for role, path in files:
+        total = None
+        for number, (role, path) in enumerate(files):
             with _opened(path, reading) as source:
                 work = _File(source, grouper, reading, role, Path(path).name)
+                if progress:
+                    total = _all_rows(source, [path for _, path in files], number, done)
+                    progress(done, total)
                 for batch in _reading(source, path):
                     made = work.canonical(batch, done)
                     done += made.num_rows
                     taken.rows[role] += made.num_rows
                     yield made
                     if progress:
-                        progress(done, None)
+                        progress(done, total)
                 taken.changed += work.counts
                 taken.present |= work.present
 
     tables.write(output, SCHEMA, batches())
     return taken
+
+
+def _all_rows(source: RecordSource, paths: Sequence[str], number: int, before: int) -> int | None:
+    """About how many rows the files have: ``before`` and those of the one now open, and as many by its
+    bytes in those that follow. None where the open file does not tell."""
+    here = source.num_rows if source.num_rows is not None else _lines(Path(paths[number]))
+    if here is None:
+        return None
+    sizes = [Path(path).stat().st_size if Path(path).is_file() else 0 for path in paths]
+    opened, rest = sum(sizes[: number + 1]), sum(sizes[number + 1 :])
+    return before + here + (rest * (before + here) // opened if opened else 0)
+
+
+def _lines(path: Path) -> int | None:
+    """About how many rows a text file has, by the lines of its beginning; None for other files."""
+    if not path.is_file() or path.suffix.lower() not in _TEXT_FILES:
+        return None
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE)
+    lines = max(sample.count(b"\n"), 1)
+    return max(lines * path.stat().st_size // max(len(sample), 1) - 1, 1)  # one is the header
 
 
 def _opened(path: str, reading: Reading) -> RecordSource:
@@ -305,7 +332,7 @@ def _first(faults: Sequence[tuple[str, pa.Array | None]], rows: int) -> pa.Array
 
 
 def _counting(first: int, rows: int) -> pa.Array:
-    return pa.array(range(first, first + rows), pa.int64())
+    return pa.arange(first, first + rows)
 
 
 def _as(array: Any, kind: pa.DataType, rows: int) -> pa.Array:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,10 +18,12 @@ from grouper.payment.describe import value_text
 from grouper.settlement import adjust, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import SCHEMA, Taken, read_files
+from grouper.settlement.past import Past, late_sql, make_known
 from grouper.settlement.plan import Job, Plan, key_mark, make_plan, still_holds
 from grouper.settlement.reasons import text, treatment
-from grouper.settlement.records import ORDER, cases_sql, columns_of, decide, records_sql, resolve
+from grouper.settlement.records import ORDER, cases_sql, decide, records_sql, resolve
 from grouper.settlement.reports import write_reports
+from grouper.settlement.stage import STAGES, Progress, Stage, followed, no_stage, onward
 from grouper.settlement.statements import month_statements
 from grouper.settlement.validate import judge
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from grouper.payment.policy import Policy
     from grouper.payment.pricing import Priced
     from grouper.payment.settle import Run
-
-STAGES = ("read", "validate", "price", "pool", "adjust", "statements", "report", "commit")
-Stage = Callable[[str], AbstractContextManager[Any]]  # gives a progress function, or None
 
 
 @dataclass
@@ -49,11 +47,6 @@ class Done:
     pools: list[dict[str, Any]] = field(default_factory=list)
     hash: str = ""
     report: Path | None = None
-
-
-def no_stage(name: str) -> AbstractContextManager[Any]:
-    """A stage that tells nobody."""
-    return nullcontext()
 
 
 def settle_month(
@@ -78,33 +71,36 @@ def compute(
     """The tables of a run in ``staged``, and its record; nothing else is touched."""
     with stage("read") as progress:
         taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
+    rows = sum(taken.rows.values())
     with _database(lake, plan, staged, before) as connection:
-        with stage("validate"):
+        with stage("validate") as progress, followed(progress, connection, rows):
             given = _prepare(connection, lake, plan, staged, taken)
             judge(connection, plan.month)
             _finish_decisions(connection)
             _check_rejected(connection, plan)
-            _write_records(connection, taken, given, plan.job.allow_missing, staged)
-        with stage("price"):
-            priced = _price(plan, staged)
-        with stage("pool"):
-            settled = _pool(plan, staged)
-        with stage("adjust"):
-            late = records_sql(
-                taken.present, *given, plan.job.allow_missing, where="f.fate IN ('late', 'corrected')"
-            )
-            adjusted = adjust.adjust(connection, plan, late, staged)
-        with stage("statements"):
-            _write_cases(connection, plan, adjusted, staged)
+            _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
+        with stage("price") as progress:
+            priced = _price(plan, staged, progress)
+        with stage("pool") as progress:
+            settled = _pool(plan, staged, progress)
+        with stage("adjust") as progress, followed(progress, connection, priced.rows):
+            rules = Past(connection, plan)
+            adjusted = adjust.adjust(rules, late_sql(rules, taken, given, staged), staged)
+        with stage("statements") as progress, followed(progress, connection, priced.rows):
+            _write_cases(connection, plan, adjusted, staged, progress)
             _write_rejected(connection, plan, staged)
             _write_adjustments(connection, plan, staged)
-            pools, rows = month_statements(connection, plan, settled, staged)
-            record = _record(connection, plan, run, taken, priced, settled, staged, rows)
+            pools, amounts = month_statements(connection, plan, settled, staged)
+            assumed = {
+                **priced.assumed, **settled.terms.assumed, **_left_out(plan, taken), **rules.changed,
+            }  # fmt: skip
+            record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
+            record.rows["inputs"] = plan.inputs + rules.inputs()
     return Done(
         run, record,
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "adjustment"},
-        {**priced.assumed, **settled.terms.assumed, **_left_out(plan, taken)}, pools,
+        assumed, pools,
     )  # fmt: skip
 
 
@@ -118,7 +114,7 @@ class _database:
         self.connection.execute("SET temp_directory = ?", [str(staged / "spill")])
         if lake.ledger.is_file():
             gone = [run for run in (plan.replaces, *plan.voids) if run]
-            views.connect(lake, before=before, without=gone, connection=self.connection)
+            views.connect(lake, before=before, without=gone, connection=self.connection, kinds=("current",))
 
     def __enter__(self) -> duckdb.DuckDBPyConnection:
         return self.connection
@@ -146,26 +142,8 @@ def _prepare(
     connection.execute("CREATE TABLE closed_months (period VARCHAR)")
     for period in plan.closed:
         connection.execute("INSERT INTO closed_months VALUES (?)", [period])
-    _known(connection, plan)
+    make_known(connection, plan)
     return hospitals, decided
-
-
-def _known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Table ``known``: the effective records of the closed months of the year."""
-    names = ("record_id", "settlement_id", "visit_id", "person_id", "hospital_code", "total_cost",
-             "discharge_date")  # fmt: skip
-    if plan.closed:
-        own = columns_of(connection, "records_effective")
-        made = [name if name in own else f"NULL::VARCHAR AS {name}" for name in names]
-        connection.execute(
-            f"CREATE TABLE known AS SELECT {', '.join(made)}, strftime(discharge_date, '%Y-%m') AS period "
-            "FROM records_effective WHERE area = ? AND year = ? AND month < ?",
-            [plan.month.area, plan.month.first.year, plan.month.first.month],
-        )
-        return
-    kinds = {"total_cost": "DECIMAL(18,2)", "discharge_date": "DATE"}
-    told = ", ".join(f"{name} {kinds.get(name, 'VARCHAR')}" for name in (*names, "period"))
-    connection.execute(f"CREATE TABLE known ({told})")
 
 
 def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -208,11 +186,12 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
 def _write_records(
     connection: duckdb.DuckDBPyConnection, taken: Taken, given: tuple[list[str], list[str]],
-    missing: Sequence[str], staged: Path,
+    missing: Sequence[str], about: Mapping[str, Any], staged: Path,
 ) -> None:  # fmt: skip
     sql = records_sql(taken.present, *given, missing, where="f.n IS NULL")
     output = staged / "accepted.parquet"
-    if not tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output):
+    sql = f"SELECT * FROM ({sql}) ORDER BY {ORDER}"
+    if not tables.write_sql(connection, sql, output, about):
         raise DataError(
             zh="没有一行可作为本月病例；请核对 --month 与 --input",
             en="no row is a case of this month; check --month and --input",
@@ -220,10 +199,10 @@ def _write_records(
     connection.execute(f"CREATE VIEW records_new AS SELECT * FROM {tables.scan(output)}")
 
 
-def _price(plan: Plan, staged: Path) -> Priced:
+def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
     files = Files([str(staged / "accepted.parquet")])
     try:
-        return _price_files(plan, files, staged)
+        return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile
         own, given = str(staged / "accepted.parquet"), ", ".join(plan.job.inputs)
         raise UsageError(
@@ -233,36 +212,51 @@ def _price(plan: Plan, staged: Path) -> Priced:
         ) from error
 
 
-def _price_files(plan: Plan, files: Files, staged: Path) -> Priced:
+def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | None) -> Priced:
     from grouper.payment.pricing import price_files
 
     return price_files(
         plan.policy, files, str(staged / "priced.parquet"), threads=plan.job.threads,
-        memory=plan.job.memory or None,
+        memory=plan.job.memory or None, progress=progress,
     )  # fmt: skip
 
 
-def _pool(plan: Plan, staged: Path) -> Run:
+def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
     from grouper.payment.settle import settle_cases
 
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
-        value=plan.job.value, threads=plan.job.threads, memory=plan.job.memory or None,
+        value=plan.job.value, threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
     )  # fmt: skip
 
 
 def _write_cases(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, adjusted: adjust.Adjusted, staged: Path
-) -> None:
-    """Tables cases and records: the month's own, and what adjustments added."""
-    settled = tables.scan(staged / "settled.parquet")
-    own = cases_sql(connection, settled, "records_new")
-    parts = [own, *(f"SELECT * FROM {tables.scan(path)}" for path in adjusted.cases)]
-    sql = f"SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}) ORDER BY {ORDER}"
-    tables.write_sql(connection, sql, staged / "cases.parquet", plan.about("cases"))
-    paths = [staged / "accepted.parquet", *adjusted.records]
-    sql = f"SELECT * FROM {tables.scan(*paths)} ORDER BY {ORDER}"
-    tables.write_sql(connection, sql, staged / "records.parquet", plan.about("records"))
+    connection: duckdb.DuckDBPyConnection, plan: Plan, adjusted: adjust.Adjusted, staged: Path,
+    progress: Progress | None,
+) -> None:  # fmt: skip
+    """Tables cases and records: the month's own in their order, then what adjustments added in theirs."""
+    accepted, records = staged / "accepted.parquet", staged / "records.parquet"
+    settled = staged / "settled.parquet"
+    own = cases_sql(connection, tables.scan(settled), "records_new", aligned=True)
+    cases = tables.rows_of(settled, *adjusted.cases)
+    total = cases + tables.rows_of(*adjusted.records)
+    if adjusted.records:
+        total += tables.rows_of(accepted)
+    told = onward(progress, 0, total)
+    about = plan.about("cases")
+    tables.write_parts(connection, [own, *_added(adjusted.cases)], staged / "cases.parquet", about, told)
+    if adjusted.records:
+        parts = [f"SELECT * FROM {tables.scan(accepted)}", *_added(adjusted.records)]
+        told = onward(progress, cases, total)
+        tables.write_parts(connection, parts, records, plan.about("records"), told)
+    else:
+        accepted.replace(records)
+        connection.execute(f"CREATE OR REPLACE VIEW records_new AS SELECT * FROM {tables.scan(records)}")
+
+
+def _added(files: Sequence[Path]) -> list[str]:
+    """SQL of what files of adjustments add to a table."""
+    return [f"SELECT * FROM {tables.scan(*files)} ORDER BY {ORDER}"] if files else []
 
 
 def _write_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> None:
@@ -296,7 +290,7 @@ def _write_adjustments(connection: duckdb.DuckDBPyConnection, plan: Plan, staged
 
 def _record(
     connection: duckdb.DuckDBPyConnection, plan: Plan, run: str, taken: Taken, priced: Priced, settled: Run,
-    staged: Path, amounts: list[dict[str, Any]],
+    staged: Path, amounts: list[dict[str, Any]], assumed: Mapping[str, str],
 ) -> Record:  # fmt: skip
     """What the ledger keeps; the identities are checked on the way."""
     counts = count(connection, staged)
@@ -312,13 +306,11 @@ def _record(
     ]  # fmt: skip
     parameters += [
         {"name": name, "value": value, "source": "assumed", "verified": False}
-        for name, value in sorted(
-            {**priced.assumed, **settled.terms.assumed, **_left_out(plan, taken)}.items()
-        )
+        for name, value in sorted(assumed.items())
     ]
     parameters.append({"name": "person_key", "value": key_mark(plan.reading.key), "verified": True})
     due = sum(row["fen"] for row in amounts if row["name"] == "fund_due")
-    adjusted = sum(row["fen"] for row in amounts if row["name"] == "adjustments")
+    adjusted = sum(row["fen"] for row in amounts if row["name"] in ("adjustments", "earlier_years"))
     scheme = plan.grouper.engine.scheme
     own = {
         "run": run, "kind": "settle", "area": plan.month.area, "period": plan.month.period,
@@ -403,8 +395,8 @@ def finish(
     """Reports over the placed files, then the commit."""
     done.record.rows["outputs"] = placed
     if reports:
-        with stage("report"):
-            done.report = write_reports(lake, done.record, policy, done.assumed)
+        with stage("report") as progress:
+            done.report = write_reports(lake, done.record, policy, done.assumed, progress)
     with stage("commit"):
         done.hash = commit.commit(lake, done.record)
 

@@ -6,12 +6,13 @@ import hashlib
 import hmac
 import json
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from grouper import __version__
 from grouper.errors import UsageError
@@ -32,10 +33,27 @@ if TYPE_CHECKING:
 MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwise
 _LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
 KEY_BYTES = 16
+_NOT_RESULT = frozenset({"who", "when", "note", "threads", "memory"})  # options that change no result
 
 
 @dataclass(frozen=True)
-class Job:
+class Asked:
+    """What a job says in the ledger: all that makes the result, so that a replay reads it back."""
+
+    def as_json(self) -> str:
+        own = {name: value for name, value in asdict(self).items() if name not in _NOT_RESULT}
+        return json.dumps(own, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        raw = json.loads(text)
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
+        )
+
+
+@dataclass(frozen=True)
+class Job(Asked):
     """A month to settle, as the user asked for it. Paths are texts as given."""
 
     month: str
@@ -66,24 +84,11 @@ class Job:
     threads: int | None = None
     memory: str = ""
 
-    def as_json(self) -> str:
-        """For the ledger: what makes the result; a replay reads it back."""
-        own = asdict(self)
-        for name in ("who", "when", "note", "threads", "memory"):
-            own.pop(name)
-        return json.dumps(own, ensure_ascii=False, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        raw = json.loads(text)
-        lists = ("inputs", "corrections", "allow_missing")
-        given: dict[str, Any] = {n: tuple(value) if n in lists else value for n, value in raw.items()}
-        return cls(**given)
-
 
 @dataclass(frozen=True)
 class Plan:
-    """A job with what it names loaded. ``closed``: period to current run of the months before, this year."""
+    """A job with what it names loaded. ``closed``: period to current run of all months before that the lake
+    has, also of earlier years."""
 
     job: Job
     month: Month
@@ -283,28 +288,50 @@ def load_grouper(job: Job, policy: Policy, when: date) -> Grouper:
 def _past(
     lake: Lake, job: Job, month: Month, before: str | None
 ) -> tuple[dict[str, str], tuple[str, ...], str]:
-    """Closed months of the year, the runs that this one makes invalid, and the one that it replaces.
+    """Closed months, the runs that this one makes invalid, and the one that it replaces.
+
+    What came after in the year becomes invalid; in a later year, the months that were settled when those
+    runs were there; and the clearings that took what one of them had.
 
     Raises UsageError when the month is closed and ``reopen`` does not say to open it.
     """
     current = current_runs(lake, month.area, before)
     settled = {period: run for (kind, period), run in current.items() if kind == "settle"}
     year = str(month.first.year)
-    closed = {p: r for p, r in settled.items() if p[:4] == year and p < month.period}
+    closed = {p: r for p, r in settled.items() if p < month.period}
+    replaces = settled.get(month.period, "")
     later = [p for p in settled if p[:4] == year and p > month.period]
-    cleared = [p for kind, p in current if kind == "clear" and p == year]
+    changed = [r for r in (replaces, *(settled[p] for p in later)) if r]
+    later += [p for p, r in settled.items() if p[:4] > year and changed and r > min(changed)]
+    gone = {replaces, *(settled[p] for p in later)}
+    taken = _taken(lake, [r for (kind, _), r in current.items() if kind == "clear"])
+    cleared = [
+        p for (kind, p), r in current.items() if kind == "clear" and (p == year or gone & taken.get(r, set()))
+    ]
     if (later or cleared) and not job.reopen:
         names = "、".join(sorted(later + cleared))
         raise UsageError(
             zh=f"{month.period} 已关账（其后已有 {names}）；更正请在开放月份用 --corrections 给出。"
             "确需重做请用 --reopen：其后各月和年度清算将失效，须重新运行",
             en=f"{month.period} is closed ({', '.join(sorted(later + cleared))} came after it); "
-            f"corrections go "
-            "into the open month by --corrections. To do it again use --reopen: what came after becomes "
-            "invalid and must be run again",
+            "corrections go into the open month by --corrections. To do it again use --reopen: what came "
+            "after becomes invalid and must be run again",
         )
     voids = [settled[p] for p in later] + [current["clear", p] for p in cleared]
-    return closed, tuple(sorted(voids)), settled.get(month.period, "")
+    return closed, tuple(sorted(voids)), replaces
+
+
+def _taken(lake: Lake, clearings: Sequence[str]) -> dict[str, set[str]]:
+    """The runs of months whose cases or payments each clearing took."""
+    found: dict[str, set[str]] = {run: set() for run in clearings}
+    if clearings:
+        with opened(lake) as connection:
+            rows = connection.execute(
+                "SELECT run, path FROM inputs WHERE role = 'run' AND list_contains(?, run)", [list(clearings)]
+            ).fetchall()
+        for run, path in rows:
+            found[run].add(path.split()[-1])
+    return found
 
 
 def still_holds(lake: Lake, plan: Plan) -> bool:
@@ -370,6 +397,14 @@ def _same_key(lake: Lake, area: str, key: bytes | None, before: str | None) -> N
         )
 
 
+def _months(plan: Plan) -> str:
+    """The closed months of the year one by one, those of earlier years counted."""
+    year = plan.month.period[:4]
+    years = Counter(period[:4] for period in plan.closed if period[:4] < year)
+    told = [f"{earlier} ({count})" for earlier, count in sorted(years.items())]
+    return ", ".join([*told, *sorted(p for p in plan.closed if p[:4] == year)])
+
+
 def describe(plan: Plan, lang: str) -> list[str]:
     """The plan in words, shown before any work."""
     zh = lang != "en"
@@ -392,7 +427,7 @@ def describe(plan: Plan, lang: str) -> list[str]:
         )
     lines.append(f"  {'点值' if zh else 'point value'}: {plan.job.value}")
     if plan.closed:
-        lines.append(f"  {'已关账月份' if zh else 'closed months'}: {', '.join(sorted(plan.closed))}")
+        lines.append(f"  {'已关账月份' if zh else 'closed months'}: {_months(plan)}")
     if plan.corrections.items:
         lines.append(f"  {'更正' if zh else 'corrections'}: {len(plan.corrections.items)}")
     if plan.replaces:

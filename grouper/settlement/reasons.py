@@ -19,7 +19,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "zero-cost": ("总费用为零", "the total cost is zero"),
     "unknown-hospital": ("医院编码不在 --hospitals 中", "the hospital is not in --hospitals"),
     "future-date": ("出院日期晚于本月", "discharged after the month"),
-    "closed-year": ("出院日期在以前年度", "discharged in an earlier year"),
+    "closed-year": ("出院日期在以前年度，该月在本湖中没有结算过", "discharged in an earlier year, in a "
+                                              "month that this lake has not settled"),
     "month-not-settled": ("出院月份在本湖中没有结算过", "discharged in a month that this lake has not "
                                            "settled"),
     "duplicate": ("同一 settlement_id 的重复行，保留第一行", "the same settlement again; the first row "
@@ -28,9 +29,9 @@ REASONS: dict[str, tuple[str, str]] = {
                                                "back"),
     "already-settled": ("已在以前的月份结算；更正请用 --corrections", "settled in an earlier month; "
                                                         "corrections come by --corrections"),
-    "correction-moves": ("更正后的出院月份与原结算不同；请先撤销再补报", "the correction changes the "
-                                                   "month of discharge; withdraw the old one and send "
-                                                   "it as late"),
+    "correction-moves": ("更正后的出院月份或医院与原结算不同；请先撤销再补报", "the correction changes the "
+                                                      "month of discharge or the hospital; withdraw the "
+                                                      "old one and send it as late"),
     "superseded": ("被 --corrections 中的更正清单取代", "replaced by a corrected list in --corrections"),
     "withdrawn": ("已按 --corrections 撤销", "withdrawn by --corrections"),
 }  # fmt: skip

@@ -67,11 +67,12 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
 
 def records_sql(
     present: Collection[str], hospital_columns: Collection[str], decided: Sequence[str],
-    missing: Sequence[str], *, where: str,
+    missing: Sequence[str], *, where: str, rows: str = "rows",
 ) -> str:  # fmt: skip
     """SQL of rows as records; only columns that an input has, so that nothing missing looks like nothing.
 
-    ``missing``: those that the user lets be missing; they are empty. ``where`` may use r (rows) and f (fate).
+    ``missing``: those that the user lets be missing; they are empty. ``where`` may use r (``rows``)
+    and f (fate).
     """
     columns = [
         "CASE coalesce(f.fate, 'case') WHEN 'case' THEN 'case' ELSE f.fate END AS row_kind",
@@ -97,7 +98,7 @@ def records_sql(
             " LEFT JOIN decisions AS d ON d.period IS NULL AND "
             "d.record_id = coalesce(r.record_id, r.settlement_id)"
         )
-    return f"SELECT {', '.join(columns)} FROM rows AS r {joins} WHERE {where}"
+    return f"SELECT {', '.join(columns)} FROM {rows} AS r {joins} WHERE {where}"
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
@@ -106,9 +107,14 @@ def columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
 
 
 def cases_sql(
-    connection: duckdb.DuckDBPyConnection, settled: str, records: Path | str, source: str = ""
-) -> str:
-    """SQL of settled cases with what their records know beside: who, when, which group, from which row."""
+    connection: duckdb.DuckDBPyConnection, settled: str, records: Path | str, source: str = "",
+    *, aligned: bool = False,
+) -> str:  # fmt: skip
+    """SQL of settled cases with what their records know beside: who, when, which group, from which row.
+
+    ``aligned``: the cases stand in the order of their records, so that they meet by place; a case beside
+    another's record is an error.
+    """
     own = columns_of(connection, settled)
     known = columns_of(connection, source or str(records))
     wanted = ["settlement_id", "person_id", "visit_id", "admission_date", "discharge_date", "group_name",
@@ -121,6 +127,12 @@ def cases_sql(
         if name not in own:
             found = f"r.{column}" if column in known else "NULL::VARCHAR"
             beside.append(f"{found} AS {name}")
-    return (
-        f"SELECT s.*, {', '.join(beside)} FROM {settled} AS s JOIN {source or records} AS r USING (record_id)"
+    if not aligned:
+        both = f"{settled} AS s JOIN {source or records} AS r USING (record_id)"
+        return f"SELECT s.*, {', '.join(beside)} FROM {both}"
+    same = (
+        "CASE WHEN s.record_id = r.record_id THEN s.record_id "
+        "ELSE error('out of order: ' || s.record_id || ', ' || r.record_id) END AS record_id"
     )
+    both = f"{settled} AS s POSITIONAL JOIN {source or records} AS r"
+    return f"SELECT s.* REPLACE ({same}), {', '.join(beside)} FROM {both}"

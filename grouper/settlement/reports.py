@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from grouper import __version__
 from grouper.lake.layout import TABLES, Lake
 from grouper.lake.ledger import Record
+from grouper.payment.areas import area_name
 from grouper.payment.policy import Policy
 
 
-def write_reports(lake: Lake, record: Record, policy: Policy, assumed: Mapping[str, str]) -> Path:
-    """Pages, statements of hospitals and feeds of a run below ``reports/<run>``; returns the folder."""
+def write_reports(
+    lake: Lake, record: Record, policy: Policy, assumed: Mapping[str, str],
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Path:  # fmt: skip
+    """Pages, statements of hospitals and feeds of a run below ``reports/<run>``; returns the folder.
+
+    ``progress`` is told the files of hospitals written, and how many there will be.
+    """
     from grouper.report import ReportData, write_feeds, write_month, write_statements, write_year
 
     info = run_info(record, policy, assumed) | {"indicators": indicators(lake, record)}
     data = ReportData.from_paths(paths(lake, record), info)
     folder = lake.reports / record.run["run"]
     folder.mkdir(parents=True)
-    (write_month if record.run["kind"] == "settle" else write_year)(data, info, folder)
-    write_statements(data, folder / "hospitals")
-    write_feeds(data, folder / "csv")
+    with data.open():
+        (write_month if record.run["kind"] == "settle" else write_year)(data, info, folder)
+        write_statements(data, folder / "hospitals", progress=progress)
+        write_feeds(data, folder / "csv")
     return folder
 
 
@@ -34,7 +42,7 @@ def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
     from grouper.watch.table import STATES
 
     run = record.run
-    with views.connect(lake, pending=record) as connection:
+    with views.connect(lake, pending=record, kinds=("current",)) as connection:
         rows = watch(connection, run["area"], run["period"]).to_pylist()
     return [
         {
@@ -68,7 +76,8 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
     run = record.run
     parameters = [p for p in record.rows["parameters"] if p["name"] != "person_key"]
     return {
-        "run": run["run"], "kind": run["kind"], "area": run["area"], "period": run["period"],
+        "run": run["run"], "kind": run["kind"], "area": run["area"], "area_name": area_name(run["area"]),
+        "period": run["period"],
         "software": {"name": "grouper", "version": run["software"] or __version__},
         "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en,
                    "sha256": run["policy_sha256"]},

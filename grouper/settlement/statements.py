@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.errors import ReconciliationError
+from grouper.errors import ReconciliationError, UsageError
 from grouper.payment.budget import Budget, Entry
 from grouper.payment.clearing import Monthly, clear_month, dues, months_paid
 from grouper.payment.statement import hospital_statement, pool_summary
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 _MONEY = pa.decimal128(38, 2)
-_PAID = ("deposit", "prepaid", "deferred", "advance", "audit", "payable", "carried")
+_PAID = ("deposit", "prepaid", "deferred", "earlier_years", "advance", "audit", "payable", "carried")
 AMOUNTS = ("fund_due", "fund_by_item", "total_cost", "adjustments", "due_total", "carried_in", *_PAID)
 
 
@@ -34,23 +34,30 @@ def month_statements(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Write tables hospitals and pools; returns the rows of pools, and of the ledger's ``amounts``.
 
-    due_total = fund_due + adjustments is what deposit, prepaid and deferred share out. What earlier months
-    could not yet take back (``carried_in``) is taken first. Where prepayment goes by quarters, the last
-    month of one pays for its three.
+    due_total = fund_due + adjustments is what deposit, prepaid and deferred share out; adjustments of earlier
+    years are paid beside it. What earlier months could not yet take back (``carried_in``) is taken first.
+    Where prepayment goes by quarters, the last month of one pays for its three from the money of its three;
+    in the others there are deductions and adjustments of earlier years only.
     """
-    added = adjustment_amounts(connection)
+    added, apart = adjustment_amounts(connection, plan)
     due = _sum(dues(settled.pools), added)
     months = months_paid(settled.terms, plan.month.first.month)
-    covered = _sum(due, *(_earlier(connection, plan, number) for number in months[:-1])) if months else {}
+    runs = [
+        run for number in months[:-1] if (run := plan.closed.get(f"{plan.month.first.year}-{number:02d}"))
+    ]
+    covered = _sum(due, run_amounts(connection, runs, "due_total")) if months else {}
+    _known_pools(plan, covered)
     carried = _carried(connection, plan)
     budget = _entries(plan, carried)
-    clearing = clear_month(settled.terms, budget, covered) if months else []
+    clearing = clear_month(
+        settled.terms, budget, covered, more=_distributable(connection, runs), earlier_years=apart
+    )
     statement = hospital_statement(
         [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing, threads=plan.job.threads,
     )  # fmt: skip
-    table = _with_hospitals(connection, statement, added, carried, clearing, months)
+    table = _with_hospitals(connection, statement, added, apart, carried, months)
     tables.write(staged / "hospitals.parquet", table.schema, table.to_batches(), plan.about("hospitals"))
-    pools = pool_summary(statement, settled.pools)
+    pools = with_members(pool_summary(statement, settled.pools), plan.budget)
     tables.write(staged / "pools.parquet", pools.schema, pools.to_batches(), plan.about("pools"))
     rows = ledger_amounts(table)
     _check(clearing, covered)
@@ -65,14 +72,42 @@ def _sum(*parts: Mapping[Key, int]) -> dict[Key, int]:
     return total
 
 
-def _earlier(connection: duckdb.DuckDBPyConnection, plan: Plan, month: int) -> dict[Key, int]:
-    """What an earlier month of the quarter came to."""
-    run = plan.closed.get(f"{plan.month.first.year}-{month:02d}")
-    return run_amounts(connection, [run], "due_total") if run else {}
+def _distributable(connection: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> dict[str, int]:
+    """Fen that the pools had to spend in other months of the quarter, whatever budget file said so."""
+    if not runs:
+        return {}
+    rows = connection.execute(
+        "SELECT pool, (sum(distributable) * 100)::BIGINT FROM pools_current WHERE list_contains(?, run) "
+        "GROUP BY 1",
+        [list(runs)],
+    ).fetchall()
+    return dict(rows)
+
+
+def _known_pools(plan: Plan, covered: Mapping[Key, int]) -> None:
+    """Raises UsageError where an earlier month of the quarter paid from a pool that the budget lacks."""
+    for pool in sorted({pool for _, pool in covered} - plan.budget.pools.keys()):
+        raise UsageError(
+            zh=f"{plan.job.budget}（--budget）：本季前几个月有基金池 {pool}，而该预算没有；"
+            f"请补 [pools.{pool}]",
+            en=f"{plan.job.budget} (--budget): earlier months of the quarter have the pool {pool}, which it "
+            f"lacks; add [pools.{pool}]",
+        )
+
+
+def with_members(pools: pa.Table, budget: Budget) -> pa.Table:
+    """The pools with what a later adjustment must know of them: the policy's pools that each pays, and the
+    payment ratio of its budget."""
+    own = [budget.pools[name] for name in pools["pool"].to_pylist()]
+    members = pa.array([",".join(pool.members) for pool in own], pa.string())
+    ratios = [None if pool.pay_ratio is None else str(pool.pay_ratio) for pool in own]
+    return pools.append_column("members", members).append_column("pay_ratio", pa.array(ratios, pa.string()))
 
 
 def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name: str) -> dict[Key, int]:
     """An amount of the ledger by hospital and pool, summed over runs."""
+    if not runs:
+        return {}
     rows = connection.execute(
         "SELECT hospital_code, pool, sum(fen)::BIGINT FROM amounts WHERE list_contains(?, run) AND name = ? "
         "GROUP BY 1, 2 ORDER BY 1, 2",
@@ -83,10 +118,8 @@ def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name
 
 def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, int]:
     """What offsets and deductions of earlier months exceeded their payments by (fen, positive)."""
-    if not plan.closed:
-        return {}
     last: dict[Key, int] = {}
-    for period in sorted(plan.closed):
+    for period in sorted(p for p in plan.closed if p[:4] == plan.month.period[:4]):
         runs = [plan.closed[period]]
         for key, fen in run_amounts(connection, runs, "carried").items():
             last[key] = -fen
@@ -108,15 +141,15 @@ def _entries(plan: Plan, carried: Mapping[Key, int]) -> Budget:
 
 def _with_hospitals(
     connection: duckdb.DuckDBPyConnection, statement: pa.Table, added: Mapping[Key, int],
-    carried: Mapping[Key, int], clearing: Sequence[Monthly], months: Sequence[int],
+    apart: Mapping[Key, int], carried: Mapping[Key, int], months: Sequence[int],
 ) -> pa.Table:  # fmt: skip
     """The statement with who the hospital is, and how its cases and adjustments come to what is paid."""
     known = {row[0]: row[1:] for row in connection.execute(
         "SELECT hospital_code, hospital_name, hospital_level, county FROM hospitals"
     ).fetchall()}  # fmt: skip
     rows = {(row["hospital_code"], row["pool"]): row for row in statement.to_pylist()}
-    for key in added.keys() - rows.keys():
-        rows[key] = blank(statement.schema, *key)
+    for key in (added.keys() | apart.keys()) - rows.keys():
+        rows[key] = blank(statement.schema, *key) | dict.fromkeys(_PAID)
     made = []
     for key in sorted(rows):
         row = rows[key]
@@ -125,6 +158,7 @@ def _with_hospitals(
         made.append(
             row | {"hospital_name": name, "hospital_level": level, "county": county, "adjustments": extra}
             | {"due_total": row["fund_due"] + extra, "carried_in": Decimal(carried.get(key, 0)).scaleb(-2)}
+            | {"earlier_years": Decimal(apart.get(key, 0)).scaleb(-2)}
             | {"paid_months": ",".join(str(m) for m in months)}
         )  # fmt: skip
     texts = [pa.field(n, pa.string()) for n in ("hospital_name", "hospital_level", "county")]

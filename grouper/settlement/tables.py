@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import pyarrow.parquet as pq
 
 from grouper import __version__
 from grouper.payment.expression import literal
-from grouper.writers import PROVENANCE_KEY
+from grouper.run import ahead
+from grouper.writers import PROVENANCE_KEY, parquet_options
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,32 +38,27 @@ ADJUSTMENTS = pa.schema(
 
 
 def write(
-    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], about: Mapping[str, Any] | None = None
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    about: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write ``batches`` in row groups of a fixed size; returns the rows. ``about`` goes to the metadata."""
-    codes = [_leaf(item) for item in schema if not _number(item.type)]
+    """Write ``batches`` in row groups of a fixed size; returns the rows. ``about`` goes to the metadata,
+    ``progress`` is told the rows written."""
     made = json.dumps(
         {"software": {"name": "grouper", "version": __version__}, **(about or {})}, ensure_ascii=False,
         sort_keys=True,
     )  # fmt: skip
     rows = 0
-    with pq.ParquetWriter(
-        path, schema, compression="zstd", store_schema=False, use_dictionary=codes,
-        store_decimal_as_integer=True, write_batch_size=65_536,
-    ) as writer:  # fmt: skip
-        for table in _regrouped(batches, schema):
+    with ahead(iter(batches)) as coming, pq.ParquetWriter(path, schema, **parquet_options(schema)) as writer:
+        for table in _regrouped(coming, schema):
             writer.write_table(table, row_group_size=GROUP_ROWS)
             rows += table.num_rows
+            if progress:
+                progress(rows)
         writer.add_key_value_metadata({PROVENANCE_KEY: made})
     return rows
-
-
-def _number(kind: pa.DataType) -> bool:
-    return pa.types.is_decimal(kind) or pa.types.is_integer(kind)
-
-
-def _leaf(item: pa.Field) -> str:
-    return f"{item.name}.list.element" if pa.types.is_list(item.type) else item.name
 
 
 def _regrouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -101,11 +98,55 @@ def write_sql(
     path: Path,
     about: Mapping[str, Any] | None = None,
     schema: pa.Schema | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write what a query gives, in its order; streams."""
     connection.execute("SET preserve_insertion_order = true")
     reader = connection.sql(sql).to_arrow_reader(GROUP_ROWS)
-    return write(path, schema or plain_schema(reader.schema), reader, about)
+    if progress:
+        progress(0)
+    return write(path, schema or plain_schema(reader.schema), reader, about, progress)
+
+
+def write_parts(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[str],
+    path: Path,
+    about: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write what queries give, one after the other, each in its order; columns that one lacks are empty."""
+    connection.execute("SET preserve_insertion_order = true")
+    if len({tuple(connection.sql(part).columns) for part in parts}) > 1:
+        parts = _alike(connection, parts)
+    first = connection.sql(parts[0]).to_arrow_reader(GROUP_ROWS)
+    rest = (batch for part in parts[1:] for batch in connection.sql(part).to_arrow_reader(GROUP_ROWS))
+    return write(path, plain_schema(first.schema), chain(first, rest), about, progress)
+
+
+def _alike(connection: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> list[str]:
+    """The queries with the columns of all of them."""
+    empty = [f"SELECT * FROM ({part}) WHERE FALSE" for part in parts]
+    names = ", ".join(f'"{name}"' for name in connection.sql(" UNION ALL BY NAME ".join(empty)).columns)
+    others = [" UNION ALL BY NAME ".join([*empty[:n], *empty[n + 1 :]]) for n in range(len(parts))]
+    return [
+        f"SELECT {names} FROM (SELECT * FROM ({part}) UNION ALL BY NAME {other})"
+        for part, other in zip(parts, others, strict=True)
+    ]
+
+
+def copy(
+    source: Path, path: Path, about: Mapping[str, Any], progress: Callable[[int], None] | None = None
+) -> int:
+    """Write a file again, in its order, as a file of the lake."""
+    with pq.ParquetFile(source) as file:
+        schema = plain_schema(file.schema_arrow)
+        return write(path, schema, file.iter_batches(GROUP_ROWS), about, progress)
+
+
+def rows_of(*paths: Path | str) -> int:
+    """The rows of files, by what they say of themselves."""
+    return sum(pq.read_metadata(path).num_rows for path in paths)
 
 
 def scan(*paths: Path | str) -> str:

@@ -33,8 +33,8 @@ class Month:
 def judge(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """Make ``fate`` from the view ``rows``, the tables ``hospitals``, ``withdrawals`` and ``known``.
 
-    ``known``: effective records of the lake (record_id, settlement_id, visit_id, hospital_code, total_cost,
-    period, run). Rows are named by ``n``.
+    ``known``: effective records of closed months that the rows may mean (record_id, settlement_id, visit_id,
+    hospital_code, total_cost, period, run). Rows are named by ``n``.
     """
     connection.execute(
         "CREATE OR REPLACE TABLE fate (n BIGINT, fate VARCHAR, reason VARCHAR, partner VARCHAR)"
@@ -175,24 +175,20 @@ def _withdrawn(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 def _dates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """Discharged in the month: a case. Later: refused. Earlier: late, where that month was settled here."""
     _reject(connection, "'future-date'", f"discharge_date > DATE '{month.last}'")
-    _reject(connection, "'closed-year'", f"discharge_date < DATE '{month.first.year}-01-01'")
-    early = f"discharge_date < DATE '{month.first}'"
-    _reject(
-        connection,
-        "'month-not-settled'",
-        f"{early} AND strftime(discharge_date, '%Y-%m') NOT IN (SELECT period FROM closed_months)",
-    )
+    unknown = "strftime(discharge_date, '%Y-%m') NOT IN (SELECT period FROM closed_months)"
+    _reject(connection, "'closed-year'", f"discharge_date < DATE '{month.first.year}-01-01' AND {unknown}")
+    _reject(connection, "'month-not-settled'", f"discharge_date < DATE '{month.first}' AND {unknown}")
 
 
 def _settled(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """What the lake knows already is a correction where it comes as one; what is left and early is late."""
+    elsewhere = "strftime(l.discharge_date, '%Y-%m') <> k.period OR l.hospital_code <> k.hospital_code"
+    found = f"l.n, l.role, k.record_id, {elsewhere} AS moved"
     in_lake = (
-        "SELECT l.n, l.role, k.record_id, k.period, l.discharge_date FROM left_rows AS l JOIN known AS "
-        "k ON k.settlement_id = l.sid UNION "
-        "SELECT l.n, l.role, k.record_id, k.period, l.discharge_date FROM left_rows AS l JOIN known AS "
-        "k ON k.record_id = l.rid"
+        f"SELECT {found} FROM left_rows AS l JOIN known AS k ON k.settlement_id = l.sid UNION "
+        f"SELECT {found} FROM left_rows AS l JOIN known AS k ON k.record_id = l.rid"
     )
-    moved = "bool_or(strftime(discharge_date, '%Y-%m') <> period)"
+    moved = "bool_or(moved)"
     correction = f"role = 'correction' AND NOT {moved}"
     connection.execute(
         f"INSERT INTO fate SELECT n, CASE WHEN {correction} THEN 'corrected' ELSE 'rejected' END, "

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -21,10 +20,11 @@ from grouper.payment.expression import literal
 from grouper.payment.policy import Policy, find_policy
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, read_corrections
-from grouper.settlement.month import Done, Stage, finish, no_stage
-from grouper.settlement.plan import current_runs, digests_of
+from grouper.settlement.month import Done, finish
+from grouper.settlement.plan import Asked, current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
-from grouper.settlement.statements import Key, ledger_amounts, run_amounts
+from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
+from grouper.settlement.statements import Key, ledger_amounts, run_amounts, with_members
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 AMOUNTS = (
     "fund_due", "fund_by_item", "total_cost", "prepaid", "deposit", "balance", "returned", "forfeited",
-    "advance", "audit", "final",
+    "advance", "audit", "final", "paid_later", "earlier_years",
 )  # fmt: skip
 _FOLDER = ("area", "year", "month", "run")
 
 
 @dataclass(frozen=True)
-class YearJob:
+class YearJob(Asked):
     """A year to clear, as the user asked for it."""
 
     year: str
@@ -55,21 +55,11 @@ class YearJob:
     threads: int | None = None
     memory: str = ""
 
-    def as_json(self) -> str:
-        own = asdict(self)
-        for name in ("who", "when", "note", "threads", "memory"):
-            own.pop(name)
-        return json.dumps(own, ensure_ascii=False, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> YearJob:
-        raw = json.loads(text)
-        return cls(**{**raw, "corrections": tuple(raw["corrections"])})
-
 
 @dataclass(frozen=True)
 class YearPlan:
-    """A job with what it names loaded; ``months``: period to run."""
+    """A job with what it names loaded. ``months``: period to run; ``after``: likewise of later years, whose
+    adjustments may concern this one."""
 
     job: YearJob
     area: str
@@ -78,6 +68,7 @@ class YearPlan:
     corrections: Corrections
     inputs: list[dict[str, Any]]
     months: Mapping[str, str]
+    after: Mapping[str, str]
 
     def about(self, table: str) -> dict[str, Any]:
         return {
@@ -112,10 +103,11 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> Ye
         told = "、".join(missing)
         raise UsageError(
             zh=f"{area} {job.year} 年还没有结算：{told}；先结算这些月份，或用 --partial 只清算已有月份",
-            en=f"{area} has not settled {', '.join(missing)}; settle them, or clear what there is by "
-            f"--partial",
+            en=f"{area} has not settled {', '.join(missing)}; settle them, or clear what there is "
+            "by --partial",
         )
-    check_files(lake, list(months.values()))
+    after = {p: r for (kind, p), r in current.items() if kind == "settle" and p[:4] > job.year}
+    check_files(lake, [*months.values(), *after.values()])
     named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
     corrections = read_corrections(job.corrections, tuple(budget.pools))
     others = corrections.lists or corrections.of("withdrawal", "special_review", "decision")
@@ -126,7 +118,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> Ye
             en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
             "the settlement of the last month",
         )
-    return YearPlan(job, area, policy, budget, corrections, digests_of(named), months)
+    return YearPlan(job, area, policy, budget, corrections, digests_of(named), months, after)
 
 
 def clear_year(
@@ -154,57 +146,93 @@ def compute_year(
     with connect(plan.job.threads, plan.job.memory or None) as connection:
         connection.execute("SET temp_directory = ?", [str(staged / "spill")])
         views.connect(lake, before=before, connection=connection)
-        with stage("read"):
-            rows = _effective(connection, plan, staged)
-        with stage("pool"):
-            settled = _pool(plan, staged)
-        with stage("statements"):
-            clearing = _clear(connection, plan, settled)
+        with stage("read") as progress, followed(progress, connection, 0):
+            rows = _effective(connection, plan, staged, progress)
+        with stage("pool") as progress:
+            settled = _pool(plan, staged, progress)
+        with stage("statements") as progress, followed(progress, connection, rows):
+            later = _paid_later(connection, plan)
+            clearing = _clear(connection, plan, settled, later)
             statement = hospital_statement(
                 [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing,
                 threads=plan.job.threads,
             )  # fmt: skip
-            table = _named(connection, plan, statement)
-            pools = pool_summary(statement, settled.pools)
-            tables.write_sql(
-                connection,
-                f"SELECT * FROM {tables.scan(staged / 'settled.parquet')} ORDER BY {ORDER}",
-                staged / "cases.parquet",
-                plan.about("cases"),
-            )
+            table = _with_others(connection, plan, _named(connection, plan, statement), later)
+            pools = with_members(pool_summary(statement, settled.pools), plan.budget)
+            told = onward(progress, 0, rows)
+            tables.copy(staged / "settled.parquet", staged / "cases.parquet", plan.about("cases"), told)
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
-            record = _record(connection, plan, run, settled, rows, table)
+            record = _record(connection, plan, run, settled, rows, table, later)
     return Done(run, record, assumed=settled.terms.assumed, pools=pools.to_pylist())
 
 
-def _effective(connection: duckdb.DuckDBPyConnection, plan: YearPlan, staged: Path) -> int:
-    """Every case of the year as it stands at the end, with the run that priced it."""
+def _effective(
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, staged: Path, progress: Progress | None
+) -> int:
+    """Every case of the year as it stands now, month by month, with the run that priced it: months of later
+    years may have corrected it, and hold cases of this year beside their own."""
     own = [n for n in columns_of(connection, "cases_effective") if n not in _FOLDER]
     names = ", ".join(f'"{name}"' for name in own)
-    year = f"area = {literal(plan.area)} AND year = {int(plan.job.year)}"
-    return tables.write_sql(
-        connection,
-        f"SELECT {names}, run AS original_run FROM cases_effective WHERE {year} ORDER BY {ORDER}",
-        staged / "priced.parquet",
-    )
+    year = int(plan.job.year)
+    source = f"cases_effective WHERE area = {literal(plan.area)} AND year >= {year} AND pay_date BETWEEN "
+    within = [f"DATE '{first}' AND DATE '{last}'" for first, last in map(month_days, sorted(plan.months))]
+    parts = [f"SELECT {names}, run AS original_run FROM {source}{days} ORDER BY {ORDER}" for days in within]
+    told = None
+    if progress:  # counting them takes a scan that nobody else needs
+        whole = f"DATE '{year}-01-01' AND DATE '{year}-12-31'"
+        row = connection.execute(f"SELECT count(*) FROM {source}{whole}").fetchone()
+        told = onward(progress, 0, row[0] if row else 0)
+    return tables.write_parts(connection, parts, staged / "priced.parquet", progress=told)
 
 
-def _pool(plan: YearPlan, staged: Path) -> Run:
+def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
     from grouper.payment.settle import settle_cases
 
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
-        value="settlement", threads=plan.job.threads, memory=plan.job.memory or None,
+        value="settlement", threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
     )  # fmt: skip
 
 
-def _clear(connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run) -> list[Any]:
-    """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it."""
+def _paid_later(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[Key, int]:
+    """Fen that adjustments in months of later years paid (or took back) for this one, which are whole.
+
+    Raises UsageError where the budget lacks the pool of such a case.
+    """
+    rows = connection.execute(
+        f"""SELECT a.hospital_code, coalesce(n.pool, c.pool) AS pool, (sum(a.difference) * 100)::BIGINT
+        FROM adjustments_current AS a
+        LEFT JOIN cases_all AS n ON n.run = a.run AND n.record_id = a.record_id
+        LEFT JOIN cases_all AS c ON c.run = a.original_run AND c.record_id = a.record_id
+        WHERE {_later(plan)} AND a.difference <> 0 GROUP BY 1, 2 ORDER BY 1, 2"""
+    ).fetchall()
+    found: dict[Key, int] = {}
+    for hospital, member, fen in rows:
+        key = hospital, plan.budget.pool_of(member)
+        found[key] = found.get(key, 0) + fen
+    return found
+
+
+def _later(plan: YearPlan) -> str:
+    """SQL: an adjustment ``a`` of a later year that concerns a case of this one."""
+    return (
+        f"a.area = {literal(plan.area)} AND a.year > {int(plan.job.year)} "
+        f"AND left(a.original_period, 4) = {literal(plan.job.year)}"
+    )
+
+
+def _clear(
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run, later: Mapping[Key, int]
+) -> list[Any]:
+    """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it, and what
+    months of later years paid for it."""
     from grouper.payment import clearing
 
     runs = list(plan.months.values())
     prepaid, deposit = (run_amounts(connection, runs, name) for name in ("prepaid", "deposit"))
+    for key, fen in later.items():
+        prepaid[key] = prepaid.get(key, 0) + fen
     last = plan.months[max(plan.months)]
     carried = run_amounts(connection, [last], "carried")
     due = clearing.dues(settled.pools)
@@ -229,9 +257,8 @@ def _same(plan: YearPlan, key: Key, name: str, given: int | None, known: int) ->
     """The budget file may repeat what the ledger knows, not contradict it."""
     if given is not None and given != known:
         raise UsageError(
-            zh=f"{plan.job.budget}：hospitals 中 {key[0]}、{key[1]} 的 {name} 是 {given} 分，账本为 "
-            f"{known} 分；"
-            "请删去该列",
+            zh=f"{plan.job.budget}：hospitals 中 {key[0]}、{key[1]} 的 {name} 是 {given} 分，"
+            f"账本为 {known} 分；请删去该列",
             en=f"{plan.job.budget}: hospitals: {name} of {key[0]}, {key[1]} is {given} fen, in the ledger "
             f"{known}; leave it out",
         )
@@ -269,6 +296,21 @@ def _named(connection: duckdb.DuckDBPyConnection, plan: YearPlan, statement: pa.
     return statement
 
 
+def _with_others(
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, statement: pa.Table, later: Mapping[Key, int]
+) -> pa.Table:
+    """The statement with what passed between years: ``paid_later`` is part of ``prepaid``; ``earlier_years``
+    was paid by months of this year for others, and is no part of its clearing."""
+    import pyarrow as pa
+
+    apart = run_amounts(connection, list(plan.months.values()), "earlier_years")
+    keys = list(zip(statement["hospital_code"].to_pylist(), statement["pool"].to_pylist(), strict=True))
+    for name, found in (("paid_later", later), ("earlier_years", apart)):
+        values = [Decimal(found.get(key, 0)).scaleb(-2) for key in keys]
+        statement = statement.append_column(name, pa.array(values, pa.decimal128(38, 2)))
+    return statement
+
+
 def _lines(plan: YearPlan) -> pa.Table:
     import pyarrow as pa
 
@@ -286,8 +328,9 @@ def _lines(plan: YearPlan) -> pa.Table:
 
 
 def _record(
-    connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table
-) -> Record:
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table,
+    later: Mapping[Key, int],
+) -> Record:  # fmt: skip
     """What the ledger keeps; prepaid + deposit + balance = due over all hospitals is checked again here."""
     amounts = ledger_amounts(table, AMOUNTS)
     sums = {name: sum(a["fen"] for a in amounts if a["name"] == name) for name in AMOUNTS}
@@ -300,15 +343,15 @@ def _record(
     if (
         parts != sums["fund_due"]
         or not months
-        or months[0] != sums["prepaid"] + sums["deposit"]
+        or sums["paid_later"] != sum(later.values())
+        or months[0] != sums["prepaid"] - sums["paid_later"] + sums["deposit"]
         or rows != settled.rows
     ):
         raise ReconciliationError(
             zh=f"年度清算对不上：应付 {sums['fund_due']} 分，预拨、保证金与余额合计 {parts} 分，"
             f"各月已拨 {months and months[0]} 分",
             en=f"the clearing does not add up: {sums['fund_due']} fen due, {parts} in parts, "
-            f"{months and months[0]} "
-            "prepaid and withheld by the months",
+            f"{months and months[0]} prepaid and withheld by the months",
         )
     counts = [
         {"status": "case", "reason": status, "rows": number, "cost_fen": None}
@@ -324,7 +367,7 @@ def _record(
     ]
     inputs = plan.inputs + [
         {"role": "run", "path": f"{period} {number}", "bytes": 0, "sha256": _hash(connection, number)}
-        for period, number in sorted(plan.months.items())
+        for period, number in sorted({**plan.months, **_adjusting(connection, plan)}.items())
     ]
     own = {
         "run": run, "kind": "clear", "area": plan.area, "period": plan.job.year, "started_by": plan.job.who,
@@ -335,6 +378,15 @@ def _record(
         "fund_due_fen": sums["fund_due"], "adjustments_fen": 0,
     }  # fmt: skip
     return Record(own, {"inputs": inputs, "parameters": parameters, "counts": counts, "amounts": amounts})
+
+
+def _adjusting(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[str, str]:
+    """The months of later years that adjusted cases of this one."""
+    rows = connection.execute(
+        f"SELECT DISTINCT a.run FROM adjustments_current AS a WHERE {_later(plan)}"
+    ).fetchall()
+    runs = {run for (run,) in rows}
+    return {period: run for period, run in plan.after.items() if run in runs}
 
 
 def _hash(connection: duckdb.DuckDBPyConnection, run: str) -> str:

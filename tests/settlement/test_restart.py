@@ -1,18 +1,13 @@
-"""A run is there whole or not at all: killed anywhere, without room, beside another, over broken files."""
+"""A run is there whole or not at all: without room, beside another, over broken files."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +16,9 @@ import settle_support as support
 
 from grouper.errors import DataError, UsageError
 from grouper.lake import Lake, ledger
-from grouper.lake.commit import sha256
 from grouper.lake.lock import writing
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
-
-KILLS = 50
 
 
 @pytest.fixture(scope="module")
@@ -82,53 +74,6 @@ def _whole(lake: Lake) -> int:
     found = [f for f in audit(lake).findings if f.run]
     assert not found, found
     return int(support.rows(lake, "SELECT count(*) AS n FROM runs")[0]["n"])
-
-
-def _last_is_whole(lake: Lake) -> int:
-    """As ``_whole``, of the last run only: the loop is long."""
-    found = support.rows(lake, "SELECT path, sha256 FROM outputs WHERE run = (SELECT max(run) FROM runs)")
-    assert len(found) == 6
-    for row in found:
-        assert sha256(lake.root / row["path"]) == row["sha256"]
-    return int(support.rows(lake, "SELECT count(*) AS n FROM runs")[0]["n"])
-
-
-@pytest.mark.slow
-def test_fifty_kills(begun: tuple[Path, Path], tmp_path: Path) -> None:
-    """SIGKILL at random moments: the lake has the runs before, or one more that is whole."""
-    place = begun[0]
-    zygote, lake = Zygote(place, "2025-05"), Lake(tmp_path / "lake")
-    try:
-        spans = []
-        for _ in range(3):
-            begin = time.monotonic()
-            zygote.start(lake.root)
-            assert zygote.status() == 0
-            spans.append(time.monotonic() - begin)
-        runs, rng, killed, unfinished = _whole(lake), random.Random(5), 0, 0
-        assert runs == 3
-        while killed < KILLS:
-            pid = zygote.start(lake.root)
-            time.sleep(rng.uniform(0, min(spans)))
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            hit = zygote.status() == -signal.SIGKILL
-            now = _last_is_whole(lake)
-            assert now in (runs, runs + 1) if hit else now == runs + 1
-            killed += hit
-            unfinished += hit and (lake.root / ".staging").exists()
-            runs = now
-        assert unfinished >= KILLS // 3, unfinished
-        zygote.start(lake.root)
-        assert zygote.status() == 0
-    finally:
-        zygote.close()
-    assert _whole(lake) == runs + 1
-    assert support.data_files(lake) == support.known_files(lake)
-    assert not audit(lake).findings
-    assert (
-        len(support.rows(lake, "SELECT DISTINCT table_name, sha256 FROM outputs")) == 6
-    )  # always the same bytes
 
 
 def test_no_room_on_the_disk(begun: tuple[Path, Path], zygote: Zygote, tmp_path: Path) -> None:

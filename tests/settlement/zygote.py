@@ -1,4 +1,4 @@
-"""A process with everything loaded, that forks a settlement for each line it reads; for tests that kill it.
+"""A process with everything loaded, that forks a settlement for each line it reads; for tests of full disks.
 
 Reads JSON lines {"lake": folder, "limit": bytes or null}; answers the pid, then the exit status.
 """
