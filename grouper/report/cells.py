@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-_FIRST = tuple("=+-@\t\r\n＝＋－＠")
+from grouper.writers import FORMULA_SIGNS
+
+_FIRST = tuple(FORMULA_SIGNS)
 
 
 def neutral(text: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.errors import UsageError
+from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,7 +55,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("total_cost", "paid_cost", "income", "person_paid", "other_funds", "fund_by_item", "fund_due",
              "difference", "deposit", "prepaid", "deferred", "advance", "audit", "payable", "carried",
-             "balance", "returned", "forfeited", "final", "adjustments", "due_total", "carried_in"), _MONEY
+             "balance", "returned", "forfeited", "final", "adjustments", "due_total", "carried_in",
+             "earlier_years", "paid_later"), _MONEY
         ),
     },
     "pools": {
@@ -84,6 +86,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("amount_before", "amount_after", "difference"), _MONEY),
     },
 }  # fmt: skip
+_SMALL = 50_000  # rows that may be kept in memory
 _REQUIRED = ("run", "kind", "area", "period", "software", "policy")
 
 
@@ -106,7 +109,8 @@ class Paths:
 class RunInfo:
     """The record of a run, as the ledger has it.
 
-    ``software`` {name, version}; ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256};
+    ``area_name``: the area in Chinese and English, where it has a name; ``software`` {name, version};
+    ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256};
     ``inputs`` [{role, path, bytes, sha256}]; ``parameters`` [{name, value, source, article, verified, ...}];
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
     ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
@@ -130,6 +134,7 @@ class RunInfo:
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     indicators: Sequence[Mapping[str, Any]] = ()
     pseudonymised: bool = False
+    area_name: Sequence[str] = ()
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:
@@ -145,6 +150,10 @@ class RunInfo:
                 )
         known = {name: raw[name] for name in cls.__dataclass_fields__ if raw.get(name) is not None}
         return cls(**known)
+
+    def place(self, t: Lang) -> str:
+        """The area as people call it, else its id."""
+        return t(*self.area_name) if self.area_name else self.area
 
     @property
     def yearly(self) -> bool:
@@ -170,6 +179,7 @@ class ReportData:
     paths: Paths
     info: RunInfo
     threads: int | None = None
+    _held: list[Query] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def from_paths(
@@ -187,10 +197,14 @@ class ReportData:
         """The tables as views; one connection for all queries of a report.
 
         ``cases``: what the period settles. Late and corrected cases of closed months, which a month's table
-        carries beside its own and which enter it as adjustments, are in ``all_cases`` only.
+        carries beside its own and which enter it as adjustments, are in ``all_cases`` only. Within another
+        ``open`` it is the same connection.
         """
         import duckdb
 
+        if self._held:
+            yield self._held[0]
+            return
         with duckdb.connect() as connection:
             if self.threads:
                 connection.execute(f"SET threads = {int(self.threads)}")
@@ -198,7 +212,11 @@ class ReportData:
                 _view(connection, name, files)
             own = "" if self.info.yearly else "WHERE coalesce(row_kind, 'case') = 'case'"
             connection.execute(f"CREATE TEMP VIEW cases AS SELECT * FROM all_cases {own}")
-            yield Query(connection)
+            self._held.append(Query(connection))
+            try:
+                yield self._held[0]
+            finally:
+                self._held.clear()
 
 
 class Query:
@@ -223,7 +241,10 @@ class Query:
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
-    """View ``name`` with all columns of COLUMNS, null where the files lack one."""
+    """View ``name`` with all columns of COLUMNS, null where the files lack one; a table where it is small,
+    as reports of many hospitals look at it many times."""
+    import pyarrow.parquet as pq
+
     wanted = COLUMNS[name]
     view = "all_cases" if name == "cases" else name
     if not files:
@@ -237,7 +258,9 @@ def _view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]
         f'CAST({f"{chr(34)}{column}{chr(34)}" if column in have else "NULL"} AS {kind}) AS "{column}"'
         for column, kind in wanted.items()
     ]
-    connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {', '.join(columns)} FROM {scan}")
+    rows = sum(pq.read_metadata(path).num_rows for path in files)
+    kind = "TABLE" if rows <= _SMALL else "VIEW"
+    connection.execute(f"CREATE TEMP {kind} {view} AS SELECT {', '.join(columns)} FROM {scan}")
 
 
 def plain(value: Any) -> Decimal:

@@ -23,10 +23,14 @@ _SUMS = (
     "fund_by_item", "fund_due", "difference",
 )  # fmt: skip
 MONTHLY = (
-    "adjustments", "due_total", "deposit", "prepaid", "deferred", "advance", "audit", "carried_in",
-    "payable", "carried",
+    "adjustments", "due_total", "deposit", "prepaid", "deferred", "earlier_years", "advance", "audit",
+    "carried_in", "payable", "carried",
 )  # fmt: skip
-YEARLY = ("prepaid", "deposit", "balance", "returned", "forfeited", "advance", "audit", "final")
+YEARLY = (
+    "prepaid", "paid_later", "deposit", "balance", "returned", "forfeited", "advance", "audit", "final",
+    "earlier_years",
+)  # fmt: skip
+BETWEEN_YEARS = ("earlier_years", "paid_later")  # seldom there, and shown only where they are
 
 
 @dataclass(frozen=True)

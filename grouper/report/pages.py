@@ -103,7 +103,7 @@ def page(m: Measures, info: RunInfo, lang: str) -> str:
 
 def title(info: RunInfo, t: Lang) -> str:
     kind = t("年度清算报告", "Yearly clearing") if info.yearly else t("月度结算报告", "Monthly settlement")
-    return f"{kind} · {info.area} · {info.period}"
+    return f"{kind} · {info.place(t)} · {info.period}"
 
 
 def _top(m: Measures, info: RunInfo, t: Lang, links: Html) -> Html:

@@ -8,9 +8,9 @@ from grouper.payment import words
 from grouper.report import charts
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.html import Html, figure, section, table
-from grouper.report.measures import MONTHLY, YEARLY, Measures
+from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY, Measures
 from grouper.report.numbers import Lang, mean, number, percent, yuan
-from grouper.report.sections_money import CLEARING, ENDS, SHOWN, ends, hospital_name
+from grouper.report.sections_money import CLEARING, ENDS, SHOWN, ends, hospital_name, rule
 
 
 def groups(m: Measures, t: Lang) -> Html:
@@ -123,17 +123,7 @@ def clearing(m: Measures, info: RunInfo, t: Lang) -> Html | None:
         t("清算", "Clearing") if info.yearly else t("月度拨付", "Payment of the month"),
         figure("payable", title, charts.bars(made, title, t.big_unit), note),
         table(header, rows, total=[t("合计", "all"), *map(yuan, sums)], class_="small"),
-        lead=t(
-            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 抵扣周转金 − 审核扣款。",
-            "due = prepaid + deposit + balance; "
-            "final = balance + deposit returned − advance − audit deductions.",
-        )
-        if info.yearly
-        else t(
-            "应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨 − 抵扣周转金 − 审核扣款，不足部分结转下期。",
-            "due = deposit + prepaid + deferred; "
-            "payable = prepaid − advance − audit deductions, what is lacking is carried on.",
-        ),
+        lead=rule(info, any(name in names for name in BETWEEN_YEARS), t),
     )
 
 

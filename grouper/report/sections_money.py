@@ -33,6 +33,8 @@ CLEARING = {
     "deposit": ("质量保证金", "deposit"),
     "prepaid": ("预拨", "prepaid"),
     "deferred": ("留待年度", "deferred"),
+    "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
+    "paid_later": ("其中以后年度已付", "of it paid by later years"),
     "advance": ("抵扣周转金", "advance offset"),
     "audit": ("审核扣款", "audit deductions"),
     "payable": ("本期应拨", "payable"),
@@ -42,6 +44,27 @@ CLEARING = {
     "forfeited": ("扣减保证金", "deposit forfeited"),
     "final": ("清算应拨（应收回为负）", "final (negative: to be recovered)"),
 }
+
+
+def rule(info: RunInfo, apart: bool, t: Lang) -> str:
+    """How what is due comes to what is paid; ``apart``: with amounts that belong to another year."""
+    if info.yearly:
+        later = t(
+            "已预拨含以后年度各月已付的本年调整；往年调整由本年各月另付，不在清算内。",
+            " Prepaid holds what months of later years paid for this one; what this year's months paid for "
+            "earlier years is no part of the clearing.",
+        )
+        return t(
+            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 抵扣周转金 − 审核扣款。",
+            "due = prepaid + deposit + balance; "
+            "final = balance + deposit returned − advance − audit deductions.",
+        ) + (later if apart else "")
+    added = t(" + 往年调整", " + earlier years") if apart else ""
+    return t(
+        f"应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨{added} − 抵扣周转金 − 审核扣款，不足部分结转下期。",
+        "due = deposit + prepaid + deferred; "
+        f"payable = prepaid{added} − advance − audit deductions, what is lacking is carried on.",
+    )
 
 
 def hospital_name(row: Row) -> str:

@@ -14,6 +14,7 @@ from grouper.report.html import Html, el, figure, section, table
 from grouper.report.measures import TOP_ADJUSTMENTS, Measures
 from grouper.report.numbers import NONE, Lang, number, percent, short_digest, yuan
 from grouper.report.sections_money import SHOWN, hospital_name
+from grouper.settlement.assumed import in_words
 
 _OUTLIERS = ("normal", "low", "high", "extreme")
 KINDS = {
@@ -281,7 +282,10 @@ def _grouping(m: Measures, t: Lang) -> Html:
 def _assumed(info: RunInfo, t: Lang) -> Html:
     if not info.assumed:
         return el("p", t("没有。", "None."), class_="none")
-    rows = [[_label(name, t), name, str(value)] for name, value in sorted(info.assumed.items())]
+    rows = []
+    for name, value in sorted(info.assumed.items()):
+        label, told = in_words(name, str(value), t.code) or (_label(name, t), str(value))
+        rows.append([label, name, told])
     return table(
         [t("名称", "name"), t("代码", "code"), t("取值", "taken as")], rows, left=(0, 1, 2), class_="small"
     )
@@ -373,12 +377,18 @@ def checks(m: Measures, t: Lang) -> Html:
     return section("checks", t("核对", "Checks"), table(header, rows, left=(0, 3)))
 
 
+def _named(info: RunInfo, t: Lang) -> str:
+    """The area by name and id, as the policy file and the lake have it."""
+    place = info.place(t)
+    return place if place == info.area else t(f"{place}（{info.area}）", f"{place} ({info.area})")
+
+
 def provenance(info: RunInfo, t: Lang) -> Html:
     """What made this page; digests by their first 12 characters, whole ones in the ledger."""
     software, scheme, policy = info.software, info.scheme, info.policy
     facts = [
         (t("运行", "run"), f"{info.run} ({info.kind})"),
-        (t("地区与期间", "area and period"), f"{info.area} {info.period}"),
+        (t("地区与期间", "area and period"), f"{_named(info, t)} {info.period}"),
         (
             t("操作人、时间（由操作人给出）", "who and when, as given"),
             " ".join(x for x in (info.who, info.when) if x) or NONE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +12,10 @@ from grouper.payment import words
 from grouper.report.cells import file_name
 from grouper.report.data import Query, ReportData, Row, RunInfo, plain
 from grouper.report.html import Html, document, el, section, table
-from grouper.report.measures import MONTHLY, YEARLY
+from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY
 from grouper.report.numbers import Lang, mean, number, percent, yuan
 from grouper.report.pages import style
-from grouper.report.sections_money import CLEARING, LEVELS, POOLS
+from grouper.report.sections_money import CLEARING, LEVELS, POOLS, rule
 from grouper.report.sections_quality import KINDS, provenance
 
 SHOWN = 40  # unpaid cases on the page; the workbook has all
@@ -62,7 +62,7 @@ class Statement:
             (name, (f"{zh}（元）", f"{en} (yuan)"), "money")
             for name in (YEARLY if info.yearly else MONTHLY)
             for zh, en in [CLEARING[name]]
-            if any(line[name] is not None for line in self.lines)
+            if any(line[name] if name in BETWEEN_YEARS else line[name] is not None for line in self.lines)
         ]
         made: list[tuple[tuple[str, str], str, list[object]]] = []
         for name, pair, kind in (*LINES, *cleared):
@@ -70,6 +70,12 @@ class Statement:
             if any(value is not None for value in values):
                 made.append((pair, kind, [*values, self.total.get(name)]))
         return made
+
+    def rule(self, info: RunInfo, t: Lang) -> str:
+        """How it comes to what is paid; empty where the run pays nothing."""
+        if all(line["prepaid"] is None for line in self.lines):
+            return ""
+        return rule(info, any(line[name] for line in self.lines for name in BETWEEN_YEARS), t)
 
 
 def hospitals_of(query: Query) -> list[str]:
@@ -139,11 +145,13 @@ def write_statements(
     *,
     hospitals: Sequence[str] | None = None,
     cases_up_to: int = 100_000,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> list[Path]:
     """``CODE.xlsx`` and ``CODE.html`` of every hospital, or of those named, into ``folder``.
 
     Workbooks list their cases when the run has at most ``cases_up_to`` (100,000 take about a minute), or
     when the hospital is named; else the sheet of cases says that they are left out, and how to get them.
+    ``progress`` is told files written, and files in all.
 
     Raises UsageError for a hospital that the run does not have.
     """
@@ -151,16 +159,21 @@ def write_statements(
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    done = []
+    done: list[Path] = []
     with data.open() as query:
         many = query.one("SELECT count(*) AS n FROM cases")["n"] > cases_up_to
-        for code in hospitals_of(query) if hospitals is None else hospitals:
+        wanted = hospitals_of(query) if hospitals is None else hospitals
+        if progress:
+            progress(0, 2 * len(wanted))
+        for code in wanted:
             statement = read_statement(query, code)
             page = target / f"{file_name(code)}.html"
             page.write_text(statement_page(statement, data.info, lang), encoding="utf-8", newline="\n")
             book = target / f"{file_name(code)}.xlsx"
             write_workbook(book, statement, data, query, lang, cases=hospitals is not None or not many)
             done += [page, book]
+            if progress:
+                progress(len(done), 2 * len(wanted))
     return done
 
 
@@ -192,8 +205,8 @@ def statement_page(statement: Statement, info: RunInfo, lang: str) -> str:
         el(
             "p",
             t(
-                f"医院编码 {statement.code}；级别 {level}；{info.area}；{policy}；运行 {info.run}",
-                f"hospital {statement.code}; {level}; {info.area}; {policy}; run {info.run}",
+                f"医院编码 {statement.code}；级别 {level}；{info.place(t)}；{policy}；运行 {info.run}",
+                f"hospital {statement.code}; {level}; {info.place(t)}; {policy}; run {info.run}",
             ),
             class_="sub",
         ),
@@ -224,6 +237,8 @@ def _summary(statement: Statement, info: RunInfo, t: Lang) -> Html:
         rows.append([t(*pair), *(show(value, kind) for value in shown)])
     clauses = {str(line["clauses"]) for line in statement.lines if line["clauses"]}
     notes = [el("p", t("依据：", "by: "), text, class_="sub") for text in sorted(clauses)]
+    if told := statement.rule(info, t):
+        notes.insert(0, el("p", told, class_="sub"))
     return section(
         "summary",
         t("汇总", "Summary"),

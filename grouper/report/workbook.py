@@ -167,7 +167,7 @@ class _Sheets:
         facts = [
             (t("医院编码", "hospital"), statement.code),
             (t("级别", "level"), t.pair(LEVELS, statement.level)),
-            (t("地区、期间", "area, period"), f"{info.area} {info.period}"),
+            (t("地区、期间", "area, period"), f"{info.place(t)} {info.period}"),
             (
                 t("支付政策", "policy"),
                 f"{info.policy.get('id', '')} [{short_digest(str(info.policy.get('sha256', '')))}]",
@@ -198,11 +198,13 @@ class _Sheets:
             sheet.write_string(row, 0, t(*pair), self.plain)
             for column, figure in enumerate(values, 1):
                 self._write(sheet, row, column, _value(figure, kind), _kind(kind))
-        for text in sorted({str(line["clauses"]) for line in statement.lines if line["clauses"]}):
-            row += 2
-            sheet.merge_range(row, 0, row, len(pools) + 1, "", self.soft)
-            sheet.set_row(row, 15 * (1 + int(text_width(text, 10) // 480)))
-            sheet.write_string(row, 0, neutral(t("依据：", "by: ") + text), self.soft)
+        clauses = sorted({str(line["clauses"]) for line in statement.lines if line["clauses"]})
+        for text in (statement.rule(info, t), *(t("依据：", "by: ") + clause for clause in clauses)):
+            if text:
+                row += 2
+                sheet.merge_range(row, 0, row, len(pools) + 1, "", self.soft)
+                sheet.set_row(row, 15 * (1 + int(text_width(text, 10) // 480)))
+                sheet.write_string(row, 0, neutral(text), self.soft)
 
     def listing(
         self,

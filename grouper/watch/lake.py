@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ POOLS, RECORDS = "pools_current", "records_current"
 # The cases of the last valid runs, without those that a later adjustment replaced where the lake knows that.
 CASES = ("cases_effective", "cases_current")
 FUND = "settled_fund"
+_DAY = "pay_date"  # the day that says which month a case belongs to
 
 
 class Lacking(Exception):
@@ -109,10 +111,11 @@ class Current:
     ) -> str:
         """SQL of the cases of a period with these statuses of payment (and insurance types).
 
-        Columns that the priced cases lack come from their records. Raises Lacking for months and columns.
+        A case counts in its own month, whichever later run corrected it or brought it late. Columns that the
+        priced cases lack come from their records. Raises Lacking for months and columns.
         """
         self.need(period)
-        tests = [self._of(period), one_of("pay_status", statuses)]
+        tests = [self._belongs(period, _DAY), one_of("pay_status", statuses)]
         wanted = ["pay_status", *columns]
         if insurance:
             tests.append(one_of("insurance_type", insurance))
@@ -122,12 +125,30 @@ class Current:
         view = self.case_view
         if added:
             names = ", ".join(added)
-            records = f"SELECT run, record_id, {names} FROM {RECORDS} WHERE {self._of(period)}"
+            day = "discharge_date" if "discharge_date" in self.columns(RECORDS) else ""
+            records = f"SELECT run, record_id, {names} FROM {RECORDS} WHERE {self._belongs(period, day)}"
             view = (
                 f"(SELECT c.*, {names} FROM {view} AS c LEFT JOIN ({records}) AS r "
                 "ON r.run = c.run AND r.record_id = c.record_id)"
             )
-        return f"(SELECT * FROM {view} WHERE {' AND '.join(tests)})"
+        own = f" REPLACE (year({_DAY}) AS year, month({_DAY}) AS month)" if self._dated else ""
+        return f"(SELECT *{own} FROM {view} AS own WHERE {' AND '.join(tests)})"
+
+    @property
+    def _dated(self) -> bool:
+        """The cases say which month they belong to; else it is that of their folder."""
+        return _DAY in self.columns(self.case_view)
+
+    def _belongs(self, period: Period, day: str) -> str:
+        """SQL: of the period by the column ``day``. A row is in the folder of its month or of a later one."""
+        if not (self._dated and day):
+            return self._of(period)
+        first, last = (date(period.year, month, 1) for month in (period.first, period.last))
+        return (
+            f"area = {literal(self.area)} AND CAST(year AS INTEGER) * 12 + CAST(month AS INTEGER) "
+            f">= {period.year * 12 + period.first} "
+            f"AND {day} >= DATE '{first}' AND {day} < DATE '{last}' + INTERVAL 1 MONTH"
+        )
 
     def _of(self, period: Period) -> str:
         return (

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import grouper
 from grouper.city import City, city_batches
 from grouper.city.hospitals import hospitals as hospitals_of
+from grouper.payment.areas import area_name
 from grouper.payment.budget import parse_budget
 from grouper.payment.cases import Files
 from grouper.payment.clearing import clear_month, clear_year, dues
@@ -202,7 +203,7 @@ def _run_info(area: str, policy: Any, priced: Any, run: Any, source: str, period
     digest = hashlib.sha256(b"test").hexdigest()
     return {
         "run": "000007", "kind": "clear" if len(period) == 4 else "settle", "area": area, "period": period,
-        "who": "结算科", "when": CLERK, "note": "",
+        "area_name": area_name(area), "who": "结算科", "when": CLERK, "note": "",
         "software": {"name": "grouper", "version": grouper.__version__},
         "scheme": {"id": policy.scheme, "sha256": digest},
         "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en, "sha256": policy.digest},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from grouper.report import Paths, write_feeds, write_statements
 from grouper.report.cells import cell, file_name, neutral
 from grouper.report.numbers import Lang, number, percent
 from grouper.report.svg import fitted, log_ticks, text_width, tick_text, ticks
+from grouper.writers import Output, neutral_texts
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", ' =HYPERLINK("http://x")', "＝1+1"]
 
@@ -48,6 +50,51 @@ def test_numbers_stay_numbers() -> None:
 def test_a_neutral_text_never_begins_like_a_formula(text: str) -> None:
     assert not neutral(text).lstrip().startswith(tuple("=+-@"))
     assert neutral(text) in (text, "'" + text)
+
+
+@given(st.lists(st.none() | st.text(max_size=4) | st.sampled_from(EVIL), max_size=5))
+def test_columns_are_neutral_as_cells_are(texts: list[str | None]) -> None:
+    """Of a whole column at once, but for numbers as texts and dashes, which are nobody's formula."""
+    for before, after in zip(texts, neutral_texts(pa.array(texts, pa.string())).to_pylist(), strict=True):
+        harmless = before is not None and (before.strip("-－") == "" or before[1:].isdigit())
+        assert after == (before if before is None or harmless else neutral(before)), (before, after)
+
+
+@pytest.mark.parametrize("text", ["-12.50", "+3", "-1,234.50", "-2e5", "-", "--", "－", "0.5", "", "A-1"])
+def test_numbers_as_texts_and_dashes_are_read_back_as_they_were(text: str) -> None:
+    assert neutral_texts(pa.array([text])).to_pylist() == [text]
+
+
+def test_results_for_people_hold_no_formulas(tmp_path: Path) -> None:
+    """The files of ``grouper group`` and ``pay``: CSV with an apostrophe, XLSX with cells of text."""
+    evil = [text for text in EVIL if not text[1:].isdigit()]
+    texts = [*evil, "-5.00", "plain", None]
+    numbers = [Decimal(f"-{n}.50") for n in range(len(texts))]
+    columns = {
+        "=name": pa.array(texts),
+        "word": pa.array(texts).dictionary_encode(),
+        "codes": pa.array([[text, "x"] if text else None for text in texts]),
+        "yuan": pa.array(numbers, pa.decimal128(18, 2)),
+    }
+    table = pa.table(columns)
+    for form in ("csv", "xlsx", "jsonl"):
+        with Output(str(tmp_path / f"out.{form}"), form) as out:
+            writer = out.open(table.schema)
+            for batch in table.to_batches():
+                writer.write(batch)
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["'=name", "word", "codes", "yuan"]
+    assert [row[0] for row in rows] == [row[1] for row in rows] == [
+        *("'" + text for text in evil), "-5.00", "plain", "",
+    ]  # fmt: skip
+    assert [row[2] for row in rows][: len(evil)] == [f"'{text}|x" for text in evil]
+    assert [row[3] for row in rows] == [str(number) for number in numbers]
+    with zipfile.ZipFile(tmp_path / "out.xlsx") as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet and sheet.count('t="inlineStr"') + sheet.count('t="s"') > 3 * len(evil)
+    kept = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["=name"] for row in kept] == texts
 
 
 @given(st.text(min_size=1))

@@ -17,6 +17,8 @@ import pytest
 from report_support import Sample
 
 from grouper.errors import UsageError
+from grouper.payment.areas import area_name
+from grouper.payment.policy import policy_files
 from grouper.report import Paths, ReportData, write_month, write_year
 from grouper.report.measures import measure
 from grouper.report.numbers import number, yuan
@@ -189,6 +191,31 @@ def test_a_table_that_disagrees_is_told_at_the_top(month: Sample, tmp_path: Path
     assert 'class="state bad"' not in pages(month, tmp_path)["en"]
 
 
+def test_the_area_goes_by_its_name(month: Sample, tmp_path: Path) -> None:
+    texts = pages(month, tmp_path)
+    assert "<h1>月度结算报告 · 丽水市 · 2025-06</h1>" in texts["zh"]
+    assert "<h1>Monthly settlement · Lishui · 2025-06</h1>" in texts["en"]
+    assert "丽水市（lishui） 2025-06" in texts["zh"] and "Lishui (lishui) 2025-06" in texts["en"]
+    with month.data().open() as query:
+        statement = read_statement(query, hospitals_of(query)[0])
+    assert "；丽水市；" in statement_page(statement, month.data().info, "zh")
+
+
+def test_large_runs_are_read_from_their_files(
+    month: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept in memory for a small run changes nothing in what is told."""
+    small = pages(month, tmp_path / "small")
+    monkeypatch.setattr("grouper.report.data._SMALL", 0)
+    assert pages(month, tmp_path / "large") == small
+
+
+def test_every_area_with_a_policy_has_a_name() -> None:
+    areas = {name.split("/")[0] for name in policy_files()} - {"base"}
+    assert {area for area in areas if area_name(area) == (area, area)} == set()
+    assert area_name("my-county") == ("my-county", "my-county")
+
+
 def hostile(sample: Sample, folder: Path) -> Sample:
     """The sample with one hospital, one group, one reason and the note named by somebody who means harm."""
     paths = dict(sample.paths.items())
@@ -201,6 +228,7 @@ def hostile(sample: Sample, folder: Path) -> Sample:
         place = table.column_names.index(column_)
         pq.write_table(table.set_column(place, column_, values), paths[name][0])
     info = {**sample.run_info, "note": HOSTILE, "who": HOSTILE, "area": HOSTILE}
+    info["area_name"] = (HOSTILE, HOSTILE)
     info["inputs"] = [{"role": HOSTILE, "path": HOSTILE, "bytes": 1, "sha256": HOSTILE}]
     return Sample(Paths(**paths), info)
 

@@ -109,6 +109,15 @@ def test_files_and_flags(lake: Path, tmp_path: Path) -> None:
     assert "2 flags" in err and len(found) == 2  # large, and the dearest of one
 
 
+def test_flagged_records_are_no_formulas(tmp_path: Path) -> None:
+    made, flags = Lake(tmp_path / "lake"), tmp_path / "f.csv"
+    made.root.mkdir()
+    settle(made, 6, [case(1, record_id="=HYPERLINK(1)", settled_fund=200_000), case(2)], "1200")
+    run(made.root, "--area", "lishui", "--period", "2025-06", "--flagged", flags)
+    with flags.open(encoding="utf-8") as file:
+        assert {row["record_id"] for row in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
+
+
 def test_a_file_of_ones_own_and_an_area_that_is_not_there(lake: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('id = "o"\nname = "o"\nname_en = "o"\nextends = "common"\n', encoding="utf-8")

@@ -102,6 +102,35 @@ def test_effective_cases_are_read_where_the_lake_has_them(tmp_path: Path) -> Non
     assert figures(one(connection, path)) == ("1000", "1", "1000")
 
 
+def test_a_case_counts_in_its_own_month_whichever_run_has_it(tmp_path: Path) -> None:
+    """January 2026 corrected a case of December and took a late one: dues of December, none of January."""
+    person = {"person_id": "p", "admission_date": date(2025, 12, 1)}
+    rows = [
+        case(1, month=12, settled_fund=500, **person),
+        case(2, year=2026, month=1, settled_fund=70, **person),  # by January's run, of December
+        case(3, year=2026, month=1, settled_fund=600),
+        case(4, year=2024, month=12, settled_fund=500),
+        case(5, year=2025, month=1, settled_fund=300),
+    ]
+    connection = lake(rows)
+    connection.execute(
+        "CREATE VIEW cases_effective AS SELECT *, CASE record_id WHEN 'r002' THEN DATE '2025-12-31' "
+        "ELSE make_date(year, month, 1) END AS pay_date FROM cases_current"
+    )
+    path = indicators(
+        tmp_path,
+        f'measure = "fund_growth"\nunit = "percent"\nwith = {{ against = "year_before", {PAID} }}\n',
+    )
+    assert figures(one(connection, path, "2025-12")) == ("570", "500", "14")
+    assert figures(one(connection, path, "2026-01")) == ("600", "300", "100")
+    path = indicators(
+        tmp_path,
+        'measure = "many_stays"\nunit = "per_mille"\n'
+        f'with = {{ above = "1", same_hospital = true, {PAID} }}\n',
+    )
+    assert figures(one(connection, path, "2025-12")) == ("2", "2", "1000")
+
+
 def test_fund_growth_from_the_lake_and_from_facts(tmp_path: Path) -> None:
     text = f'measure = "fund_growth"\nunit = "percent"\nwith = {{ against = "AGAINST", {PAID} }}\n'
     path = indicators(tmp_path, text.replace("AGAINST", "year_before"))
