@@ -83,6 +83,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--policy", default="national/drg-rate")
+    parser.add_argument("--scheme", help="where the policy names none")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="folder for the made files")
     parser.add_argument("--one", nargs="*", help=argparse.SUPPRESS)
@@ -97,7 +98,7 @@ def main() -> None:
         return
     from grouper.payment.policy import find_policy
 
-    scheme = find_policy(options.policy).scheme
+    scheme = options.scheme or find_policy(options.policy).scheme
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         month, hospitals = city(folder, options.rows)
