@@ -223,7 +223,9 @@ def _cuts(connection: duckdb.DuckDBPyConnection, parts: Sequence[_Part], pools: 
     cuts: dict[int, tuple[int, str]] = {}
     for chunk in _chunks(parts):
         numbers = ", ".join(str(part.number) for part in chunk)
-        sized = f'(SELECT part, rest, record_id AS "key" FROM quotas WHERE part IN ({numbers}))'
+        first, last = literal(chunk[0].hospital), literal(chunk[-1].hospital)
+        within = f"hospital_code BETWEEN {first} AND {last}"  # so that files in order are read in part only
+        sized = f'(SELECT part, rest, record_id AS "key" FROM quotas WHERE {within} AND part IN ({numbers}))'
         rows = connection.execute(cuts_sql(sized, "extras")).fetchall()
         cuts |= {part: (int(rest), key) for part, rest, key in rows}
     found = [cuts.get(part.number, (None, None)) for part in parts]
