@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 def run(name: str, rows: int, arguments: list[str]) -> None:
     """Run a command; print what it took."""
-    command = [sys.executable, "-m", "grouper", *arguments, "--lang", "en"]
+    command = [sys.executable, "-P", "-m", "grouper", *arguments, "--lang", "en"]
     begin = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None

@@ -58,6 +58,7 @@ CANONICAL: dict[str, pa.DataType] = {
     "deductible": _YUAN,
     "in_scope_amount": _YUAN,
     "pool_paid": _YUAN,
+    "pool_paid_before": _YUAN,
     "fund_paid": _YUAN,
     "serious_illness_paid": _YUAN,
     "medical_aid_paid": _YUAN,

@@ -38,9 +38,9 @@ TEXTS = (
 )  # fmt: skip
 DATES = ("admission_date", "discharge_date", "settlement_date")
 AMOUNTS = (
-    "total_cost", "own_expense", "self_pay_first", "deductible", "in_scope_amount", "pool_paid", "fund_paid",
-    "serious_illness_paid", "medical_aid_paid", "civil_servant_paid", "large_amount_paid", "account_paid",
-    "cash_paid", "drug_cost", "consumable_cost", "service_cost",
+    "total_cost", "own_expense", "self_pay_first", "deductible", "in_scope_amount", "pool_paid",
+    "pool_paid_before", "fund_paid", "serious_illness_paid", "medical_aid_paid", "civil_servant_paid",
+    "large_amount_paid", "account_paid", "cash_paid", "drug_cost", "consumable_cost", "service_cost",
 )  # fmt: skip
 NUMBERS = {
     "age_years": integer(0, MAX_AGE, "周?岁"),

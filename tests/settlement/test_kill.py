@@ -103,7 +103,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def _command(given: Mapping[str, Any], *more: str) -> list[str]:
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "grouper", "settle", *words, *more, "--lang", "en"]
+    return [sys.executable, "-P", "-m", "grouper", "settle", *words, *more, "--lang", "en"]
 
 
 def _again(scene: Scene, lake: Lake) -> str:

@@ -198,7 +198,7 @@ def test_a_run_on_a_terminal_and_beside_one(tmp_path: Path) -> None:
             "--budget", str(place / "budget.toml"), "--hospitals", str(place / "hospitals.csv"),
             "--max-rejected", "0.3", "--threads", "1", "-o", str(tmp_path / "lake"), "--lang", "zh",
         ]  # fmt: skip
-        return [sys.executable, "-m", "grouper", *given]
+        return [sys.executable, "-P", "-m", "grouper", *given]
 
     with _terminal() as (terminal, seen):
         assert subprocess.run(command("2025-05"), stderr=terminal).returncode == 0
