@@ -23,7 +23,7 @@ def _coefficient_digits(context: Context) -> int:
     return DIFFERENCE_DIGITS if fine else COEFFICIENT_DIGITS
 
 
-def standard_digits(context: Context) -> int:
+def _standard_digits(context: Context) -> int:
     """Decimals of the standard: fen, or what points carry within."""
     return BASE_DIGITS if context.in_points else 2
 
@@ -37,7 +37,7 @@ def add(context: Context) -> None:
         "standard",
         base * coefficient,
         context.unit,
-        standard_digits(context),
+        _standard_digits(context),
         "支付标准" if not context.in_points else "标准点数（分值）",
         "payment standard" if not context.in_points else "standard points (score)",
     )

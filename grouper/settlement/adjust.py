@@ -166,8 +166,8 @@ def _scope(
 ) -> int:
     """Write the records to price again, with the later stays of their persons as context."""
     names = columns_of(connection, "world")
-    own = _columns(connection, periods, names)
     within = f"{_PERIOD} IN ({', '.join(literal(p) for p in periods)})"
+    own = _columns(connection, within, names)
     scope = "record_id IN (SELECT record_id FROM touched)"
     if reviewed:  # reviews are ranked within a hospital: it is priced as a whole
         hospitals = f"SELECT hospital_code FROM world WHERE {within} AND {scope}"
@@ -192,13 +192,10 @@ def _scope(
     return row[0] if row else 0
 
 
-def _columns(
-    connection: duckdb.DuckDBPyConnection, periods: Sequence[str], names: Sequence[str]
-) -> list[str]:
+def _columns(connection: duckdb.DuckDBPyConnection, within: str, names: Sequence[str]) -> list[str]:
     """The columns of ``world`` without those of folders, and without the groups of another kind: an area that
     went from one scheme to another has DRGs in some months and DIP groups in others."""
     kinds = [n for n in (INPUTS["group"].of or "").split("|") if n in names]
-    within = f"{_PERIOD} IN ({', '.join(literal(p) for p in periods)})"
     counted = ", ".join(f'count("{n}")' for n in kinds) or "0"
     row = connection.execute(f"SELECT {counted} FROM world WHERE {within}").fetchone()
     empty = [n for n, count in zip(kinds, row or (), strict=False) if not count]

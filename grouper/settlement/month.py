@@ -239,9 +239,7 @@ def _write_cases(
     settled = staged / "settled.parquet"
     own = cases_sql(connection, tables.scan(settled), "records_new", aligned=True)
     cases = tables.rows_of(settled, *adjusted.cases)
-    total = cases + tables.rows_of(*adjusted.records)
-    if adjusted.records:
-        total += tables.rows_of(accepted)
+    total = cases + (tables.rows_of(accepted, *adjusted.records) if adjusted.records else 0)
     told = onward(progress, 0, total)
     about = plan.about("cases")
     tables.write_parts(connection, [own, *_added(adjusted.cases)], staged / "cases.parquet", about, told)
@@ -250,8 +248,7 @@ def _write_cases(
         told = onward(progress, cases, total)
         tables.write_parts(connection, parts, records, plan.about("records"), told)
     else:
-        accepted.replace(records)
-        connection.execute(f"CREATE OR REPLACE VIEW records_new AS SELECT * FROM {tables.scan(records)}")
+        accepted.replace(records)  # nothing reads records_new from here on
 
 
 def _added(files: Sequence[Path]) -> list[str]:
