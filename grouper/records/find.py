@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.source import RecordSource, open_records
 
 if TYPE_CHECKING:
-    from grouper.api import Grouper
+    from grouper.grouping.api import Grouper
 
 
 _IDS = ("record_id", "settlement_id", "visit_id", "record_no")  # the first that the file has names its rows
