@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from grouper import __version__
 from grouper.errors import ReconciliationError, UsageError
+from grouper.provenance import stamped
 from grouper.reasons import REASONS, STATUS_NAMES
 from grouper.writers import Output, output_format
 
@@ -228,7 +228,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
     """What made a result: software, scheme, options, inputs and counts."""
     scheme = grouper.engine.scheme
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "scheme": {
             "id": grouper.id,
             "name": scheme.name,

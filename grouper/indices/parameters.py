@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grouper.errors import TableError, UsageError
+from grouper.formats import KEY, format_of
 from grouper.paths import tables_dir
 
 # Index -> its parameters with the type of each.
@@ -76,8 +77,9 @@ def load(path: str | Path | None = None) -> Parameters:
         ) from error
     except (ValueError, tomllib.TOMLDecodeError) as error:
         raise TableError(zh=f"无法读取 {where}：{error}", en=f"cannot read {where}: {error}") from error
+    format_of(data, "indices", str(where))
     for key in data:
-        if key not in {"id", "name", *INDICES}:
+        if key not in {"id", "name", KEY, *INDICES}:
             _wrong(where, key, data[key])
     for key in ("id", "name"):
         _check(where, key, data.get(key), "text")

@@ -29,6 +29,7 @@ from grouper.payment.expression import (
     walk,
 )
 from grouper.payment.inputs import names_in
+from grouper.payment.legacy_digest import legacy_digest
 from grouper.payment.lookups import load_lookups
 from grouper.payment.registry import KEYS, PARAMETERS
 from grouper.payment.simplify import deciding, settle
@@ -86,6 +87,7 @@ def explain_case(
         notes=(*_notes(gathered, steps, teller), *_settled(stored or {})),
         differences=tuple(_differences(steps, values, stored or {})),
         digest=policy.digest,
+        older=(legacy_digest(policy),),
         routes={route.name: (route.zh, route.en) for route in policy.routes},
         values=values,
     )

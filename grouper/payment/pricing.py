@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper import __version__
 from grouper.errors import ReconciliationError
 from grouper.payment.cases import Cases, Files, open_cases
 from grouper.payment.compile import BARRIER, query, word_type
@@ -21,6 +20,7 @@ from grouper.payment.expression import WORDS
 from grouper.payment.inputs import INPUTS, needed
 from grouper.payment.lookups import load_lookups
 from grouper.payment.steps import Step, build
+from grouper.provenance import stamped
 from grouper.run import ahead
 from grouper.writers import Output
 
@@ -281,7 +281,7 @@ def provenance(done: Priced) -> dict[str, Any]:
     """What made the amounts: software, policy, parameters and counts."""
     policy = done.policy
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "policy": {
             "id": policy.id,
             "name": policy.name,

@@ -8,7 +8,6 @@ and pool, so its memory does not grow with the number of cases.
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +36,9 @@ from grouper.payment.expression import literal
 from grouper.payment.pool import Settled, Volume, describe, settle_pools
 from grouper.payment.pricing import connect
 from grouper.payment.terms import Terms
-from grouper.writers import PROVENANCE_KEY, Output
+from grouper.provenance import FORMAT as PROVENANCE
+from grouper.provenance import read as read_provenance
+from grouper.writers import Output
 
 if TYPE_CHECKING:
     import duckdb
@@ -361,10 +362,10 @@ def _provenance(priced: Sequence[str], budget: Budget, run: Run) -> dict[str, An
     """The provenance of the priced file, and what the settlement added."""
     import pyarrow.parquet as pq
 
-    stored = (pq.read_metadata(priced[0]).metadata or {}).get(PROVENANCE_KEY.encode())
     return {
-        **(json.loads(stored) if stored else {}),
+        **read_provenance(pq.read_metadata(priced[0]).metadata, priced[0]),
         "settlement": {
+            "format": PROVENANCE,
             "period": budget.period,
             "budget_sha256": budget.digest,
             "value": run.value,

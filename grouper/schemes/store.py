@@ -18,6 +18,7 @@ from typing import Any
 from grouper.conditions import Compare as NumberTest
 from grouper.conditions import atoms, lists_of, parse
 from grouper.errors import TableError, UsageError
+from grouper.formats import format_of
 from grouper.paths import tables_dir
 from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
 from grouper.schemes.text import Lists, format_lists, format_rows, format_toml, parse_lists, read_rows
@@ -57,6 +58,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
             zh=f"无法读取 {folder / 'scheme.toml'}：{error}",
             en=f"cannot read {folder / 'scheme.toml'}: {error}",
         ) from error
+    format_of(meta, "scheme", str(folder / "scheme.toml"))
     missing = [key for key in ("id", "name", "area") if key not in meta]
     if missing:
         raise TableError(

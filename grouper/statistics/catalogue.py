@@ -13,6 +13,7 @@ from typing import Any
 from grouper import __version__
 from grouper.codes import CodeOptions
 from grouper.errors import DataError, UsageError
+from grouper.provenance import FORMAT
 from grouper.statistics.discharges import Codes, Counts, read_discharges
 from grouper.statistics.exact import (
     DEFAULT_YEAR_WEIGHTS,
@@ -282,6 +283,7 @@ def quality(built: Built) -> dict[str, Any]:
              for part in ("drug", "consumable")}  # fmt: skip
     return {
         "software": f"grouper {__version__}",
+        "format": FORMAT,
         "cases": built.cases,
         "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),
         "cases_with_drug_cost": parts["drug"],

@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
 from grouper.errors import DataError, UsageError
+from grouper.provenance import stamped
 from grouper.schemes import store
 from grouper.schemes.model import Scheme
 from grouper.statistics.exact import (
@@ -267,7 +267,7 @@ def yuan(fen: Decimal, digits: int = 2) -> Decimal:
 def provenance(fitted: Fitted) -> dict[str, Any]:
     """What made the weights; the same data give the same text, in whatever order they come."""
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "scheme": {
             "id": fitted.scheme.id,
             "name": fitted.scheme.name,

@@ -14,7 +14,8 @@ import pytest
 from grouper.errors import DataError
 from grouper.lake import Lake, ledger, views
 from grouper.lake.layout import part
-from grouper.settlement.plan import Asked, Job
+from grouper.settlement.asked import Asked
+from grouper.settlement.plan import Job
 from grouper.settlement.year import YearJob
 
 
