@@ -77,7 +77,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Any], str]] = {
     "budget": (_of_old("budget-2025.toml"), read_budget, "budget"),
     "indices": (_shipped("dip/auxiliary/indices.toml"), indices.load, "indices"),
     "coefficients": (_shipped("dip/auxiliary/coefficients-example.toml"), coefficients.load, "coefficients"),
-    "watch": (_shipped("watch/common.toml"), lambda p: definitions.load(str(p)), "watch"),
+    "watch": (_shipped("watch/common.toml"), lambda p: definitions.load("x", p), "watch"),
     "facts": (_written('area = "lake"\nsource = "x"\n'), lambda p: facts.read_facts(p, "lake"), "watch"),
     "columns": (_written('[fields]\nsex = "性别"\n'), load_map, "columns"),
 }
