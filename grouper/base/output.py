@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
+from grouper.provenance import PROVENANCE_KEY as PROVENANCE_KEY
 
 FORMATS = ("parquet", "csv", "jsonl", "xlsx")
-PROVENANCE_KEY = "grouper.provenance"
 _EXTENSIONS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}
 FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # what a cell begins with that spreadsheets take for a formula
 _FORMULA = rf"^[\s\p{{Z}}]*[{re.escape(FORMULA_SIGNS)}]"

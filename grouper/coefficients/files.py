@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper import __version__
 from grouper.base.errors import ReconciliationError, UsageError
-from grouper.base.output import PROVENANCE_KEY, Output, output_format
+from grouper.base.output import Output, output_format
 from grouper.coefficients.parameters import Coefficients, load
 from grouper.grouping.files import refuse_overwriting
+from grouper.provenance import read as read_provenance
+from grouper.provenance import stamped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,8 +140,7 @@ def _provenance(path: str) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        return json.loads(metadata.get(PROVENANCE_KEY.encode(), b"{}"))
+        return read_provenance(pq.read_schema(path).metadata, path)
     except (OSError, pa.ArrowInvalid, ValueError):
         return {}
 
@@ -160,7 +159,7 @@ def _record(summary: Summary, how: StepOptions) -> dict[str, Any]:
 
     whole = summary.parameters
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "parameters": {
             "id": whole.id,
             "name": whole.name,

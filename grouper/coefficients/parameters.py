@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.formats import KEY, format_of
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ KINDS = tuple(_BOUNDS)
 _TOOL = {"name", "kind", "title", "source", "verified", "class", "packets", "except"}
 _TOOL_OF = {"severity": {"short_stay"}, "tumour": {"short_stay"}, "codes": {"where"},
             "column": {"column", "none"}}  # fmt: skip
-_FILE = {"id", "name", "source", "verified", "valid_from", "valid_to", "table", "tool", "exempt"}
+_FILE = {"id", "name", "source", "verified", "valid_from", "valid_to", "table", "tool", "exempt", KEY}
 _NAME = re.compile(r"[^\s|=:]+")
 _Dated = tuple[tuple[date, "int | None"], ...]
 
@@ -204,6 +205,7 @@ class _Reader:
         self.path = path
 
     def read(self, data: Mapping[str, Any], content: bytes) -> Coefficients:
+        format_of(data, "coefficients", str(self.path))
         self._known(data, _FILE, "")
         first, last = (self._get(data, key, date, "") for key in ("valid_from", "valid_to"))
         if first > last:

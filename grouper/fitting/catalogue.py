@@ -27,6 +27,7 @@ from grouper.fitting.files import csv_text, digests, toml_text
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.packets import Packet, assign
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
+from grouper.provenance import FORMAT
 
 METHODS = ("mean", "base-disease", "quota")
 CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
@@ -282,6 +283,7 @@ def quality(built: Built) -> dict[str, Any]:
              for part in ("drug", "consumable")}  # fmt: skip
     return {
         "software": f"grouper {__version__}",
+        "format": FORMAT,
         "cases": built.cases,
         "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),
         "cases_with_drug_cost": parts["drug"],

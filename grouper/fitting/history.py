@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -14,8 +13,8 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
-from grouper.base.output import PROVENANCE_KEY
 from grouper.fitting.sums import CASES
+from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     import duckdb
@@ -105,7 +104,7 @@ def _check_scheme(path: str, schema: pa.Schema, scheme: str) -> None:
     """A file that says which scheme grouped it must say this one."""
     from grouper.grouping.drg.tables import store
 
-    made_by = json.loads((schema.metadata or {}).get(PROVENANCE_KEY.encode(), b"{}")).get("scheme", {})
+    made_by = read_provenance(schema.metadata, path).get("scheme", {})
     wanted = store.load(scheme)
     if made_by and (made_by.get("id"), made_by.get("sha256")) != (wanted.id, wanted.digest):
         other = made_by.get("id")

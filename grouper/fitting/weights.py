@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import (
     DEFAULT_YEAR_WEIGHTS,
@@ -27,6 +26,7 @@ from grouper.fitting.structure import Structure, keys_of_groups, read_structure
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
 from grouper.grouping.drg.tables import store
 from grouper.grouping.drg.tables.model import Scheme
+from grouper.provenance import stamped
 
 COLUMNS = ("drg", "name", "weight", "cases", "cases_trimmed", "mean_cost", "cv", "unstable", "note")
 
@@ -267,7 +267,7 @@ def yuan(fen: Decimal, digits: int = 2) -> Decimal:
 def provenance(fitted: Fitted) -> dict[str, Any]:
     """What made the weights; the same data give the same text, in whatever order they come."""
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "scheme": {
             "id": fitted.scheme.id,
             "name": fitted.scheme.name,

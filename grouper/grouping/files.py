@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from grouper import __version__
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
-from grouper.grouping.reasons import REASONS, STATUS_NAMES
+from grouper.base.reasons import REASONS, STATUS_NAMES
+from grouper.provenance import stamped
 
 if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
@@ -228,7 +228,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
     """What made a result: software, scheme, options, inputs and counts."""
     scheme = grouper.engine.scheme
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "scheme": {
             "id": grouper.id,
             "name": scheme.name,

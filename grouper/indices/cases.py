@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.output import PROVENANCE_KEY
 from grouper.fitting.history import quoted
 from grouper.indices.parameters import Parameters
+from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +67,7 @@ def read_cases(
     scheme: dict[str, Any] | None = None
     for path in paths:
         schema = _schema(path)
-        made_by = json.loads((schema.metadata or {}).get(PROVENANCE_KEY.encode(), b"{}")).get("scheme", {})
+        made_by = read_provenance(schema.metadata, str(path)).get("scheme", {})
         if scheme is not None and scheme.get("sha256") != made_by.get("sha256"):
             raise UsageError(
                 zh=f"{path} 由方案 {made_by.get('id')} 分组，前面的文件是 {scheme.get('id')}；"

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.formats import KEY, format_of
 
 # Index -> its parameters with the type of each.
 INDICES: dict[str, dict[str, str]] = {
@@ -76,8 +77,9 @@ def load(path: str | Path | None = None) -> Parameters:
         ) from error
     except (ValueError, tomllib.TOMLDecodeError) as error:
         raise TableError(zh=f"无法读取 {where}：{error}", en=f"cannot read {where}: {error}") from error
+    format_of(data, "indices", str(where))
     for key in data:
-        if key not in {"id", "name", *INDICES}:
+        if key not in {"id", "name", KEY, *INDICES}:
             _wrong(where, key, data[key])
     for key in ("id", "name"):
         _check(where, key, data.get(key), "text")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, output_format
 from grouper.fitting.files import digests
@@ -17,6 +16,7 @@ from grouper.fitting.sums import workspace
 from grouper.indices.cases import Columns, read_cases
 from grouper.indices.measures import BY, measure, results, schema_of
 from grouper.indices.parameters import Parameters, load
+from grouper.provenance import stamped
 
 
 @dataclass
@@ -88,7 +88,7 @@ def _provenance(
         for index in summary.parameters.indices
     }
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "scheme": scheme,
         "parameters": {"id": summary.parameters.id, "sha256": summary.parameters.digest, "indices": indices},
         "not_computed": summary.skipped,

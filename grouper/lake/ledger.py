@@ -1,7 +1,8 @@
 """The ledger: what every run read, decided and wrote, in one DuckDB file that is only ever added to.
 
 A run enters in one transaction, which is the commit point of the lake. ``hash`` is the SHA-256 over the
-canonical JSON of all rows of the run with the hash of the run before, so a changed past shows.
+canonical JSON of all rows of the run with the hash of the run before, so a changed past shows. Which columns
+that is over goes by the format of the run (``formats.HASHED``), never by the columns of today.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError
+from grouper.formats import known
+from grouper.lake.formats import HASHED
 from grouper.lake.layout import Lake, run_id
 from grouper.payment.formula.expression import literal
 
@@ -33,7 +36,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "options_json": "VARCHAR", "voids": "VARCHAR", "rows_in": "BIGINT", "cases": "BIGINT",
         "rejected": "BIGINT", "netted": "BIGINT", "adjusted": "BIGINT", "cost_in_fen": "BIGINT",
         "cases_cost_fen": "BIGINT", "fund_due_fen": "BIGINT", "adjustments_fen": "BIGINT",
-        "previous_hash": "VARCHAR", "hash": "VARCHAR",
+        "previous_hash": "VARCHAR", "hash": "VARCHAR", "format": "BIGINT",
     },
     "inputs": {
         "run": "VARCHAR", "role": "VARCHAR", "path": "VARCHAR", "bytes": "BIGINT", "sha256": "VARCHAR",
@@ -67,13 +70,23 @@ class Record:
 
     def body(self, previous: str) -> dict[str, Any]:
         """What is hashed: every row with its run left out, in a fixed order."""
-        tables = {name: sorted(_plain(name, rows), key=_text) for name, rows in self.rows.items()}
-        own = {name: self.run.get(name) for name in COLUMNS["runs"] if name not in ("hash", "previous_hash")}
-        return {"run": own, "previous": previous, **{n: tables.get(n, []) for n in COLUMNS if n != "runs"}}
+        columns = HASHED[self.format]
+        own = {name: self.run.get(name) for name in columns["runs"]}
+        rows = {table: self.rows.get(table, []) for table in columns if table != "runs"}
+        plain = {table: _plain(columns[table], found) for table, found in rows.items()}
+        return {
+            "run": own, "previous": previous,
+            **{table: sorted(found, key=_text) for table, found in plain.items()},
+        }  # fmt: skip
+
+    @property
+    def format(self) -> int:
+        """The format of the run; 1 where its ledger has no such column."""
+        return int(self.run.get("format") or 1)
 
 
-def _plain(table: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: row.get(name) for name in COLUMNS[table] if name != "run"} for row in rows]
+def _plain(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: row.get(name) for name in names} for row in rows]
 
 
 def _text(value: Any) -> str:
@@ -113,6 +126,7 @@ def opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = base.cursor()
         try:
             connection.execute("USE ledger")
+            _check_format(connection, lake.ledger)
             yield connection
         finally:
             connection.close()
@@ -134,7 +148,28 @@ def _writable(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
 
     opening = lambda: duckdb.connect(str(lake.ledger), config=_CONFIG)  # noqa: E731
     with _ONE, _patiently(lake.ledger, opening) as connection:
+        _check_format(connection, lake.ledger)
         yield connection
+
+
+def _check_format(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raises DataError for a ledger with a run of a newer format than this version knows."""
+    if not _has_format(connection):
+        return
+    newest = connection.execute(
+        "SELECT format, software FROM runs WHERE format IS NOT NULL ORDER BY format DESC, run DESC LIMIT 1"
+    ).fetchall()
+    for number, software in newest:
+        known(number, "lake", str(path), DataError, software or "")
+
+
+def _has_format(connection: duckdb.DuckDBPyConnection) -> bool:
+    """False for a ledger that has been written by 0.1.0 only."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_name = 'runs' AND column_name = 'format'"
+    ).fetchall()
+    return bool(found)
 
 
 def _patiently(path: Path, opening: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
@@ -172,10 +207,15 @@ def next_run(lake: Lake) -> str:
 
 
 def append(lake: Lake, record: Record) -> str:
-    """Enter a run: the commit point. Returns its hash."""
+    """Enter a run: the commit point. Returns its hash.
+
+    A ledger of format 1 gets the column that it lacks; its rows stay as they are.
+    """
     if not lake.ledger.is_file():
         create(lake)
     with _writable(lake) as connection:
+        if not _has_format(connection):
+            connection.execute("ALTER TABLE runs ADD COLUMN format BIGINT")
         last = connection.execute("SELECT hash FROM runs ORDER BY run DESC LIMIT 1").fetchone()
         previous = last[0] if last else ""
         own = digest(record.body(previous))
@@ -208,7 +248,7 @@ def _insert_rows(
     rows = [{name: run if name == "run" else row.get(name) for name in schema.names} for row in found]
     if rows:
         connection.register("_entering", pa.Table.from_pylist(rows, schema=schema))
-        connection.execute(f"INSERT INTO {table} SELECT * FROM _entering")
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _entering")
         connection.unregister("_entering")
 
 
@@ -220,9 +260,10 @@ def read(connection: duckdb.DuckDBPyConnection, run: str) -> Record:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str, run: str) -> list[dict[str, Any]]:
-    names = list(COLUMNS[table])
-    found = connection.execute(f"SELECT {', '.join(names)} FROM {table} WHERE run = ?", [run]).fetchall()
-    return [dict(zip(names, row, strict=True)) for row in found]
+    found = connection.execute(f"SELECT * FROM {table} WHERE run = ?", [run])
+    names = [item[0] for item in found.description or ()]
+    lacking = dict.fromkeys(COLUMNS[table])  # those that older ledgers have not
+    return [lacking | dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def check_files(lake: Lake, runs: list[str]) -> None:

@@ -78,8 +78,9 @@ def _copy(made: duckdb.DuckDBPyConnection, lake: Lake, before: str | None) -> No
             rows = source.sql(f"SELECT * FROM {table}{where} ORDER BY ALL").to_arrow_table()
             if rows.num_rows:
                 made.register("_copied", rows)
-                made.execute(f"INSERT INTO {table} SELECT * FROM _copied")
+                made.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _copied")
                 made.unregister("_copied")
+    made.execute("UPDATE runs SET format = 1 WHERE format IS NULL")  # ledgers of 0.1.0 do not say it
 
 
 def _paths(made: duckdb.DuckDBPyConnection, lake: Lake) -> dict[tuple[str, str], list[str]]:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.formats import KEY, format_of
 from grouper.records.schema import CANONICAL, HOUR_FIELDS, LIST_FIELDS
 
 # The order settles ties between layouts that fit equally well.
@@ -208,7 +209,8 @@ def load_map(path: str | Path) -> ColumnMap:
             zh=f"列映射 {path} 不是有效的 TOML（UTF-8）：{error}",
             en=f"column map {path} is not valid TOML in UTF-8: {error}",
         ) from error
-    for key in document.keys() - {"layout", "drop", "fields"}:
+    format_of(document, "columns", str(path), UsageError)
+    for key in document.keys() - {"layout", "drop", "fields", KEY}:
         raise _map_error(path, key, "未知的键", "unknown key")
     fields = document.get("fields")
     if not isinstance(fields, dict) or not fields:

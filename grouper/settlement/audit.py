@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import ledger
 from grouper.lake.commit import sha256
+from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, is_run
 from grouper.lake.views import scan
+from grouper.payment.formula.expression import quote
 from grouper.settlement import tables
 
 if TYPE_CHECKING:
@@ -218,14 +222,15 @@ def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
 
     run = record.run["run"]
     if record.run["kind"] == "settle":
-        job = plan.Job.from_json(record.run["options_json"])
-        made = plan.make_plan(lake, job, before=run)
-        _same_rules(record, made.policy.digest, made.grouper.engine.scheme.digest)
+        job = plan.Job.from_json(record.run["options_json"], record.format)
+        made = plan.make_plan(lake, job, before=run, format_=record.format)
+        _same_rules(record, made.policy_digest, made.grouper.engine.scheme.digest)
         done = month.compute(lake, made, run, staged, before=run)
         _same_past(record, done.record)
         return
-    yearly = year.make_year_plan(lake, year.YearJob.from_json(record.run["options_json"]), before=run)
-    _same_rules(record, yearly.policy.digest, "")
+    yearjob = year.YearJob.from_json(record.run["options_json"], record.format)
+    yearly = year.make_year_plan(lake, yearjob, before=run, format_=record.format)
+    _same_rules(record, yearly.policy_digest, "")
     year.compute_year(lake, yearly, run, staged, before=run)
 
 
@@ -266,24 +271,26 @@ def _compare(lake: Lake, record: ledger.Record, staged: Path) -> Iterator[tuple[
             if made.is_file() and sha256(made) == row["sha256"]:
                 yield row["table_name"], "bytes"
                 continue
-            yield (
-                row["table_name"],
-                "rows" if _same_rows(connection, made, lake.root / row["path"]) else "differs",
-            )
+            same = _same_rows(connection, made, lake.root / row["path"], record.format < FORMAT)
+            yield row["table_name"], "rows" if same else "differs"
 
 
-def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path) -> bool:
-    """The same rows as often, whatever the bytes: another release may write Parquet otherwise."""
+def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, older: bool) -> bool:
+    """The same rows as often, whatever the bytes: another release may write Parquet otherwise.
+
+    ``older``: of an older format, which lacks columns of today; those that it has are compared.
+    """
     if not (made.is_file() and kept.is_file()):
         return False
-    one, other = (f"SELECT * FROM {tables.scan(path)}" for path in (made, kept))
-    try:
-        row = connection.execute(
-            f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + "
-            f"(SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
-        ).fetchone()
-    except Exception:  # other columns are other rows
+    now, then = (pq.read_schema(path).names for path in (made, kept))
+    if not set(then) <= set(now) or (not older and then != now):
         return False
+    names = ", ".join(quote(name) for name in then)
+    one, other = (f"SELECT {names} FROM {tables.scan(path)}" for path in (made, kept))
+    row = connection.execute(
+        f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + "
+        f"(SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
+    ).fetchone()
     return row is not None and row[0] == 0
 
 

@@ -313,8 +313,9 @@ def _record(
         "run": run, "kind": "settle", "area": plan.month.area, "period": plan.month.period,
         "started_by": plan.job.who, "note": plan.job.note, "as_of": plan.job.when, "software": __version__,
         "scheme_id": plan.grouper.id, "scheme_sha256": scheme.digest, "policy_id": plan.policy.id,
-        "policy_sha256": plan.policy.digest, "options_json": plan.job.as_json(),
-        "voids": ",".join(plan.voids), **totals, "fund_due_fen": due, "adjustments_fen": adjusted,
+        "policy_sha256": plan.policy_digest, "options_json": plan.job.as_json(),
+        "voids": ",".join(plan.voids), "format": plan.format, **totals, "fund_due_fen": due,
+        "adjustments_fen": adjusted,
     }  # fmt: skip
     return Record(
         own, {"inputs": plan.inputs, "parameters": parameters, "counts": counts, "amounts": amounts}

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grouper import __version__
-from grouper.base.output import PROVENANCE_KEY, parquet_options
+from grouper.base.output import parquet_options
 from grouper.grouping.files import ahead
 from grouper.payment.formula.expression import literal
+from grouper.provenance import PROVENANCE_KEY, stamped
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,10 +46,7 @@ def write(
 ) -> int:
     """Write ``batches`` in row groups of a fixed size; returns the rows. ``about`` goes to the metadata,
     ``progress`` is told the rows written."""
-    made = json.dumps(
-        {"software": {"name": "grouper", "version": __version__}, **(about or {})}, ensure_ascii=False,
-        sort_keys=True,
-    )  # fmt: skip
+    made = json.dumps(stamped(**(about or {})), ensure_ascii=False, sort_keys=True)
     rows = 0
     with ahead(iter(batches)) as coming, pq.ParquetWriter(path, schema, **parquet_options(schema)) as writer:
         for table in _regrouped(coming, schema):

@@ -8,20 +8,23 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from grouper import __version__
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.lake import commit, views
+from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import Record, check_files
 from grouper.payment.formula.expression import literal
+from grouper.payment.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.settlement import tables
+from grouper.settlement.asked import Asked, same
 from grouper.settlement.corrections import Corrections, read_corrections
 from grouper.settlement.month import Done, finish
-from grouper.settlement.plan.job import Asked, current_runs, digests_of, month_days
+from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
 from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
 from grouper.settlement.statements import Key, ledger_amounts, run_amounts, with_members
@@ -39,9 +42,14 @@ AMOUNTS = (
 _FOLDER = ("area", "year", "month", "run")
 
 
+_IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial")
+
+
 @dataclass(frozen=True)
 class YearJob(Asked):
-    """A year to clear, as the user asked for it."""
+    """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
+
+    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
 
     year: str
     budget: str
@@ -69,17 +77,26 @@ class YearPlan:
     inputs: list[dict[str, Any]]
     months: Mapping[str, str]
     after: Mapping[str, str]
+    format: int = FORMAT
+
+    @property
+    def policy_digest(self) -> str:
+        """The policy's, as the ledger has it in the format of this run."""
+        return digest_in(self.policy, self.format)
 
     def about(self, table: str) -> dict[str, Any]:
         return {
             "table": table, "kind": "clear", "area": self.area, "period": self.job.year,
-            "policy": {"id": self.policy.id, "sha256": self.policy.digest},
+            "policy": {"id": self.policy.id, "sha256": self.policy_digest},
             "inputs": [{"role": i["role"], "sha256": i["sha256"]} for i in self.inputs],
         }  # fmt: skip
 
 
-def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> YearPlan:
-    """Load what a job names. Raises UsageError where months are missing."""
+def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, format_: int = FORMAT) -> YearPlan:
+    """Load what a job names; ``before`` and ``format_`` as in ``make_plan``.
+
+    Raises UsageError where months are missing.
+    """
     if not (len(job.year) == 4 and job.year.isascii() and job.year.isdigit()):
         raise UsageError(
             zh=f"--year {job.year!r} 应为四位年份", en=f"--year {job.year!r} should have four digits"
@@ -118,7 +135,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None) -> Ye
             en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
             "the settlement of the last month",
         )
-    return YearPlan(job, area, policy, budget, corrections, digests_of(named), months, after)
+    return YearPlan(job, area, policy, budget, corrections, digests_of(named), months, after, format_)
 
 
 def clear_year(
@@ -372,10 +389,10 @@ def _record(
     own = {
         "run": run, "kind": "clear", "area": plan.area, "period": plan.job.year, "started_by": plan.job.who,
         "note": plan.job.note, "as_of": plan.job.when, "software": __version__, "scheme_id": "",
-        "scheme_sha256": "", "policy_id": plan.policy.id, "policy_sha256": plan.policy.digest,
+        "scheme_sha256": "", "policy_id": plan.policy.id, "policy_sha256": plan.policy_digest,
         "options_json": plan.job.as_json(), "voids": "", "rows_in": rows, "cases": rows, "rejected": 0,
         "netted": 0, "adjusted": 0, "cost_in_fen": sums["total_cost"], "cases_cost_fen": sums["total_cost"],
-        "fund_due_fen": sums["fund_due"], "adjustments_fen": 0,
+        "fund_due_fen": sums["fund_due"], "adjustments_fen": 0, "format": plan.format,
     }  # fmt: skip
     return Record(own, {"inputs": inputs, "parameters": parameters, "counts": counts, "amounts": amounts})
 

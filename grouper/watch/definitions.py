@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.formats import KEY, format_of
 
 # Measure -> its parameters with the kind of each; "?" ends the kind of one that may be left out.
 MEASURES: dict[str, dict[str, str]] = {
@@ -180,7 +181,8 @@ def _merged(where: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[
         ) from error
     except ValueError as error:
         raise TableError(zh=f"无法读取 {where}：{error}", en=f"cannot read {where}: {error}") from error
-    for key in head.keys() - _FILE:
+    format_of(head, "watch", str(where))
+    for key in head.keys() - _FILE - {KEY}:
         _wrong(where, key, head[key])
     found: dict[str, dict[str, Any]] = {}
     if "extends" in head:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.formats import KEY, format_of
 from grouper.watch.periods import Period, parse_period
 
 STOCKS = frozenset({"accumulated_balance"})  # as they stand at the end of a period
@@ -82,6 +83,7 @@ def read_facts(path: str | Path, area: str) -> Facts:
         raise UsageError(
             zh=f"--facts {where}：无法读取（{error}）", en=f"--facts {where}: cannot be read ({error})"
         ) from error
+    format_of(raw, "watch", f"--facts {where}", UsageError)
     if raw.get("area") != area:
         raise UsageError(
             zh=f"--facts {where}：area 为 {raw.get('area')!r}，应为 {area!r}",
@@ -91,7 +93,7 @@ def read_facts(path: str | Path, area: str) -> Facts:
         raise _wrong(where, "source", raw.get("source"), "出处", "where the figures come from")
     values = {}
     for name, table in raw.items():
-        if name in ("area", "source"):
+        if name in ("area", "source", KEY):
             continue
         if not isinstance(table, Mapping):
             raise _wrong(where, name, table, "按期间列出的表", "a table by period")

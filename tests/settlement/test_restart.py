@@ -35,7 +35,7 @@ class Zygote:
 
     def __init__(self, place: Path, month: str) -> None:
         asked = support.job(place, month)
-        options = json.dumps({**json.loads(asked.as_json()), "threads": 1})
+        options = asked.as_json()
         here = Path(__file__).parent
         self.process = subprocess.Popen(
             [sys.executable, str(here / "zygote.py"), options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

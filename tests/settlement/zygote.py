@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     from grouper.settlement.month import settle_month
     from grouper.settlement.plan.job import Job, load_grouper, make_plan
 
-    job = Job.from_json(sys.argv[1])
+    job = replace(Job.from_json(sys.argv[1]), threads=1)
     plans: dict[str, object] = {}
     for line in sys.stdin:
         asked = json.loads(line)

@@ -28,6 +28,7 @@ from grouper.payment.formula.expression import (
 )
 from grouper.payment.formula.simplify import deciding, settle
 from grouper.payment.formula.window import Rank
+from grouper.payment.legacy_digest import legacy_digest
 from grouper.payment.policy import words
 from grouper.payment.policy.registry import KEYS, PARAMETERS
 from grouper.payment.price.compile import evaluate
@@ -86,6 +87,7 @@ def explain_case(
         notes=(*_notes(gathered, steps, teller), *_settled(stored or {})),
         differences=tuple(_differences(steps, values, stored or {})),
         digest=policy.digest,
+        older=(legacy_digest(policy),),
         routes={route.name: (route.zh, route.en) for route in policy.routes},
         values=values,
     )

@@ -71,12 +71,13 @@ class PaymentExplanation:
     notes: tuple[dict[str, str], ...]
     differences: tuple[tuple[str, str, str], ...]  # column, here, in the file
     digest: str  # of the policy
+    older: tuple[str, ...]  # the same in older formats
     routes: Mapping[str, words.Pair]
     values: Mapping[str, Any] = field(repr=False)
 
     def priced_by(self, digest: str | None) -> PaymentExplanation:
         """With a note, where the file was priced by another policy, or another state of this one."""
-        if digest in (None, self.digest):
+        if digest in (None, self.digest, *self.older):
             return self
         note = {
             "zh": "文件是按另一政策（或本政策的另一版本）计价的",
@@ -89,8 +90,9 @@ class PaymentExplanation:
         plain_values = {
             n: v if isinstance(v, str | bool | None) else plain(v) for n, v in self.values.items()
         }
+        own = asdict(replace(self, values={}, routes={}))
         return {
-            **asdict(replace(self, values={}, routes={})),
+            **{name: value for name, value in own.items() if name != "older"},
             "when": str(self.when),
             "values": plain_values,
         } | {"routes": dict(self.routes)}

@@ -14,6 +14,7 @@ from grouper.payment.formula.expression import Expr, Rounded
 from grouper.payment.formula.window import Rank
 from grouper.payment.price.inputs import INPUTS, Input, names_in
 from grouper.payment.price.steps import Step
+from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
@@ -153,11 +154,7 @@ def priced_row(path: str, record_id: str) -> tuple[dict[str, Any], str | None]:
 
     Raises DataError when no row, or more than one, has this id.
     """
-    import json
-
     import pyarrow.parquet as pq
-
-    from grouper.base.output import PROVENANCE_KEY
 
     rows = pq.read_table(path, filters=[("record_id", "=", record_id)]).to_pylist()
     if len(rows) != 1:
@@ -165,6 +162,5 @@ def priced_row(path: str, record_id: str) -> tuple[dict[str, Any], str | None]:
             zh=f"{path} 中记录号为 {record_id} 的记录有 {len(rows)} 条，应为 1 条",
             en=f"{path} holds {len(rows)} records with the id {record_id}; one is needed",
         )
-    metadata = pq.read_metadata(path).metadata or {}
-    told = json.loads(metadata.get(PROVENANCE_KEY.encode(), b"{}"))
+    told = read_provenance(pq.read_metadata(path).metadata, path)
     return rows[0], told.get("policy", {}).get("sha256")

@@ -35,6 +35,19 @@ WHEN = {
 _RANGE = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
 
 
+def when_data(raw: Any) -> Any:
+    """A ``when`` that ``read_when`` takes as data for a digest: words as texts, limits as numbers."""
+    if isinstance(raw, list):
+        return [when_data(item) for item in raw]
+    found: dict[str, Any] = {}
+    for name, value in raw.items():
+        if WHEN[name][1] in ("range", "amount"):
+            found[name] = {key: Decimal(str(limit)) for key, limit in value.items()}
+        else:
+            found[name] = [str(word) for word in value]
+    return found
+
+
 def read_when(raw: Any, where: str) -> tuple[Expr, frozenset[str]]:
     """The test of a route's ``when``, and the columns that it reads.
 

@@ -32,6 +32,26 @@ class Dated:
     article: str
     verified: bool
 
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over; the names stay whatever the fields are called."""
+        return {
+            "from": self.start, "to": self.end, "value": _value_data(self.value), "source": self.source,
+            "article": self.article, "verified": self.verified,
+        }  # fmt: skip
+
+
+def _value_data(value: Any) -> Any:
+    if isinstance(value, Band):
+        return {"up_to": value.up_to, "value": value.value}
+    if isinstance(value, Segment):
+        return {"start": value.start, "base": value.base, "slope": value.slope}
+    if isinstance(value, Mapping):  # of keys with as many "*", the first in the file wins
+        items = sorted(
+            value.items(), key=lambda item: (item[0].count("*"), "" if "*" in item[0] else item[0])
+        )
+        return [{"key": key, "value": _value_data(item)} for key, item in items]
+    return [_value_data(item) for item in value] if isinstance(value, tuple) else value
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -40,6 +60,10 @@ class Parameter:
     name: str
     by: tuple[str, ...]
     values: tuple[Dated, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over."""
+        return {"by": self.by, "values": [dated.as_data() for dated in self.values]}
 
     @property
     def spec(self) -> Spec:

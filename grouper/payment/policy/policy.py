@@ -14,10 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from grouper import canonical
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.formats import KEY, format_of
 from grouper.payment.formula.expression import Expr
-from grouper.payment.policy.conditions import WHEN, read_when
+from grouper.payment.policy.conditions import WHEN, read_when, when_data
 from grouper.payment.policy.parameters import Parameter, Values, read_parameter
 from grouper.payment.policy.registry import PARAMETERS
 
@@ -25,7 +27,7 @@ METHODS = ("drg_rate", "drg_points", "dip")
 ROUTE_METHODS = ("group", "tcm", "per_diem", "quota", "by_item", "by_cost", "hold", "outside")
 _KEYS = {
     "id", "name", "name_en", "area", "extends", "scheme", "method", "weights", "pools", "valid_from",
-    "valid_to", "routes", "parameters", "notes", "means", "validity_verified",
+    "valid_to", "routes", "parameters", "notes", "means", "validity_verified", KEY,
 }  # fmt: skip
 
 
@@ -43,6 +45,15 @@ class Route:
     source: str
     article: str
     verified: bool
+    when: Any  # the conditions as the file has them
+
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over."""
+        return {
+            "name": self.name, "zh": self.zh, "en": self.en, "method": self.method,
+            "when": when_data(self.when), "reference_group": self.reference_group, "source": self.source,
+            "article": self.article, "verified": self.verified,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,11 @@ class Table:
     path: Path
     source: str
     verified: bool
+
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over: the table by the SHA-256 of its bytes, not by its name."""
+        sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return {"sha256": sha256, "source": self.source, "verified": self.verified}
 
 
 @dataclass(frozen=True)
@@ -77,13 +93,23 @@ class Policy:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the policy's files and tables, and over what a reform changed."""
-        digest = hashlib.sha256()
-        tables = [t.path for t in (self.weights, self.means) if t]
-        for path in [*self.files, *tables]:
-            digest.update(path.read_bytes())
-        digest.update(repr(sorted(self.parameters.items())).encode())
-        return digest.hexdigest()
+        """SHA-256 over what the policy says, in its canonical form; comments and names of files are not it.
+
+        ``legacy_digest`` is what 0.1.0 took for it.
+        """
+        return canonical.digest(self.as_data())
+
+    def as_data(self) -> dict[str, Any]:
+        """All that the policy says, under names that stay whatever the fields are called."""
+        return {
+            "id": self.id, "name": self.name, "name_en": self.name_en, "area": self.area,
+            "scheme": self.scheme, "method": self.method,
+            "weights": self.weights and self.weights.as_data(), "means": self.means and self.means.as_data(),
+            "pools": dict(self.pools), "routes": [route.as_data() for route in self.routes],
+            "parameters": {name: p.as_data() for name, p in self.parameters.items()},
+            "valid_from": self.valid_from, "valid_to": self.valid_to,
+            "validity_verified": self.validity_verified, "notes": self.notes,
+        }  # fmt: skip
 
     @cached_property
     def weight_digits(self) -> int:
@@ -236,6 +262,7 @@ def _chain(path: Path, seen: Sequence[Path]) -> list[tuple[Path, dict[str, Any]]
         raise TableError(
             zh=f"无法读取政策 {path}：{error}", en=f"cannot read policy {path}: {error}"
         ) from error
+    format_of(raw, "policy", str(path))
     base = raw.get("extends")
     if base is None:
         return [(path, raw)]
@@ -338,6 +365,7 @@ def _route(raw: Mapping[str, Any], where: str, number: int) -> Route:
         raw["source"],
         raw.get("article", ""),
         bool(raw["verified"]),
+        raw["when"],
     )
 
 

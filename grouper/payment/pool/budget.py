@@ -7,7 +7,6 @@ describes every key. Nothing is taken for granted: an unknown key is an error th
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 import tomllib
 from calendar import monthrange
@@ -19,12 +18,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from grouper import canonical
 from grouper.base.errors import UsageError
+from grouper.formats import KEY, format_of
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
 
-_KEYS = {"area", "period", "source", "pools", "hospitals"}
+_KEYS = {"area", "period", "source", "pools", "hospitals", KEY}
 _POOL_KEYS = {
     "budget", "annual_budget", "month_weights", "growth_base", "growth_rate", "reserve", "carve_outs",
     "members", "point_value", "pay_ratio", "source",
@@ -61,6 +62,14 @@ class PoolBudget:
     pay_ratio: Fraction | None
     source: str
 
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over; amounts in fen."""
+        carved = [{"name": c.name, "amount": c.amount, "source": c.source} for c in self.carve_outs]
+        return {
+            "budget": self.budget, "reserve": self.reserve, "carve_outs": carved, "members": self.members,
+            "point_value": self.point_value, "pay_ratio": self.pay_ratio, "source": self.source,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -75,6 +84,13 @@ class Entry:
     advance: int = 0
     audit: int = 0
     score: Fraction | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over; amounts in fen."""
+        return {
+            "prepaid": self.prepaid, "deposit": self.deposit, "advance": self.advance, "audit": self.audit,
+            "score": self.score,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,8 +120,19 @@ class Budget:
     @property
     def digest(self) -> str:
         """SHA-256 over what the file and its table say."""
-        told = (self.area, self.period, sorted(self.pools.items()), sorted(self.hospitals.items()))
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+        return canonical.digest(self.as_data())
+
+    def as_data(self) -> dict[str, Any]:
+        """What a digest is taken over: amounts in fen, under names that stay."""
+        return {
+            "area": self.area,
+            "period": self.period,
+            "pools": {name: pool.as_data() for name, pool in self.pools.items()},
+            "hospitals": [
+                {"hospital_code": hospital, "pool": pool, **entry.as_data()}
+                for (hospital, pool), entry in sorted(self.hospitals.items())
+            ],
+        }
 
     def pool_of(self, member: str) -> str:
         """The budget's pool that pays a pool of the policy.
@@ -179,6 +206,7 @@ def read_budget(path: str | Path) -> Budget:
 
 def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = Path(".")) -> Budget:
     """A budget from the tables of its file."""
+    format_of(raw, "budget", where, UsageError)
     _known(raw, _KEYS, where, "")
     period = raw.get("period")
     if not isinstance(period, str) or not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", period):

@@ -8,7 +8,6 @@ and pool, so its memory does not grow with the number of cases.
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
-from grouper.base.output import PROVENANCE_KEY, Output
+from grouper.base.output import Output
 from grouper.payment.formula.expression import literal
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import FLOOR_MACRO, cuts_sql
@@ -38,6 +37,8 @@ from grouper.payment.pool.basis import (
 from grouper.payment.pool.budget import Budget
 from grouper.payment.pool.pool import Settled, Volume, describe, settle_pools
 from grouper.payment.price.pricing import connect
+from grouper.provenance import FORMAT as PROVENANCE
+from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     import duckdb
@@ -361,10 +362,10 @@ def _provenance(priced: Sequence[str], budget: Budget, run: Run) -> dict[str, An
     """The provenance of the priced file, and what the settlement added."""
     import pyarrow.parquet as pq
 
-    stored = (pq.read_metadata(priced[0]).metadata or {}).get(PROVENANCE_KEY.encode())
     return {
-        **(json.loads(stored) if stored else {}),
+        **read_provenance(pq.read_metadata(priced[0]).metadata, priced[0]),
         "settlement": {
+            "format": PROVENANCE,
             "period": budget.period,
             "budget_sha256": budget.digest,
             "value": run.value,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper import __version__
 from grouper.base.errors import ReconciliationError
 from grouper.base.output import Output
 from grouper.grouping.files import ahead
@@ -23,6 +22,7 @@ from grouper.payment.price.compile import BARRIER, query, word_type
 from grouper.payment.price.inputs import INPUTS, needed
 from grouper.payment.price.lookups import load_lookups
 from grouper.payment.price.steps import Step, build
+from grouper.provenance import stamped
 
 if TYPE_CHECKING:
     import duckdb
@@ -281,7 +281,7 @@ def provenance(done: Priced) -> dict[str, Any]:
     """What made the amounts: software, policy, parameters and counts."""
     policy = done.policy
     return {
-        "software": {"name": "grouper", "version": __version__},
+        **stamped(),
         "policy": {
             "id": policy.id,
             "name": policy.name,

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from grouper import __version__
 from grouper.base.errors import UsageError
 from grouper.lake.commit import sha256
+from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
+from grouper.payment.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.apportion import apportion
 from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
 from grouper.records.schema import GROUPING_FIELDS
+from grouper.settlement.asked import Asked, same
 from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
 from grouper.settlement.validate import Month
@@ -33,28 +35,19 @@ if TYPE_CHECKING:
 MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwise
 _LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
 KEY_BYTES = 16
-_NOT_RESULT = frozenset({"who", "when", "note", "threads", "memory"})  # options that change no result
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a job says in the ledger: all that makes the result, so that a replay reads it back."""
-
-    def as_json(self) -> str:
-        own = {name: value for name, value in asdict(self).items() if name not in _NOT_RESULT}
-        return json.dumps(own, ensure_ascii=False, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        raw = json.loads(text)
-        return cls(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
-        )
+_IN_LEDGER_1 = same(
+    "month", "inputs", "budget", "hospitals", "area", "policy", "scheme", "corrections", "decisions",
+    "max_rejected", "pseudonymise", "value", "reopen", "columns", "layout", "input_format", "encoding",
+    "sheet", "codes", "repair_codes", "stay", "allow_missing",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Job(Asked):
-    """A month to settle, as the user asked for it. Paths are texts as given."""
+    """A month to settle, as the user asked for it. Paths are texts as given. What is not in NAMES changes
+    no result."""
+
+    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
 
     month: str
     inputs: tuple[str, ...]
@@ -88,7 +81,7 @@ class Job(Asked):
 @dataclass(frozen=True)
 class Plan:
     """A job with what it names loaded. ``closed``: period to current run of all months before that the lake
-    has, also of earlier years."""
+    has, also of earlier years. ``format``: of the run, an older one when that is computed again."""
 
     job: Job
     month: Month
@@ -102,6 +95,12 @@ class Plan:
     closed: Mapping[str, str]
     voids: tuple[str, ...]
     replaces: str
+    format: int = FORMAT
+
+    @property
+    def policy_digest(self) -> str:
+        """The policy's, as the ledger has it in the format of this run."""
+        return digest_in(self.policy, self.format)
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -114,14 +113,14 @@ class Plan:
         """The provenance of a data file; nothing in it depends on the clock."""
         return {
             "table": table, "kind": "settle", "area": self.month.area, "period": self.month.period,
-            "policy": {"id": self.policy.id, "sha256": self.policy.digest},
+            "policy": {"id": self.policy.id, "sha256": self.policy_digest},
             "scheme": {"id": self.grouper.id, "sha256": self.grouper.engine.scheme.digest},
             "inputs": [{"role": i["role"], "sha256": i["sha256"]} for i in self.inputs],
         }  # fmt: skip
 
 
-def make_plan(lake: Lake, job: Job, *, before: str | None = None) -> Plan:
-    """Load what a job names; ``before``: as the lake was before this run.
+def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int = FORMAT) -> Plan:
+    """Load what a job names; ``before``: as the lake was before this run, which is of ``format_``.
 
     Raises UsageError, DataError or TableError; nothing is written.
     """
@@ -140,7 +139,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None) -> Plan:
         job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key),
         read_corrections(job.corrections, tuple(budget.pools)),
         tuple(read_decisions(job.decisions)) if job.decisions else (),
-        inputs, closed, voids, replaces,
+        inputs, closed, voids, replaces, format_,
     )  # fmt: skip
 
 

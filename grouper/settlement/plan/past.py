@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import GrouperError, UsageError
 from grouper.payment.formula.expression import literal
+from grouper.payment.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, PoolBudget
 from grouper.settlement import tables
@@ -44,9 +45,9 @@ class Past:
     changed: dict[str, str] = field(default_factory=dict)
     _policies: dict[str, Policy] = field(default_factory=dict)
 
-    def run_of(self, period: str) -> dict[str, str]:
+    def run_of(self, period: str) -> dict[str, Any]:
         """What the ledger has of the run of a closed month."""
-        names = ("run", "policy_id", "policy_sha256", "scheme_id", "scheme_sha256", "options_json")
+        names = ("run", "policy_id", "policy_sha256", "scheme_id", "scheme_sha256", "options_json", "format")
         row = self.connection.execute(
             f"SELECT {', '.join(names)} FROM runs WHERE run = ?", [self.plan.closed[period]]
         ).fetchone()
@@ -60,33 +61,34 @@ class Past:
         """
         run = self.run_of(period)
         key = run["policy_sha256"]
-        if key == self.plan.policy.digest:
+        if key == digest_in(self.plan.policy, run["format"]):
             return self.plan.policy
         if key not in self._policies:
-            job = Job.from_json(run["options_json"])
+            job = Job.from_json(run["options_json"], run["format"])
             try:
                 self._policies[key] = find_policy(job.policy or job.area, month_days(period)[1])
             except GrouperError as error:
                 raise _lost(period, "政策", "policy", run["policy_id"], error) from error
         found = self._policies[key]
-        self._note("policy", period, found.id, found.digest, key, run["run"])
+        same = digest_in(found, run["format"]) == key
+        self._note("policy", period, found.id, digest_in(found, self.plan.format), same, run["run"])
         return found
 
     def grouper(self, period: str) -> Grouper:
         """The scheme that a closed month was grouped by, with its options. Raises as ``policy``."""
         run = self.run_of(period)
-        job = Job.from_json(run["options_json"])
+        job = Job.from_json(run["options_json"], run["format"])
         try:
             found = load_grouper(job, self.policy(period), month_days(period)[1])
         except GrouperError as error:
             raise _lost(period, "分组方案", "scheme", run["scheme_id"], error) from error
         scheme = found.engine.scheme.digest
-        self._note("scheme", period, found.id, scheme, run["scheme_sha256"], run["run"])
+        self._note("scheme", period, found.id, scheme, scheme == run["scheme_sha256"], run["run"])
         return found
 
-    def _note(self, role: str, period: str, name: str, found: str, then: str, run: str) -> None:
+    def _note(self, role: str, period: str, name: str, found: str, same: bool, run: str) -> None:
         self.used.add((role, period, name, found))
-        if found != then:
+        if not same:
             self.changed[f"{role} {period}"] = f"{name}, changed since run {run}"
 
     def inputs(self) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.formats import format_of
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
@@ -57,6 +58,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
             zh=f"无法读取 {folder / 'scheme.toml'}：{error}",
             en=f"cannot read {folder / 'scheme.toml'}: {error}",
         ) from error
+    format_of(meta, "scheme", str(folder / "scheme.toml"))
     missing = [key for key in ("id", "name", "area") if key not in meta]
     if missing:
         raise TableError(

@@ -1,0 +1,190 @@
+"""A lake that 0.1.0 made is read, audited, computed again, continued and cleared by the code of today."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from grouper.lake import Lake, ledger
+from grouper.lake.formats import FORMAT, HASHED
+from grouper.payment.legacy_digest import digest_in, legacy_digest
+from grouper.payment.policy.policy import load_policy
+from grouper.settlement import audit as auditing
+
+OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
+RUNS = ("000001", "000002", "000003", "000004", "000005")
+MARCH = (
+    "settle", "--policy", "policy/lake.toml", "--month", "2025-03", "--input", "inputs/2025-03.parquet",
+    "--budget", "budget-2025.toml", "--hospitals", "hospitals.csv", "--max-rejected", "0.3", "--threads", "1",
+    "--no-report", "-o", "lake",
+)  # fmt: skip
+YEAR = (
+    "clear", "--policy", "policy/lake.toml", "--year", "2025", "--budget", "budget-2025.toml", "--partial",
+    "--corrections", "assessment.csv", "--threads", "1", "--no-report", "-o", "lake",
+)  # fmt: skip
+
+
+def _copied(folder: Path) -> Path:
+    """The folder of 0.1.0 as it was when its last run ended."""
+    place = folder / "old"
+    shutil.copytree(OLD, place)
+    packed = place / "lake" / "ledger.duckdb.gz"
+    (place / "lake" / "ledger.duckdb").write_bytes(gzip.decompress(packed.read_bytes()))
+    packed.unlink()
+    return place
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return _copied(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def continued(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The old lake with March settled and 2025 cleared by the command of today."""
+    place = _copied(tmp_path_factory.mktemp("continued"))
+    for command in (MARCH, YEAR):
+        code, _, err = _grouper(place, *command)
+        assert code == 0, err
+    return place
+
+
+def _grouper(place: Path, *arguments: str) -> tuple[int, str, str]:
+    """The command, called in ``place``: exit code, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "grouper", *arguments, "--lang", "en"], cwd=place, capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def _audit(place: Path, *runs: str) -> list[str]:
+    """The lines of an audit with runs computed again."""
+    again = [part for run in runs for part in ("--replay", run)]
+    code, out, err = _grouper(place, "audit", "lake", *again)
+    assert code == 0, out + err
+    return out.splitlines()
+
+
+def _ledger(place: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(place / "lake" / "ledger.duckdb")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_it_is_read_and_computed_again_and_stays_as_it_is(old: Path) -> None:
+    before = (old / "lake" / "ledger.duckdb").read_bytes()
+    code, out, err = _grouper(old, "status", "lake")
+    assert code == 0, err
+    assert [line.split()[0] for line in out.splitlines() if line[:6] in RUNS] == list(RUNS)
+    assert "302,177.35" in out and "4,903,365.99" in out
+    code, out, err = _grouper(old, "statement", "lake", "--hospital", "H33990100001", "--year", "2024")
+    assert code == 0 and "lake 2024  run 000002" in out, out + err
+    lines = _audit(old, *RUNS)
+    assert "5 runs, 28 files, 101 checks, 0 differ" in lines[0]
+    assert sum("replay of" in line for line in lines) == len(RUNS)
+    assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 28
+    assert (old / "lake" / "ledger.duckdb").read_bytes() == before
+
+
+def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
+    lines = _audit(continued, *RUNS, "000006", "000007")
+    assert "7 runs, 38 files, 139 checks, 0 differ" in lines[0]
+    assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 38
+    rows = _ledger(continued, "SELECT run, format, hash FROM runs ORDER BY run")
+    assert [number for _, number, _ in rows] == [None] * 5 + [FORMAT] * 2
+    with gzip.open(OLD / "lake" / "ledger.duckdb.gz") as packed:
+        then = continued.parent / "then.duckdb"
+        then.write_bytes(packed.read())
+    with duckdb.connect(str(then), read_only=True) as connection:
+        hashes = connection.execute("SELECT hash FROM runs ORDER BY run").fetchall()
+    assert [found for _, _, found in rows[:5]] == [found for (found,) in hashes]
+
+
+def test_a_new_run_has_the_canonical_digest_and_an_old_one_that_of_0_1_0(continued: Path) -> None:
+    policy = load_policy(continued / "policy" / "lake.toml")
+    rows = _ledger(continued, "SELECT policy_sha256, coalesce(format, 1) FROM runs ORDER BY run")
+    assert [digest_in(policy, int(str(number))) for _, number in rows] == [found for found, _ in rows]
+    assert rows[0][0] == legacy_digest(policy) != policy.digest == rows[-1][0]
+    assumed = _ledger(continued, "SELECT count(*) FROM parameters WHERE name LIKE 'policy 20%'")
+    assert assumed == [(0,)]  # the month of the withdrawal went by the same policy, and it is seen to
+
+
+def test_a_new_column_of_the_ledger_leaves_old_runs_true(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {**ledger.COLUMNS["counts"], "cost_yuan": "VARCHAR"}
+    monkeypatch.setattr(ledger, "COLUMNS", {**ledger.COLUMNS, "counts": counts})
+    _ledger(old, "ALTER TABLE counts ADD COLUMN cost_yuan VARCHAR")
+    done = auditing.audit(Lake(old / "lake"))
+    assert (done.runs, done.findings) == (5, [])
+
+
+@pytest.mark.parametrize(
+    ("sql", "run"),
+    [
+        ("UPDATE counts SET rows = rows + 1 WHERE run = '000003' AND status = 'input'", "000003"),
+        ("UPDATE runs SET note = 'x' WHERE run = '000006'", "000006"),
+        ("UPDATE runs SET format = NULL WHERE run = '000006'", "000006"),
+        ("UPDATE runs SET format = 2 WHERE run = '000003'", "000003"),
+    ],
+)
+def test_what_is_changed_in_the_ledger_shows_in_either_format(
+    continued: Path, tmp_path: Path, sql: str, run: str
+) -> None:
+    place = tmp_path / "copy"
+    shutil.copytree(continued, place)
+    _ledger(place, sql)
+    code, out, err = _grouper(place, "audit", "lake")
+    assert code == 3
+    assert f"{run}  its rows in the ledger were changed" in " ".join((out + err).split("\n")).replace(
+        ":", " "
+    )
+
+
+def test_the_hash_covers_every_column_that_the_ledger_has_today() -> None:
+    """A column that is added needs a format of its own; older formats stay as they are."""
+    links = {"runs": ("previous_hash", "hash")}
+    for table, columns in ledger.COLUMNS.items():
+        outside = links.get(table, ("run",))
+        assert set(HASHED[FORMAT][table]) == set(columns) - set(outside)
+    assert list(HASHED) == list(range(1, FORMAT + 1))
+
+
+def test_a_lake_of_a_newer_format_is_refused_and_left_alone(continued: Path, tmp_path: Path) -> None:
+    place = tmp_path / "copy"
+    shutil.copytree(continued, place)
+    _ledger(place, "UPDATE runs SET format = 9, software = '7.5.0' WHERE run = '000007'")
+    before = {path: path.stat().st_mtime_ns for path in (place / "lake").rglob("*.parquet")}
+    april = tuple("2025-04" if part == "2025-03" else part for part in MARCH)
+    for command in (("status", "lake"), ("audit", "lake"), april):
+        code, _, err = _grouper(place, *command)
+        assert code == 2
+        assert "lake format 9 is newer than 2" in err and "use grouper 7.5.0 or later" in err
+    assert {path: path.stat().st_mtime_ns for path in (place / "lake").rglob("*.parquet")} == before
+
+
+@pytest.mark.parametrize(
+    ("extra", "older", "same"),
+    [(False, False, True), (False, True, True), (True, True, True), (True, False, False)],
+)
+def test_columns_that_came_later_do_not_make_an_old_run_differ(
+    tmp_path: Path, extra: bool, older: bool, same: bool
+) -> None:
+    kept = next(OLD.glob("lake/cases/*/*/month=01/*/*.parquet"))
+    table = pq.read_table(kept, partitioning=None)
+    if extra:
+        table = table.append_column("of_later", pa.nulls(table.num_rows, pa.string()))
+    pq.write_table(table, tmp_path / "made.parquet")
+    pq.write_table(table.slice(1), tmp_path / "fewer.parquet")
+    with duckdb.connect() as connection:
+        assert auditing._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
+        assert not auditing._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
+        if extra:  # and a column that is gone is a difference in any format
+            assert not auditing._same_rows(connection, kept, tmp_path / "made.parquet", older)
