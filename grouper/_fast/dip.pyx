@@ -327,7 +327,7 @@ cdef class DipProgram(DipPackets):
         where codes must be equal). ``fields`` holds six float64 buffers of ``rows`` values, NaN
         for missing, or None: age in years and days, stay, discharge way, ICU hours, birth weight (g).
         ``costs``:
-        millionths, negative for unknown, or None. ``flags``: grouper.grouping.reasons.Flag, or None.
+        millionths, negative for unknown, or None. ``flags``: grouper.base.reasons.Flag, or None.
 
         The outputs take, per row, the number of the catalogue row (-1 none), the number of the
         reason, warnings (1 an unknown diagnosis, 2 an unknown procedure); and per operation in

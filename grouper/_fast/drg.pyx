@@ -284,7 +284,7 @@ cdef class DrgProgram(DrgTables):
         diagnosis of a record is the principal one. ``fields`` holds eight float64 buffers of
         ``rows`` values, NaN for missing, or None for a column that is missing altogether:
         sex, age, age in days, birth weight (g), stay, ICU hours, discharge way, department.
-        ``flags``: grouper.grouping.reasons.Flag of each row, or None.
+        ``flags``: grouper.base.reasons.Flag of each row, or None.
 
         The outputs take, per row: the number of the result, the number of the reason, severity
         (0 none, 1 CC, 2 MCC), the id of the diagnosis that gave it (0 none), and warnings

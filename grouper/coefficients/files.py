@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper import __version__
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import PROVENANCE_KEY, Output, output_format
+from grouper.base.version import VERSION
 from grouper.coefficients.parameters import Coefficients, load
 from grouper.grouping.files import refuse_overwriting
 
@@ -156,11 +156,11 @@ def _common(made_by: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _record(summary: Summary, how: StepOptions) -> dict[str, Any]:
-    from grouper.fitting.files import digests
+    from grouper.base.digests import digests
 
     whole = summary.parameters
     return {
-        "software": {"name": "grouper", "version": __version__},
+        "software": {"name": "grouper", "version": VERSION},
         "parameters": {
             "id": whole.id,
             "name": whole.name,

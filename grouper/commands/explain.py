@@ -142,7 +142,7 @@ def _record(
             ) from error
     if record_id is None:
         raise _no_record()
-    from grouper.records.find import find_record
+    from grouper.grouping.find import find_record
 
     return find_record(grouper, source, record_id, **_reading(options))
 

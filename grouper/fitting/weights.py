@@ -10,21 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
+from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import (
-    DEFAULT_YEAR_WEIGHTS,
-    Trim,
-    product,
-    quotient,
-    rounded,
-    total,
-    weights_of_years,
-)
-from grouper.fitting.files import csv_text, digests, write_text
+from grouper.base.exact import product, quotient, rounded, total
+from grouper.base.version import VERSION
+from grouper.fitting.files import csv_text, write_text
 from grouper.fitting.history import HistoryOptions, read_history, years_present
 from grouper.fitting.structure import Structure, keys_of_groups, read_structure
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
+from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
 from grouper.grouping.drg.tables import store
 from grouper.grouping.drg.tables.model import Scheme
 
@@ -267,7 +261,7 @@ def yuan(fen: Decimal, digits: int = 2) -> Decimal:
 def provenance(fitted: Fitted) -> dict[str, Any]:
     """What made the weights; the same data give the same text, in whatever order they come."""
     return {
-        "software": {"name": "grouper", "version": __version__},
+        "software": {"name": "grouper", "version": VERSION},
         "scheme": {
             "id": fitted.scheme.id,
             "name": fitted.scheme.name,

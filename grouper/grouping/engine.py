@@ -53,7 +53,7 @@ class Engine(Protocol):
         """Names and types of the result columns."""
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
-        """Group a batch of canonical columns; ``flags`` is grouper.grouping.reasons.Flag per row."""
+        """Group a batch of canonical columns; ``flags`` is grouper.base.reasons.Flag per row."""
 
     def explain(self, record: Mapping[str, Any]) -> Explained:
         """Explain one record given as canonical columns."""

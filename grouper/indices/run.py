@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
+from grouper.base.digests import digests
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, output_format
-from grouper.fitting.files import digests
+from grouper.base.version import VERSION
 from grouper.fitting.sums import workspace
 from grouper.indices.cases import Columns, read_cases
 from grouper.indices.measures import BY, measure, results, schema_of
@@ -88,7 +88,7 @@ def _provenance(
         for index in summary.parameters.indices
     }
     return {
-        "software": {"name": "grouper", "version": __version__},
+        "software": {"name": "grouper", "version": VERSION},
         "scheme": scheme,
         "parameters": {"id": summary.parameters.id, "sha256": summary.parameters.digest, "indices": indices},
         "not_computed": summary.skipped,

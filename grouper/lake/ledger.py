@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError
+from grouper.base.sql import literal
 from grouper.lake.layout import Lake, run_id
-from grouper.payment.formula.expression import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.sql import scan
 from grouper.lake import ledger
 from grouper.lake.commit import sha256
 from grouper.lake.layout import Lake, is_run
-from grouper.lake.views import scan
-from grouper.settlement import tables
+from grouper.lake.views import scan_parts
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,7 +108,7 @@ _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
 
 def _totals(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> Iterator[Finding]:
     """The control totals again, from the tables themselves."""
-    places = {row["table_name"]: scan([str(lake.root / row["path"])]) for row in record.rows["outputs"]}
+    places = {row["table_name"]: scan_parts([str(lake.root / row["path"])]) for row in record.rows["outputs"]}
     run, yearly = record.run["run"], record.run["kind"] == "clear"
     case = "TRUE" if yearly else "row_kind = 'case'"
     for name, (table, sql) in _SUMS.items():
@@ -276,7 +276,7 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path) ->
     """The same rows as often, whatever the bytes: another release may write Parquet otherwise."""
     if not (made.is_file() and kept.is_file()):
         return False
-    one, other = (f"SELECT * FROM {tables.scan(path)}" for path in (made, kept))
+    one, other = (f"SELECT * FROM {scan(path)}" for path in (made, kept))
     try:
         row = connection.execute(
             f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
+from grouper.base.version import VERSION
 from grouper.lake.layout import TABLES, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.areas import area_name
@@ -78,7 +78,7 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
     return {
         "run": run["run"], "kind": run["kind"], "area": run["area"], "area_name": area_name(run["area"]),
         "period": run["period"],
-        "software": {"name": "grouper", "version": run["software"] or __version__},
+        "software": {"name": "grouper", "version": run["software"] or VERSION},
         "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en,
                    "sha256": run["policy_sha256"]},
         "scheme": {"id": run["scheme_id"], "sha256": run["scheme_sha256"]},

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grouper import __version__
+from grouper.base.ahead import ahead
 from grouper.base.output import PROVENANCE_KEY, parquet_options
-from grouper.grouping.files import ahead
-from grouper.payment.formula.expression import literal
+from grouper.base.version import VERSION
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +46,7 @@ def write(
     """Write ``batches`` in row groups of a fixed size; returns the rows. ``about`` goes to the metadata,
     ``progress`` is told the rows written."""
     made = json.dumps(
-        {"software": {"name": "grouper", "version": __version__}, **(about or {})}, ensure_ascii=False,
+        {"software": {"name": "grouper", "version": VERSION}, **(about or {})}, ensure_ascii=False,
         sort_keys=True,
     )  # fmt: skip
     rows = 0
@@ -142,14 +141,3 @@ def copy(
     with pq.ParquetFile(source) as file:
         schema = plain_schema(file.schema_arrow)
         return write(path, schema, file.iter_batches(GROUP_ROWS), about, progress)
-
-
-def rows_of(*paths: Path | str) -> int:
-    """The rows of files, by what they say of themselves."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
-
-
-def scan(*paths: Path | str) -> str:
-    """SQL that reads files of one run."""
-    listed = ", ".join(literal(str(path)) for path in paths)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"

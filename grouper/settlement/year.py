@@ -10,12 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper import __version__
 from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.sql import literal
+from grouper.base.version import VERSION
 from grouper.lake import commit, views
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import Record, check_files
-from grouper.payment.formula.expression import literal
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.settlement import tables
@@ -371,7 +371,7 @@ def _record(
     ]
     own = {
         "run": run, "kind": "clear", "area": plan.area, "period": plan.job.year, "started_by": plan.job.who,
-        "note": plan.job.note, "as_of": plan.job.when, "software": __version__, "scheme_id": "",
+        "note": plan.job.note, "as_of": plan.job.when, "software": VERSION, "scheme_id": "",
         "scheme_sha256": "", "policy_id": plan.policy.id, "policy_sha256": plan.policy.digest,
         "options_json": plan.job.as_json(), "voids": "", "rows_in": rows, "cases": rows, "rejected": 0,
         "netted": 0, "adjusted": 0, "cost_in_fen": sums["total_cost"], "cases_cost_fen": sums["total_cost"],

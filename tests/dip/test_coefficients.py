@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.base.errors import DataError, TableError, UsageError
+from grouper.coefficients.apply import apply
 from grouper.coefficients.files import apply_files
-from grouper.coefficients.parameters import Coefficients, Tool, apply, load, names
+from grouper.coefficients.parameters import Coefficients, Tool, load, names
 from grouper.grouping.dip import auxiliary
 from grouper.grouping.dip.auxiliary import AuxCase
 

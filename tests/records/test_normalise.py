@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grouper.base.errors import DataError, UsageError
-from grouper.grouping.reasons import Flag
+from grouper.base.reasons import Flag
 from grouper.records import ColumnMap, NormaliseOptions, Normaliser, Source
 
 NIGHTS, DAYS, GIVEN = (

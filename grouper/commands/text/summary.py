@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.commands.text.notes import describe
 from grouper.grouping.files import Summary
-from grouper.grouping.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 
 
 def summary_lines(summary: Summary, lang: str) -> Iterator[str]:

@@ -9,13 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from grouper._fast.dip import DipProgram
+from grouper.base.reasons import REASON_NUMBER
 from grouper.codes import icd
 from grouper.grouping.dip import auxiliary, facts, normalise
 from grouper.grouping.dip.compile_chain import ChainNumbers
 from grouper.grouping.dip.options import CLASSES, TIE_BREAKS, DipOptions
 from grouper.grouping.dip.reference import WEIGHT, Reference
 from grouper.grouping.dip.tables.catalogue import AUX_TYPES, Catalogue, Packet, Row
-from grouper.grouping.reasons import REASON_NUMBER
 
 DIAGNOSIS_WIDTH = 12  # numbers of a diagnosis that the kernel looks at
 LEVELS = 9  # the most levels that an auxiliary type has

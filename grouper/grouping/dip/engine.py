@@ -24,13 +24,13 @@ from grouper.base.arrow import (
     text_array,
 )
 from grouper.base.arrow import pick as pick_texts
+from grouper.base.reasons import REASONS, STATUS_NAMES
 from grouper.codes import icd
 from grouper.codes.book import CodeOptions
 from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, compile_catalogue
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
 from grouper.grouping.engine import Grouped
-from grouper.grouping.reasons import REASONS, STATUS_NAMES
 
 if TYPE_CHECKING:
     from grouper.grouping.dip.explain import DipExplanation
@@ -141,7 +141,7 @@ class DipEngine:
         """Run the kernel over a batch of canonical columns.
 
         ``batch`` needs ``diagnoses`` and ``procedures`` as lists of texts, and those of
-        ``fields`` that there are; ``flags`` is grouper.grouping.reasons.Flag per row.
+        ``fields`` that there are; ``flags`` is grouper.base.reasons.Flag per row.
         """
         rows = batch.num_rows
         counts = Counter() if counts is None else counts

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.grouping.dip.explain import CodeStep, DipExplanation, ListStep, PacketStep
 from grouper.grouping.dip.explain_chain import ChainStepView
 from grouper.grouping.dip.trace import RuleStep
-from grouper.grouping.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 
 CLASS_ZH = {
     "conservative": "保守治疗",

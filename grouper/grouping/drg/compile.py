@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from grouper.base.errors import TableError
+from grouper.base.reasons import REASON_NUMBER
 from grouper.grouping.drg.bitsets import Slots, code_classes, joined, named, words_of
 from grouper.grouping.drg.conditions import (
     And,
@@ -37,7 +38,6 @@ from grouper.grouping.drg.conditions import (
 )
 from grouper.grouping.drg.tables.model import UNGROUPED, Adrg, Scheme
 from grouper.grouping.drg.tables.store import KEPT, SITES
-from grouper.grouping.reasons import REASON_NUMBER
 
 # The numbers of a record, in the order of the kernel's fields, with the canonical column.
 FIELDS: dict[str, str] = {

@@ -20,10 +20,10 @@ from grouper.base.arrow import (
     text_array,
     text_field,
 )
+from grouper.base.reasons import REASONS, STATUS_NAMES, Status
 from grouper.codes.book import CodeBook
 from grouper.grouping.drg.compile import FIELDS, CompiledScheme
 from grouper.grouping.engine import Grouped
-from grouper.grouping.reasons import REASONS, STATUS_NAMES, Status
 
 if TYPE_CHECKING:
     from grouper.grouping.drg.explain import Explanation
@@ -109,7 +109,7 @@ class DrgEngine:
         """Run the kernel over a batch of canonical columns.
 
         ``batch`` needs ``diagnoses`` and ``procedures`` as lists of texts, and those of the
-        scheme's ``fields`` that there are; ``flags`` is grouper.grouping.reasons.Flag per row.
+        scheme's ``fields`` that there are; ``flags`` is grouper.base.reasons.Flag per row.
         """
         rows = batch.num_rows
         counts = Counter() if counts is None else counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.grouping.drg.conditions import (
     And,
@@ -20,7 +21,6 @@ from grouper.grouping.drg.conditions import (
     Severity,
 )
 from grouper.grouping.drg.explain import CodeStep, Explanation, Tried
-from grouper.grouping.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 
 SUBJECTS = {
     "principal_dx": ("主要诊断", "principal diagnosis"),

@@ -20,6 +20,7 @@ from grouper.payment.formula.expression import Expr
 from grouper.payment.policy.conditions import WHEN, read_when
 from grouper.payment.policy.parameters import Parameter, Values, read_parameter
 from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.policy.tables import decimals
 
 METHODS = ("drg_rate", "drg_points", "dip")
 ROUTE_METHODS = ("group", "tcm", "per_diem", "quota", "by_item", "by_cost", "hold", "outside")
@@ -88,8 +89,6 @@ class Policy:
     @cached_property
     def weight_digits(self) -> int:
         """Decimals of the weights; 0 without a table."""
-        from grouper.payment.price.lookups import decimals
-
         return decimals(self.weights.path, "weight") if self.weights else 0
 
     @property

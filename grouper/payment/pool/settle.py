@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
 from grouper.base.output import PROVENANCE_KEY, Output
-from grouper.payment.formula.expression import literal
+from grouper.base.sql import literal
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import FLOOR_MACRO, cuts_sql
 from grouper.payment.pool.basis import (

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper import __version__
+from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.output import Output
-from grouper.grouping.files import ahead
+from grouper.base.version import VERSION
 from grouper.payment.formula.expression import WORDS
+from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, Files, open_cases
 from grouper.payment.price.compile import BARRIER, query, word_type
 from grouper.payment.price.inputs import INPUTS, needed
 from grouper.payment.price.lookups import load_lookups
-from grouper.payment.price.steps import Step, build
+from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
     import duckdb
@@ -281,7 +282,7 @@ def provenance(done: Priced) -> dict[str, Any]:
     """What made the amounts: software, policy, parameters and counts."""
     policy = done.policy
     return {
-        "software": {"name": "grouper", "version": __version__},
+        "software": {"name": "grouper", "version": VERSION},
         "policy": {
             "id": policy.id,
             "name": policy.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grouper.grouping.reasons import REASONS, STATUS_NAMES, STATUS_ZH
+from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.payment.policy import words
 from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.registry import PARAMETERS

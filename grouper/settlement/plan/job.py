@@ -14,8 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from grouper import __version__
 from grouper.base.errors import UsageError
+from grouper.base.version import VERSION
 from grouper.lake.commit import sha256
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
@@ -436,5 +436,5 @@ def describe(plan: Plan, lang: str) -> list[str]:
         lines.append(f"  {'将失效的运行' if zh else 'runs that become invalid'}: {', '.join(plan.voids)}")
     if unverified:
         lines.append(f"  {'未核实的参数' if zh else 'unverified parameters'}: {', '.join(unverified)}")
-    lines.append(f"  grouper {__version__}")
+    lines.append(f"  grouper {VERSION}")
     return lines
