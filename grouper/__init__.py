@@ -10,10 +10,10 @@ The names below load on first use, so ``import grouper`` itself costs next to no
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from grouper.base.lazy import lazy
+from grouper.base.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from grouper.grouping.files import Summary, group_files
 
 _HOME = {
-    "Grouper": "grouper.grouping.api",
-    "Options": "grouper.grouping.api",
-    "load_scheme": "grouper.grouping.api",
-    "group_files": "grouper.grouping.files",
-    "Summary": "grouper.grouping.files",
-    "GrouperError": "grouper.base.errors",
-    "UsageError": "grouper.base.errors",
-    "DataError": "grouper.base.errors",
-    "TableError": "grouper.base.errors",
-    "ReconciliationError": "grouper.base.errors",
+    "Grouper": "grouping.api",
+    "Options": "grouping.api",
+    "load_scheme": "grouping.api",
+    "group_files": "grouping.files",
+    "Summary": "grouping.files",
+    "GrouperError": "base.errors",
+    "UsageError": "base.errors",
+    "DataError": "base.errors",
+    "TableError": "base.errors",
+    "ReconciliationError": "base.errors",
 }
 __all__ = [
     "DataError",
@@ -46,12 +46,12 @@ __all__ = [
     "load_scheme",
 ]
 
+_get = lazy(__name__, _HOME)
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        return _get(name)
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("grouper._fast"):
             raise

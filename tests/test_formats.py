@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
-from grouper import canonical, provenance
+from grouper.base import canonical, provenance
 from grouper.base.errors import DataError, GrouperError
+from grouper.base.formats import FORMATS
 from grouper.base.paths import tables_dir
 from grouper.coefficients import parameters as coefficients
-from grouper.formats import FORMATS
 from grouper.grouping.drg.tables import store
 from grouper.indices import parameters as indices
-from grouper.payment.legacy_digest import legacy_digest
+from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.parameters import Dated
 from grouper.payment.policy.policy import load_policy
 from grouper.payment.pool.budget import parse_budget, read_budget

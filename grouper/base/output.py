@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
-from grouper.provenance import PROVENANCE_KEY as PROVENANCE_KEY
+from grouper.base.provenance import PROVENANCE_KEY as PROVENANCE_KEY
 
 FORMATS = ("parquet", "csv", "jsonl", "xlsx")
 _EXTENSIONS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
+from grouper.base.provenance import read as read_provenance
+from grouper.base.provenance import stamped
 from grouper.coefficients.parameters import Coefficients, load
 from grouper.grouping.files import refuse_overwriting
-from grouper.provenance import read as read_provenance
-from grouper.provenance import stamped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,7 +155,7 @@ def _common(made_by: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _record(summary: Summary, how: StepOptions) -> dict[str, Any]:
-    from grouper.fitting.files import digests
+    from grouper.base.digests import digests
 
     whole = summary.parameters
     return {

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
-from grouper.formats import KEY, format_of
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 ONE = 10_000  # a coefficient of 1, in ten-thousandths
 EXEMPT = "exempt"  # what stands in place of a tool where a packet is exempt
@@ -142,32 +142,6 @@ class Coefficients:
         if code not in class_.packets or code in tool.excluded:
             return None
         return next((value for start, value in reversed(class_.values) if start <= day), None)
-
-
-def apply(data: Any, parameters: Coefficients | str | Path, **options: Any) -> pa.Table | pa.RecordBatch:
-    """Grouped rows with ``auxiliary_tool``, ``_class``, ``_coefficient``, ``_hits`` and ``_missing`` behind.
-
-    ``data``: a RecordBatch (gives one) or anything with the Arrow stream interface (gives a Table),
-    with ``dip_code``, the columns that the tools read, and the day of discharge. ``options``:
-    the fields of :class:`grouper.coefficients.step.StepOptions`, such as ``date_column``, ``as_of``.
-    Raises UsageError for a missing column, DataError for a row whose day has no coefficients.
-    """
-    import pyarrow as pa
-
-    from grouper.base.arrow import batches_of
-    from grouper.coefficients.step import Step, StepOptions
-    from grouper.records import detect_layout
-
-    chosen = parameters if isinstance(parameters, Coefficients) else load(parameters)
-    source = batches_of(data)
-    step = Step(chosen, detect_layout(source.schema.names), source.schema, StepOptions(**options))
-    made, rows = [], 0
-    for batch in source:
-        made.append(step.batch(batch, rows))
-        rows += batch.num_rows
-    if isinstance(data, pa.RecordBatch):
-        return made[0]
-    return pa.Table.from_batches(made, step.schema)
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from grouper import __version__
+from grouper.base.version import VERSION
 from grouper.commands.options.shared import BilingualGroup, BilingualOption, both, lang_option, run
 
 # Command name -> (module, attribute). Modules load when their command is called or listed,
@@ -59,7 +59,7 @@ class LazyGroup(BilingualGroup):
 )
 @lang_option
 @click.version_option(
-    __version__, prog_name="grouper", help=both("显示版本", "Show the version"), cls=BilingualOption
+    VERSION, prog_name="grouper", help=both("显示版本", "Show the version"), cls=BilingualOption
 )
 def cli() -> None:
     pass

@@ -135,9 +135,9 @@ def build_command(
 
 def _options(given: dict[str, Any]) -> Any:
     """The options of the library from those of the command line."""
-    from grouper.base.exact import parse_year_weights
     from grouper.fitting.catalogue import CatalogueOptions
     from grouper.fitting.history import HistoryOptions
+    from grouper.fitting.trim import parse_year_weights
 
     same = ("trim", "small", "unstable", "core", "mixed_min", "method", "base", "points", "digits",
             "interventional_as", "repair_codes", "memory", "threads")  # fmt: skip

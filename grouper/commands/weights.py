@@ -147,8 +147,8 @@ def weights() -> None:
 @grouped_prefix_option
 @lang_option
 def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: Any) -> None:
-    from grouper.base.exact import parse_year_weights
     from grouper.fitting.history import HistoryOptions
+    from grouper.fitting.trim import parse_year_weights
     from grouper.fitting.weights import WeightOptions, fit, sidecar, write
 
     beside = sidecar(output)

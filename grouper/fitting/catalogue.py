@@ -10,24 +10,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
+from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import (
-    DEFAULT_YEAR_WEIGHTS,
-    Trim,
-    product,
-    quotient,
-    rounded,
-    total,
-    weights_of_years,
-)
+from grouper.base.exact import product, quotient, rounded, total
+from grouper.base.provenance import FORMAT
+from grouper.base.version import VERSION
 from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import Codes, Counts, read_discharges
-from grouper.fitting.files import csv_text, digests, toml_text
+from grouper.fitting.files import csv_text, toml_text
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.packets import Packet, assign
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
-from grouper.provenance import FORMAT
+from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
 
 METHODS = ("mean", "base-disease", "quota")
 CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
@@ -282,7 +276,7 @@ def quality(built: Built) -> dict[str, Any]:
     parts = {part: sum(y.parts[part][0] for e in built.entries for y in e.sums.years.values())
              for part in ("drug", "consumable")}  # fmt: skip
     return {
-        "software": f"grouper {__version__}",
+        "software": f"grouper {VERSION}",
         "format": FORMAT,
         "cases": built.cases,
         "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),

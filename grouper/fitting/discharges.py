@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 from grouper.base.arrow import int32_array
 from grouper.base.errors import UsageError
 from grouper.base.money import cost_columns, refuse
+from grouper.base.sql import quote
 from grouper.codes import icd
 from grouper.codes.book import CodeBook, CodeOptions
-from grouper.fitting.history import HistoryOptions, left_out, quoted, year_sql
+from grouper.fitting.history import HistoryOptions, left_out, year_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -186,7 +187,7 @@ def _insert(
 ) -> None:
     """Put the usable rows of a batch into ``records`` and count the others."""
     costs = [
-        cost_columns(quoted(name), staged.schema.field(name).type, f"{name}_", options.round_cost)
+        cost_columns(quote(name), staged.schema.field(name).type, f"{name}_", options.round_cost)
         if name in columns
         else f"NULL::BIGINT AS {name}_, NULL AS {name}__fault"
         for name in _COSTS.values()

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
+from grouper.base.provenance import read as read_provenance
+from grouper.base.sql import quote
 from grouper.fitting.sums import CASES
-from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,11 +128,11 @@ def _read_file(
                 zh=f"{shown} 缺少列 {column}；请用 {flag} 指明",
                 en=f"{shown} has no column {column}; name it with {flag}",
             )
-    amount = cost_columns(quoted(cost), schema.field(cost).type, "fen", options.round_cost)
+    amount = cost_columns(quote(cost), schema.field(cost).type, "fen", options.round_cost)
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE staged AS
         WITH read AS (
-            SELECT {quoted(drg)} AS g, {quoted(status)} AS status, {amount},
+            SELECT {quote(drg)} AS g, {quote(status)} AS status, {amount},
                    {year_sql(year, schema, bool(options.year_column))} AS y, file_row_number AS row
             FROM read_parquet(?, file_row_number = true)
         )
@@ -163,7 +164,7 @@ def _refuse_first(connection: duckdb.DuckDBPyConnection, path: str, shown: str, 
     ).fetchone()
     assert first is not None
     value = connection.execute(
-        f"SELECT {quoted(column)} FROM read_parquet(?, file_row_number = true) WHERE file_row_number = ?",
+        f"SELECT {quote(column)} FROM read_parquet(?, file_row_number = true) WHERE file_row_number = ?",
         [path, first[0]],
     ).fetchone()
     raise refuse(first[1], shown, first[0] + 1, column, value[0] if value else None)
@@ -174,7 +175,7 @@ def year_sql(column: str, schema: pa.Schema, whole: bool) -> str:
 
     ``whole``: the column holds years. Raises UsageError for a type that does not fit.
     """
-    type_, name = schema.field(column).type, quoted(column)
+    type_, name = schema.field(column).type, quote(column)
     if whole and (pa.types.is_integer(type_) or _is_text(type_)):
         return f"TRY_CAST({name} AS INTEGER)"
     if not whole and (pa.types.is_date(type_) or pa.types.is_timestamp(type_)):
@@ -190,11 +191,6 @@ def year_sql(column: str, schema: pa.Schema, whole: bool) -> str:
 
 def _is_text(type_: pa.DataType) -> bool:
     return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_)
-
-
-def quoted(name: str) -> str:
-    """A column name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def years_present(connection: duckdb.DuckDBPyConnection) -> list[int]:

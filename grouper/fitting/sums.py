@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import UsageError
-from grouper.base.exact import Trim, quotient, root, total, weighted_mean
+from grouper.base.exact import quotient, root, total
+from grouper.fitting.trim import Trim, weighted_mean
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,23 +10,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import (
-    DEFAULT_YEAR_WEIGHTS,
-    Trim,
-    product,
-    quotient,
-    rounded,
-    total,
-    weights_of_years,
-)
-from grouper.fitting.files import csv_text, digests, write_text
+from grouper.base.exact import product, quotient, rounded, total
+from grouper.base.provenance import stamped
+from grouper.fitting.files import csv_text, write_text
 from grouper.fitting.history import HistoryOptions, read_history, years_present
 from grouper.fitting.structure import Structure, keys_of_groups, read_structure
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
+from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
 from grouper.grouping.drg.tables import store
 from grouper.grouping.drg.tables.model import Scheme
-from grouper.provenance import stamped
 
 COLUMNS = ("drg", "name", "weight", "cases", "cases_trimmed", "mean_cost", "cv", "unstable", "note")
 

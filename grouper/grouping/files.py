@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import queue
 import resource
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
+from grouper.base.provenance import stamped
 from grouper.base.reasons import REASONS, STATUS_NAMES
-from grouper.provenance import stamped
 
 if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
@@ -166,48 +164,6 @@ def _grouped(
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
-
-
-@contextmanager
-def ahead(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
-    """``items`` read by a thread, one ahead of the consumer; errors arrive where they are consumed."""
-    ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
-    stop = threading.Event()
-
-    def offer(item: tuple[str, Any]) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def read() -> None:
-        try:
-            for item in items:
-                if not offer(("item", item)):
-                    return
-            offer(("end", None))
-        except BaseException as error:
-            offer(("error", error))
-
-    def taken() -> Iterator[Any]:
-        while True:
-            kind, item = ready.get()
-            if kind == "error":
-                raise item
-            if kind == "end":
-                return
-            yield item
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        yield taken()
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _reconcile(summary: Summary, expected: int | None) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.fitting.history import quoted
+from grouper.base.provenance import read as read_provenance
+from grouper.base.sql import quote
 from grouper.indices.parameters import Parameters
-from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     import duckdb
@@ -133,8 +133,8 @@ def _read(
     values = {
         "h": _text_sql(found["hospital_code"]),
         "p": _text_sql(found.get("person_id")),
-        "g": f"CASE WHEN {quoted(status)} = 'grouped' THEN {_text_sql(group)} END",
-        "clean": f"{quoted(status)} IS NOT DISTINCT FROM 'grouped' AND coalesce({quoted(warnings)}, '') = ''",
+        "g": f"CASE WHEN {quote(status)} = 'grouped' THEN {_text_sql(group)} END",
+        "clean": f"{quote(status)} IS NOT DISTINCT FROM 'grouped' AND coalesce({quote(warnings)}, '') = ''",
         "admitted": _day_sql(schema, found.get("admission_date")),
         "discharged": _day_sql(schema, found.get("discharge_date")),
         "stay": _whole_sql(found.get("los_days")),
@@ -207,7 +207,7 @@ def _missing(path: str, column: str, flag: str) -> NoReturn:
 
 
 def _text_sql(column: str | None) -> str:
-    return f"nullif(trim(CAST({quoted(column)} AS VARCHAR)), '')" if column else "NULL"
+    return f"nullif(trim(CAST({quote(column)} AS VARCHAR)), '')" if column else "NULL"
 
 
 def _whole_sql(column: str | None) -> str:
@@ -219,7 +219,7 @@ def _day_sql(schema: pa.Schema, column: str | None) -> str:
         return "NULL"
     type_ = schema.field(column).type
     if pa.types.is_date(type_) or pa.types.is_timestamp(type_):
-        return f"CAST({quoted(column)} AS DATE)"
+        return f"CAST({quote(column)} AS DATE)"
     return f"CAST(try_strptime({_text_sql(column)}, {_FORMATS}) AS DATE)"
 
 
@@ -228,7 +228,7 @@ def _principal_sql(schema: pa.Schema, column: str | None) -> str:
         return "NULL"
     type_ = schema.field(column).type
     lists = pa.types.is_list(type_) or pa.types.is_large_list(type_)
-    first = f"{quoted(column)}[1]" if lists else f"split_part(CAST({quoted(column)} AS VARCHAR), '|', 1)"
+    first = f"{quote(column)}[1]" if lists else f"split_part(CAST({quote(column)} AS VARCHAR), '|', 1)"
     return f"nullif(upper(trim({first})), '')"
 
 

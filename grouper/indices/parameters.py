@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
-from grouper.formats import KEY, format_of
 
 # Index -> its parameters with the type of each.
 INDICES: dict[str, dict[str, str]] = {

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grouper.base.digests import digests
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, output_format
-from grouper.fitting.files import digests
+from grouper.base.provenance import stamped
 from grouper.fitting.sums import workspace
 from grouper.indices.cases import Columns, read_cases
 from grouper.indices.measures import BY, measure, results, schema_of
 from grouper.indices.parameters import Parameters, load
-from grouper.provenance import stamped
 
 
 @dataclass

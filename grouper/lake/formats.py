@@ -1,15 +1,15 @@
 """The formats of a lake: which columns of the ledger the hash of a run is over, for good.
 
-1  version 0.1.0; ``runs`` has no column ``format``; digests of policies are ``payment.legacy_digest``
+1  version 0.1.0; ``runs`` has no column ``format``; digests of policies are ``payment.policy.legacy_digest``
 2  ``runs.format``; digests of policies are over their canonical form
 
 A new column of the ledger, or of a table of the lake, is a new format: add its columns to HASHED, leave the
-older ones as they are, and raise ``grouper.formats.FORMATS["lake"]``.
+older ones as they are, and raise ``grouper.base.formats.FORMATS["lake"]``.
 """
 
 from __future__ import annotations
 
-from grouper.formats import FORMATS
+from grouper.base.formats import FORMATS
 
 FORMAT = FORMATS["lake"]
 _INPUTS = ("role", "path", "bytes", "sha256")

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError
-from grouper.formats import known
+from grouper.base.formats import known
+from grouper.base.sql import literal
 from grouper.lake.formats import HASHED
 from grouper.lake.layout import Lake, run_id
-from grouper.payment.formula.expression import literal
 
 if TYPE_CHECKING:
     import duckdb

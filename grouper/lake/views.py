@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from grouper.base.sql import literal
 from grouper.lake import ledger
 from grouper.lake.layout import TABLES, Lake
-from grouper.payment.formula.expression import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,7 +65,7 @@ def connect(
     for table in TABLES:
         for kind in kinds:
             if found := paths.get((table, kind)):
-                made.execute(f"CREATE OR REPLACE VIEW {table}_{kind} AS SELECT * FROM {scan(found)}")
+                made.execute(f"CREATE OR REPLACE VIEW {table}_{kind} AS SELECT * FROM {scan_parts(found)}")
     if "current" in kinds:
         _effective(made, paths)
     return made
@@ -110,7 +110,7 @@ def _effective(made: duckdb.DuckDBPyConnection, paths: Mapping[tuple[str, str], 
             )
 
 
-def scan(paths: Sequence[str]) -> str:
+def scan_parts(paths: Sequence[str]) -> str:
     """SQL that reads data files of the lake with the columns of their folders."""
     listed = ", ".join(literal(path) for path in paths)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = true, hive_types = {_HIVE})"

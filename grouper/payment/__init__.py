@@ -9,8 +9,9 @@ Names load on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from grouper.base.lazy import lazy
 
 if TYPE_CHECKING:
     from grouper.payment.api import Paid, pay
@@ -41,7 +42,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"grouper.payment.{_HOME[name]}"), name)
+__getattr__ = lazy(__name__, _HOME)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from grouper.base.errors import UsageError
 from grouper.base.output import Output
-from grouper.payment.formula.expression import literal
+from grouper.base.sql import literal
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.price.cases import Files
 from grouper.payment.price.pricing import Priced, connect, price_files

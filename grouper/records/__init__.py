@@ -6,8 +6,9 @@ each batch into the canonical fields that a scheme needs.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from grouper.base.lazy import lazy
 
 if TYPE_CHECKING:
     from grouper.records.columns import ColumnMap, Source, detect_layout, load_map
@@ -42,8 +43,4 @@ _MODULES = {
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    """Load a name on first use, so that importing the package costs nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"grouper.records.{_HOME[name]}"), name)
+__getattr__ = lazy(__name__, _HOME)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
-from grouper.formats import KEY, format_of
 from grouper.records.schema import CANONICAL, HOUR_FIELDS, LIST_FIELDS
 
 # The order settles ties between layouts that fit equally well.

@@ -15,7 +15,7 @@ from grouper.report.draw.svg import text_width
 from grouper.report.feeds import PERSONAL
 from grouper.report.numbers import Lang, short_digest
 from grouper.report.pages.money import LEVELS, POOLS
-from grouper.report.statement import (
+from grouper.report.statement_rows import (
     Statement,
     adjustment_header,
     adjustment_rows,

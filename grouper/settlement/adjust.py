@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.payment.formula.expression import literal
+from grouper.base.sql import literal, scan
 from grouper.payment.price.cases import Files
 from grouper.payment.price.inputs import INPUTS
 from grouper.settlement import tables
@@ -259,14 +259,14 @@ def _again(
 
 def _changed_sql(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str, priced: Path) -> str:
     """The priced cases of a month that are new, were replaced, or now cost something else."""
-    names = columns_of(connection, tables.scan(priced))
+    names = columns_of(connection, scan(priced))
     before = columns_of(connection, "cases_effective")
     differs = " OR ".join(
         f'p."{n}" IS DISTINCT FROM c."{n}"' for n in _COMPARED if n in names and n in before
     )
     replaced = "SELECT record_id FROM removed WHERE kind = 'corrected'"
     return (
-        f"SELECT p.* FROM {tables.scan(priced)} AS p LEFT JOIN cases_effective AS c "
+        f"SELECT p.* FROM {scan(priced)} AS p LEFT JOIN cases_effective AS c "
         f"ON c.record_id = p.record_id AND {past.folders(plan, period, 'c.')} "
         f"WHERE p.hospital_code <> {literal(_CONTEXT)} "
         f"AND strftime(p.pay_date, '%Y-%m') = {literal(period)} "
@@ -282,18 +282,18 @@ def _keep(
     """The changed cases as rows of the open month, and their adjustments."""
     kept = place / f"kept-{period}.parquet"
     kind = "CASE WHEN row_kind = 'late' THEN 'late' ELSE 'corrected' END"
-    changed = f"SELECT record_id FROM {tables.scan(settled)}"
+    changed = f"SELECT record_id FROM {scan(settled)}"
     tables.write_sql(
         connection,
-        f"SELECT * REPLACE ({kind} AS row_kind) FROM {tables.scan(records)} "
+        f"SELECT * REPLACE ({kind} AS row_kind) FROM {scan(records)} "
         f"WHERE hospital_code <> {literal(_CONTEXT)} AND record_id IN ({changed}) ORDER BY {ORDER}",
         kept,
     )
     cases = place / f"cases-{period}.parquet"
-    tables.write_sql(connection, cases_sql(connection, tables.scan(settled), tables.scan(kept)), cases)
+    tables.write_sql(connection, cases_sql(connection, scan(settled), scan(kept)), cases)
     done.cases.append(cases)
     done.records.append(kept)
-    _difference(connection, plan, period, tables.scan(cases))
+    _difference(connection, plan, period, scan(cases))
 
 
 def _difference(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str, cases: str) -> None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.sql import quote, scan
 from grouper.lake import ledger
 from grouper.lake.commit import sha256
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, is_run
-from grouper.lake.views import scan
-from grouper.payment.formula.expression import quote
-from grouper.settlement import tables
+from grouper.lake.views import scan_parts
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,7 +111,7 @@ _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
 
 def _totals(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> Iterator[Finding]:
     """The control totals again, from the tables themselves."""
-    places = {row["table_name"]: scan([str(lake.root / row["path"])]) for row in record.rows["outputs"]}
+    places = {row["table_name"]: scan_parts([str(lake.root / row["path"])]) for row in record.rows["outputs"]}
     run, yearly = record.run["run"], record.run["kind"] == "clear"
     case = "TRUE" if yearly else "row_kind = 'case'"
     for name, (table, sql) in _SUMS.items():
@@ -286,7 +285,7 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, ol
     if not set(then) <= set(now) or (not older and then != now):
         return False
     names = ", ".join(quote(name) for name in then)
-    one, other = (f"SELECT {names} FROM {tables.scan(path)}" for path in (made, kept))
+    one, other = (f"SELECT {names} FROM {scan(path)}" for path in (made, kept))
     row = connection.execute(
         f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + "
         f"(SELECT count(*) FROM ({other} EXCEPT ALL {one}))"

@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper import __version__
 from grouper.base.errors import DataError, ReconciliationError, UsageError
+from grouper.base.sql import rows_of, scan
+from grouper.base.version import VERSION
 from grouper.lake import commit, views
 from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
@@ -127,7 +128,7 @@ def _prepare(
     connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, staged: Path, taken: Taken
 ) -> tuple[list[str], list[str]]:
     """What ``judge`` reads; returns the columns of hospitals and of decisions that are given."""
-    connection.execute(f"CREATE VIEW rows AS SELECT * FROM {tables.scan(staged / 'rows.parquet')}")
+    connection.execute(f"CREATE VIEW rows AS SELECT * FROM {scan(staged / 'rows.parquet')}")
     hospitals = load_hospitals(connection, plan.job.hospitals)
     items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
     decided = decide(connection, items)
@@ -196,7 +197,7 @@ def _write_records(
             zh="没有一行可作为本月病例；请核对 --month 与 --input",
             en="no row is a case of this month; check --month and --input",
         )
-    connection.execute(f"CREATE VIEW records_new AS SELECT * FROM {tables.scan(output)}")
+    connection.execute(f"CREATE VIEW records_new AS SELECT * FROM {scan(output)}")
 
 
 def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
@@ -237,14 +238,14 @@ def _write_cases(
     """Tables cases and records: the month's own in their order, then what adjustments added in theirs."""
     accepted, records = staged / "accepted.parquet", staged / "records.parquet"
     settled = staged / "settled.parquet"
-    own = cases_sql(connection, tables.scan(settled), "records_new", aligned=True)
-    cases = tables.rows_of(settled, *adjusted.cases)
-    total = cases + (tables.rows_of(accepted, *adjusted.records) if adjusted.records else 0)
+    own = cases_sql(connection, scan(settled), "records_new", aligned=True)
+    cases = rows_of(settled, *adjusted.cases)
+    total = cases + (rows_of(accepted, *adjusted.records) if adjusted.records else 0)
     told = onward(progress, 0, total)
     about = plan.about("cases")
     tables.write_parts(connection, [own, *_added(adjusted.cases)], staged / "cases.parquet", about, told)
     if adjusted.records:
-        parts = [f"SELECT * FROM {tables.scan(accepted)}", *_added(adjusted.records)]
+        parts = [f"SELECT * FROM {scan(accepted)}", *_added(adjusted.records)]
         told = onward(progress, cases, total)
         tables.write_parts(connection, parts, records, plan.about("records"), told)
     else:
@@ -253,7 +254,7 @@ def _write_cases(
 
 def _added(files: Sequence[Path]) -> list[str]:
     """SQL of what files of adjustments add to a table."""
-    return [f"SELECT * FROM {tables.scan(*files)} ORDER BY {ORDER}"] if files else []
+    return [f"SELECT * FROM {scan(*files)} ORDER BY {ORDER}"] if files else []
 
 
 def _write_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> None:
@@ -311,7 +312,7 @@ def _record(
     scheme = plan.grouper.engine.scheme
     own = {
         "run": run, "kind": "settle", "area": plan.month.area, "period": plan.month.period,
-        "started_by": plan.job.who, "note": plan.job.note, "as_of": plan.job.when, "software": __version__,
+        "started_by": plan.job.who, "note": plan.job.note, "as_of": plan.job.when, "software": VERSION,
         "scheme_id": plan.grouper.id, "scheme_sha256": scheme.digest, "policy_id": plan.policy.id,
         "policy_sha256": plan.policy_digest, "options_json": plan.job.as_json(),
         "voids": ",".join(plan.voids), "format": plan.format, **totals, "fund_due_fen": due,
@@ -336,9 +337,7 @@ def _value(plan: Plan, name: str, start: str) -> str:
 
 def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str, Any]]:
     """Rows and fen by status and reason, from the written tables themselves."""
-    cases, rejected, adjusted = (
-        tables.scan(staged / f"{n}.parquet") for n in ("cases", "rejected", "adjustments")
-    )
+    cases, rejected, adjusted = (scan(staged / f"{n}.parquet") for n in ("cases", "rejected", "adjustments"))
     rows = connection.execute(
         f"""SELECT 'input', role, count(*), coalesce(sum(total_cost), 0) FROM rows GROUP BY role
         UNION ALL SELECT 'case', pay_status || ':' || pay_reason, count(*), sum(total_cost) FROM {cases}

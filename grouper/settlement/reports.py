@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from grouper import __version__
+from grouper.base.provenance import software
+from grouper.base.version import VERSION
 from grouper.lake.layout import TABLES, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.areas import area_name
 from grouper.payment.policy.policy import Policy
-from grouper.provenance import software
 
 
 def write_reports(
@@ -79,7 +79,7 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
     return {
         "run": run["run"], "kind": run["kind"], "area": run["area"], "area_name": area_name(run["area"]),
         "period": run["period"],
-        "software": software(run["software"] or __version__),
+        "software": software(run["software"] or VERSION),
         "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en,
                    "sha256": run["policy_sha256"]},
         "scheme": {"id": run["scheme_id"], "sha256": run["scheme_sha256"]},

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from grouper.base.ahead import ahead
 from grouper.base.output import parquet_options
-from grouper.grouping.files import ahead
-from grouper.payment.formula.expression import literal
-from grouper.provenance import PROVENANCE_KEY, stamped
+from grouper.base.provenance import PROVENANCE_KEY, stamped
 
 if TYPE_CHECKING:
     import duckdb
@@ -139,14 +138,3 @@ def copy(
     with pq.ParquetFile(source) as file:
         schema = plain_schema(file.schema_arrow)
         return write(path, schema, file.iter_batches(GROUP_ROWS), about, progress)
-
-
-def rows_of(*paths: Path | str) -> int:
-    """The rows of files, by what they say of themselves."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
-
-
-def scan(*paths: Path | str) -> str:
-    """SQL that reads files of one run."""
-    listed = ", ".join(literal(str(path)) for path in paths)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"

@@ -10,20 +10,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from grouper import __version__
 from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.sql import literal
+from grouper.base.version import VERSION
 from grouper.lake import commit, views
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import Record, check_files
-from grouper.payment.formula.expression import literal
-from grouper.payment.legacy_digest import digest_in
+from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.settlement import tables
-from grouper.settlement.asked import Asked, same
 from grouper.settlement.corrections import Corrections, read_corrections
 from grouper.settlement.month import Done, finish
+from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
 from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
@@ -388,7 +388,7 @@ def _record(
     ]
     own = {
         "run": run, "kind": "clear", "area": plan.area, "period": plan.job.year, "started_by": plan.job.who,
-        "note": plan.job.note, "as_of": plan.job.when, "software": __version__, "scheme_id": "",
+        "note": plan.job.note, "as_of": plan.job.when, "software": VERSION, "scheme_id": "",
         "scheme_sha256": "", "policy_id": plan.policy.id, "policy_sha256": plan.policy_digest,
         "options_json": plan.job.as_json(), "voids": "", "rows_in": rows, "cases": rows, "rejected": 0,
         "netted": 0, "adjusted": 0, "cost_in_fen": sums["total_cost"], "cases_cost_fen": sums["total_cost"],

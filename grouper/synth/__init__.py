@@ -1,0 +1,1 @@
+"""Invented discharges, with and without money; no patient behind any of them."""

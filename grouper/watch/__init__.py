@@ -8,8 +8,9 @@ Definitions and lines are data (``tables/watch``); docs/watch.md lists them.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from grouper.base.lazy import lazy
 
 if TYPE_CHECKING:
     from grouper.watch.definitions import Indicators, load
@@ -30,7 +31,4 @@ _HOME = {
 __all__ = ["SCHEMA", "Facts", "Indicators", "flagged", "load", "open_lake", "read_facts", "watch"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"grouper.watch.{_HOME[name]}"), name)
+__getattr__ = lazy(__name__, _HOME)

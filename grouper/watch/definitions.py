@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
-from grouper.formats import KEY, format_of
 
 # Measure -> its parameters with the kind of each; "?" ends the kind of one that may be left out.
 MEASURES: dict[str, dict[str, str]] = {

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import DataError, UsageError
-from grouper.formats import KEY, format_of
+from grouper.base.formats import KEY, format_of
 from grouper.watch.periods import Period, parse_period
 
 STOCKS = frozenset({"accumulated_balance"})  # as they stand at the end of a period

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import UsageError
-from grouper.payment.formula.expression import half_up, literal
+from grouper.base.exact import half_up
+from grouper.base.sql import literal
 from grouper.watch.definitions import Condition, Indicator, Indicators, load
 from grouper.watch.facts import Facts, read_facts
 from grouper.watch.lake import Current, Lacking

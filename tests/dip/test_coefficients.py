@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.base.errors import DataError, TableError, UsageError
+from grouper.coefficients.apply import apply
 from grouper.coefficients.files import apply_files
-from grouper.coefficients.parameters import Coefficients, Tool, apply, load, names
+from grouper.coefficients.parameters import Coefficients, Tool, load, names
 from grouper.grouping.dip import auxiliary
 from grouper.grouping.dip.auxiliary import AuxCase
 
@@ -236,7 +237,7 @@ def test_a_batch_gives_a_batch_and_types_are_exact() -> None:
 def grouped(tmp_path: Path) -> Path:
     rows = [record(cells) for cells in cases()]
     table = table_of(rows).replace_schema_metadata(
-        {"grouper.provenance": json.dumps({"scheme": {"id": "x"}, "options": {"codes": "insurance"}})}
+        {"grouper.base.provenance": json.dumps({"scheme": {"id": "x"}, "options": {"codes": "insurance"}})}
     )
     pq.write_table(table, tmp_path / "grouped.parquet", row_group_size=4)
     return tmp_path / "grouped.parquet"
@@ -250,7 +251,7 @@ def test_files(grouped: Path, tmp_path: Path) -> None:
         cells["coefficient"] for cells in cases()
     ]
     assert done.num_rows == summary.rows == len(cases())
-    made = json.loads(pq.read_schema(target).metadata[b"grouper.provenance"])
+    made = json.loads(pq.read_schema(target).metadata[b"grouper.base.provenance"])
     assert made["scheme"] == {"id": "x"}  # the grouping's own stays
     added = made["auxiliary_coefficients"]
     assert added["parameters"]["unverified"] == ["severity"]
@@ -275,7 +276,7 @@ def test_options_of_the_grouping_are_kept(tmp_path: Path) -> None:
     """A clinical code is read as in grouping when the file says so."""
     made = {"options": {"prefix": "x_", "codes": "insurance"}}
     table = table_of([PLAIN]).rename_columns(["x_dip_code", *SCHEMA.names[1:]])
-    table = table.replace_schema_metadata({"grouper.provenance": json.dumps(made)})
+    table = table.replace_schema_metadata({"grouper.base.provenance": json.dumps(made)})
     pq.write_table(table, tmp_path / "g.parquet")
     apply_files([tmp_path / "g.parquet"], tmp_path / "o.parquet", INVENTED)
     assert "x_auxiliary_coefficient" in pq.read_schema(tmp_path / "o.parquet").names

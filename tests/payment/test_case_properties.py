@@ -13,7 +13,7 @@ from case_files import by_evaluate, by_sql, policy_of, row_of, steps_of, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.payment.formula.expression import half_up
+from grouper.base.exact import half_up
 from grouper.payment.policy.policy import Policy, policy_files
 
 RANKS = ("high_rank", "review_rank")

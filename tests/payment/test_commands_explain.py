@@ -18,8 +18,8 @@ from grouper.payment.explain.row import parse_settings, priced_row, typed
 from grouper.payment.formula.expression import Field, Number, Product, Sum
 from grouper.payment.formula.simplify import settle
 from grouper.payment.policy.policy import policy_files
+from grouper.payment.price.build import build
 from grouper.payment.price.lookups import load_lookups
-from grouper.payment.price.steps import build
 
 RECORD = ["--dx", "K35.300", "--proc", "47.0100", "--sex", 1, "--age", 30, "--los", 6, "--discharge-way", 1]
 

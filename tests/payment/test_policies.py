@@ -14,10 +14,11 @@ import pytest
 from grouper.grouping.drg.tables import store
 from grouper.payment.docs.overview import policies_page
 from grouper.payment.policy.policy import Policy, load_policy, policy_files
+from grouper.payment.price.build import build
 from grouper.payment.price.compile import evaluate
 from grouper.payment.price.inputs import INPUTS, needed
 from grouper.payment.price.lookups import Lookups, load_lookups
-from grouper.payment.price.steps import Step, build
+from grouper.payment.price.steps import Step
 
 ROOT = Path(__file__).parents[2]
 FILES = policy_files()

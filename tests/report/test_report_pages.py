@@ -22,7 +22,8 @@ from grouper.payment.policy.policy import policy_files
 from grouper.report import Paths, ReportData, write_month, write_year
 from grouper.report.measures import measure
 from grouper.report.numbers import number, yuan
-from grouper.report.statement import hospitals_of, read_statement, statement_page
+from grouper.report.statement import statement_page
+from grouper.report.statement_rows import hospitals_of, read_statement
 
 CHARTS = {
     "bridge-1", "bridge-2", "volume-cmi", "payment-cost", "payment-scatter", "hospital-gain", "group-gain",

@@ -14,7 +14,7 @@ import pytest
 from grouper.base.errors import DataError
 from grouper.lake import Lake, ledger, views
 from grouper.lake.layout import part
-from grouper.settlement.asked import Asked
+from grouper.settlement.plan.asked import Asked
 from grouper.settlement.plan.job import Job
 from grouper.settlement.year import YearJob
 

@@ -16,7 +16,7 @@ import pytest
 
 from grouper.lake import Lake, ledger
 from grouper.lake.formats import FORMAT, HASHED
-from grouper.payment.legacy_digest import digest_in, legacy_digest
+from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
 from grouper.settlement import audit as auditing
 

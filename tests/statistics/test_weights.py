@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from reference_statistics import Case
 
 from grouper.base.errors import DataError, TableError, UsageError
-from grouper.base.exact import Trim, parse_year_weights, rank, rounded, weighted_mean
+from grouper.base.exact import rounded
 from grouper.commands.weights import weights as weights_command
 from grouper.fitting.history import HistoryOptions
+from grouper.fitting.trim import Trim, parse_year_weights, rank, weighted_mean
 from grouper.fitting.weights import Fitted, WeightOptions, fit, provenance, weights_text, write
 from grouper.synth.rows import write_parquet
 

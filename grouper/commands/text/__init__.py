@@ -1,0 +1,1 @@
+"""What the commands say, in words: summaries, ledgers, progress."""

@@ -1,0 +1,1 @@
+"""DRG: rows of conditions in their order, compiled to bits."""

@@ -1,0 +1,1 @@
+"""What the tables of all families share: texts, sheets, the manifest."""

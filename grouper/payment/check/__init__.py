@@ -1,0 +1,1 @@
+"""Whether a policy is whole, and its formulas rise where they should."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from grouper.payment.formula.expression import fraction, half_up
+from grouper.base.exact import fraction, half_up
 from grouper.payment.policy.parameters import Band, Values
 from grouper.payment.policy.policy import Policy
 from grouper.payment.policy.registry import BANDED

@@ -18,11 +18,12 @@ from grouper.payment.policy import words
 from grouper.payment.policy.parameters import Parameter, Segment
 from grouper.payment.policy.policy import Policy, find_policy, load_policy, policy_files
 from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.price.build import build
 from grouper.payment.price.compile import query
 from grouper.payment.price.funds import BENEFIT
 from grouper.payment.price.inputs import needed
 from grouper.payment.price.lookups import Lookups, load_lookups
-from grouper.payment.price.steps import Step, build
+from grouper.payment.price.steps import Step
 
 # Routes that the program makes itself, which a parameter by route may name.
 _OWN_ROUTES = {"group", "ungrouped", "ambiguous", "held", "*"}

@@ -1,0 +1,1 @@
+"""Why a case is paid what it is paid."""

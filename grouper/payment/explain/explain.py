@@ -12,29 +12,31 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.exact import fraction, half_up
 from grouper.payment.explain.explanation import Clause, Line, PaymentExplanation
 from grouper.payment.explain.row import Gathered, gather
 from grouper.payment.formula.expression import (
+    ONE,
+    ZERO,
     Expr,
     Field,
     Lookup,
     Number,
     Rounded,
     Word,
-    fraction,
-    half_up,
     plain,
     walk,
 )
 from grouper.payment.formula.simplify import deciding, settle
 from grouper.payment.formula.window import Rank
-from grouper.payment.legacy_digest import legacy_digest
 from grouper.payment.policy import words
+from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.registry import KEYS, PARAMETERS
+from grouper.payment.price.build import build
 from grouper.payment.price.compile import evaluate
 from grouper.payment.price.inputs import names_in
 from grouper.payment.price.lookups import load_lookups
-from grouper.payment.price.steps import ONE, ZERO, Step, build
+from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
     from grouper.payment.policy.parameters import Dated

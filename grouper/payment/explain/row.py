@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.provenance import read as read_provenance
 from grouper.payment.formula.expression import Expr, Rounded
 from grouper.payment.formula.window import Rank
 from grouper.payment.price.inputs import INPUTS, Input, names_in
 from grouper.payment.price.steps import Step
-from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy

@@ -14,6 +14,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from grouper.base.exact import fraction, half_up
+from grouper.base.sql import literal, quote
 from grouper.payment.formula import quotient
 from grouper.payment.formula.quotient import (
     NARROW,
@@ -90,22 +92,6 @@ def walk(expr: Expr) -> Iterator[Expr]:
     yield expr
     for part in expr.parts():
         yield from walk(part)
-
-
-def fraction(value: Any) -> Fraction | None:
-    """An exact number from what a file or a policy gives; floats are refused."""
-    if value is None or isinstance(value, Fraction):
-        return value
-    if isinstance(value, float):
-        raise TypeError("money and parameters are never floats")
-    return Fraction(value)
-
-
-def half_up(value: Fraction, digits: int) -> Decimal:
-    """``value`` with ``digits`` decimals, halves away from zero."""
-    scaled = abs(value) * 10**digits
-    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    return Decimal(whole if value >= 0 else -whole).scaleb(-digits)
 
 
 def plain(value: Any) -> str:
@@ -483,16 +469,6 @@ class Lookup(Expr):
         return f"{self.table}[{', '.join(self.keys)}]"
 
 
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quote(name: str) -> str:
-    """A column's name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _bracket(expr: Expr, lang: str, row: Row | None) -> str:
     shown = expr.show(lang, row)
     inner = expr
@@ -504,3 +480,6 @@ def _bracket(expr: Expr, lang: str, row: Row | None) -> str:
         else:
             inner = inner.inner
     return f"({shown})" if isinstance(inner, Sum) else shown
+
+
+ONE, ZERO = Number(Decimal(1)), Number(Decimal(0))

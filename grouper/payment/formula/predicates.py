@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grouper.payment.formula.expression import WORDS, Expr, Row, literal, quote
+from grouper.base.sql import literal, quote
+from grouper.payment.formula.expression import WORDS, Expr, Row
 from grouper.payment.formula.quotient import same_digits, same_under
 
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "=": "="}

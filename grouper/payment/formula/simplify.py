@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from grouper.payment.formula.expression import (
+    ZERO,
     Case,
     Expr,
     Field,
@@ -20,7 +21,6 @@ from grouper.payment.formula.expression import (
     walk,
 )
 from grouper.payment.formula.predicates import Compare, IsNull
-from grouper.payment.price.steps import ZERO
 
 _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _DECIDING = ("cost_considered", "high_rank")  # columns whose comparisons make an outlier

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from grouper.payment.formula.expression import Expr, Field, Row, fraction
+from grouper.base.exact import fraction
+from grouper.payment.formula.expression import Expr, Field, Row
 
 
 @dataclass(frozen=True)

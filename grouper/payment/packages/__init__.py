@@ -1,0 +1,1 @@
+"""Capitation and alliances: payment beside cases."""

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
-from grouper.payment.formula.expression import literal
+from grouper.base.sql import literal
 from grouper.payment.packages.sheets import read_lines
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms

@@ -1,0 +1,1 @@
+"""Policies as dated and cited data, and the words for what they say."""

@@ -14,14 +14,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from grouper import canonical
+from grouper.base import canonical
 from grouper.base.errors import TableError, UsageError
+from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
-from grouper.formats import KEY, format_of
 from grouper.payment.formula.expression import Expr
 from grouper.payment.policy.conditions import WHEN, read_when, when_data
 from grouper.payment.policy.parameters import Parameter, Values, read_parameter
 from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.policy.tables import decimals
 
 METHODS = ("drg_rate", "drg_points", "dip")
 ROUTE_METHODS = ("group", "tcm", "per_diem", "quota", "by_item", "by_cost", "hold", "outside")
@@ -114,8 +115,6 @@ class Policy:
     @cached_property
     def weight_digits(self) -> int:
         """Decimals of the weights; 0 without a table."""
-        from grouper.payment.price.lookups import decimals
-
         return decimals(self.weights.path, "weight") if self.weights else 0
 
     @property

@@ -1,0 +1,1 @@
+"""Budgets, point values and clearing: from prices to what is due."""

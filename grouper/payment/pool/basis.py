@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.payment.formula.expression import Case, Expr, Field, Number, Ratio, Rounded, literal
+from grouper.base.sql import literal
+from grouper.payment.formula.expression import ZERO, Case, Expr, Field, Number, Ratio, Rounded
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget
-from grouper.payment.price.steps import POOL_PAID, TOTAL, ZERO
+from grouper.payment.price.steps import POOL_PAID, TOTAL
 
 if TYPE_CHECKING:
     import duckdb

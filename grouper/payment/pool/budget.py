@@ -18,9 +18,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from grouper import canonical
+from grouper.base import canonical
 from grouper.base.errors import UsageError
-from grouper.formats import KEY, format_of
+from grouper.base.formats import KEY, format_of
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion

@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 from grouper.base.errors import DataError, ReconciliationError, TableError, UsageError
-from grouper.payment.formula.expression import half_up
+from grouper.base.exact import half_up
 from grouper.payment.policy.parameters import Segment
 from grouper.payment.policy.sharing import Shared, fen, share
 from grouper.payment.policy.terms import Terms

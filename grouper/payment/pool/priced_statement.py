@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from grouper.payment.formula.expression import literal
+from grouper.base.sql import literal
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.price.pricing import STATUSES
 

@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
 from grouper.base.output import Output
-from grouper.payment.formula.expression import literal
+from grouper.base.provenance import FORMAT as PROVENANCE
+from grouper.base.provenance import read as read_provenance
+from grouper.base.sql import literal
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import FLOOR_MACRO, cuts_sql
 from grouper.payment.pool.basis import (
@@ -37,8 +39,6 @@ from grouper.payment.pool.basis import (
 from grouper.payment.pool.budget import Budget
 from grouper.payment.pool.pool import Settled, Volume, describe, settle_pools
 from grouper.payment.price.pricing import connect
-from grouper.provenance import FORMAT as PROVENANCE
-from grouper.provenance import read as read_provenance
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError
-from grouper.payment.formula.expression import literal
+from grouper.base.sql import literal
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.pool.basis import need
 from grouper.payment.pool.budget import Budget

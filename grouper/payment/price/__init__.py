@@ -1,0 +1,1 @@
+"""The steps from a grouped case to its price."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from grouper.payment.formula.expression import Case, Expr, Field, Null, Number, Whole, Word
+from grouper.payment.formula.expression import ONE, Case, Expr, Field, Null, Number, Whole, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, Not, OneOf
 from grouper.payment.formula.window import Rank
+from grouper.payment.policy.digits import BASE_DIGITS
 from grouper.payment.price.outliers import cost_value
+from grouper.payment.price.per_diem import per_diem_amount
 from grouper.payment.price.routing import factor_of
-from grouper.payment.price.steps import BASE_DIGITS, IS_GROUP, ONE, Context, money
+from grouper.payment.price.steps import IS_GROUP, Context, money
 
 AUXILIARY = Field("auxiliary_coefficient", 4, "辅助目录系数", "auxiliary coefficient")
 
@@ -54,7 +56,7 @@ def _adjusted(context: Context) -> Expr:
     by_cost = cost_value(context) if factor is None else cost_value(context) * factor
     branches: list[tuple[Expr, Expr]] = [(IS_GROUP, grouped), (OneOf("method", ("by_cost",)), by_cost)]
     if context.in_points and values.plain("per_diem_in_points"):
-        days = cost_value(context, _per_diem(context))
+        days = cost_value(context, per_diem_amount(context))
         branches.append((OneOf("method", ("per_diem",)), days))
     return Case(tuple(branches), Null())
 
@@ -68,7 +70,7 @@ def _without_auxiliary(context: Context) -> Expr:
 
 
 def _per_diem(context: Context) -> Expr:
-    from grouper.payment.price.funds import per_diem_amount
+    from grouper.payment.price.per_diem import per_diem_amount
 
     return per_diem_amount(context)
 

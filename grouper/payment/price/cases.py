@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
+from grouper.base.sql import literal
 from grouper.payment.formula import keyed
-from grouper.payment.formula.expression import literal
 from grouper.payment.price.inputs import DECIDED, INPUTS, input_sql, missing
 
 if TYPE_CHECKING:

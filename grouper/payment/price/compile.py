@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.sql import literal
 from grouper.payment.formula import keyed
-from grouper.payment.formula.expression import WORDS, Lookup, Rounded, Word, literal, walk
+from grouper.payment.formula.expression import WORDS, Lookup, Rounded, Word, walk
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.formula.window import Rank
 from grouper.payment.price.inputs import names_in

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.base.errors import TableError
 from grouper.payment.formula import keyed
-from grouper.payment.price.steps import COEFFICIENT_DIGITS, DIFFERENCE_DIGITS
+from grouper.payment.policy.digits import COEFFICIENT_DIGITS, DIFFERENCE_DIGITS
+from grouper.payment.policy.tables import cell_error, flag_of, number_of, read_rows
 
 if TYPE_CHECKING:
     import duckdb
 
     from grouper.payment.policy.policy import Policy
 
-_TRUE = {"true": True, "false": False, "": None}
 _NUMBERS = frozenset({"weight", "mean_cost", "last_year_mean_cost", "coefficient", "difference"})
 _DIGITS = {
     "mean_cost": 2,
@@ -63,12 +58,6 @@ class Lookups:
         return value if digits is None or value is None else int(value * 10**digits)
 
 
-def decimals(path: Path, column: str) -> int:
-    """The most decimals that a column of a table has."""
-    texts = (row.get(column, "") for _, row in _read(path, (column,)))
-    return max((len(text.partition(".")[2].rstrip("0")) for text in texts), default=0)
-
-
 def load_lookups(policy: Policy) -> Lookups:
     """The tables that a policy names.
 
@@ -86,25 +75,25 @@ def _weights(found: Lookups, path: Path) -> None:
     weights: dict[tuple[str, ...], dict[str, Any]] = {}
     levels: dict[tuple[str, ...], dict[str, Any]] = {}
     hospitals: dict[tuple[str, ...], dict[str, Any]] = {}
-    for number, row in _read(path, ("drg", "weight")):
+    for number, row in read_rows(path, ("drg", "weight")):
         key = (row["drg"],)
         if key in weights:
-            raise _error(path, number, "drg", f"{row['drg']} 重复", f"{row['drg']} is there twice")
+            raise cell_error(path, number, "drg", f"{row['drg']} 重复", f"{row['drg']} is there twice")
         weights[key] = {
-            "weight": _number(row, "weight", path, number, found.weight_digits),
-            "basic": _flag(row, "basic", path, number),
-            "unstable": _flag(row, "unstable", path, number),
-            "mean_cost": _number(row, "mean_cost", path, number, 2),
+            "weight": number_of(row, "weight", path, number, found.weight_digits),
+            "basic": flag_of(row, "basic", path, number),
+            "unstable": flag_of(row, "unstable", path, number),
+            "mean_cost": number_of(row, "mean_cost", path, number, 2),
         }
         for column in row:
             if column.startswith("coefficient_") and row[column]:
                 of = column.removeprefix("coefficient_")
                 if of.startswith("hospital_"):
                     hospital = (row["drg"], of.removeprefix("hospital_"))
-                    own = _number(row, column, path, number, DIFFERENCE_DIGITS)
+                    own = number_of(row, column, path, number, DIFFERENCE_DIGITS)
                     hospitals[hospital] = {"difference": own}
                 else:
-                    value = _number(row, column, path, number, COEFFICIENT_DIGITS)
+                    value = number_of(row, column, path, number, COEFFICIENT_DIGITS)
                     levels[(row["drg"], of)] = {"coefficient": value}
     found.keys |= {"weights": ("price_group",)}
     found.rows |= {"weights": weights}
@@ -118,58 +107,12 @@ def _weights(found: Lookups, path: Path) -> None:
 
 def _means(found: Lookups, path: Path) -> None:
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for number, row in _read(path, ("group", "hospital_level", "mean_cost")):
+    for number, row in read_rows(path, ("group", "hospital_level", "mean_cost")):
         key = (row["group"], row["hospital_level"])
         if key in rows:
-            raise _error(path, number, "group", f"{key} 重复", f"{key} is there twice")
+            raise cell_error(path, number, "group", f"{key} 重复", f"{key} is there twice")
         rows[key] = {
-            column: _number(row, column, path, number, 2) for column in ("mean_cost", "last_year_mean_cost")
+            column: number_of(row, column, path, number, 2) for column in ("mean_cost", "last_year_mean_cost")
         }
     found.keys |= {"means": ("price_group", "hospital_level")}
     found.rows |= {"means": rows}
-
-
-def _read(path: Path, needed: tuple[str, ...]) -> list[tuple[int, Mapping[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for name in needed:
-                if name not in (reader.fieldnames or ()):
-                    raise TableError(zh=f"{path} 缺少列 {name}", en=f"{path} lacks the column {name}")
-            return [
-                (n, {k: (v or "").strip() for k, v in row.items() if k}) for n, row in enumerate(reader, 2)
-            ]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-
-
-def _number(row: Mapping[str, str], column: str, path: Path, number: int, digits: int) -> Fraction | None:
-    text = row.get(column, "")
-    if not text:
-        return None
-    try:
-        value = Fraction(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise _error(path, number, column, f"{text!r} 不是数", f"{text!r} is no number") from error
-    if value < 0 or (value * 10**digits).denominator != 1:
-        raise _error(
-            path,
-            number,
-            column,
-            f"{text} 为负或小数多于 {digits} 位",
-            f"{text} is negative or has more than {digits} decimals",
-        )
-    return value
-
-
-def _flag(row: Mapping[str, str], column: str, path: Path, number: int) -> bool | None:
-    text = row.get(column, "").lower()
-    if text not in _TRUE:
-        raise _error(path, number, column, f"{text!r} 应为 true 或 false", f"{text!r} is not true or false")
-    return _TRUE[text]
-
-
-def _error(path: Path, row: int, column: str, zh: str, en: str) -> TableError:
-    return TableError(
-        zh=f"{path} 第 {row} 行 {column} 列：{zh}", en=f"{path}, row {row}, column {column}: {en}"
-    )

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from grouper.base.errors import TableError
 from grouper.payment.formula.expression import (
+    ONE,
+    ZERO,
     Case,
     Expr,
     Field,
@@ -19,17 +21,8 @@ from grouper.payment.formula.expression import (
 )
 from grouper.payment.formula.predicates import All, Any_, Compare, Not, OneOf
 from grouper.payment.formula.window import Rank
-from grouper.payment.price.steps import (
-    BASE_DIGITS,
-    COST,
-    IS_GROUP,
-    ONE,
-    RATIO_DIGITS,
-    TOTAL,
-    ZERO,
-    Context,
-    money,
-)
+from grouper.payment.policy.digits import BASE_DIGITS, RATIO_DIGITS
+from grouper.payment.price.steps import COST, IS_GROUP, TOTAL, Context, money
 
 # TCM is paid at the standard of its reference whatever it cost, so that outlier rules do not reach it.
 BY_RATIO = OneOf("method", ("group",))

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.output import Output
-from grouper.grouping.files import ahead
+from grouper.base.provenance import stamped
 from grouper.payment.formula.expression import WORDS
+from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, Files, open_cases
 from grouper.payment.price.compile import BARRIER, query, word_type
 from grouper.payment.price.inputs import INPUTS, needed
 from grouper.payment.price.lookups import load_lookups
-from grouper.payment.price.steps import Step, build
-from grouper.provenance import stamped
+from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
     import duckdb

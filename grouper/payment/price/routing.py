@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from grouper.base.errors import TableError
-from grouper.payment.formula.expression import Bool, Case, Expr, Field, Lookup, Null, Text, Word
+from grouper.payment.formula.expression import ONE, ZERO, Bool, Case, Expr, Field, Lookup, Null, Text, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, OneOf
-from grouper.payment.price.steps import ONE, SCORE_DIGITS, ZERO, Context
+from grouper.payment.policy.digits import SCORE_DIGITS
+from grouper.payment.price.steps import Context
 
 _UNUSABLE = {"ungrouped": "ungrouped", "ambiguous": "ambiguous"}
 

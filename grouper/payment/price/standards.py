@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from grouper.base.errors import TableError
-from grouper.payment.formula.expression import Bool, Case, Expr, Field, Lookup, Null
+from grouper.payment.formula.expression import ONE, Bool, Case, Expr, Field, Lookup, Null
 from grouper.payment.formula.predicates import Compare, IsNull, OneOf
-from grouper.payment.price.steps import (
+from grouper.payment.policy.digits import (
     BASE_DIGITS,
     COEFFICIENT_DIGITS,
     DIFFERENCE_DIGITS,
-    IS_GROUP,
     MOST_FACTOR,
-    ONE,
     SCORE_DIGITS,
-    Context,
 )
+from grouper.payment.price.steps import IS_GROUP, Context
 
 
 def _coefficient_digits(context: Context) -> int:

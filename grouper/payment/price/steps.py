@@ -7,24 +7,14 @@ are rounded, other products keep all their decimals within 8.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
-from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Number, Rounded
+from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Rounded
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.formula.window import Rank
+from grouper.payment.policy.digits import MOST_FACTOR, MOST_YUAN
 from grouper.payment.policy.parameters import Values
 from grouper.payment.policy.policy import Policy
-
-SCORE_DIGITS = 6
-BASE_DIGITS = 8
-RATIO_DIGITS = 6
-COEFFICIENT_DIGITS = 8
-DIFFERENCE_DIGITS = 10  # of a hospital's coefficient in a group, as tables give it
-MOST_FACTOR = 10**4  # whole part of weights and coefficients
-MOST_YUAN = 10**8  # whole part of an amount of one case
-ONE, ZERO = Number(Decimal(1)), Number(Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -116,23 +106,3 @@ POOL_PAID = money("pool_paid", "按项目统筹基金", "pool paid by item")
 FUND_PAID = money("fund_paid", "按项目基金合计", "all funds by item")
 LOS = Field("los_days", 0, "住院天数", "days of stay")
 IS_GROUP = OneOf("method", ("group", "tcm"))
-
-
-def build(policy: Policy, values: Values) -> list[Step]:
-    """The columns of a priced case, in order.
-
-    Raises TableError when the policy lacks a parameter that its method needs.
-    """
-    from grouper.payment.price import adjustments, funds, outliers, routing, standards
-
-    context = Context(policy, values)
-    rooms: list[Callable[[Context], None]] = [
-        routing.add,
-        standards.add,
-        outliers.add,
-        adjustments.add,
-        funds.add,
-    ]
-    for room in rooms:
-        room(context)
-    return context.steps

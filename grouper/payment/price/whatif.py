@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.payment.formula.expression import half_up, literal
+from grouper.base.exact import half_up
+from grouper.base.sql import literal
 
 if TYPE_CHECKING:
     import duckdb

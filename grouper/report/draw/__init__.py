@@ -1,0 +1,1 @@
+"""HTML, SVG and charts, as plain text without a script."""

@@ -13,20 +13,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from grouper import __version__
 from grouper.base.errors import UsageError
+from grouper.base.version import VERSION
 from grouper.lake.commit import sha256
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
-from grouper.payment.legacy_digest import digest_in
+from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.apportion import apportion
 from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
 from grouper.records.schema import GROUPING_FIELDS
-from grouper.settlement.asked import Asked, same
 from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
+from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
@@ -435,5 +435,5 @@ def describe(plan: Plan, lang: str) -> list[str]:
         lines.append(f"  {'将失效的运行' if zh else 'runs that become invalid'}: {', '.join(plan.voids)}")
     if unverified:
         lines.append(f"  {'未核实的参数' if zh else 'unverified parameters'}: {', '.join(unverified)}")
-    lines.append(f"  grouper {__version__}")
+    lines.append(f"  grouper {VERSION}")
     return lines

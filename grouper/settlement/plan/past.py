@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import GrouperError, UsageError
-from grouper.payment.formula.expression import literal
-from grouper.payment.legacy_digest import digest_in
+from grouper.base.sql import literal, scan
+from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, PoolBudget
-from grouper.settlement import tables
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.plan.job import Job, Plan, load_grouper, month_days
 from grouper.settlement.records import OF_HOSPITAL, columns_of, records_sql
@@ -192,7 +191,7 @@ def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[st
     for number, periods in enumerate(other.values(), 1):
         path = staged / f"rows-{number}.parquet"
         again = read_files(plan.files, past.grouper(periods[0]), plan.reading, path)
-        connection.execute(f"CREATE VIEW rows_{number} AS SELECT * FROM {tables.scan(path)}")
+        connection.execute(f"CREATE VIEW rows_{number} AS SELECT * FROM {scan(path)}")
         where = f"{LATE} AND {_within('r.', periods)}"
         parts.append(records_sql(again.present, *given, missing, where=where, rows=f"rows_{number}"))
     return " UNION ALL BY NAME ".join(parts)

@@ -1,0 +1,1 @@
+"""The tables of a DIP catalogue: read, written, compared, exchanged as workbooks."""

@@ -1,0 +1,1 @@
+"""The tables of a DRG scheme: read, written, compared, verified, exchanged as workbooks."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.formats import format_of
 from grouper.base.paths import tables_dir
-from grouper.formats import format_of
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme

@@ -1,7 +1,7 @@
 """What made a file: the one form in which results say it.
 
 Format 1 (0.1.0) says no ``format``, and its SHA-256 of policies and budgets are those of
-``payment.legacy_digest``; from format 2 on they are over the canonical form.
+``payment.policy.legacy_digest``; from format 2 on they are over the canonical form.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from grouper import __version__
 from grouper.base.errors import DataError
-from grouper.formats import FORMATS, format_of
+from grouper.base.formats import FORMATS, format_of
+from grouper.base.version import VERSION
 
 FORMAT = FORMATS["provenance"]
 PROVENANCE_KEY = "grouper.provenance"  # of Parquet metadata
 
 
-def software(version: str = __version__) -> dict[str, str]:
+def software(version: str = VERSION) -> dict[str, str]:
     """This software, or another version of it."""
     return {"name": "grouper", "version": version}
 

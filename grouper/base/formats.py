@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grouper import __version__
 from grouper.base.errors import GrouperError, TableError
+from grouper.base.version import VERSION
 
 FORMATS = {
     "lake": 2,  # the ledger with the tables and the digests in it
@@ -57,10 +57,9 @@ def known(
         zh, en = _NAMES[kind]
         needed_zh, needed_en = (f"{made_by} 或更新", f"{made_by} or later") if made_by else ("更新", "newer")
         raise error(
-            zh=f"{where}：{zh}格式 {found} 比本程序（grouper {__version__}）所知的 {newest} 新；"
+            zh=f"{where}：{zh}格式 {found} 比本程序（grouper {VERSION}）所知的 {newest} 新；"
             f"请用{needed_zh}版本的 grouper",
             en=f"{where}: {en} format {found} is newer than {newest}, the last that this version "
-            f"(grouper {__version__}) knows; use grouper {needed_en}"
-            + ("" if made_by else f" than {__version__}"),
+            f"(grouper {VERSION}) knows; use grouper {needed_en}" + ("" if made_by else f" than {VERSION}"),
         )
     return found
