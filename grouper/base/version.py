@@ -1,3 +1,3 @@
 """The version of this software, as results and ledgers name it."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
