@@ -85,7 +85,7 @@ def test_same_input_gives_the_same_bytes_of_data(month: Path, tmp_path: Path) ->
 def test_provenance_says_what_made_the_file(month: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.parquet"
     summary = grouper.group_files(loaded("zhejiang-2024"), [month], target)
-    provenance = json.loads(pq.read_metadata(target).metadata[b"grouper.base.provenance"])
+    provenance = json.loads(pq.read_metadata(target).metadata[b"grouper.provenance"])
     assert provenance["scheme"]["id"] == "zhejiang-2024"
     assert provenance["scheme"]["sha256"] == loaded("zhejiang-2024").compiled.scheme.digest
     assert provenance["rows"] == 12_000 == sum(provenance["statuses"].values())

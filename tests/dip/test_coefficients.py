@@ -237,7 +237,7 @@ def test_a_batch_gives_a_batch_and_types_are_exact() -> None:
 def grouped(tmp_path: Path) -> Path:
     rows = [record(cells) for cells in cases()]
     table = table_of(rows).replace_schema_metadata(
-        {"grouper.base.provenance": json.dumps({"scheme": {"id": "x"}, "options": {"codes": "insurance"}})}
+        {"grouper.provenance": json.dumps({"scheme": {"id": "x"}, "options": {"codes": "insurance"}})}
     )
     pq.write_table(table, tmp_path / "grouped.parquet", row_group_size=4)
     return tmp_path / "grouped.parquet"
@@ -251,7 +251,7 @@ def test_files(grouped: Path, tmp_path: Path) -> None:
         cells["coefficient"] for cells in cases()
     ]
     assert done.num_rows == summary.rows == len(cases())
-    made = json.loads(pq.read_schema(target).metadata[b"grouper.base.provenance"])
+    made = json.loads(pq.read_schema(target).metadata[b"grouper.provenance"])
     assert made["scheme"] == {"id": "x"}  # the grouping's own stays
     added = made["auxiliary_coefficients"]
     assert added["parameters"]["unverified"] == ["severity"]
@@ -276,7 +276,7 @@ def test_options_of_the_grouping_are_kept(tmp_path: Path) -> None:
     """A clinical code is read as in grouping when the file says so."""
     made = {"options": {"prefix": "x_", "codes": "insurance"}}
     table = table_of([PLAIN]).rename_columns(["x_dip_code", *SCHEMA.names[1:]])
-    table = table.replace_schema_metadata({"grouper.base.provenance": json.dumps(made)})
+    table = table.replace_schema_metadata({"grouper.provenance": json.dumps(made)})
     pq.write_table(table, tmp_path / "g.parquet")
     apply_files([tmp_path / "g.parquet"], tmp_path / "o.parquet", INVENTED)
     assert "x_auxiliary_coefficient" in pq.read_schema(tmp_path / "o.parquet").names

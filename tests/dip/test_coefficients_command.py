@@ -54,7 +54,7 @@ def test_grouped_files_get_their_coefficients(grouped: Path, tmp_path: Path) -> 
     assert [None if value is None else str(value) for value in values] == ["1.0000", "1.2500", "1.0500", None]
     assert "4 records" in done.stderr and "Parameters not verified: file, severity" in done.stderr
     assert "without packet, no coefficient  1" in done.stderr
-    made = json.loads(pq.read_schema(tmp_path / "o.parquet").metadata[b"grouper.base.provenance"])
+    made = json.loads(pq.read_schema(tmp_path / "o.parquet").metadata[b"grouper.provenance"])
     assert made["scheme"]["id"] == "dip-pingdingshan-2025"
     assert made["auxiliary_coefficients"]["parameters"]["verified"] is False
 

@@ -258,7 +258,7 @@ def test_a_value_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_files_of_different_schemes_are_refused(tmp_path: Path) -> None:
     for name in "ab":
-        made = {"grouper.base.provenance": json.dumps({"scheme": {"id": name, "sha256": name}})}
+        made = {"grouper.provenance": json.dumps({"scheme": {"id": name, "sha256": name}})}
         pq.write_table(region().replace_schema_metadata(made), tmp_path / f"{name}.parquet")
     with pytest.raises(UsageError, match="grouped by b"):
         compute([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "o.csv", parameters=PARAMETERS)
@@ -305,6 +305,6 @@ def test_command(tmp_path: Path) -> None:
     assert "12 records" in done.stderr and "1  without person" in done.stderr
     assert "Not computed: low_standard" in done.stderr
     assert "not verified: record_quality, readmission, overlong, low_risk_death" in done.stderr
-    made = json.loads(pq.read_schema(target).metadata[b"grouper.base.provenance"])
+    made = json.loads(pq.read_schema(target).metadata[b"grouper.provenance"])
     assert made["not_computed"] == ["low_standard"]
     assert made["parameters"]["indices"]["readmission"]["verified"] is False
