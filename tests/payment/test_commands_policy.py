@@ -19,6 +19,7 @@ from grouper.payment.policy.diff import diff
 from grouper.payment.policy.parameters import Segment
 from grouper.payment.policy.policy import ROUTE_METHODS, find_policy, load_policy, policy_files
 from grouper.payment.policy.registry import DENOMINATORS, HIGH, LOW, PARAMETERS
+from grouper.payment.price import formulas
 from grouper.payment.price.inputs import INPUTS
 
 
@@ -108,7 +109,7 @@ def test_every_shipped_policy_can_be_shown_as_data() -> None:
 
 
 def test_words_are_there_for_every_choice() -> None:
-    assert set(words.HIGH) == set(HIGH) and set(words.LOW) == set(LOW)
+    assert set(formulas.HIGH) == set(HIGH) and set(formulas.LOW) == set(LOW)
     assert set(words.DENOMINATORS) == set(DENOMINATORS)
     assert set(INPUTS) <= set(words.COLUMNS) and set(ROUTE_METHODS) <= set(words.METHODS)
     assert {spec.unit for spec in PARAMETERS.values() if spec.unit} <= set(words.UNITS)

@@ -27,7 +27,6 @@ from grouper.payment.price.steps import Step
 
 # Routes that the program makes itself, which a parameter by route may name.
 _OWN_ROUTES = {"group", "ungrouped", "ambiguous", "held", "*"}
-_OF_CASES = {"readmission_same"}  # read where the table of cases is made
 _POOL_FIRST = "pool_method"  # the registry lists what pools and clearing read from here on
 
 
@@ -227,7 +226,7 @@ class _Checked:
             return
         order = list(PARAMETERS)
         for name in self.policy.parameters:
-            if name not in self.used | _OF_CASES and order.index(name) < order.index(_POOL_FIRST):
+            if name not in self.used and order.index(name) < order.index(_POOL_FIRST):
                 zh, en = "已设置，但没有步骤使用它", "is set, but no step reads it"
                 yield self._say("info", "unread", name, zh, en)
 

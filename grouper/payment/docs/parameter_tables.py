@@ -1,4 +1,4 @@
-"""The tables of ``docs/payment.md``, made from the registry and from the words of the formulas.
+"""The tables of ``docs/payment.md``, made from the registry and from the formulas that pricing uses.
 
     python -m grouper.payment.docs.parameter_tables docs/payment.md
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from grouper.payment.policy import words
 from grouper.payment.policy.describe import registry_markdown
 from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.price.formulas import HIGH, LOW, in_letters
 
 # Section of the page -> what its parameters begin with, or are called; the first that fits.
 _SECTIONS: dict[str, tuple[str, ...]] = {
@@ -52,8 +53,8 @@ def table(section: str) -> str:
             ["| choice of `ratio_denominator` | cost divided by | 分母 |", "|---|---|---|", *rows]
         )
     if section in ("high", "low"):
-        formulas = words.HIGH if section == "high" else words.LOW
-        rows = [f"| `{name}` | {formula} |" for name, formula in formulas.items()]
+        formulas = HIGH if section == "high" else LOW
+        rows = [f"| `{name}` | {in_letters(formula)} |" for name, formula in formulas.items()]
         return "\n".join([f"| choice of `{section}_formula` | value |", "|---|---|", *rows])
     return registry_markdown([name for name in PARAMETERS if section_of(name) == section])
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.exact import fraction, half_up
 from grouper.payment.explain.explanation import Clause, Line, PaymentExplanation
 from grouper.payment.explain.row import Gathered, gather
+from grouper.payment.formula.cited import Cited
 from grouper.payment.formula.expression import (
     ONE,
     ZERO,
@@ -45,16 +46,6 @@ if TYPE_CHECKING:
 LANGS = ("zh", "en")
 _ENDS = ("item_difference", "amount", "person_paid", "other_funds", "fund_due", "income")
 _HEAD = ("pool", "route", "method", "pay_status", "pay_reason")
-# Parameters that choose the shape of a column, and so do not stand in its formula.
-_SHAPES = {
-    "coefficient": ("coefficient_rule",),
-    "cost_ratio": ("ratio_denominator",),
-    "group_value": ("high_formula", "low_formula", "extreme_rule"),
-    "case_value": ("points_digits",),
-    "item_fund": ("item_rule",),
-    "fund_due": ("fund_formula", "fund_floor"),
-    "fund_raw": ("fund_formula",),
-}
 
 
 def explain_case(
@@ -186,7 +177,8 @@ class _Teller:
             self.settled[step.name] = step.expr
             return
         settled = self.settled[step.name] = settle(step.expr, self.row, self.known)
-        carried = isinstance(settled, Field) or (isinstance(settled, Number) and not settled.parameter)
+        bare = settled.bare()
+        carried = isinstance(bare, Field) or (isinstance(bare, Number) and not bare.parameter)
         if carried and step.name not in _ENDS and settled.value(self.row) == value:
             self.known[step.name] = settled
 
@@ -197,12 +189,7 @@ class _Teller:
                 test = {lang: words.in_words(route.test, lang) for lang in LANGS}
                 label = {"zh": f"{route.zh}（{test['zh']}）", "en": f"{route.en} ({test['en']})"}
                 yield Clause(route.name, label, "", route.source, route.article, route.verified)
-        rule = f"{self.row['route']}_rule"
-        if self.row["route"] in ("ungrouped", "ambiguous"):
-            yield from self._parameter(rule, True)
-        elif self.row["route"] == "group" and self.row["method"] not in ("group", "tcm"):
-            yield from self._parameter("unweighted_rule", True)
-            yield from self._parameter("unstable_rule", True)
+        yield from self._cited(settle(self.steps["method"].expr, self.row, self.known))
 
     def lines(self) -> Iterator[Line]:
         """The steps that the amounts come from, in order."""
@@ -254,7 +241,7 @@ class _Teller:
             dict.fromkeys(LANGS, result),
             step.unit,
             exact is not None and exact != value,
-            tuple(self._clauses(step, expr)),
+            tuple(self._clauses(expr)),
         )
 
     def _names(self, expr: Expr, lang: str) -> str:
@@ -288,7 +275,7 @@ class _Teller:
             {lang: words.pick(words.OUTLIERS.get(value, (value, value)), lang) for lang in LANGS},
             "",
             False,
-            tuple(c for test in tests for c in self._clauses(step, test)),
+            tuple(c for test in tests for c in self._clauses(test)),
         )
 
     def _outlier_tests(self) -> list[Expr]:
@@ -296,7 +283,7 @@ class _Teller:
         steps = [self.steps[n] for n in ("outlier_by_ratio", "outlier") if n in self.steps]
         return [settle(test, self.row, self.known) for s in steps for test in deciding(s.expr, self.row)]
 
-    def _clauses(self, step: Step, expr: Expr) -> Iterator[Clause]:
+    def _clauses(self, expr: Expr) -> Iterator[Clause]:
         """The clauses of a formula, each told once."""
         if isinstance(expr, Lookup):
             table = self.policy.means if expr.table == "means" else self.policy.weights
@@ -305,23 +292,16 @@ class _Teller:
                 label = {"zh": f"表 {table.path.stem}", "en": f"table {table.path.stem}"}
                 yield Clause(table.path.stem, label, "", table.source, "", table.verified)
             return
-        for part in walk(expr):
-            if isinstance(part, Number) and part.parameter:
-                yield from self._parameter(part.parameter, False)
-        for name in _SHAPES.get(step.name, ()):
-            if self._shapes(name):
-                yield from self._parameter(name, True)
+        yield from self._cited(expr)
 
-    def _shapes(self, name: str) -> bool:
-        """Whether a choice had a say in this case."""
-        outlier = self.row.get("outlier")
-        return {
-            "high_formula": outlier == "high",
-            "low_formula": outlier == "low",
-            "extreme_rule": outlier == "extreme",
-            "fund_floor": (fraction(self.row.get("fund_raw")) or 0) < 0,
-            "fund_formula": self.row["method"] not in ("by_item", "outside", "hold"),
-        }.get(name, True)
+    def _cited(self, expr: Expr) -> Iterator[Clause]:
+        """The clauses of the numbers of a settled formula, then of the choices that made it."""
+        numbers = [p.parameter for p in walk(expr) if isinstance(p, Number) and p.parameter]
+        for name in numbers:
+            yield from self._parameter(name, False)
+        for part in walk(expr):
+            if isinstance(part, Cited):
+                yield from self._parameter(part.parameter, True)
 
     def _parameter(self, name: str, shown: bool) -> Iterator[Clause]:
         parameter = self.policy.parameters.get(name)
@@ -330,7 +310,7 @@ class _Teller:
             return
         self.told.add(name)
         spec = PARAMETERS[name]
-        value = plain(dated.value) if shown and isinstance(dated.value, str | int | Decimal) else ""
+        value = _plain(dated.value) if shown else ""
         label = {"zh": spec.zh.split("：")[0], "en": spec.en.split(":")[0]}
         for key in parameter.by if parameter else ():
             column = KEYS[key]
@@ -340,6 +320,15 @@ class _Teller:
                 "en": f"{label['en']} ({words.column(column, 'en')} {at})",
             }
         yield Clause(name, label, value, dated.source, dated.article, dated.verified)
+
+
+def _plain(value: Any) -> str:
+    """What a parameter says, as policy files write it; tables and tiers say nothing in a word."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple) and all(isinstance(word, str) for word in value):
+        return ", ".join(value)
+    return plain(value) if isinstance(value, str | int | Decimal) else ""
 
 
 def _joined(texts: Sequence[str], lang: str) -> str:

@@ -82,6 +82,10 @@ class Expr:
         """The formulas inside."""
         return ()
 
+    def bare(self) -> Expr:
+        """The formula without what only cites (``cited.Cited``)."""
+        return self
+
 
 def _expr(value: Expr | int) -> Expr:
     return value if isinstance(value, Expr) else Number(Decimal(value))
@@ -262,7 +266,7 @@ class Sum(Expr):
 
     def show(self, lang: str, row: Row | None = None) -> str:
         right = self.right.show(lang, row)
-        if self.minus and isinstance(self.right, Sum):
+        if self.minus and isinstance(self.right.bare(), Sum):
             right = f"({right})"
         return f"{self.left.show(lang, row)} {'−' if self.minus else '+'} {right}"
 
@@ -311,7 +315,7 @@ class Ratio(Expr):
 
     def show(self, lang: str, row: Row | None = None) -> str:
         right = self.right.show(lang, row)
-        if isinstance(self.right, Sum | Product | Ratio):
+        if isinstance(self.right.bare(), Sum | Product | Ratio):
             right = f"({right})"
         return f"{_bracket(self.left, lang, row)} ÷ {right}"
 
@@ -433,19 +437,18 @@ class Case(Expr):
         )
         return f"CASE {whens} ELSE {values[-1]} END"
 
-    def chosen(self, row: Row) -> Expr:
-        """The formula that counts for ``row``."""
-        for test, value in self.branches:
-            if test.value(row):
-                return value.chosen(row) if isinstance(value, Case) else value
-        return self.otherwise.chosen(row) if isinstance(self.otherwise, Case) else self.otherwise
+    def taken(self, row: Row) -> tuple[Expr | None, Expr]:
+        """The test that holds for ``row``, and the formula that counts then; None: ``otherwise``."""
+        return next(
+            ((test, value) for test, value in self.branches if test.value(row)), (None, self.otherwise)
+        )
 
     def value(self, row: Row) -> Any:
-        return self.chosen(row).value(row)
+        return self.taken(row)[1].value(row)
 
     def show(self, lang: str, row: Row | None = None) -> str:
         if row is not None:
-            return self.chosen(row).show(lang, row)
+            return self.taken(row)[1].show(lang, row)
         joined = "; ".join(f"{test.show(lang)}: {value.show(lang)}" for test, value in self.branches)
         return f"{{{joined}; {'其他' if lang == 'zh' else 'else'}: {self.otherwise.show(lang)}}}"
 
@@ -471,14 +474,14 @@ class Lookup(Expr):
 
 def _bracket(expr: Expr, lang: str, row: Row | None) -> str:
     shown = expr.show(lang, row)
-    inner = expr
+    inner = expr.bare()
     while isinstance(inner, Rounded | Case):
         if isinstance(inner, Case):
             if row is None:
                 return shown
-            inner = inner.chosen(row)
+            inner = inner.taken(row)[1].bare()
         else:
-            inner = inner.inner
+            inner = inner.inner.bare()
     return f"({shown})" if isinstance(inner, Sum) else shown
 
 

@@ -127,7 +127,8 @@ class All(Expr):
         return False if False in found else None if None in found else True
 
     def show(self, lang: str, row: Row | None = None) -> str:
-        several = [isinstance(test, Any_) and len(test.tests) > 1 for test in self.tests]
+        bare = [test.bare() for test in self.tests]
+        several = [isinstance(test, Any_) and len(test.tests) > 1 for test in bare]
         shown = [test.show(lang, row) for test in self.tests]
         brackets = [f"({text})" if s else text for text, s in zip(shown, several, strict=True)]
         return (" 且 " if lang == "zh" else " and ").join(brackets)

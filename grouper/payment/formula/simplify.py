@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from grouper.payment.formula.cited import Cited, choices, citing, said_by
 from grouper.payment.formula.expression import (
     ZERO,
     Case,
@@ -18,7 +19,6 @@ from grouper.payment.formula.expression import (
     Rounded,
     Sum,
     Whole,
-    walk,
 )
 from grouper.payment.formula.predicates import Compare, IsNull
 
@@ -28,22 +28,23 @@ _DECIDING = ("cost_considered", "high_rank")  # columns whose comparisons make a
 
 def settle(expr: Expr, row: Mapping[str, Any], known: Mapping[str, Expr]) -> Expr:
     """The formula with every choice made for ``row``, columns that only carry a value replaced, and
-    factors of 1 and amounts of 0 left out. Its value is the same, but for rounding at the end."""
+    factors of 1 and amounts of 0 left out. Its value is the same, but for rounding at the end.
+
+    What is left out, and the tests that made a choice, leave their citations to what stays."""
     if isinstance(expr, Rounded):
         return settle(expr.inner, row, known)
     if isinstance(expr, Case):
-        return settle(expr.chosen(row), row, known)
+        test, value = expr.taken(row)
+        settled = settle(value, row, known)
+        return settled if test is None else citing(settled, said_by(test, row))
+    if isinstance(expr, Cited):
+        inner = settle(expr.inner, row, known)
+        return Cited(inner, expr.parameter) if expr.counts(row) else inner
     if isinstance(expr, Field):
         return known.get(expr.name, expr)
     if isinstance(expr, Sum | Product):
         left, right = settle(expr.left, row, known), settle(expr.right, row, known)
-        if isinstance(expr, Sum):
-            if _constant(right, 0):
-                return left
-            return right if _constant(left, 0) and not expr.minus else Sum(left, right, expr.minus)
-        if _constant(left, 0) or _constant(right, 0):
-            return ZERO
-        return right if _constant(left, 1) else left if _constant(right, 1) else Product(left, right)
+        return _sum(left, right, expr.minus) if isinstance(expr, Sum) else _product(left, right)
     if isinstance(expr, Ratio | Limit | Compare):
         return replace(expr, left=settle(expr.left, row, known), right=settle(expr.right, row, known))
     if isinstance(expr, Whole | IsNull):
@@ -51,22 +52,53 @@ def settle(expr: Expr, row: Mapping[str, Any], known: Mapping[str, Expr]) -> Exp
     return expr
 
 
+def _sum(left: Expr, right: Expr, minus: bool) -> Expr:
+    if _constant(right, 0):
+        return citing(left, choices(right))
+    return citing(right, choices(left)) if _constant(left, 0) and not minus else Sum(left, right, minus)
+
+
+def _product(left: Expr, right: Expr) -> Expr:
+    for one, other in ((left, right), (right, left)):
+        if _constant(one, 0):
+            return citing(ZERO, choices(one))
+        if _constant(one, 1):
+            return citing(other, choices(one))
+    return Product(left, right)
+
+
 def _constant(expr: Expr, amount: int) -> bool:
+    expr = expr.bare()
     return isinstance(expr, Number) and not expr.parameter and expr.amount == amount
 
 
-def deciding(expr: Expr, row: Mapping[str, Any]) -> Iterator[Compare]:
+def deciding(expr: Expr, row: Mapping[str, Any]) -> Iterator[Expr]:
     """The comparisons of costs and ranks on the way to a text value, turned so that they hold."""
+    expr = expr.bare()
     if not isinstance(expr, Case):
         return
     for test, value in expr.branches:
         held = test.value(row)
-        for part in walk(test):
-            if isinstance(part, Compare) and isinstance(part.left, Field) and part.left.name in _DECIDING:
-                true = part.value(row)
-                if true is not None and (true or not held):
-                    yield part if true else replace(part, sign=_NEGATED[part.sign])
+        for compare, cites in _comparisons(test, ()):
+            true = compare.value(row)
+            if true is not None and (true or not held):
+                told: Expr = compare if true else replace(compare, sign=_NEGATED[compare.sign])
+                for cited in cites:
+                    told = replace(cited, inner=told)
+                yield told
         if held:
             yield from deciding(value, row)
             return
     yield from deciding(expr.otherwise, row)
+
+
+def _comparisons(test: Expr, cites: tuple[Cited, ...]) -> Iterator[tuple[Compare, tuple[Cited, ...]]]:
+    """The deciding comparisons of a test, with what is cited around them, the innermost first."""
+    if isinstance(test, Cited):
+        yield from _comparisons(test.inner, (test, *cites))
+    elif isinstance(test, Compare):
+        if isinstance(test.left, Field) and test.left.name in _DECIDING:
+            yield test, cites
+    else:
+        for part in test.parts():
+            yield from _comparisons(part, cites)

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from grouper.base.errors import TableError, UsageError
+from grouper.payment.formula.cited import Cited
 from grouper.payment.formula.expression import Case, Expr, Field, Null, Number
 from grouper.payment.formula.predicates import All, Compare, OneOf
 from grouper.payment.policy.registry import BANDED, KEYS, PARAMETERS, Spec
@@ -281,6 +282,13 @@ class Values:
         found = self.number(name)
         assert found is not None
         return found
+
+    def cited(self, expr: Expr, name: str, when: Expr | None = None) -> Expr:
+        """``expr`` as something that the parameter chose, for telling (``when``: as in Cited).
+
+        As it is, where the policy does not set the parameter.
+        """
+        return expr if self._dated(name) is None else Cited(expr, name, when)
 
 
 def formula(parameter: Parameter, value: Any, digits: Mapping[str, int]) -> Expr:

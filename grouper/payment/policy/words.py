@@ -141,27 +141,6 @@ DENOMINATORS: dict[str, Pair] = {
     "last_year_level_mean": ("上年度同级别病组例均费用", "last year's mean cost of the group at the level"),
     "adjusted_standard": ("支付标准 × 调节系数", "standard × adjustment"),
 }
-# S standard, B base (without coefficient), k coefficient, C cost considered, D denominator,
-# M mean cost of the group, θ high limit, d discount.
-HIGH: dict[str, str] = {
-    "standard": "S",
-    "excess_over_standard": "S + (C − θ × S) × d",
-    "excess_over_denominator": "S + (C − θ × D) × d",
-    "excess_over_base": "S + (C − θ × B) × d",
-    "excess_by_group_mean": "S + B × (C ÷ M − θ) × d",
-    "multiple_of_standard": "S × (C ÷ D − θ + 1)",
-    "multiple_without_coefficient": "B × (C ÷ D − θ + k)",
-    "slope_of_standard": "S × (1 + d × (C ÷ D − θ))",
-    "share_of_cost": "C × d",
-}
-LOW: dict[str, str] = {
-    "standard": "S",
-    "cost": "C",
-    "share_of_standard": "S × C ÷ D",
-    "share_of_base": "B × C ÷ D",
-    "share_by_group_mean": "B × C ÷ M",
-    "incomplete_stay": "min(B, S × C ÷ M)",
-}
 
 
 def pick(pair: Pair, lang: str) -> str:

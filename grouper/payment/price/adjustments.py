@@ -35,6 +35,8 @@ def add(context: Context) -> None:
         if context.in_points
         else ("病例支付标准", "value of the case")
     )
+    if context.in_points:
+        value = context.values.cited(value, "points_digits")
     context.add("case_value", value, context.unit, final, zh, en)
 
 
@@ -44,6 +46,7 @@ def _adjusted(context: Context) -> Expr:
     grouped: Expr = context.field("group_value")
     if context.policy.method == "dip":
         grouped = Case(((_without_auxiliary(context), grouped),), grouped * AUXILIARY)
+        grouped = values.cited(grouped, "auxiliary_exempt", when=OneOf("method", ("tcm",)))
     if any(route.method == "tcm" for route in context.policy.routes):
         same = values.need_number("tcm_coefficient")
         grouped = Case(((OneOf("method", ("tcm",)), grouped * same),), grouped)
@@ -55,10 +58,14 @@ def _adjusted(context: Context) -> Expr:
     factor = factor_of(context)
     by_cost = cost_value(context) if factor is None else cost_value(context) * factor
     branches: list[tuple[Expr, Expr]] = [(IS_GROUP, grouped), (OneOf("method", ("by_cost",)), by_cost)]
-    if context.in_points and values.plain("per_diem_in_points"):
-        days = cost_value(context, per_diem_amount(context))
-        branches.append((OneOf("method", ("per_diem",)), days))
-    return Case(tuple(branches), Null())
+    adjusted: Expr = Null()
+    if context.in_points:
+        by_day = OneOf("method", ("per_diem",))
+        adjusted = values.cited(adjusted, "per_diem_in_points", when=by_day)
+        if values.plain("per_diem_in_points"):
+            days = cost_value(context, per_diem_amount(context))
+            branches.append((by_day, values.cited(days, "per_diem_in_points")))
+    return Case(tuple(branches), adjusted)
 
 
 def _without_auxiliary(context: Context) -> Expr:
@@ -77,7 +84,8 @@ def _per_diem(context: Context) -> Expr:
 
 def _review(context: Context, value: Expr) -> Expr:
     """The decision of a special review replaces the value, within the quota of the hospital."""
-    quota = context.values.number("special_review_quota")
+    values = context.values
+    quota = values.number("special_review_quota")
     if quota is None:
         return value
     reviewed = Any_((IS_GROUP, OneOf("method", ("by_cost",))))
@@ -101,10 +109,11 @@ def _review(context: Context, value: Expr) -> Expr:
     )
     by_review = Case(((OneOf("special_review", ("adjust",)), decided),), cost_value(context))
     branches: list[tuple[Expr, Expr]] = [(OneOf("review_result", ("taken",)), by_review)]
-    if context.values.plain("extreme_rule") == "hold":  # the review keeps the standard: no longer held
-        kept = All((OneOf("review_result", ("kept",)), OneOf("outlier", ("extreme",))))
+    kept = All((OneOf("review_result", ("kept",)), OneOf("outlier", ("extreme",))))
+    if values.plain("extreme_rule") == "hold":  # the review keeps the standard: no longer held
         branches.append((kept, context.field("standard")))
-    return Case(tuple(branches), value)
+    result = values.cited(Case(tuple(branches), value), "extreme_rule", when=kept)
+    return values.cited(result, "special_review_quota", when=OneOf("review_result", ("taken", "over-quota")))
 
 
 def _readmission(context: Context, value: Expr) -> Expr:
@@ -120,9 +129,12 @@ def _readmission(context: Context, value: Expr) -> Expr:
         Not(OneOf("readmission_justified", ("yes",))),
         Compare(after, "<=", Number(Decimal(days), "readmission_days", "再住院天数界限", "readmission days")),
     ]
-    exempt = values.plain("readmission_exempt")
+    exempt, back = values.plain("readmission_exempt"), All(tuple(tests))
+    spared = Any_((OneOf("principal", exempt, prefix=True),) if exempt else ())
     if exempt:
-        tests.append(Not(Any_((OneOf("principal", exempt, prefix=True),))))
-    factor = Case(((All(tuple(tests)), values.need_number("readmission_factor")),), ONE)
+        tests.append(Not(spared))
+    counted = values.cited(values.need_number("readmission_factor"), "readmission_same")
+    factor: Expr = Case(((All(tuple(tests)), counted),), ONE)
+    factor = values.cited(factor, "readmission_exempt", when=All((back, spared)))
     column = context.add("readmission_factor", factor, "factor", 4, "再住院乘数", "readmission factor")
     return value * column

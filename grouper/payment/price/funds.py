@@ -63,7 +63,8 @@ def _item_fund(context: Context) -> Expr:
         rest = Limit(annual - PAID_BEFORE, ZERO, least=False)
         context.add("item_rest", Case(((counted, rest),), Null()), "yuan", 2, ITEM_REST.zh, ITEM_REST.en)
         fund = Limit(fund, ITEM_REST, least=True)
-    context.add("item_fund", Case(((counted, fund),), Null()), "yuan", 2, ITEM_FUND.zh, ITEM_FUND.en)
+    by_rule = values.cited(Case(((counted, fund),), Null()), "item_rule")
+    context.add("item_fund", by_rule, "yuan", 2, ITEM_FUND.zh, ITEM_FUND.en)
     difference = ITEM_FUND - POOL_PAID
     context.add("item_difference", difference, "yuan", 2, "待遇与记录之差", "benefit less what is recorded")
     return ITEM_FUND
@@ -94,10 +95,7 @@ def _amount(context: Context) -> None:
         )
     branches: list[tuple[Expr, Expr]] = [(VALUED, valued)]
     if _uses(context, "per_diem"):
-        if context.in_points and values.plain("per_diem_in_points"):
-            branches.append((OneOf("method", ("per_diem",)), valued))
-        else:
-            branches.append((OneOf("method", ("per_diem",)), per_diem_amount(context)))
+        branches.append((OneOf("method", ("per_diem",)), _per_diem(context, valued)))
     if _uses(context, "quota"):
         branches.append((OneOf("method", ("quota",)), _quota(context)))
     branches += [(BY_ITEM, TOTAL), (OneOf("method", ("outside",)), ZERO)]
@@ -113,14 +111,23 @@ def _amount(context: Context) -> None:
     context.add("amount", amount, "yuan", 2, "应付总额", "amount due in all")
 
 
+def _per_diem(context: Context, valued: Expr) -> Expr:
+    """Bed-days in yuan, or where the policy says so by their points."""
+    values = context.values
+    if not context.in_points:
+        return per_diem_amount(context)
+    amount = valued if values.plain("per_diem_in_points") else per_diem_amount(context)
+    return values.cited(amount, "per_diem_in_points")
+
+
 def _uses(context: Context, method: str) -> bool:
     return any(route.method == method for route in context.policy.routes)
 
 
 def _tcm_share(context: Context) -> Expr | None:
     """First instalment while the outcome is open or not met, all when it is met; a readmission claws back."""
-    first = context.values.number("tcm_first_share")
-    if first is None or not _uses(context, "tcm"):
+    first = context.values.number("tcm_first_share") if _uses(context, "tcm") else None
+    if first is None:
         return None
     branches = (
         (OneOf("tcm_outcome", ("met",)), ONE),
@@ -132,8 +139,15 @@ def _tcm_share(context: Context) -> Expr | None:
 
 def _quota(context: Context) -> Expr:
     """A flat quota pays the same whatever the cost; a cap pays the cost where that is less."""
-    quota = context.values.need_number("quota")
-    return Limit(quota, TOTAL, least=True) if context.values.need("quota_kind") == "cap" else quota
+    values = context.values
+    quota = values.need_number("quota")
+    capped = values.need("quota_kind") == "cap"
+    return values.cited(Limit(quota, TOTAL, least=True) if capped else quota, "quota_kind")
+
+
+def _patient_share(context: Context) -> Expr | None:
+    """The patient's share of a quota, where the policy has quotas and sets it."""
+    return context.values.number("quota_patient_share") if _uses(context, "quota") else None
 
 
 def _person(context: Context, item: Expr) -> Expr:
@@ -141,8 +155,8 @@ def _person(context: Context, item: Expr) -> Expr:
     by_item: Expr = TOTAL - FUND_PAID
     if item is not POOL_PAID:
         by_item = Case(((BY_ITEM, TOTAL - item - (FUND_PAID - POOL_PAID)),), by_item)
-    share = context.values.number("quota_patient_share")
-    if share is None or not _uses(context, "quota"):
+    share = _patient_share(context)
+    if share is None:
         return by_item
     amount = money("amount", "应付总额", "amount due")
     return Case(((OneOf("method", ("quota",)), amount * share),), by_item)
@@ -150,7 +164,7 @@ def _person(context: Context, item: Expr) -> Expr:
 
 def _others(context: Context) -> Expr:
     by_item = FUND_PAID - POOL_PAID
-    if context.values.number("quota_patient_share") is None or not _uses(context, "quota"):
+    if _patient_share(context) is None:
         return by_item
     return Case(((OneOf("method", ("quota",)), ZERO),), by_item)
 
@@ -164,21 +178,23 @@ def _fund(context: Context, item: Expr) -> None:
     if formula == "F2":
         formulas["F2"] = (amount - OWN - FIRST - DEDUCTIBLE) * values.need_number("policy_ratio")
     formulas["F3"] = amount * (POOL_PAID / TOTAL)
+    # The point value of fund money prices no quota and no bed-day: of their amount the patient pays.
+    apart = rest if formula == "points" else formulas[formula]
     raw = Case(
         (
-            (BY_ITEM, item),
+            (BY_ITEM, values.cited(item, "item_rule")),
             (OneOf("method", ("outside",)), ZERO),
-            (OneOf("method", ("quota", "per_diem")), rest if formula == "points" else formulas[formula]),
+            (OneOf("method", ("quota", "per_diem")), values.cited(apart, "fund_formula")),
         ),
-        formulas[formula],
+        values.cited(formulas[formula], "fund_formula"),
     )
-    if _uses(context, "quota") and values.has("quota_patient_share"):
-        raw = Case(((OneOf("method", ("quota",)), rest),), raw)
+    if _patient_share(context) is not None:
+        raw = Case(((OneOf("method", ("quota",)), values.cited(rest, "quota_patient_share")),), raw)
     context.add("fund_raw", raw, "yuan", 2, "基金应付（未取下限）", "fund due before the floor")
     fund = money("fund_raw", "基金应付", "fund due")
-    floored: Expr = fund
-    if values.need("fund_floor") == "zero":
-        floored = Case(((Compare(fund, "<", ZERO), ZERO),), fund)
+    below = Compare(fund, "<", ZERO)
+    floored: Expr = Case(((below, ZERO),), fund) if values.need("fund_floor") == "zero" else fund
+    floored = values.cited(floored, "fund_floor", when=below)
     if item is not POOL_PAID:
         floored = Case(((OVERPAID, Null()),), floored)
     context.add("fund_due", floored, "yuan", 2, "基金应付", "fund due")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 from grouper.base.errors import TableError
 from grouper.payment.formula.expression import (
@@ -11,7 +12,6 @@ from grouper.payment.formula.expression import (
     Case,
     Expr,
     Field,
-    Limit,
     Lookup,
     Null,
     Number,
@@ -22,6 +22,7 @@ from grouper.payment.formula.expression import (
 from grouper.payment.formula.predicates import All, Any_, Compare, Not, OneOf
 from grouper.payment.formula.window import Rank
 from grouper.payment.policy.digits import BASE_DIGITS, RATIO_DIGITS
+from grouper.payment.price.formulas import HIGH, LOW, Terms
 from grouper.payment.price.steps import COST, IS_GROUP, TOTAL, Context, money
 
 # TCM is paid at the standard of its reference whatever it cost, so that outlier rules do not reach it.
@@ -63,10 +64,13 @@ def add(context: Context) -> None:
 
 def _denominator(context: Context, standard: Field) -> Expr | None:
     """What the cost is compared with; None where the policy knows no outliers."""
+    name = context.values.plain("ratio_denominator")
+    return name and context.values.cited(_divisor(context, name, standard), "ratio_denominator")
+
+
+def _divisor(context: Context, name: str, standard: Field) -> Expr:
+    """A choice of ``ratio_denominator`` as a formula."""
     values = context.values
-    name = values.plain("ratio_denominator")
-    if name is None:
-        return None
     if name in ("standard", "adjusted_standard"):
         amount = standard * _total_cost_value(context) if context.in_points else standard
         return amount if name == "standard" else amount * values.need_number("denominator_adjustment")
@@ -95,17 +99,14 @@ def _classes(context: Context, denominator: Expr, low: Expr | None) -> None:
     if extreme is not None:
         branches.append((Compare(COST, ">", extreme * denominator), Word("extreme")))
     if values.has("high_threshold"):
-        sign = ">=" if values.plain("high_inclusive") else ">"
-        branches.append(
-            (Compare(COST, sign, values.need_number("high_threshold") * denominator), Word("high"))
-        )
+        above = _beyond(context, ">", "high_inclusive", values.need_number("high_threshold") * denominator)
+        branches.append((above, Word("high")))
     if low is not None:
-        sign = "<=" if values.plain("low_inclusive") else "<"
-        test: Expr = Compare(COST, sign, low * denominator)
+        test = below = _beyond(context, "<", "low_inclusive", low * denominator)
         exempt = tuple(_EXEMPT[word] for word in values.plain("low_exempt") or ())
         if exempt:
             test = All((test, Not(Any_(exempt))))
-        branches.append((test, Word("low")))
+        branches.append((values.cited(test, "low_exempt", when=All((below, Any_(exempt)))), Word("low")))
     if values.plain("blank_packet_factor") is not None:
         branches.insert(0, (BLANK, Word("blank")))
     grouped = All((BY_RATIO, Compare(denominator, ">", ZERO)))
@@ -125,6 +126,12 @@ def _classes(context: Context, denominator: Expr, low: Expr | None) -> None:
     context.text(
         "outlier", Case(((beyond, Word("normal")),), Text("outlier_by_ratio")), "倍率类型", "outlier class"
     )
+
+
+def _beyond(context: Context, sign: str, inclusive: str, limit: Expr) -> Expr:
+    """The cost is beyond a limit; or at it, where the policy counts that in."""
+    sign = f"{sign}=" if context.values.plain(inclusive) else sign
+    return context.values.cited(Compare(COST, sign, limit), inclusive)
 
 
 def cost_value(context: Context, cost: Expr = COST) -> Expr:
@@ -152,58 +159,40 @@ def _total_cost_value(context: Context) -> Expr:
 
 def _values(context: Context, standard: Field, denominator: Expr) -> Expr:
     """The value of a grouped case by its class."""
-    values = context.values
-    high = _high(context, standard, denominator) if values.has("high_threshold") else standard
+    values, terms = context.values, _terms(context, standard, denominator)
+    high = _formula(context, "high_formula", terms) if values.has("high_threshold") else standard
     branches: list[tuple[Expr, Expr]] = [(OneOf("outlier", ("high",)), high)]
-    rule = values.plain("extreme_rule")
-    if rule == "high":
-        branches.append((OneOf("outlier", ("extreme",)), high))
-    elif rule == "hold":
-        branches.append((OneOf("outlier", ("extreme",)), Null()))
+    rule, extreme = values.plain("extreme_rule"), OneOf("outlier", ("extreme",))
+    if rule in ("high", "hold"):
+        branches.append((extreme, values.cited(high if rule == "high" else Null(), "extreme_rule")))
     if values.has("low_threshold"):
-        branches.append((OneOf("outlier", ("low",)), _low(context, standard, denominator)))
+        branches.append((OneOf("outlier", ("low",)), _formula(context, "low_formula", terms)))
     if values.plain("blank_packet_factor") is not None:
         blank = values.need_number("blank_packet_factor")
         branches.insert(
             0, (OneOf("outlier", ("blank",)), context.field("base") * (COST / denominator) * blank)
         )
-    return Case(tuple(branches), standard)
+    otherwise = standard if rule in ("high", "hold") else values.cited(standard, "extreme_rule", when=extreme)
+    return Case(tuple(branches), otherwise)
 
 
-def _high(context: Context, standard: Field, denominator: Expr) -> Expr:
+def _formula(context: Context, choice: str, terms: Terms) -> Expr:
+    """The value of an outlier by the formula that the policy chose."""
+    name = context.values.need(choice)
+    made = HIGH[name] if choice == "high_formula" else LOW[name]
+    return context.values.cited(made(terms), choice)
+
+
+def _terms(context: Context, standard: Field, denominator: Expr) -> Terms:
     values = context.values
-    base, coefficient = context.field("base"), context.field("coefficient")
-    limit = values.need_number("high_threshold")
-    name = values.need("high_formula")
-    discount = values.number("high_discount") or ONE
-    cost = cost_value(context)
-    ratio = COST / denominator
-    mean = money("group_mean", "病组例均费用", "mean cost of the group")
-    formulas: dict[str, Expr] = {
-        "standard": standard,
-        "excess_over_standard": standard + (cost - limit * standard) * discount,
-        "excess_over_denominator": standard + cost_value(context, COST - limit * denominator) * discount,
-        "excess_over_base": standard + (cost - limit * base) * discount,
-        "excess_by_group_mean": standard + base * (COST / mean - limit) * discount,
-        "multiple_of_standard": standard * (ratio - limit + ONE),
-        "multiple_without_coefficient": base * (ratio - limit + coefficient),
-        "slope_of_standard": standard * (ONE + discount * (ratio - limit)),
-        "share_of_cost": cost * discount,
-    }
-    return formulas[name]
-
-
-def _low(context: Context, standard: Field, denominator: Expr) -> Expr:
-    base = context.field("base")
-    name = context.values.need("low_formula")
-    ratio = COST / denominator
-    mean = money("group_mean", "病组例均费用", "mean cost of the group")
-    formulas: dict[str, Expr] = {
-        "standard": standard,
-        "cost": cost_value(context),
-        "share_of_standard": standard * ratio,
-        "share_of_base": base * ratio,
-        "share_by_group_mean": base * (COST / mean),
-        "incomplete_stay": Limit(base, standard * (COST / mean), least=True),
-    }
-    return formulas[name]
+    return Terms(
+        standard,
+        context.field("base"),
+        context.field("coefficient"),
+        COST,
+        denominator,
+        money("group_mean", "病组例均费用", "mean cost of the group"),
+        lambda: values.need_number("high_threshold"),
+        lambda: values.number("high_discount") or ONE,
+        partial(cost_value, context),
+    )

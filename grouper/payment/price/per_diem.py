@@ -24,7 +24,7 @@ def per_diem_amount(context: Context) -> Expr:
     amount: Expr = Case(tuple(branches), Null())
     if values.plain("per_diem_cap_cost"):
         amount = Limit(amount, TOTAL, least=True)
-    return amount
+    return values.cited(amount, "per_diem_cap_cost")
 
 
 def _tiers(bands: tuple[Band, ...]) -> Expr:

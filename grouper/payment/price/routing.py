@@ -77,14 +77,21 @@ def _method(context: Context) -> Expr:
         (OneOf("route", (r.name,)), Word(r.method)) for r in policy.routes if r.method not in ("group", "tcm")
     ]
     for status, word in _UNUSABLE.items():
-        branches.append((OneOf("route", (word,)), Word(values.plain(f"{status}_rule") or "hold")))
-    unweighted = values.plain("unweighted_rule") or "hold"
-    branches.append((_without_measure(context), Word(unweighted)))
-    unstable = values.plain("unstable_rule")
-    if unstable and unstable != "standard" and policy.weights:
-        branches.append((Bool("unstable_group"), Word(unstable)))
+        branches.append((OneOf("route", (word,)), _by_rule(context, f"{status}_rule")))
+    branches.append((_without_measure(context), _by_rule(context, "unweighted_rule")))
+    otherwise: Expr = Word("group")
+    unstable = values.plain("unstable_rule") if policy.weights else None
+    if unstable == "standard":
+        otherwise = values.cited(otherwise, "unstable_rule", when=Bool("unstable_group"))
+    elif unstable:
+        branches.append((Bool("unstable_group"), _by_rule(context, "unstable_rule")))
     branches += [(OneOf("route", (r.name,)), Word("tcm")) for r in policy.routes if r.method == "tcm"]
-    return Case(tuple(branches), Word("group"))
+    return Case(tuple(branches), otherwise)
+
+
+def _by_rule(context: Context, name: str) -> Expr:
+    """The method that a rule of the policy names; held where it has none."""
+    return context.values.cited(Word(context.values.plain(name) or "hold"), name)
 
 
 def _without_measure(context: Context) -> Expr:
@@ -101,10 +108,11 @@ def factor_of(context: Context) -> Expr | None:
         factor = values.number(name)
         if factor is not None:
             branches.append((OneOf("route", (word,)), factor))
-    unstable, unweighted = values.number("unstable_factor"), values.number("unweighted_factor")
+    unweighted = values.number("unweighted_factor")
     if unweighted is not None:
         branches.append((All((OneOf("route", ("group",)), _without_measure(context))), unweighted))
-    if unstable is not None and context.policy.weights:
+    unstable = values.number("unstable_factor") if context.policy.weights else None
+    if unstable is not None:
         branches.append((All((OneOf("route", ("group",)), Bool("unstable_group"))), unstable))
     if not branches:
         return None

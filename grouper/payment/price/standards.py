@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from grouper.base.errors import TableError
 from grouper.payment.formula.expression import ONE, Bool, Case, Expr, Field, Lookup, Null
 from grouper.payment.formula.predicates import Compare, IsNull, OneOf
@@ -86,24 +88,30 @@ def _coefficient(context: Context) -> Field:
             "病组等级系数",
             "coefficient of group and level",
         )
+    expr = values.cited(expr, "coefficient_rule")
     for name, least in (("coefficient_min", False), ("coefficient_max", True)):
         bound = values.number(name)
         if bound is not None:
             expr = Case(((Compare(expr, "<" if not least else ">", bound), bound),), expr)
-    basic = values.number("basic_group_coefficient")
-    branches: list[tuple[Expr, Expr]] = []
-    if basic is not None and context.has("basic_group"):
-        branches.append((Bool("basic_group"), basic))
-    if basic is not None and context.policy.method == "dip":
-        branches.append((OneOf("dip_kind", ("primary_care",)), basic))
-    if values.plain("blank_packet_factor") is not None and context.policy.method == "dip":
-        branches.append((OneOf("reason", ("blank-packet",)), ONE))
-    expr = Case(((IS_GROUP, Case(tuple(branches), expr)),), Null())
+    expr = Case(((IS_GROUP, Case(tuple(_apart(context)), expr)),), Null())
     day = values.number("day_surgery_coefficient")
     if day is not None:
         expr = Case(((OneOf("admission_type", ("28",)), expr * day),), expr)
     digits = _coefficient_digits(context)
     return context.add("coefficient", expr, "factor", digits, "系数", "coefficient")
+
+
+def _apart(context: Context) -> Iterator[tuple[Expr, Expr]]:
+    """Cases with a coefficient of their own: basic groups, packets of primary care, blank packets."""
+    values, dip = context.values, context.policy.method == "dip"
+    if context.has("basic_group") or dip:
+        basic = values.number("basic_group_coefficient")
+        if basic is not None and context.has("basic_group"):
+            yield Bool("basic_group"), basic
+        if basic is not None and dip:
+            yield OneOf("dip_kind", ("primary_care",)), basic
+    if dip and values.plain("blank_packet_factor") is not None:
+        yield OneOf("reason", ("blank-packet",)), values.cited(ONE, "blank_packet_factor")
 
 
 def _hospital(context: Context) -> Expr:
