@@ -39,7 +39,8 @@ from grouper.reasons import REASON_NUMBER
 from grouper.schemes.model import UNGROUPED, Adrg, Scheme
 from grouper.schemes.store import KEPT, SITES
 
-# The numbers of a record, in the order of the kernel's fields, with the canonical column.
+# The numbers of a record, in the order of the kernel's fields, with the canonical column. Which
+# weight a scheme reads is an option of it: see ``columns_of``.
 FIELDS: dict[str, str] = {
     "sex": "sex",
     "age": "age_years",
@@ -50,6 +51,8 @@ FIELDS: dict[str, str] = {
     "discharge": "discharge_way",
     "department": "department",
 }
+WEIGHTS = {"birth": "birth_weight_g", "admission": "admission_weight_g"}
+MISSING_WEIGHT = {"birth": "missing-birth-weight", "admission": "missing-admission-weight"}
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 _COMPARISON = {"<": 0, "<=": 1, ">": 2, ">=": 3, "=": 4}
 _WHERE = {"principal": 1, "other": 2, "any": 3}
@@ -57,6 +60,7 @@ _WHERE = {"principal": 1, "other": 2, "any": 3}
     12
 )
 _MAX_CONJUNCTIONS = 64
+_BLOCKS = {"ambiguous": 2, "ungrouped": 3}  # rows that end the search with their own result
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class CompiledScheme:
     scheme_proc: int
     results: tuple[Result, ...]
     departments: tuple[str, ...]
+    columns: Mapping[str, str]  # field of FIELDS -> canonical column
     fields: tuple[str, ...]  # canonical columns that some condition reads
     spec: dict[str, Any] = field(repr=False)
 
@@ -106,6 +111,20 @@ class CompiledScheme:
         from grouper._fast.drg import DrgProgram
 
         return DrgProgram(self.spec)
+
+
+def columns_of(scheme: Scheme) -> dict[str, str]:
+    """FIELDS with the weight that the scheme reads: at birth, or on admission (option ``weight``).
+
+    Raises TableError when the option has another value.
+    """
+    weight = scheme.option("weight", "birth")
+    if weight not in WEIGHTS:
+        raise TableError(
+            zh=f"方案 {scheme.id}：scheme.toml [options] weight = {weight}，应为 birth 或 admission",
+            en=f"scheme {scheme.id}: scheme.toml [options] weight = {weight}, expected birth or admission",
+        )
+    return {**FIELDS, "weight": WEIGHTS[weight]}
 
 
 def compile_scheme(
@@ -121,6 +140,7 @@ def compile_scheme(
 class _Compiler:
     def __init__(self, scheme: Scheme) -> None:
         self.scheme = scheme
+        self.columns = columns_of(scheme)
         self.entries = {mdc.mdc: self.parsed(mdc.entry) for mdc in scheme.mdcs}
         self.conditions = {adrg.variant: self.parsed(adrg.condition) for adrg in scheme.adrgs}
         self.group_conditions = {
@@ -168,6 +188,7 @@ class _Compiler:
             "scheme_dx": scheme_dx,
             "results": len(self.results),
             "reasons": REASON_NUMBER,
+            "missing_weight": MISSING_WEIGHT[self.scheme.option("weight", "birth")],
             "row_block": array("i", [row.block for row in rows]),
             "row_check": row_check,
             "group_check": group_check,
@@ -193,6 +214,7 @@ class _Compiler:
             scheme_proc=scheme_proc,
             results=tuple(self.results),
             departments=tuple(self.departments),
+            columns=self.columns,
             fields=self.fields_used(),
             spec=spec,
         )
@@ -209,7 +231,7 @@ class _Compiler:
                     names.add("discharge")
                 elif isinstance(atom, Department):
                     names.add("department")
-        return tuple(column for name, column in FIELDS.items() if name in names)
+        return tuple(column for name, column in self.columns.items() if name in names)
 
     # --- rows ---------------------------------------------------------------------------
 
@@ -226,9 +248,8 @@ class _Compiler:
                 block = len(kind)
                 whole = conjunction(self.entries[mdc], self.conditions[adrg.variant])
                 rows += [_row(block, conjunct) for conjunct in _conjunctions(whole)]
-                own = Result(mdc, adrg.adrg, adrg.adrg, adrg.name)
-                ambiguous = adrg.kind == "ambiguous"
-                kind.append(2 if ambiguous else 1 if self.scheme.stops_without_drg else 0)
+                own = Result(mdc, adrg.adrg, adrg.own_group, adrg.name)
+                kind.append(_BLOCKS.get(adrg.kind, 1 if self.scheme.stops_without_drg else 0))
                 result.append(self.result(own) if kind[-1] else 0)
                 groups = self.scheme.drgs.get(adrg.variant, ())
                 for drg, condition in zip(groups, self.group_conditions.get(adrg.variant, ()), strict=True):

@@ -21,7 +21,7 @@ from grouper.arrow import (
     text_field,
 )
 from grouper.codes import CodeBook
-from grouper.compile import FIELDS, CompiledScheme
+from grouper.compile import CompiledScheme
 from grouper.engine import Grouped
 from grouper.reasons import REASONS, STATUS_NAMES, Status
 
@@ -128,7 +128,7 @@ class DrgEngine:
     def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
         names = set(batch.schema.names)
         fields: list[memoryview | None] = []
-        for column in FIELDS.values():
+        for column in self.compiled.columns.values():
             if column not in names or column not in self.compiled.fields:
                 fields.append(None)
             elif column == "department":

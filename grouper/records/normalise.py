@@ -244,8 +244,14 @@ class _Work:
         return scalars.parsed(array, plain_text, pa.string(), self.counts, "department").values
 
     def _birth_weight_g(self) -> pa.Array:
+        return self._weight("birth_weight_g", "birth-weight", Flag.BAD_BIRTH_WEIGHT)
+
+    def _admission_weight_g(self) -> pa.Array:
+        return self._weight("admission_weight_g", "admission-weight", Flag.BAD_ADMISSION_WEIGHT)
+
+    def _weight(self, field: str, word: str, flag: Flag) -> pa.Array:
         """Several newborns in one record leave no weight of "the" newborn: missing, and counted."""
-        columns = [self._weight(name) for name in self._map["birth_weight_g"].columns]
+        columns = [self._grams(name, word) for name in self._map[field].columns]
         values, bad = columns[0]
         several = None
         for column in columns[1:]:
@@ -254,15 +260,13 @@ class _Work:
             values = pc.coalesce(values, column.values)
             bad = scalars.either(bad, column.bad)
         if several is not None and (number := pc.sum(several).as_py()):
-            self.counts["birth-weight-several"] += number
+            self.counts[f"{word}-several"] += number
             values = pc.if_else(several, _NO_INT, values)
-        return self._flagged(Column(values, bad), Flag.BAD_BIRTH_WEIGHT)
+        return self._flagged(Column(values, bad), flag)
 
-    def _weight(self, name: str) -> Column:
-        array = self._batch.column(name)
-        return scalars.integers(
-            array, 1, MAX_WEIGHT, _WEIGHT, self.counts, "birth-weight", zero_is_missing=True
-        )
+    def _grams(self, column: str, word: str) -> Column:
+        array = self._batch.column(column)
+        return scalars.integers(array, 1, MAX_WEIGHT, _WEIGHT, self.counts, word, zero_is_missing=True)
 
     def _icu_hours(self) -> pa.Array:
         source = self._map["icu_hours"]

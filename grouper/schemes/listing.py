@@ -10,7 +10,13 @@ from grouper.errors import UsageError
 from grouper.schemes.model import Adrg, Scheme
 from grouper.schemes.store import SITES, read_meta, scheme_folders
 
-KINDS_ZH = {"surgical": "手术", "procedure": "操作", "medical": "内科", "ambiguous": "歧义组"}
+KINDS_ZH = {
+    "surgical": "手术",
+    "procedure": "操作",
+    "medical": "内科",
+    "ambiguous": "歧义组",
+    "ungrouped": "未入组",
+}
 
 
 def schemes() -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Find, read and write scheme folders.
 
 A folder holds ``scheme.toml``, ``mdc.csv``, ``adrg.csv``, ``drg.csv``, ``lists.txt``,
-``complication.txt`` and ``exclusion.txt`` (docs/tables.md). A scheme with a base is an
+``complication.txt``, ``exclusion.txt`` and perhaps ``primary_care.csv`` (docs/tables.md). A scheme with a base is an
 overlay: its files hold only what differs.
 """
 
@@ -30,10 +30,12 @@ FILES = (
     "lists.txt",
     "complication.txt",
     "exclusion.txt",
+    "primary_care.csv",
 )
 MDC_COLUMNS = ("mdc", "name", "entry")
 ADRG_COLUMNS = ("variant", "name", "condition")
 DRG_COLUMNS = ("variant", "drg", "name", "condition")
+PRIMARY_CARE_COLUMNS = ("drg",)
 NO_GROUPS = "-"  # in drg.csv of an overlay: the variant has no group here
 SITES = "MDCZ.site."
 KEPT = ("UNGROUPABLE.dx", "UNGROUPABLE.proc")  # lists that no condition names, for messages
@@ -174,8 +176,25 @@ def _assemble(folder: Path, meta: dict[str, Any], base: Scheme | None) -> Scheme
         lists=used_lists(lists, conditions),
         complications=_complications(_lists(folder, "complication.txt", _complication_lists(base))),
         exclusions=_lists(folder, "exclusion.txt", base.exclusions if base else {}),
+        primary_care=_primary_care(folder, drgs, base),
         digest=digest(folder, base),
     )
+
+
+def _primary_care(folder: Path, drgs: Mapping[str, Sequence[Drg]], base: Scheme | None) -> tuple[str, ...]:
+    """The groups of primary care: those of the file, else those of the base that are groups here too."""
+    groups = {drg.drg for rows in drgs.values() for drg in rows}
+    path = folder / "primary_care.csv"
+    if not path.exists():
+        return tuple(code for code in (base.primary_care if base else ()) if code in groups)
+    codes = tuple(row["drg"] for row in read_rows(path, PRIMARY_CARE_COLUMNS))
+    for number, code in enumerate(codes, start=2):
+        if code not in groups or code in codes[: number - 2]:
+            raise TableError(
+                zh=f"{path} 第 {number} 行：{code} 不是本方案的 DRG，或重复",
+                en=f"{path}, line {number}: {code} is no DRG of the scheme, or stands there twice",
+            )
+    return codes
 
 
 def digest(folder: Path, base: Scheme | None) -> str:
@@ -307,6 +326,7 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
         "lists.txt": _lists_text(scheme, base),
         "complication.txt": _delta(_complication_lists(scheme), _complication_lists(base)),
         "exclusion.txt": _delta(scheme.exclusions, base.exclusions if base else {}),
+        "primary_care.csv": _primary_care_text(scheme, base),
     }
     files["scheme.toml"] = format_toml({**meta, "order": order} if order else meta)
     for name, text in files.items():
@@ -332,6 +352,13 @@ def _delta(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str
     """Like ``format_lists``, but a base list that is gone is emptied."""
     gone: Lists = {name: frozenset() for name in base if name not in lists}
     return format_lists({**lists, **gone}, base)
+
+
+def _primary_care_text(scheme: Scheme, base: Scheme | None) -> str:
+    groups = {drg.drg for _, drg in scheme.groups()}
+    inherited = tuple(code for code in (base.primary_care if base else ()) if code in groups)
+    rows = [{"drg": code} for code in scheme.primary_care]
+    return "" if scheme.primary_care == inherited else format_rows(rows, PRIMARY_CARE_COLUMNS)
 
 
 def _mdc_text(scheme: Scheme, base: Scheme | None, order: dict[str, str]) -> str:

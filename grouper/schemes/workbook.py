@@ -317,7 +317,8 @@ def _official() -> dict[str, str]:
     """Upper case -> official letter case of every code of the code edition."""
     from grouper import icd
 
-    return {code.upper(): code for codes in (icd.diagnoses(), icd.procedures()) for code in codes}
+    procedures = icd.procedures_of(icd.EDITIONS[-1])
+    return {code.upper(): code for codes in (icd.diagnoses(), procedures) for code in codes}
 
 
 def _icd(table: Table, row: Row, draft: Draft) -> str:
