@@ -51,7 +51,7 @@ _OPERATORS = {"<": "＜", "<=": "≤", ">": "＞", ">=": "≥", "=": "＝"}
 
 
 def describe(condition: Condition, lang: str, weight: str = "birth") -> str:
-    """A condition in the words of the field; ``weight``: the one that the scheme reads, "birth" or "admission"."""
+    """A condition in the words of the field; ``weight``: "birth" or "admission", as the scheme reads it."""
     zh = lang != "en"
     index = 0 if zh else 1
     match condition:

@@ -91,14 +91,14 @@ def later_procedures() -> dict[str, str]:
         if edition not in EDITIONS[1:] or code in procedures():
             raise TableError(
                 zh=f"procedure_later.csv 第 {line} 行：{code} 的版本 {edition} 不认识，或已在医保版2.0中",
-                en=f"procedure_later.csv, line {line}: {code} is of an unknown edition {edition}, or is in 2.0",
+                en=f"procedure_later.csv, line {line}: {code} is in 2.0, or its edition {edition} unknown",
             )
     return dict(zip(codes, editions, strict=True))
 
 
 @cache
 def procedures_of(edition: str) -> dict[str, str]:
-    """Name of each operation of an edition, "" where no source has one; an edition that is not known is 2.0."""
+    """Name of each operation of an edition, "" where no source has one; 2.0 if the edition is not known."""
     last = EDITIONS.index(edition) if edition in EDITIONS else 0
     if not last:
         return procedures()

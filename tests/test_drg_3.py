@@ -1,4 +1,4 @@
-"""What CHS-DRG 3.0 adds: MDCs that end without a group, different codes counted, weight on admission, new codes."""
+"""What CHS-DRG 3.0 adds: ends of MDCs, different codes counted, weight on admission, later codes."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Adrg:
 
     @property
     def kind(self) -> str:
-        """By the second letter: surgical A-J, procedure K-P, ambiguous QY, medical R-Z; ``x00`` is ungrouped."""
+        """By the second letter: surgical A-J, procedure K-P, ambiguous QY, medical R-Z; x00 ungrouped."""
         if self.adrg.endswith("QY"):
             return "ambiguous"
         if self.adrg[1:] == "00":

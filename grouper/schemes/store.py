@@ -1,8 +1,8 @@
 """Find, read and write scheme folders.
 
 A folder holds ``scheme.toml``, ``mdc.csv``, ``adrg.csv``, ``drg.csv``, ``lists.txt``,
-``complication.txt``, ``exclusion.txt`` and perhaps ``primary_care.csv`` (docs/tables.md). A scheme with a base is an
-overlay: its files hold only what differs.
+``complication.txt``, ``exclusion.txt`` and perhaps ``primary_care.csv`` (docs/tables.md).
+A scheme with a base is an overlay: its files hold only what differs.
 """
 
 from __future__ import annotations

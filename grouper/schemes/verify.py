@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from grouper.conditions import (
@@ -325,7 +326,7 @@ def _editions(scheme: Scheme) -> Iterator[Finding]:
         for side in ("dx", "proc")
     }
     excluded = {code for codes in scheme.exclusions.values() for code in codes}
-    procedures = editions.get("icd9cm3", icd.EDITIONS[0])
+    operations = partial(icd.procedures_of, editions.get("icd9cm3", icd.EDITIONS[0]))
     checks = (
         ("icd10", "lists.txt", "诊断", "diagnosis", used["dx"], icd.diagnoses),
         (
@@ -334,7 +335,7 @@ def _editions(scheme: Scheme) -> Iterator[Finding]:
             "手术操作",
             "procedure",
             used["proc"],
-            lambda: icd.procedures_of(procedures),
+            operations,
         ),
         ("icd10", "complication.txt", "MCC/CC", "MCC/CC", set(scheme.complications), icd.diagnoses),
         ("icd10", "exclusion.txt", "排除表", "exclusion", excluded, icd.diagnoses),
