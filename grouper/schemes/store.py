@@ -314,7 +314,8 @@ def _pick(known: Mapping[str, Any], key: str, folder: Path) -> Any:
 def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
     """Write ``scheme`` as a folder: whole, or as what differs from ``base``.
 
-    :func:`load_folder` gives the same scheme back.
+    :func:`load_folder` gives the same scheme back. The files of a whole scheme do not depend on the
+    order in which its lists came.
     """
     folder.mkdir(parents=True, exist_ok=True)
     order: dict[str, str] = {}
@@ -325,7 +326,7 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
         "drg.csv": _drg_text(scheme, base),
         "lists.txt": _lists_text(scheme, base),
         "complication.txt": _delta(_complication_lists(scheme), _complication_lists(base)),
-        "exclusion.txt": _delta(scheme.exclusions, base.exclusions if base else {}),
+        "exclusion.txt": _delta(_by_number(scheme.exclusions), base.exclusions if base else {}),
         "primary_care.csv": _primary_care_text(scheme, base),
     }
     files["scheme.toml"] = format_toml({**meta, "order": order} if order else meta)
@@ -345,7 +346,12 @@ def _lists_text(scheme: Scheme, base: Scheme | None) -> str:
         for name in (base.lists if base else ())
         if name not in scheme.lists and (name in KEPT or (sites and name.startswith(SITES)))
     }
-    return format_lists({**scheme.lists, **gone}, base.lists if base else {})
+    lists = scheme.lists if base else dict(sorted(scheme.lists.items()))
+    return format_lists({**lists, **gone}, base.lists if base else {})
+
+
+def _by_number(tables: Mapping[str, frozenset[str]]) -> Lists:
+    return {name: tables[name] for name in sorted(tables, key=_natural)}
 
 
 def _delta(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str]]) -> str:
