@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, chain
 from typing import Any
 
 from grouper.bitsets import Slots, code_classes, joined, named, words_of
@@ -147,6 +148,9 @@ class _Compiler:
             variant: tuple(self.parsed(drg.condition) for drg in groups)
             for variant, groups in scheme.drgs.items()
         }
+        everything = {*self.entries.values(), *self.conditions.values()}
+        everything.update(c for group in self.group_conditions.values() for c in group)
+        self.atoms = {atom for condition in everything for atom in atoms(condition)}
         self.departments: list[str] = []
         self.list_bits: dict[str, dict[str, int]] = {"dx": {}, "proc": {}}
         self.code = array("i")
@@ -221,16 +225,13 @@ class _Compiler:
 
     def fields_used(self) -> tuple[str, ...]:
         names: set[str] = set()
-        everything: list[Condition] = [*self.entries.values(), *self.conditions.values()]
-        everything += [c for group in self.group_conditions.values() for c in group]
-        for condition in everything:
-            for atom in atoms(condition):
-                if isinstance(atom, Compare) and atom.field in FIELDS:
-                    names.add(atom.field)
-                elif isinstance(atom, Discharge):
-                    names.add("discharge")
-                elif isinstance(atom, Department):
-                    names.add("department")
+        for atom in self.atoms:
+            if isinstance(atom, Compare) and atom.field in FIELDS:
+                names.add(atom.field)
+            elif isinstance(atom, Discharge):
+                names.add("discharge")
+            elif isinstance(atom, Department):
+                names.add("department")
         return tuple(column for name, column in self.columns.items() if name in names)
 
     # --- rows ---------------------------------------------------------------------------
@@ -338,12 +339,9 @@ class _Compiler:
     def lists_of(self, kind: str) -> dict[str, frozenset[str]]:
         """The lists that conditions ask of diagnoses (of procedures)."""
         names: set[str] = set(self.list_bits[kind])
-        everything: list[Condition] = [*self.entries.values(), *self.conditions.values()]
-        everything += [c for group in self.group_conditions.values() for c in group]
-        for condition in everything:
-            for atom in atoms(condition):
-                if isinstance(atom, In | Count) and atom.subject.endswith("_" + kind):
-                    names.add(atom.list)
+        for atom in self.atoms:
+            if isinstance(atom, In | Count) and atom.subject.endswith("_" + kind):
+                names.add(atom.list)
         return {name: self.scheme.lists[name] for name in sorted(names)}
 
     def class_tables(
@@ -387,16 +385,15 @@ class _Compiler:
                 within.setdefault(code, []).append(numbers[name])
         size = len(dx_codes)
         level, table = array("i", bytes(4 * size)), array("i", bytes(4 * size))
-        starts, tables = array("i", [0]), array("i")
         for position, code in enumerate(dx_codes):
             if code in self.scheme.complications:
                 levels, name = self.scheme.complications[code]
                 level[position] = ("CC" in levels) | ("MCC" in levels) << 1
                 table[position] = numbers.get(name, 0)
-            if code in within:
-                tables.extend(within[code])
-            starts.append(len(tables))
-        return {"level": level, "table": table, "excluded_start": starts, "excluded": tables}
+        held = [within.get(code, ()) for code in dx_codes]
+        starts = array("i", accumulate(map(len, held), initial=0))
+        excluded = array("i", chain.from_iterable(held))
+        return {"level": level, "table": table, "excluded_start": starts, "excluded": excluded}
 
 
 def _row(block: int, conjunct: Condition) -> Row:

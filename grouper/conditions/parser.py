@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from grouper.conditions.tree import (
@@ -64,6 +65,7 @@ _UNION = {
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
+@lru_cache(maxsize=8192)  # loading and compiling a scheme both ask, and schemes share most of theirs
 def parse(text: str) -> Condition:
     """The syntax tree of a condition in either notation; an empty text, and ``1``, holds always.
 
