@@ -36,6 +36,7 @@ _AGE = integer(0, MAX_AGE, "周?岁")
 _AGE_DAYS = integer(0, 2**31 - 1, "天|日")
 _STAY = integer(0, MAX_STAY, "天|日")
 _WEIGHT = newborn_weight(1, MAX_WEIGHT)
+_OTHER_WEIGHT = {"birth_weight_g": "admission_weight_g", "admission_weight_g": "birth_weight_g"}
 _NO_INT = pa.scalar(None, pa.int32())
 
 
@@ -129,13 +130,17 @@ class Normaliser:
         elif field in ("age_years", "age_days") and self.options.age == "dates":
             needs = f"{field} / birth_date + admission_date"
         name = needs or field
+        other = _OTHER_WEIGHT.get(field)
+        no_stand_in = other is not None and other in self.columns.fields
+        note = f"（{other} 不能代替它）" if no_stand_in else ""
+        note_en = f" ({other} does not stand in for it)" if no_stand_in else ""
         leave = "" if field == "diagnoses" else f"，或用 --allow-missing {field} 在缺少它时继续"
         leave_en = "" if field == "diagnoses" else f", or go on without it by --allow-missing {field}"
         return UsageError(
-            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}。请用 --columns map.toml 指明来源列"
-            f"（grouper columns FILE 可生成）{leave}",
-            en=f"the input (layout {self.columns.layout}) lacks a required column: {name}. Name its source "
-            f"in a column map with --columns map.toml (`grouper columns FILE` proposes one){leave_en}",
+            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}{note}。"
+            f"请用 --columns map.toml 指明来源列（grouper columns FILE 可生成）{leave}",
+            en=f"the input (layout {self.columns.layout}) lacks a required column: {name}{note_en}. "
+            f"Name its source in a column map with --columns map.toml (`grouper columns FILE` proposes one){leave_en}",
         )
 
     def _check_source(self, field: str, name: str, schema: pa.Schema) -> None:
