@@ -140,7 +140,8 @@ class Normaliser:
             zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}{note}。"
             f"请用 --columns map.toml 指明来源列（grouper columns FILE 可生成）{leave}",
             en=f"the input (layout {self.columns.layout}) lacks a required column: {name}{note_en}. "
-            f"Name its source in a column map with --columns map.toml (`grouper columns FILE` proposes one){leave_en}",
+            "Name its source in a column map with --columns map.toml "
+            f"(`grouper columns FILE` proposes one){leave_en}",
         )
 
     def _check_source(self, field: str, name: str, schema: pa.Schema) -> None:

@@ -21,8 +21,6 @@ CODES = {"diagnoses": pa.array([["P07.200"]] * 2), "procedures": pa.array([[]] *
         ("settlement-list", "mul_nwb_bir_wt", "mul_nwb_adm_wt"),
         ("hqms", "A18x01", "A17"),
         ("pinyin", "XSECSTZ", "XSERYTZ"),
-        ("label", "新生儿出生体重", "新生儿入院体重"),
-        ("label", "出生体重", "入院体重"),
     ],
 )
 def test_each_layout_has_both(layout: str, birth: str, admission: str) -> None:

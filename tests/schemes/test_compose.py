@@ -91,5 +91,5 @@ def test_groups_of_primary_care_come_back_and_an_overlay_keeps_those_that_it_has
 def test_a_group_of_primary_care_must_be_a_group_once(tmp_path: Path, codes: str) -> None:
     save(small_scheme(), tmp_path)
     (tmp_path / "primary_care.csv").write_text(f"drg\n{codes}\n", encoding="utf-8")
-    with pytest.raises(TableError, match="BR99|BR15"):
+    with pytest.raises(TableError, match=r"BR99|BR15"):
         load_folder(tmp_path)
