@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import loaded, table_of
 
-from grouper import icd
-from grouper.api import Grouper, Options
-from grouper.codes import CodeBook, CodeOptions
-from grouper.compile import compile_scheme
-from grouper.conditions import OPERATORS, SUBJECTS, Count, parse, to_text
-from grouper.drg import DrgEngine
-from grouper.errors import TableError, UsageError
-from grouper.evaluate import Case, Evaluator
-from grouper.explain_text import describe
-from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
+from grouper.base.errors import TableError, UsageError
+from grouper.codes import icd
+from grouper.codes.book import CodeBook, CodeOptions
+from grouper.grouping.api import Grouper, Options
+from grouper.grouping.drg.compile import compile_scheme
+from grouper.grouping.drg.conditions import OPERATORS, SUBJECTS, Count, parse, to_text
+from grouper.grouping.drg.engine import DrgEngine
+from grouper.grouping.drg.evaluate import Case, Evaluator
+from grouper.grouping.drg.explain_text import describe
+from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
 
 NEWBORN = {"sex": 1, "age_years": 0, "age_days": 5, "procedures": []}
 

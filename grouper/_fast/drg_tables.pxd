@@ -38,7 +38,7 @@ cdef enum:
     BLOCK_UNGROUPED = 3  # end with the block's own result, which is no group: no other MDC is tried
     BLOCK_KINDS = 4
 
-# Numbers of grouper.reasons.REASONS that the kernel gives; checked when a program is built.
+# Numbers of grouper.base.reasons.REASONS that the kernel gives; checked when a program is built.
 cdef struct Reasons:
     int32_t grouped, ambiguous, no_mdc, no_adrg, no_drg, not_in_scheme, unknown, missing, no_principal
     int32_t lost_zero, flags, ends, missing_weight, bad_admission_weight

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from grouper.report.html import Html, document, el, section, table
-from grouper.report.pages import style
-from grouper.schemes.diff import Change, what_in_words, whereabouts
-from grouper.schemes.model import Scheme
+from grouper.grouping.drg.tables.diff import Change, what_in_words, whereabouts
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.report.draw.html import Html, document, el, section, table
+from grouper.report.pages.page import style
 
 _HEADINGS = {
     "options": ("选项", "Options"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from grouper.errors import UsageError
-from grouper.reasons import Flag
+from grouper.base.errors import UsageError
+from grouper.base.reasons import Flag
 from grouper.records import Normaliser, detect_layout
 from grouper.records.columns import layout_map
 

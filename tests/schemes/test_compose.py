@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scheme_samples import small_scheme
 
-from grouper.errors import TableError
-from grouper.schemes.compose import LEAST, composed
-from grouper.schemes.model import Scheme
-from grouper.schemes.store import FILES, load_folder, save, scheme_folders
-from grouper.schemes.text import format_lists, parse_lists
+from grouper.base.errors import TableError
+from grouper.grouping.drg.tables.compose import LEAST, composed
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.store import FILES, load_folder, save, scheme_folders
+from grouper.grouping.tables.text import format_lists, parse_lists
 
 CODES = [f"A{n:02}.000" for n in range(100)]
 SPANS = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(lambda ends: CODES[min(ends) : max(ends)])

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from scheme_samples import small_scheme
 
-from grouper import icd
+from grouper.codes import icd
+from grouper.grouping.drg.tables.diff import SECTIONS, Change, diff, in_words
+from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
 from grouper.report.scheme_changes import page
-from grouper.schemes.diff import SECTIONS, Change, diff, in_words
-from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
 
 SMALL = small_scheme()
 NAMES = {**icd.diagnoses(), **icd.procedures()}

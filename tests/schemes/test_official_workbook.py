@@ -12,14 +12,14 @@ import pytest
 import xlsxwriter
 from click.testing import CliRunner
 
+from grouper.base.findings import Finding
 from grouper.commands import cli
-from grouper.conditions import parse, to_text
-from grouper.schemes import official
-from grouper.schemes.findings import Finding
-from grouper.schemes.model import Scheme
-from grouper.schemes.sheets import write_book
-from grouper.schemes.store import FILES, digest, load_folder, save, scheme_folders
-from grouper.schemes.workbook import import_workbook
+from grouper.grouping.drg.conditions import parse, to_text
+from grouper.grouping.drg.tables import official
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.store import FILES, digest, load_folder, save, scheme_folders
+from grouper.grouping.drg.tables.workbook import import_workbook
+from grouper.grouping.tables.sheets import write_book
 
 DATA = Path(__file__).parents[1] / "data"
 Sheets = dict[str, list[list[Any]]]
