@@ -23,6 +23,7 @@ RECORD_COLUMNS = [
     "age_years",
     "age_days",
     "birth_weight_g",
+    "admission_weight_g",
     "los_days",
     "discharge_way",
     "department",
@@ -44,7 +45,17 @@ def sample() -> pa.Table:
 
 def vectors(scheme: str) -> pa.Table:
     """The sample records of one scheme."""
-    return sample().filter(pc.equal(sample()["scheme"], scheme))
+    if scheme == "chs-drg-3.0":
+        return with_both_weights(pq.read_table(DATA / "chs_drg_3_conformance.parquet"))
+    return with_both_weights(sample().filter(pc.equal(sample()["scheme"], scheme)))
+
+
+def with_both_weights(records: pa.Table) -> pa.Table:
+    """Records that have one weight, and the other as a column of nulls."""
+    for name in ("birth_weight_g", "admission_weight_g"):
+        if name not in records.schema.names:
+            records = records.append_column(name, pa.nulls(records.num_rows, pa.int32()))
+    return records
 
 
 def random_records(grouper_: Grouper, rng: random.Random, number: int) -> list[dict[str, Any]]:
@@ -76,6 +87,7 @@ def random_records(grouper_: Grouper, rng: random.Random, number: int) -> list[d
                 "age_years": age,
                 "age_days": rng.choice([0, 1, 28, 29, 100, 364]) if age == 0 else None,
                 "birth_weight_g": rng.choice([None, 0, 999, 1000, 1499, 1500, 1999, 2000, 2499, 2500]),
+                "admission_weight_g": rng.choice([None, 0, 999, 1000, 1499, 1500, 1999, 2000, 2499, 2500]),
                 "los_days": rng.choice([1, 2, 4, 5, 7, 8, 13, 14, 59, 60, 61]),
                 "discharge_way": rng.choice([1, 2, 3, 4, 5, 9]),
                 "department": rng.choice(["ICU", "0302"]),
@@ -104,6 +116,7 @@ SCHEMA = pa.schema(
         ("age_years", pa.int16()),
         ("age_days", pa.int32()),
         ("birth_weight_g", pa.int32()),
+        ("admission_weight_g", pa.int32()),
         ("los_days", pa.int32()),
         ("discharge_way", pa.int8()),
         ("department", pa.string()),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support import RECORD_COLUMNS, loaded, vectors
+from support import RECORD_COLUMNS, loaded, vectors, with_both_weights
 
 from grouper.grouping.drg.tables.store import scheme_folders
 
@@ -21,7 +21,13 @@ FULL = os.environ.get("GROUPER_VECTORS")
 
 
 def records_of(scheme: str) -> pa.Table:
-    return pq.read_table(Path(FULL) / f"{scheme}.parquet") if FULL else vectors(scheme)
+    """The records of a scheme; the full vectors have one weight, which is the one that the scheme reads."""
+    if not FULL:
+        return vectors(scheme)
+    records = pq.read_table(Path(FULL) / f"{scheme}.parquet")
+    own = loaded(scheme).compiled.columns["weight"]
+    names = [own if name == "birth_weight_g" else name for name in records.schema.names]
+    return with_both_weights(records.rename_columns(names))
 
 
 @pytest.mark.parametrize("name", scheme_folders())

@@ -12,8 +12,10 @@ from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 from grouper.grouping.drg.explain import Explanation
 
-# Between them: retry rule, QY groups, departments, ICU hours, stay, discharge way, sites, weights.
+# Between them: retry rule, QY groups, departments, ICU hours, stay, discharge way, sites, weights at
+# birth and on admission, different codes counted, MDCs that end without a group.
 SCHEMES = [
+    "chs-drg-3.0",
     "chs-drg-2.0",
     "zhejiang-2022",
     "zhejiang-2024",

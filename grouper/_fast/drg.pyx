@@ -34,6 +34,9 @@ cdef enum:
     AGE_FIELD = 1
     WEIGHT_FIELD = 3
 
+cdef enum:
+    ADMISSION_WEIGHT_BIT = 10  # of grouper.base.reasons.Flag: its reason stands behind those of the other flags
+
 cdef struct Record:
     const int32_t* dx
     const int32_t* proc
@@ -221,8 +224,10 @@ cdef class DrgProgram(DrgTables):
                     continue
                 # Another row of the same ADRG may have lacked data, but this one holds without.
                 pending = 0
-                if self.block_kind[block] == BLOCK_AMBIGUOUS:
+                if self.block_kind[block] >= BLOCK_AMBIGUOUS:
                     result[0] = self.block_result[block]
+                    if self.block_kind[block] == BLOCK_UNGROUPED:
+                        return self.reasons.ends
                     return self.reasons.ambiguous
                 for group in range(self.block_groups[block], self.block_groups[block + 1]):
                     lacking = 0
@@ -283,7 +288,7 @@ cdef class DrgProgram(DrgTables):
         ``dx_offsets`` and ``proc_offsets`` hold rows + 1 positions into the ids; the first
         diagnosis of a record is the principal one. ``fields`` holds eight float64 buffers of
         ``rows`` values, NaN for missing, or None for a column that is missing altogether:
-        sex, age, age in days, birth weight (g), stay, ICU hours, discharge way, department.
+        sex, age, age in days, weight (g, the one that the scheme reads), stay, ICU hours, discharge way, department.
         ``flags``: grouper.base.reasons.Flag of each row, or None.
 
         The outputs take, per row: the number of the result, the number of the reason, severity
@@ -329,7 +334,7 @@ cdef class DrgProgram(DrgTables):
                 warnings[i] = self._unknown_codes(&r)
                 reasons[i] = self._record(&r, &results[i])
                 if r.missing:
-                    reasons[i] = self.reasons.missing + grouper_ctz(r.missing)
+                    reasons[i] = self._missing(r.missing)
                 severity[i] = 2 if r.severity & 2 else r.severity
                 severity_by[i] = r.severity_by
 
@@ -356,8 +361,14 @@ cdef class DrgProgram(DrgTables):
             if r.proc[k] < 0:
                 return self.reasons.lost_zero
         if flags:
-            return self.reasons.flags + grouper_ctz(<unsigned int>flags)
+            k = grouper_ctz(<unsigned int>flags)
+            return self.reasons.bad_admission_weight if k == ADMISSION_WEIGHT_BIT else self.reasons.flags + k
         return -1
+
+    cdef inline int _missing(self, uint64_t missing) noexcept nogil:
+        """The reason for the first of the fields that a group hangs on and that are missing."""
+        cdef int field = grouper_ctz(missing)
+        return self.reasons.missing_weight if field == WEIGHT_FIELD else self.reasons.missing + field
 
 
 cdef inline bint _compare(double value, int op, int other) noexcept nogil:

@@ -35,11 +35,13 @@ cdef enum:
     BLOCK_NEXT = 0       # try its groups; without one, go on
     BLOCK_STOP = 1       # try its groups; without one, end with the block's own result
     BLOCK_AMBIGUOUS = 2  # end with the block's own result
+    BLOCK_UNGROUPED = 3  # end with the block's own result, which is no group: no other MDC is tried
+    BLOCK_KINDS = 4
 
 # Numbers of grouper.base.reasons.REASONS that the kernel gives; checked when a program is built.
 cdef struct Reasons:
     int32_t grouped, ambiguous, no_mdc, no_adrg, no_drg, not_in_scheme, unknown, missing, no_principal
-    int32_t lost_zero, flags
+    int32_t lost_zero, flags, ends, missing_weight, bad_admission_weight
 
 cdef class DrgTables:
     cdef int words, dx_lists, proc_lists, site_first, site_count

@@ -66,6 +66,9 @@ cdef class DrgTables:
         self.reasons.no_principal = numbers["no-principal-diagnosis"]
         self.reasons.lost_zero = numbers["lost-zero"]
         self.reasons.flags = numbers["bad-sex"]
+        self.reasons.ends = numbers["mdc-ends"]
+        self.reasons.missing_weight = numbers[spec["missing_weight"]]
+        self.reasons.bad_admission_weight = numbers["bad-admission-weight"]
         self._check()
 
     cdef int _check(self) except -1:
@@ -99,7 +102,7 @@ cdef class DrgTables:
         check_size(self.row_check.shape[0], 2 * rows, "row_check")
         check_size(self.block_result.shape[0], blocks, "block_result")
         check_within(self.block_result, 0, self.results, "block_result")
-        check_within(self.block_kind, 0, 3, "block_kind")
+        check_within(self.block_kind, 0, BLOCK_KINDS, "block_kind")
         check_steps(self.block_groups, blocks + 1, groups, "block_groups")
         check_size(self.group_check.shape[0], 2 * groups, "group_check")
         check_within(self.group_result, 0, self.results, "group_result")

@@ -204,6 +204,25 @@ REASONS: list[Reason] = [
         "主要诊断在不纳入分组的清单中",
         "the principal diagnosis is on the scheme's list of diagnoses that are not grouped",
     ),
+    # What CHS-DRG 3.0 adds.
+    Reason(
+        "mdc-ends",
+        Status.UNGROUPED,
+        "已进入主要诊断大类，但不符合其中任何分组；方案规定在此终止，不再进入其他大类",
+        "an MDC takes the record, but none of its groups does; the scheme ends here and tries no other MDC",
+    ),
+    Reason(
+        "missing-admission-weight",
+        Status.NEEDS_DATA,
+        "缺新生儿入院体重，分组结果取决于入院体重（不以出生体重代替）",
+        "weight on admission is missing and decides the group (birth weight does not stand in for it)",
+    ),
+    Reason(
+        "bad-admission-weight",
+        Status.INVALID,
+        "入院体重无法识别或超出范围（克）",
+        "weight on admission is not understood or out of range (grams)",
+    ),
 ]
 
 REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}
@@ -212,7 +231,8 @@ REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASO
 class Flag(IntFlag):
     """Why a row's fields cannot be used; set by normalisation, read by the kernel.
 
-    The lowest set bit gives the reason of an invalid row: bit 0 is "bad-sex", the others follow in REASONS.
+    The lowest set bit gives the reason of an invalid row: bit 0 is "bad-sex", the others follow in REASONS,
+    but for BAD_ADMISSION_WEIGHT, which came later.
     """
 
     BAD_SEX = 1
@@ -225,3 +245,4 @@ class Flag(IntFlag):
     BAD_DATE = 128
     DATES_OUT_OF_ORDER = 256
     BAD_TOTAL_COST = 512
+    BAD_ADMISSION_WEIGHT = 1024

@@ -75,6 +75,38 @@ def procedures() -> dict[str, str]:
     return dict(zip(codes, names, strict=True))
 
 
+# Editions of operations, each with the codes of those before it; the later ones are labels of ours: the
+# insurance list 2.0 and what the grouping documents of that year name beyond it.
+EDITIONS = ("insurance-2.0", "insurance-2.0+2024", "insurance-2.0+2026")
+
+
+@cache
+def later_procedures() -> dict[str, str]:
+    """Edition of each operation that is newer than ICD-9-CM-3 医保版2.0 (``procedure_later.csv``).
+
+    Raises TableError when a code is of an unknown edition, or stands in 2.0.
+    """
+    codes, _, editions, _ = read_columns("procedure_later", "code,name,edition,source")
+    for line, (code, edition) in enumerate(zip(codes, editions, strict=True), start=2):
+        if edition not in EDITIONS[1:] or code in procedures():
+            raise TableError(
+                zh=f"procedure_later.csv 第 {line} 行：{code} 的版本 {edition} 不认识，或已在医保版2.0中",
+                en=f"procedure_later.csv, line {line}: {code} is in 2.0, or its edition {edition} unknown",
+            )
+    return dict(zip(codes, editions, strict=True))
+
+
+@cache
+def procedures_of(edition: str) -> dict[str, str]:
+    """Name of each operation of an edition, "" where no source has one; 2.0 if the edition is not known."""
+    last = EDITIONS.index(edition) if edition in EDITIONS else 0
+    if not last:
+        return procedures()
+    codes, names, editions, _ = read_columns("procedure_later", "code,name,edition,source")
+    later = {c: n for c, n, e in zip(codes, names, editions, strict=True) if e in EDITIONS[: last + 1]}
+    return {**procedures(), **later}
+
+
 @cache
 def grey_diagnoses() -> frozenset[str]:
     """Diagnoses that may not stand alone in a settlement list (医保灰码)."""

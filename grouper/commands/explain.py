@@ -56,6 +56,11 @@ from grouper.commands.text.payment import Pricing, is_priced
     "--age-days", type=click.IntRange(0, 366), help=both("不足一周岁的天龄", "Age in days, under one year")
 )
 @option("--weight", type=click.IntRange(1, 20000), help=both("出生体重（克）", "Birth weight (g)"))
+@option(
+    "--admission-weight",
+    type=click.IntRange(1, 20000),
+    help=both("新生儿入院体重（克），CHS-DRG 3.0 用", "Newborn's weight on admission (g), for CHS-DRG 3.0"),
+)
 @option("--los", type=click.IntRange(0), help=both("住院天数", "Stay in days"))
 @option("--icu-hours", type=click.FloatRange(0), help=both("重症监护小时数", "ICU hours"))
 @option("--discharge-way", type=click.IntRange(1, 9), help=both("离院方式", "Way of discharge"))
@@ -172,6 +177,7 @@ def _from_options(options: dict[str, Any]) -> dict[str, Any]:
         "age_years": options["age_years"],
         "age_days": options["age_days"],
         "birth_weight_g": options["weight"],
+        "admission_weight_g": options["admission_weight"],
         "los_days": options["los"],
         "icu_hours": options["icu_hours"],
         "discharge_way": options["discharge_way"],

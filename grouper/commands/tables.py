@@ -145,21 +145,40 @@ def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
 
 @command(
     "diff",
-    "用文字说明方案 B 相对于方案 A 改了什么。\n\n示例：grouper tables diff chs-drg-2.0 guangxi-2024",
-    "Say in words what scheme B changes against scheme A.\n\n"
-    "Example: grouper tables diff chs-drg-2.0 guangxi-2024",
+    "用文字说明方案 B 相对于方案 A 改了什么；-o 写成可打印的网页。\n\n"
+    "示例：grouper tables diff chs-drg-2.0 chs-drg-3.0 -o 变化.html",
+    "Say in words what scheme B changes against scheme A; -o writes a page that can be printed.\n\n"
+    "Example: grouper tables diff chs-drg-2.0 chs-drg-3.0 -o changes.html",
 )
 @click.argument("a")
 @click.argument("b")
 @date_option
+@option(
+    "-o",
+    "--output",
+    type=PATH,
+    help=both("写成一个网页文件（仅 DRG 方案）", "Write a page of HTML instead (DRG schemes only)"),
+)
+@option("--force", is_flag=True, help=both("覆盖已有文件", "Replace what is there"))
 @json_option
-def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
+def diff_command(
+    a: str, b: str, when: datetime | None, output: Path | None, force: bool, as_json: bool
+) -> None:
     old, new = locate(a, day(when)), locate(b, day(when))
     if old.kind != new.kind:
         raise UsageError(
             zh=f"{a} 和 {b} 一个是 DRG 方案，一个是 DIP 目录，不能比较",
             en=f"{a} and {b} cannot be compared: one is a DRG scheme, the other a DIP catalogue",
         )
+    if output is not None:
+        if as_json or old.kind == "dip":
+            raise UsageError(
+                zh="-o 只用于 DRG 方案，且不能与 --json 同用",
+                en="-o is for DRG schemes, and not together with --json",
+            )
+        refuse_existing(output, force)
+        _write_changes(old, new, output)
+        return
     changes, lines = _changes(old, new)
     if as_json:
         emit_json([change.as_dict() for change in changes])
@@ -167,6 +186,15 @@ def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
         emit(lines())
     else:
         say("没有差别", "no difference", err=False)
+
+
+def _write_changes(old: Located, new: Located, output: Path) -> None:
+    from grouper.grouping.drg.tables import diff as drg
+    from grouper.report.scheme_changes import page
+
+    a, b = store.load(old.folder), store.load(new.folder)
+    output.write_text(page(a, b, drg.diff(a, b), icd_names(), language()), encoding="utf-8", newline="\n")
+    say(f"已写出 {output}", f"wrote {output}")
 
 
 def _changes(old: Located, new: Located) -> tuple[list[Any], Callable[[], list[str]]]:

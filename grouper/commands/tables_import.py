@@ -23,7 +23,7 @@ def icd_names() -> dict[str, str]:
     """Name of every ICD code."""
     from grouper.codes import icd
 
-    return {**icd.diagnoses(), **icd.procedures()}
+    return {**icd.diagnoses(), **icd.procedures_of(icd.EDITIONS[-1])}
 
 
 def report(findings: Sequence[Finding], all_details: bool) -> None:

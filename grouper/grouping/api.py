@@ -201,7 +201,9 @@ def _code_options(options: Options) -> CodeOptions:
 
 
 def _drg_engine(name: str, when: date | None, options: Options) -> DrgEngine:
-    compiled = compile_scheme(store.load(name, when), icd.diagnoses(), icd.procedures())
+    scheme = store.load(name, when)
+    edition = scheme.meta.get("editions", {}).get("icd9cm3", icd.EDITIONS[0])
+    compiled = compile_scheme(scheme, icd.diagnoses(), icd.procedures_of(edition))
     how = _code_options(options)
     diagnoses = CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), how)
     procedures = CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), how)

@@ -36,6 +36,7 @@ _AGE = integer(0, MAX_AGE, "周?岁")
 _AGE_DAYS = integer(0, 2**31 - 1, "天|日")
 _STAY = integer(0, MAX_STAY, "天|日")
 _WEIGHT = newborn_weight(1, MAX_WEIGHT)
+_OTHER_WEIGHT = {"birth_weight_g": "admission_weight_g", "admission_weight_g": "birth_weight_g"}
 _NO_INT = pa.scalar(None, pa.int32())
 
 
@@ -129,13 +130,18 @@ class Normaliser:
         elif field in ("age_years", "age_days") and self.options.age == "dates":
             needs = f"{field} / birth_date + admission_date"
         name = needs or field
+        other = _OTHER_WEIGHT.get(field)
+        no_stand_in = other is not None and other in self.columns.fields
+        note = f"（{other} 不能代替它）" if no_stand_in else ""
+        note_en = f" ({other} does not stand in for it)" if no_stand_in else ""
         leave = "" if field == "diagnoses" else f"，或用 --allow-missing {field} 在缺少它时继续"
         leave_en = "" if field == "diagnoses" else f", or go on without it by --allow-missing {field}"
         return UsageError(
-            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}。请用 --columns map.toml 指明来源列"
-            f"（grouper columns FILE 可生成）{leave}",
-            en=f"the input (layout {self.columns.layout}) lacks a required column: {name}. Name its source "
-            f"in a column map with --columns map.toml (`grouper columns FILE` proposes one){leave_en}",
+            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}{note}。"
+            f"请用 --columns map.toml 指明来源列（grouper columns FILE 可生成）{leave}",
+            en=f"the input (layout {self.columns.layout}) lacks a required column: {name}{note_en}. "
+            "Name its source in a column map with --columns map.toml "
+            f"(`grouper columns FILE` proposes one){leave_en}",
         )
 
     def _check_source(self, field: str, name: str, schema: pa.Schema) -> None:
@@ -244,8 +250,14 @@ class _Work:
         return scalars.parsed(array, plain_text, pa.string(), self.counts, "department").values
 
     def _birth_weight_g(self) -> pa.Array:
+        return self._weight("birth_weight_g", "birth-weight", Flag.BAD_BIRTH_WEIGHT)
+
+    def _admission_weight_g(self) -> pa.Array:
+        return self._weight("admission_weight_g", "admission-weight", Flag.BAD_ADMISSION_WEIGHT)
+
+    def _weight(self, field: str, word: str, flag: Flag) -> pa.Array:
         """Several newborns in one record leave no weight of "the" newborn: missing, and counted."""
-        columns = [self._weight(name) for name in self._map["birth_weight_g"].columns]
+        columns = [self._grams(name, word) for name in self._map[field].columns]
         values, bad = columns[0]
         several = None
         for column in columns[1:]:
@@ -254,15 +266,13 @@ class _Work:
             values = pc.coalesce(values, column.values)
             bad = scalars.either(bad, column.bad)
         if several is not None and (number := pc.sum(several).as_py()):
-            self.counts["birth-weight-several"] += number
+            self.counts[f"{word}-several"] += number
             values = pc.if_else(several, _NO_INT, values)
-        return self._flagged(Column(values, bad), Flag.BAD_BIRTH_WEIGHT)
+        return self._flagged(Column(values, bad), flag)
 
-    def _weight(self, name: str) -> Column:
-        array = self._batch.column(name)
-        return scalars.integers(
-            array, 1, MAX_WEIGHT, _WEIGHT, self.counts, "birth-weight", zero_is_missing=True
-        )
+    def _grams(self, column: str, word: str) -> Column:
+        array = self._batch.column(column)
+        return scalars.integers(array, 1, MAX_WEIGHT, _WEIGHT, self.counts, word, zero_is_missing=True)
 
     def _icu_hours(self) -> pa.Array:
         source = self._map["icu_hours"]

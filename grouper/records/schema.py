@@ -87,6 +87,7 @@ GROUPING_FIELDS = (
     "age_years",
     "age_days",
     "birth_weight_g",
+    "admission_weight_g",
     "los_days",
     "discharge_way",
     "department",

@@ -95,7 +95,7 @@ def integer(low: int, high: int, units: str = "", *, zero_is_missing: bool = Fal
 
 
 def newborn_weight(low: int, high: int) -> Parser:
-    """A parser of birth weights in grams; several weights in one text give none of them."""
+    """A parser of weights of newborns in grams; several weights in one text give none of them."""
     one = integer(low, high, "g|克", zero_is_missing=True)
 
     def parse(text: str) -> Parsed:

@@ -21,6 +21,9 @@ from grouper.synth.tables import Tables
 LONGEST_STAY = 180
 COMMON_OTHERS = 60  # per cent of other diagnoses that are common ones; the rest is of the principal's chapter
 
+REGAINED = 10  # days until a newborn has its birth weight again
+DAILY_GAIN = 30  # grams a day from then on
+
 
 def persons(draws: Draws, t: Tables, principal: pa.Array) -> dict[str, pa.Array]:
     """Sex (1, 2), age in years, days since the last birthday, grams at birth of newborns (others null)."""
@@ -37,11 +40,15 @@ def persons(draws: Draws, t: Tables, principal: pa.Array) -> dict[str, pa.Array]
     bell = pc.add(draws.bits(Stream.WEIGHT, 10), draws.bits(Stream.WEIGHT_AGAIN, 10))
     extra = pc.shift_right(pc.multiply(t.weight_span.take(principal), bell), u32(11))
     weight = pc.multiply(pc.divide(pc.add(t.weight_low.take(principal), extra), u32(10)), u32(10))
+    later = pc.subtract(pc.max_element_wise(since_birthday, u32(REGAINED)), u32(REGAINED))
+    grown = pc.add(weight, pc.multiply(later, u32(DAILY_GAIN)))
+    nothing = pa.scalar(None, pa.uint32())
     return {
         "sex": pc.if_else(woman, u32(2), u32(1)),
         "age_years": years,
         "since_birthday": since_birthday,
-        "birth_weight_g": pc.if_else(newborn, weight, pa.scalar(None, pa.uint32())),
+        "birth_weight_g": pc.if_else(newborn, weight, nothing),
+        "admission_weight_g": pc.if_else(newborn, grown, nothing),
     }
 
 

@@ -80,7 +80,7 @@ def test_files_hold_the_rows(tmp_path):
         assert pq.read_schema(path).names == SCHEMA.names
         rows += sum(batch.num_rows for batch in made)
     assert 0.1 < written.faults.total() / rows < 0.25
-    assert b"version=1" in pq.read_schema(path).metadata[b"grouper.city"]
+    assert b"version=2" in pq.read_schema(path).metadata[b"grouper.city"]
     assert written.rows == rows == sum(written.kinds.values()) and seen[-1] == (rows, rows)
     assert City.read(folder / "city.toml") == SMALL
     with (folder / "hospitals.csv").open(encoding="utf-8") as file:

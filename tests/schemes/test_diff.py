@@ -12,6 +12,7 @@ from scheme_samples import small_scheme
 from grouper.codes import icd
 from grouper.grouping.drg.tables.diff import SECTIONS, Change, diff, in_words
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+from grouper.report.scheme_changes import page
 
 SMALL = small_scheme()
 NAMES = {**icd.diagnoses(), **icd.procedures()}
@@ -135,3 +136,39 @@ def test_a_difference_read_backwards_swaps_added_and_removed(shipped: Callable[[
     for section in ("adrg", "drg"):
         added = {c.key for c in there if c.section == section and c.what == "added"}
         assert added == {c.key for c in back if c.section == section and c.what == "removed"} != set()
+
+
+def test_codes_that_3_keeps_with_another_meaning_are_called_that(shipped: Callable[[str], Scheme]) -> None:
+    """73 ADRG codes of 2.0 have another name in 3.0; two of them take the same codes as before."""
+    changes = diff(shipped("chs-drg-2.0"), shipped("chs-drg-3.0"))
+    meanings = {c.key: c for c in changes if c.section == "adrg" and c.what == "meaning"}
+    assert len(meanings) == 73
+    heart = meanings["AA2"]
+    assert (heart.before, heart.after, heart.added, heart.removed) == (
+        "心脏移植",
+        "肺移植",
+        ("AA3",),
+        ("AF1",),
+    )
+    assert {key for key, change in meanings.items() if change.note} == {"SR1", "XS2"}
+    told = "\n".join(in_words(changes, NAMES, "zh"))
+    assert "编码沿用、所指改变 73" in told
+    assert "AA2 编码沿用、所指改变: 心脏移植 → 肺移植（原义现为 AA3；新义原为 AF1）" in told
+    english = "\n".join(in_words(changes, NAMES, "en"))
+    assert "SR1 kept with another meaning: 败血症 → 脓毒症 (with the same condition and lists)" in english
+
+
+def test_a_group_renamed_within_an_edition_keeps_its_meaning(shipped: Callable[[str], Scheme]) -> None:
+    changes = diff(shipped("chs-drg-2.0"), shipped("guangxi-2024"))
+    assert not [change for change in changes if change.what == "meaning"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "heading"), [("zh", "编码沿用、所指改变"), ("en", "Kept with another meaning")]
+)
+def test_the_page_of_changes_stands_alone(lang: str, heading: str, shipped: Callable[[str], Scheme]) -> None:
+    a, b = shipped("chs-drg-2.0"), shipped("chs-drg-3.0")
+    text = page(a, b, diff(a, b), NAMES, lang)
+    assert heading in text and "<td" in text and "AF1" in text and "825" in text
+    assert "default-src &#x27;none&#x27;" in text and "<script" not in text and "http://" not in text
+    assert page(a, a, [], NAMES, lang).count("<section") == 1  # sizes alone

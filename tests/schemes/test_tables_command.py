@@ -23,6 +23,25 @@ def call(*arguments: object) -> Result:
     return result
 
 
+def test_show_names_the_groups_of_primary_care_and_the_edition_of_a_code() -> None:
+    whole = call("show", "chs-drg-3.0").stdout
+    assert "基层病组（31）" in whole and "  BR29 其他脑缺血性疾病" in whole
+    assert "BR29 其他脑缺血性疾病  [基层病组]" in call("show", "chs-drg-3.0", "--drg", "BR29").stdout
+    assert "[基层病组]" not in call("show", "chs-drg-3.0", "--drg", "BR13").stdout
+    assert "P00  [未入组]" in call("show", "chs-drg-3.0", "--mdc", "P").stdout
+    assert "insurance-2.0+2026" in call("show", "chs-drg-3.0", "--code", "17.7200x001").stdout
+
+
+def test_diff_writes_a_page_and_refuses_to_overwrite_it(tmp_path: Path) -> None:
+    page = tmp_path / "changes.html"
+    assert call("diff", "chs-drg-2.0", "chs-drg-3.0", "-o", page).exit_code == 0
+    assert "编码沿用、所指改变" in page.read_text(encoding="utf-8")
+    with pytest.raises(GrouperError, match="--force"):
+        call("diff", "chs-drg-2.0", "chs-drg-3.0", "-o", page)
+    with pytest.raises(GrouperError, match="--json"):
+        call("diff", "chs-drg-2.0", "chs-drg-3.0", "-o", page, "--force", "--json")
+
+
 def test_list_has_every_scheme_and_as_json_the_same() -> None:
     text, data = call("list").stdout, json.loads(call("list", "--json").stdout)
     lines = [line.split()[0] for line in text.splitlines() if line and not line.startswith("id ")]

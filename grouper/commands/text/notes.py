@@ -8,6 +8,7 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "sex": ("性别", "sex"),
     "stay": ("住院天数", "stay"),
     "birth-weight": ("出生体重", "birth weight"),
+    "admission-weight": ("入院体重", "weight on admission"),
     "icu-hours": ("重症监护时长", "ICU hours"),
     "discharge-way": ("离院方式", "way of discharge"),
     "department": ("科室", "department"),

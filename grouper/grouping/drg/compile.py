@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, chain
 from typing import Any
 
 from grouper.base.errors import TableError
@@ -39,7 +40,8 @@ from grouper.grouping.drg.conditions import (
 from grouper.grouping.drg.tables.model import UNGROUPED, Adrg, Scheme
 from grouper.grouping.drg.tables.store import KEPT, SITES
 
-# The numbers of a record, in the order of the kernel's fields, with the canonical column.
+# The numbers of a record, in the order of the kernel's fields, with the canonical column. Which
+# weight a scheme reads is an option of it: see ``columns_of``.
 FIELDS: dict[str, str] = {
     "sex": "sex",
     "age": "age_years",
@@ -50,6 +52,8 @@ FIELDS: dict[str, str] = {
     "discharge": "discharge_way",
     "department": "department",
 }
+WEIGHTS = {"birth": "birth_weight_g", "admission": "admission_weight_g"}
+MISSING_WEIGHT = {"birth": "missing-birth-weight", "admission": "missing-admission-weight"}
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 _COMPARISON = {"<": 0, "<=": 1, ">": 2, ">=": 3, "=": 4}
 _WHERE = {"principal": 1, "other": 2, "any": 3}
@@ -57,6 +61,7 @@ _WHERE = {"principal": 1, "other": 2, "any": 3}
     12
 )
 _MAX_CONJUNCTIONS = 64
+_BLOCKS = {"ambiguous": 2, "ungrouped": 3}  # rows that end the search with their own result
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class CompiledScheme:
     scheme_proc: int
     results: tuple[Result, ...]
     departments: tuple[str, ...]
+    columns: Mapping[str, str]  # field of FIELDS -> canonical column
     fields: tuple[str, ...]  # canonical columns that some condition reads
     spec: dict[str, Any] = field(repr=False)
 
@@ -106,6 +112,20 @@ class CompiledScheme:
         from grouper._fast.drg import DrgProgram
 
         return DrgProgram(self.spec)
+
+
+def columns_of(scheme: Scheme) -> dict[str, str]:
+    """FIELDS with the weight that the scheme reads: at birth, or on admission (option ``weight``).
+
+    Raises TableError when the option has another value.
+    """
+    weight = scheme.option("weight", "birth")
+    if weight not in WEIGHTS:
+        raise TableError(
+            zh=f"方案 {scheme.id}：scheme.toml [options] weight = {weight}，应为 birth 或 admission",
+            en=f"scheme {scheme.id}: scheme.toml [options] weight = {weight}, expected birth or admission",
+        )
+    return {**FIELDS, "weight": WEIGHTS[weight]}
 
 
 def compile_scheme(
@@ -121,12 +141,16 @@ def compile_scheme(
 class _Compiler:
     def __init__(self, scheme: Scheme) -> None:
         self.scheme = scheme
+        self.columns = columns_of(scheme)
         self.entries = {mdc.mdc: self.parsed(mdc.entry) for mdc in scheme.mdcs}
         self.conditions = {adrg.variant: self.parsed(adrg.condition) for adrg in scheme.adrgs}
         self.group_conditions = {
             variant: tuple(self.parsed(drg.condition) for drg in groups)
             for variant, groups in scheme.drgs.items()
         }
+        everything = {*self.entries.values(), *self.conditions.values()}
+        everything.update(c for group in self.group_conditions.values() for c in group)
+        self.atoms = {atom for condition in everything for atom in atoms(condition)}
         self.departments: list[str] = []
         self.list_bits: dict[str, dict[str, int]] = {"dx": {}, "proc": {}}
         self.code = array("i")
@@ -168,6 +192,7 @@ class _Compiler:
             "scheme_dx": scheme_dx,
             "results": len(self.results),
             "reasons": REASON_NUMBER,
+            "missing_weight": MISSING_WEIGHT[self.scheme.option("weight", "birth")],
             "row_block": array("i", [row.block for row in rows]),
             "row_check": row_check,
             "group_check": group_check,
@@ -193,23 +218,21 @@ class _Compiler:
             scheme_proc=scheme_proc,
             results=tuple(self.results),
             departments=tuple(self.departments),
+            columns=self.columns,
             fields=self.fields_used(),
             spec=spec,
         )
 
     def fields_used(self) -> tuple[str, ...]:
         names: set[str] = set()
-        everything: list[Condition] = [*self.entries.values(), *self.conditions.values()]
-        everything += [c for group in self.group_conditions.values() for c in group]
-        for condition in everything:
-            for atom in atoms(condition):
-                if isinstance(atom, Compare) and atom.field in FIELDS:
-                    names.add(atom.field)
-                elif isinstance(atom, Discharge):
-                    names.add("discharge")
-                elif isinstance(atom, Department):
-                    names.add("department")
-        return tuple(column for name, column in FIELDS.items() if name in names)
+        for atom in self.atoms:
+            if isinstance(atom, Compare) and atom.field in FIELDS:
+                names.add(atom.field)
+            elif isinstance(atom, Discharge):
+                names.add("discharge")
+            elif isinstance(atom, Department):
+                names.add("department")
+        return tuple(column for name, column in self.columns.items() if name in names)
 
     # --- rows ---------------------------------------------------------------------------
 
@@ -226,9 +249,8 @@ class _Compiler:
                 block = len(kind)
                 whole = conjunction(self.entries[mdc], self.conditions[adrg.variant])
                 rows += [_row(block, conjunct) for conjunct in _conjunctions(whole)]
-                own = Result(mdc, adrg.adrg, adrg.adrg, adrg.name)
-                ambiguous = adrg.kind == "ambiguous"
-                kind.append(2 if ambiguous else 1 if self.scheme.stops_without_drg else 0)
+                own = Result(mdc, adrg.adrg, adrg.own_group, adrg.name)
+                kind.append(_BLOCKS.get(adrg.kind, 1 if self.scheme.stops_without_drg else 0))
                 result.append(self.result(own) if kind[-1] else 0)
                 groups = self.scheme.drgs.get(adrg.variant, ())
                 for drg, condition in zip(groups, self.group_conditions.get(adrg.variant, ()), strict=True):
@@ -317,12 +339,9 @@ class _Compiler:
     def lists_of(self, kind: str) -> dict[str, frozenset[str]]:
         """The lists that conditions ask of diagnoses (of procedures)."""
         names: set[str] = set(self.list_bits[kind])
-        everything: list[Condition] = [*self.entries.values(), *self.conditions.values()]
-        everything += [c for group in self.group_conditions.values() for c in group]
-        for condition in everything:
-            for atom in atoms(condition):
-                if isinstance(atom, In | Count) and atom.subject.endswith("_" + kind):
-                    names.add(atom.list)
+        for atom in self.atoms:
+            if isinstance(atom, In | Count) and atom.subject.endswith("_" + kind):
+                names.add(atom.list)
         return {name: self.scheme.lists[name] for name in sorted(names)}
 
     def class_tables(
@@ -366,16 +385,15 @@ class _Compiler:
                 within.setdefault(code, []).append(numbers[name])
         size = len(dx_codes)
         level, table = array("i", bytes(4 * size)), array("i", bytes(4 * size))
-        starts, tables = array("i", [0]), array("i")
         for position, code in enumerate(dx_codes):
             if code in self.scheme.complications:
                 levels, name = self.scheme.complications[code]
                 level[position] = ("CC" in levels) | ("MCC" in levels) << 1
                 table[position] = numbers.get(name, 0)
-            if code in within:
-                tables.extend(within[code])
-            starts.append(len(tables))
-        return {"level": level, "table": table, "excluded_start": starts, "excluded": tables}
+        held = [within.get(code, ()) for code in dx_codes]
+        starts = array("i", accumulate(map(len, held), initial=0))
+        excluded = array("i", chain.from_iterable(held))
+        return {"level": level, "table": table, "excluded_start": starts, "excluded": excluded}
 
 
 def _row(block: int, conjunct: Condition) -> Row:

@@ -22,7 +22,7 @@ from grouper.base.arrow import (
 )
 from grouper.base.reasons import REASONS, STATUS_NAMES, Status
 from grouper.codes.book import CodeBook
-from grouper.grouping.drg.compile import FIELDS, CompiledScheme
+from grouper.grouping.drg.compile import CompiledScheme
 from grouper.grouping.engine import Grouped
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class DrgEngine:
     def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
         names = set(batch.schema.names)
         fields: list[memoryview | None] = []
-        for column in FIELDS.values():
+        for column in self.compiled.columns.values():
             if column not in names or column not in self.compiled.fields:
                 fields.append(None)
             elif column == "department":

@@ -129,7 +129,7 @@ class Evaluator:
         raise TypeError(condition)
 
     def number(self, name: str) -> float | None:
-        """A number of the record; a birth weight of 0 is a missing one."""
+        """A number of the record; a weight of 0 is a missing one."""
         value = self.case.numbers.get(name)
         return None if name == "weight" and value == 0 else value
 

@@ -15,13 +15,11 @@ import pyarrow as pa
 from grouper.base.arrow import number_array, text_array
 from grouper.base.errors import GrouperError
 from grouper.codes.book import Resolved, code_texts
-from grouper.grouping.drg.compile import FIELDS, CompiledScheme, Result
+from grouper.grouping.drg.compile import CompiledScheme, Result
 from grouper.grouping.drg.conditions import And, Condition, Count, In, to_text
 from grouper.grouping.drg.engine import DrgEngine
 from grouper.grouping.drg.evaluate import Case, Evaluator, SeverityHit, Truth
 from grouper.grouping.drg.tables.model import Adrg, Drg
-
-NUMBER_COLUMNS = {column: name for name, column in FIELDS.items() if name != "department"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,7 @@ class Explanation:
     """The steps of one record. ``result`` holds the result columns of the batch for it."""
 
     scheme: str
+    weight: str  # which weight the scheme reads: "birth" or "admission"
     codes: list[CodeStep]
     numbers: dict[str, float]
     department: str | None
@@ -133,7 +132,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     case = Case(
         diagnoses=tuple(r.code for _, r in diagnoses if r.id >= 0),
         procedures=tuple(r.code for _, r in procedures if r.id >= 0),
-        numbers=_numbers(record),
+        numbers=_numbers(record, compiled),
         department=record.get("department"),
     )
     usable = result["status"] != "invalid"
@@ -143,6 +142,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
     return Explanation(
         scheme=compiled.scheme.id,
+        weight=compiled.scheme.option("weight", "birth"),
         codes=codes,
         numbers=dict(case.numbers),
         department=case.department,
@@ -164,7 +164,7 @@ def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tupl
 def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]:
     from grouper.codes import icd
 
-    names = icd.diagnoses() if kind == "diagnosis" else icd.procedures()
+    names = icd.diagnoses() if kind == "diagnosis" else icd.procedures_of(icd.EDITIONS[-1])
     return [
         CodeStep(kind, position, raw, r.code, names.get(r.code, ""), r.issue)
         for position, (raw, r) in enumerate(resolved, start=1)
@@ -172,11 +172,11 @@ def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[Cod
     ]
 
 
-def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(record: Mapping[str, Any], compiled: CompiledScheme) -> dict[str, float]:
     return {
         name: float(record[column])
-        for column, name in NUMBER_COLUMNS.items()
-        if record.get(column) is not None
+        for name, column in compiled.columns.items()
+        if name != "department" and record.get(column) is not None
     }
 
 
@@ -186,8 +186,8 @@ def _by_kernel(engine: DrgEngine, record: Mapping[str, Any]) -> dict[str, str | 
     for name in ("diagnoses", "procedures"):
         values = text_array(code_texts(record, name))
         columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
-    for column in NUMBER_COLUMNS:
-        if record.get(column) is not None:
+    for name, column in engine.compiled.columns.items():
+        if name != "department" and record.get(column) is not None:
             columns[column] = number_array([float(record[column])])
     if record.get("department") is not None:
         columns["department"] = text_array([record["department"]])
@@ -246,8 +246,8 @@ def _walk(compiled: CompiledScheme, case: Case) -> _Walk:
 
 def _outcome(compiled: CompiledScheme, evaluator: Evaluator, adrg: Adrg, walk: _Walk) -> Result | None:
     """The result inside an ADRG that holds; None when the search goes on."""
-    own = Result(adrg.mdc, adrg.adrg, adrg.adrg, adrg.name)
-    if adrg.kind == "ambiguous":
+    own = Result(adrg.mdc, adrg.adrg, adrg.own_group, adrg.name)
+    if adrg.kind in ("ambiguous", "ungrouped"):
         return own
     walk.groups.clear()
     groups: Sequence[Drg] = compiled.scheme.drgs.get(adrg.variant, ())

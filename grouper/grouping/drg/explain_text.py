@@ -41,6 +41,7 @@ NUMBERS = {
     "age": ("年龄（岁）", "age (years)"),
     "age_days": ("天龄", "age in days"),
     "weight": ("出生体重（克）", "birth weight (g)"),
+    "admission weight": ("入院体重（克）", "weight on admission (g)"),
     "los": ("住院天数", "stay (days)"),
     "icu_hours": ("重症监护（小时）", "ICU hours"),
     "discharge": ("离院方式", "way of discharge"),
@@ -49,38 +50,39 @@ NUMBERS = {
 _OPERATORS = {"<": "＜", "<=": "≤", ">": "＞", ">=": "≥", "=": "＝"}
 
 
-def describe(condition: Condition, lang: str) -> str:
-    """A condition in the words of the field."""
+def describe(condition: Condition, lang: str, weight: str = "birth") -> str:
+    """A condition in the words of the field; ``weight``: "birth" or "admission", as the scheme reads it."""
     zh = lang != "en"
     index = 0 if zh else 1
     match condition:
         case Const(value):
             return ("无附加条件" if zh else "always") if value else ("不成立" if zh else "never")
         case And(items):
-            return ("，且" if zh else " and ").join(_inner(item, lang) for item in items)
+            return ("，且" if zh else " and ").join(_inner(item, lang, weight) for item in items)
         case Or(items):
-            return ("，或" if zh else " or ").join(_inner(item, lang) for item in items)
+            return ("，或" if zh else " or ").join(_inner(item, lang, weight) for item in items)
         case Not(In(subject, name)):
             if subject.startswith("principal"):
                 return f"{SUBJECTS[subject][index]}{'不在 ' if zh else ' not in '}{name}"
             none = NONE_OF[subject][index]
             return f"{none}{'在 ' if zh else ' in '}{name}"
         case Not(item):
-            return ("非" if zh else "not ") + _inner(item, lang)
+            return ("非" if zh else "not ") + _inner(item, lang, weight)
         case In(subject, name):
             return f"{SUBJECTS[subject][index]}{'在 ' if zh else ' in '}{name}"
         case Count(subject, name, op, value):
             subject_text = SUBJECTS[subject][index]
             if zh:
-                return f"{subject_text}中属于 {name} 的编码数{_OPERATORS[op]}{value}"
-            return f"number of codes of {name} ({subject_text}) {op} {value}"
+                return f"{subject_text}中属于 {name} 的不同编码数{_OPERATORS[op]}{value}"
+            return f"number of different codes of {name} ({subject_text}) {op} {value}"
         case NoProcedure():
             return "没有手术操作" if zh else "no procedure"
         case Severity(level):
             word = level.upper()
             return f"有未被排除的 {word}" if zh else f"an {word} that is not excluded"
         case Compare(name, op, value):
-            return f"{NUMBERS[name][index]}{_OPERATORS[op] if zh else f' {op} '}{value}"
+            words = NUMBERS[_number(name, weight)][index]
+            return f"{words}{_OPERATORS[op] if zh else f' {op} '}{value}"
         case Department(text):
             return f"科室为“{text}”" if zh else f"department is {text!r}"
         case Discharge(ways):
@@ -88,8 +90,12 @@ def describe(condition: Condition, lang: str) -> str:
     raise TypeError(condition)
 
 
-def _inner(condition: Condition, lang: str) -> str:
-    text = describe(condition, lang)
+def _number(name: str, weight: str) -> str:
+    return "admission weight" if name == "weight" and weight == "admission" else name
+
+
+def _inner(condition: Condition, lang: str, weight: str) -> str:
+    text = describe(condition, lang, weight)
     if not isinstance(condition, And | Or):
         return text
     return f"({text})" if lang == "en" else f"（{text}）"
@@ -108,6 +114,9 @@ class _Writer:
 
     def say(self, zh: str, en: str) -> str:
         return en if self.lang == "en" else zh
+
+    def words(self, condition: Condition) -> str:
+        return describe(condition, self.lang, self.e.weight)
 
     def lines(self) -> Iterator[str]:
         yield self.say(f"方案：{self.e.scheme}", f"Scheme: {self.e.scheme}")
@@ -142,7 +151,10 @@ class _Writer:
         return f"{arrow} [{text}]"
 
     def number_lines(self) -> Iterator[str]:
-        parts = [f"{self.say(*NUMBERS[name])} {value:g}" for name, value in self.e.numbers.items()]
+        parts = [
+            f"{self.say(*NUMBERS[_number(name, self.e.weight)])} {value:g}"
+            for name, value in self.e.numbers.items()
+        ]
         if self.e.department is not None:
             parts.append(self.say("科室 ", "department ") + self.e.department)
         if parts:
@@ -173,7 +185,7 @@ class _Writer:
             yield (
                 "   "
                 + self.say(f"进入 {self.named(step.mdc)}：", f"enters {self.named(step.mdc)}: ")
-                + describe(step.mdc.condition, self.lang)
+                + self.words(step.mdc.condition)
             )
             for tried in step.adrgs:
                 yield "     " + self.verdict(tried)
@@ -195,9 +207,9 @@ class _Writer:
 
     def verdict(self, tried: Tried) -> str:
         if tried.truth is True:
-            return f"✓ {self.named(tried)}{self.say('：', ': ')}{describe(tried.condition, self.lang)}"
+            return f"✓ {self.named(tried)}{self.say('：', ': ')}{self.words(tried.condition)}"
         mark = "✗" if tried.truth is False else "?"
-        wrong = self.say("；", "; ").join(describe(item, self.lang) for item in tried.failing)
+        wrong = self.say("；", "; ").join(self.words(item) for item in tried.failing)
         why = (
             self.say("不满足：", "fails: ") if tried.truth is False else self.say("缺数据：", "lacks data: ")
         )
@@ -222,7 +234,7 @@ class _Writer:
                     f"{head}: would hold with {miss.instead} as the main procedure",
                 )
             else:
-                yield self.say(f"{head}：只差", f"{head}: only lacks ") + describe(miss.failing, self.lang)
+                yield self.say(f"{head}：只差", f"{head}: only lacks ") + self.words(miss.failing)
 
     def result_lines(self) -> Iterator[str]:
         r = self.e.result

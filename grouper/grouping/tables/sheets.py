@@ -69,6 +69,10 @@ class Table:
                 known = {key: at for key, at in self.places.items() if at < len(cells)}
                 yield Row(index + 1, {key: _cell(key, cells[at]) for key, at in known.items()})
 
+    def header_of(self, key: str) -> str:
+        """The header of a column as it stands in the sheet."""
+        return self.sheet.rows[self.header][self.places[key]].strip() if key in self.places else ""
+
     def address(self, number: int, key: str) -> str:
         """``ADRG!E7``; a column that is not there gives the row only."""
         column = column_letters(self.places[key]) if key in self.places else ""

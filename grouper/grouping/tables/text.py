@@ -8,10 +8,12 @@ A list file is a sequence of sections::
     [AD1.proc] = AA1.proc
     + 52.8000
     - 33.6x00
+    [MDCB.dx] = BB1.dx | BR1.dx
 
 A section is the whole list when its codes stand alone. It is a change of the list that
-it names when codes carry ``+`` or ``-``: of the list after ``=``, or else of the base
-scheme's list of the same name. ``= NAME`` alone repeats a list without writing it again.
+it names when codes carry ``+`` or ``-``: of the lists after ``=``, or else of the base
+scheme's list of the same name. ``= NAME`` alone repeats a list without writing it again,
+``= NAME | NAME`` is the union of lists.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError
+from grouper.grouping.drg.tables.compose import composed
 
 Lists = dict[str, frozenset[str]]
 
@@ -36,15 +39,17 @@ def parse_lists(text: str, base: Mapping[str, frozenset[str]], where: str) -> Li
     for section in ("\n" + text).split("\n[")[1:]:
         head, _, body = section.partition("\n")
         name, bracket, alias = head.partition("]")
-        alias = alias.strip().removeprefix("=").strip()
-        if not bracket or (alias and alias not in lists):
+        parts = [part.strip() for part in alias.strip().removeprefix("=").split("|")] if alias.strip() else []
+        if not bracket or not all(part in lists for part in parts):
             raise TableError(
                 zh=f"{where}：无法读取小节 [{head}，或它引用的编码集合不存在",
                 en=f"{where}: section [{head} cannot be read, or the list it refers to does not exist",
             )
         items = body.split()
-        if alias or "+" in items or "-" in items:
-            lists[name] = _changed(lists.get(alias or name, frozenset()), items, f"{where} [{name}]")
+        if parts or "+" in items or "-" in items:
+            old = frozenset().union(*(lists[part] for part in parts)) if len(parts) > 1 else None
+            old = lists.get(parts[0] if parts else name, frozenset()) if old is None else old
+            lists[name] = _changed(old, items, f"{where} [{name}]") if items else old
         else:
             lists[name] = frozenset(items)
     return lists
@@ -70,13 +75,19 @@ def _changed(old: frozenset[str], items: Sequence[str], where: str) -> frozenset
 
 
 def format_lists(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str]]) -> str:
-    """The shortest text that gives ``lists`` on top of ``base``; equal lists are left out."""
+    """The shortest text that gives ``lists`` on top of ``base``; equal lists are left out.
+
+    Without a base, unions and near repeats of other lists are written as such, behind the others.
+    """
     current = dict(base)  # what a reader of the file knows at this point
     known: dict[frozenset[str], str] = {}
     for name, codes in base.items():
         known.setdefault(codes, name)
     parts: list[str] = []
+    made = {} if base else composed(lists)
     for name, codes in lists.items():
+        if name in made:
+            continue
         old = current.get(name)
         if old == codes:
             continue
@@ -84,14 +95,19 @@ def format_lists(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozens
         if same is not None and len(codes) > 1 and current.get(same) == codes:
             parts.append(f"[{name}] = {same}\n")
         elif old is not None and len(codes ^ old) * 2 < len(codes):
-            lines = [f"- {code}" for code in sorted(old - codes)]
-            lines += [f"+ {code}" for code in sorted(codes - old)]
-            parts.append(f"[{name}]\n" + "\n".join(lines) + "\n")
+            parts.append(_section(f"[{name}]", old - codes, codes - old))
         else:
             parts.append("\n".join([f"[{name}]", *sorted(codes)]) + "\n")
         current[name] = codes
         known.setdefault(codes, name)
+    parts += [_section(f"[{n}] = {' | '.join(c.parts)}", c.minus, c.plus) for n, c in made.items()]
     return "".join(parts)
+
+
+def _section(head: str, minus: Iterable[str], plus: Iterable[str]) -> str:
+    """A section that changes other lists."""
+    lines = [head, *(f"- {code}" for code in sorted(minus)), *(f"+ {code}" for code in sorted(plus))]
+    return "\n".join(lines) + "\n"
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

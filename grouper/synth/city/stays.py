@@ -198,6 +198,7 @@ class Maker:
             "age_years": pc.if_else(first_year, i32(0), years),
             "age_days": pc.if_else(first_year, since, pa.scalar(None, pa.int32())),
             "birth_weight_g": stays.person["birth_weight_g"],
+            "admission_weight_g": stays.person["admission_weight_g"],
         }
 
     def _can_return(self, before: Stays, gap: pa.Array, moved: pa.Array) -> pa.Array:

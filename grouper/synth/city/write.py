@@ -26,7 +26,7 @@ _INSURANCES = ("310", "390")
 _DICTIONARIES = {
     "hospital_code", "hospital_level", "insurance_type", "sex", "age_years", "los_days", "discharge_way",
     "department", "icu_hours", "admission_type", "region_code", "region_of_treatment", "birth_weight_g",
-    "age_days", "admission_date", "discharge_date", "settlement_date", "birth_date",
+    "admission_weight_g",    "age_days", "admission_date", "discharge_date", "settlement_date", "birth_date",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from grouper.base.errors import TableError
@@ -64,8 +65,9 @@ _UNION = {
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
+@lru_cache(maxsize=8192)  # loading and compiling a scheme both ask, and schemes share most of theirs
 def parse(text: str) -> Condition:
-    """The syntax tree of a condition in either notation; an empty text holds always.
+    """The syntax tree of a condition in either notation; an empty text, and ``1``, holds always.
 
     Raises ConditionError with the place when the text cannot be read.
     """
@@ -121,7 +123,7 @@ class _Parser:
         self.at += 1
 
     def whole(self) -> Condition:
-        if not self.tokens:
+        if not self.tokens or self.text.strip() == "1":  # the official ZZ1 says 1
             return TRUE
         result = self.any_of()
         if self.at < len(self.tokens):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+from grouper.grouping.drg.conditions import lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
 
 SECTIONS = ("options", "mdc", "adrg", "drg", "list", "complication", "exclusion")
@@ -17,10 +20,12 @@ SECTIONS = ("options", "mdc", "adrg", "drg", "list", "complication", "exclusion"
 class Change:
     """One change of B against A.
 
-    ``section`` is one of ``SECTIONS``; ``what`` is ``added``, ``removed``, ``renamed``,
+    ``section`` is one of ``SECTIONS``; ``what`` is ``added``, ``removed``, ``renamed``, ``meaning``,
     ``condition``, ``order``, ``codes``, ``level`` or ``value``; ``key`` names the MDC, group,
     list, level or exclusion table. ``added`` and ``removed`` hold codes (of lists), or the
-    codes concerned.
+    codes concerned. ``meaning`` is an ADRG whose code B keeps for something else: ``added`` says
+    where B has what A meant, ``removed`` where A had what B means, and ``note`` is ``same-codes``
+    where the condition and its lists are the same all the same.
     """
 
     section: str
@@ -30,6 +35,7 @@ class Change:
     after: str = ""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The change for JSON."""
@@ -69,10 +75,38 @@ def _mdcs(a: Scheme, b: Scheme) -> Iterator[Change]:
 
 def _adrgs(a: Scheme, b: Scheme) -> Iterator[Change]:
     rows = [{x.variant: (x.name, (x.condition,)) for x in scheme.adrgs} for scheme in (a, b)]
-    yield from _rows("adrg", rows[0], rows[1])
+    for change in _rows("adrg", rows[0], rows[1]):
+        yield _meaning(a, b, change) if change.what == "renamed" and _editions(a, b) else change
     old, new = _by_mdc(a.adrgs), _by_mdc(b.adrgs)
     for mdc in new:
         yield from _order("adrg", mdc, old.get(mdc, []), new[mdc])
+
+
+def _editions(a: Scheme, b: Scheme) -> bool:
+    """Whether A and B are of different national editions, where a code says nothing by itself."""
+    return (a.base or a.id) != (b.base or b.id)
+
+
+def _meaning(a: Scheme, b: Scheme, change: Change) -> Change:
+    """A code kept under another name, with where both meanings are in the other edition."""
+    old, new = plain_name(change.before), plain_name(change.after)
+    if old == new or not (old and new):
+        return change
+    now = tuple(x.variant for x in b.adrgs if plain_name(x.name) == old)
+    was = tuple(x.variant for x in a.adrgs if plain_name(x.name) == new)
+    same = _members(a, change.key) == _members(b, change.key)
+    return replace(change, what="meaning", added=now, removed=was, note="same-codes" if same else "")
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared: without marks, and with one form for full-width letters."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name)).lower()
+
+
+def _members(scheme: Scheme, variant: str) -> tuple[str, dict[str, frozenset[str]]]:
+    """A condition and the lists that it names."""
+    condition = next(x.condition for x in scheme.adrgs if x.variant == variant)
+    return condition, {name: scheme.lists[name] for name in lists_of(parse(condition))}
 
 
 def _by_mdc(adrgs: Sequence[Adrg]) -> dict[str, list[str]]:
@@ -204,12 +238,14 @@ _ZH = {
     "added": "新增",
     "removed": "删除",
     "renamed": "更名",
+    "meaning": "编码沿用、所指改变",
     "condition": "条件",
     "value": "取值",
     "order": "顺序",
     "codes": "编码",
     "level": "级别",
 }
+_EN = {"meaning": "kept with another meaning"}
 _FEW = 3
 
 
@@ -222,13 +258,32 @@ def in_words(changes: Sequence[Change], names: Mapping[str, str], lang: str) -> 
         if some:
             heading = _HEADINGS[section][0 if zh else 1]
             counts = Counter(change.what for change in some)
-            summary = ", ".join(f"{_ZH[what] if zh else what} {n}" for what, n in counts.items())
+            summary = ", ".join(f"{what_in_words(what, zh)} {n}" for what, n in counts.items())
             lines += [f"{heading}: {summary}", *(f"  {_line(change, names, zh)}" for change in some)]
     return lines
 
 
+def what_in_words(what: str, zh: bool) -> str:
+    """The words for a kind of change."""
+    return _ZH[what] if zh else _EN.get(what, what)
+
+
+def whereabouts(change: Change, zh: bool) -> str:
+    """Where both meanings of a code are in the other edition, in words."""
+    parts = []
+    if change.added:
+        now = " ".join(change.added)
+        parts.append(f"原义现为 {now}" if zh else f"what it meant is {now} now")
+    if change.removed:
+        was = " ".join(change.removed)
+        parts.append(f"新义原为 {was}" if zh else f"what it means was {was}")
+    if change.note:
+        parts.append("条件与编码集合相同" if zh else "with the same condition and lists")
+    return ("；" if zh else "; ").join(parts)
+
+
 def _line(change: Change, names: Mapping[str, str], zh: bool) -> str:
-    what = _ZH[change.what] if zh else change.what
+    what = what_in_words(change.what, zh)
     head = f"{change.key} {what}"
     if change.section in ("list", "exclusion", "complication"):
         return _codes_line(change, names, zh)
@@ -237,7 +292,9 @@ def _line(change: Change, names: Mapping[str, str], zh: bool) -> str:
         return f"{head}: {'移动' if zh else 'moved'} {moved} → {change.after}"
     if change.what in ("added", "removed"):
         return f"{head}: {change.after or change.before}"
-    return f"{head}: {change.before or '—'} → {change.after or '—'}"
+    where = whereabouts(change, zh)
+    more = (f"（{where}）" if zh else f" ({where})") if where and change.what == "meaning" else ""
+    return f"{head}: {change.before or '—'} → {change.after or '—'}{more}"
 
 
 def _codes_line(change: Change, names: Mapping[str, str], zh: bool) -> str:
@@ -248,7 +305,7 @@ def _codes_line(change: Change, names: Mapping[str, str], zh: bool) -> str:
         was = "" if change.before == change.key else f" ← {change.before}"
         number = f"{change.after} 个 MCC/CC 编码" if zh else f"{change.after} MCC/CC codes"
         return f"{'排除表' if zh else 'table'} {change.key}{was} ({number}): {_plus_minus(change, names)}"
-    what = "" if change.what == "codes" else f" {_ZH[change.what] if zh else change.what}"
+    what = "" if change.what == "codes" else f" {what_in_words(change.what, zh)}"
     return f"{change.key}{what}: {_plus_minus(change, names)}"
 
 

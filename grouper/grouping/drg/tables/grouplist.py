@@ -231,7 +231,9 @@ def _apply(
     decided: dict[str, tuple[Drg, ...]] = {}
     missing: list[str] = []
     for adrg in base.adrgs:
-        if adrg.kind == "ambiguous":
+        if adrg.kind == "ungrouped":
+            adrgs.append(adrg)
+        elif adrg.kind == "ambiguous":
             if adrg.adrg in wanted.ambiguous or keep_missing:
                 adrgs.append(adrg)
             else:
@@ -297,7 +299,8 @@ def _switch_on(
             continue
         new = Adrg(code, row["name"], "principal_proc in VALID")
         mine = [n for n, adrg in enumerate(adrgs) if adrg.mdc == new.mdc]
-        before = next((n for n in mine if adrgs[n].kind == "medical"), mine[-1] + 1 if mine else len(adrgs))
+        later = ("medical", "ungrouped")
+        before = next((n for n in mine if adrgs[n].kind in later), mine[-1] + 1 if mine else len(adrgs))
         adrgs.insert(before, new)
         notes.info(
             "ambiguous-on", place, f"{code} 已启用：{new.condition}", f"{code} was added: {new.condition}"

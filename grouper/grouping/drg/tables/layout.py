@@ -6,53 +6,64 @@ from collections.abc import Iterable, Mapping
 
 from grouper.grouping.drg.conditions import parse, to_workbook
 from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.official import SET_HEADER
 from grouper.grouping.tables.sheets import Book, Column, plain_name
 
-SORT = Column("sort", ("排序", "序号", "顺序", "sort", "order", "no"), required=False)
+SORT = Column("sort", ("排序", "MDC内排序", "序号", "顺序", "sort", "order", "no"), required=False)
 VARIANT = Column("variant", ("变体", "variant"), required=False)
-RULE = Column("rule", ("规则", "入组规则", "分组规则", "入组条件", "条件", "rule", "condition"))
-MDC = Column("mdc", ("MDC", "MDC编码", "MDC代码", "主要诊断大类", "主要诊断大类编码"))
-ADRG = Column("adrg", ("ADRG", "ADRG编码", "ADRG代码", "核心组编码"))
+MDC = Column("mdc", ("MDC", "所属MDC编码", "MDC编码", "MDC代码", "主要诊断大类", "主要诊断大类编码"))
+ADRG = Column("adrg", ("ADRG", "所属ADRG编码", "ADRG编码", "ADRG代码", "核心组编码"))
 
 
 def _code(*headers: str) -> Column:
     return Column("code", (*headers, "编码", "代码", "code"))
 
 
+def _rule(*headers: str) -> Column:
+    return Column("rule", ("规则", *headers, "入组规则", "分组规则", "入组条件", "条件", "rule", "condition"))
+
+
 def _name(*headers: str) -> Column:
     return Column("name", ("名称", *headers, "name"))
 
 
-SET = Column("set", ("集合名", "集合", "集合名称", "集合编码", "set", "set name", "list"))
+SET = Column("set", ("集合名", SET_HEADER, "集合", "集合名称", "集合编码", "set", "set name", "list"))
 TABLE = Column(
     "table",
-    ("排除表", "排除集合", "排除表号", "排除", "table", "exclusion", "exclusion table", "exclusion set"),
+    (
+        *("排除表", SET_HEADER, "排除集合", "排除表号", "排除"),
+        *("table", "exclusion", "exclusion table", "exclusion set"),
+    ),
 )
-LEVEL = Column("level", ("级别", "类型", "CC/MCC", "level", "type"))
+LEVEL = Column("level", ("级别", "类型", "类型编号", "CC/MCC", "level", "type"))
 
 # sheet -> (its names, the first is written; its columns, in the order in which they are written)
 SHEETS: dict[str, tuple[tuple[str, ...], tuple[Column, ...]]] = {
-    "mdc": (("MDC", "主要诊断大类"), (SORT, _code("MDC编码", "MDC代码", "MDC"), _name("MDC名称"), RULE)),
+    "mdc": (
+        ("MDC", "主要诊断大类"),
+        (SORT, _code("MDC编码", "MDC代码", "MDC"), _name("MDC名称"), _rule("MDC规则")),
+    ),
     "adrg": (
         ("ADRG", "核心疾病诊断相关组"),
-        (SORT, MDC, _code("ADRG编码", "ADRG代码", "ADRG"), _name("ADRG名称"), RULE, VARIANT),
+        (SORT, MDC, _code("ADRG编码", "ADRG代码", "ADRG"), _name("ADRG名称"), _rule("ADRG规则"), VARIANT),
     ),
     "drg": (
         ("DRG", "DRG细分组", "疾病诊断相关组"),
-        (SORT, ADRG, _code("DRG编码", "DRG代码", "DRG"), _name("DRG名称"), RULE, VARIANT),
+        (SORT, ADRG, _code("DRG编码", "DRG代码", "DRG"), _name("DRG名称"), _rule("DRG规则"), VARIANT),
     ),
     "sets": (
         ("集合", "编码集合", "sets", "lists"),
         (SET, _code("诊断/手术编码", "ICD编码"), Column("name", ("名称", "name"), required=False)),
     ),
     "complications": (
-        ("CC_MCC", "CC/MCC", "MCC/CC", "合并症并发症", "complications"),
-        (_code("诊断编码", "ICD编码"), LEVEL, TABLE),
+        ("CC_MCC", "CC/MCC", "MCC/CC", "CC", "合并症并发症", "complications"),
+        (_code("诊断编码", "疾病编码", "ICD编码"), LEVEL, TABLE),
     ),
     "exclusions": (
         ("排除", "排除表", "CC排除表", "exclusions"),
         (TABLE, _code("主要诊断编码", "诊断编码", "ICD编码", "principal dx code")),
     ),
+    "primary_care": (("基层病组", "primary care"), (_code("DRG编码", "DRG代码", "DRG"),)),
     "options": (
         ("选项", "options"),
         (Column("name", ("选项", "名称", "option", "name")), Column("value", ("取值", "值", "value"))),
@@ -88,11 +99,13 @@ def export_book(scheme: Scheme, names: Mapping[str, str]) -> Book:
             for level in sorted(levels, reverse=True)
         ],
         "exclusions": [[t, code] for t, codes in scheme.exclusions.items() for code in sorted(codes)],
+        "primary_care": [[code] for code in scheme.primary_care],
         "options": [[k, str(v).lower()] for k, v in scheme.meta.get("options", {}).items()],
     }
     return {
         titles[0]: [[column.headers[0] for column in columns], *cells[key]]
         for key, (titles, columns) in SHEETS.items()
+        if key != "primary_care" or scheme.primary_care
     }
 
 

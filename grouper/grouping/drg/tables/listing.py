@@ -6,11 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grouper.base.errors import UsageError
+from grouper.codes import icd
 from grouper.grouping.drg.conditions import And, Compare, Condition, Count, In, Not, Or, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Scheme
 from grouper.grouping.drg.tables.store import SITES, read_meta, scheme_folders
 
-KINDS_ZH = {"surgical": "手术", "procedure": "操作", "medical": "内科", "ambiguous": "歧义组"}
+KINDS_ZH = {
+    "surgical": "手术",
+    "procedure": "操作",
+    "medical": "内科",
+    "ambiguous": "歧义组",
+    "ungrouped": "未入组",
+}
 
 
 def schemes() -> list[dict[str, Any]]:
@@ -52,6 +59,7 @@ class View:
             ("published", "发布", "published"),
             ("valid_from", "适用起", "valid from"),
             ("valid_to", "适用止", "valid to"),
+            ("validity_note", "适用说明", "on validity"),
         )
         for key, zh, en in labels:
             if scheme.meta.get(key):
@@ -66,10 +74,17 @@ class View:
             rows = [adrg for adrg in scheme.adrgs if adrg.mdc == mdc.mdc]
             groups = sum(len(scheme.drgs.get(adrg.variant, ())) for adrg in rows)
             yield f"{mdc.mdc} {mdc.name}  ADRG {len(rows)}, DRG {groups}  | {mdc.entry}"
+        if scheme.primary_care:
+            number = len(scheme.primary_care)
+            yield self.say(f"基层病组（{number}）:", f"Groups of primary care ({number}):")
+            yield from (f"  {code} {self._drg_name(code)}" for code in scheme.primary_care)
         for title, key in ((self.say("来源", "Sources"), "sources"), (self.say("说明", "Notes"), "notes")):
             if scheme.meta.get(key):
                 yield f"{title}:"
                 yield from (f"  - {text}" for text in scheme.meta[key])
+
+    def _drg_name(self, code: str) -> str:
+        return next(drg.name for _, drg in self.scheme.groups() if drg.drg == code)
 
     # --- groups ---
 
@@ -108,7 +123,8 @@ class View:
         for adrg, drg in found:
             groups = self.scheme.drgs[adrg.variant]
             before = [other.drg for other in groups[: groups.index(drg)]]
-            yield f"{drg.drg} {drg.name}"
+            care = self.say("  [基层病组]", "  [primary care]")
+            yield f"{drg.drg} {drg.name}{care if code in self.scheme.primary_care else ''}"
             yield f"  ADRG {adrg.variant} {adrg.name}: {adrg.condition}"
             yield f"  {self.say('条件', 'condition')}: {drg.condition}"
             if before:
@@ -137,6 +153,8 @@ class View:
         yield f"{code} {self.names.get(code, self.say('（不在编码版本中）', '(not in the code edition)'))}"
         lists = [name for name, codes in scheme.lists.items() if code in codes]
         words = ", ".join(f"{name} ({len(scheme.lists[name])})" for name in lists)
+        if edition := icd.later_procedures().get(code):
+            yield "  " + self.say(f"编码版本: {edition}", f"code edition: {edition}")
         yield f"  {self.say('所在集合', 'lists')}: {words or self.say('无', 'none')}"
         yield from self._severity(code)
         yield from (f"  {line}" for line in self._uses(set(lists)))

@@ -21,7 +21,8 @@ class Mdc:
 
 @dataclass(frozen=True, slots=True)
 class Adrg:
-    """One test inside an MDC: a variant of an ADRG (核心疾病诊断相关组), or an ambiguous group."""
+    """One test inside an MDC: a variant of an ADRG (核心疾病诊断相关组), an ambiguous group (``BQY``), or the
+    end of the MDC (``P00``), where a record stays without a group and no other MDC is tried."""
 
     variant: str
     name: str
@@ -38,11 +39,18 @@ class Adrg:
 
     @property
     def kind(self) -> str:
-        """By the second letter: surgical A-J, procedure K-P, ambiguous QY, medical R-Z."""
+        """By the second letter: surgical A-J, procedure K-P, ambiguous QY, medical R-Z; x00 ungrouped."""
         if self.adrg.endswith("QY"):
             return "ambiguous"
+        if self.adrg[1:] == "00":
+            return "ungrouped"
         letter = self.adrg[1:2]
         return "surgical" if letter <= "J" else "procedure" if letter <= "Q" else "medical"
+
+    @property
+    def own_group(self) -> str:
+        """The group code of a record that ends in this row itself: ``BQY``, ``P000`` for ``P00``, ``AA1``."""
+        return self.adrg + "0" if self.kind == "ungrouped" else self.adrg
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,8 @@ class Scheme:
     ``mdcs`` and ``adrgs`` stand in the order in which they are tried; ``drgs`` maps a
     variant to its groups in order; ``lists`` maps a list name to its codes;
     ``complications`` maps a code to (levels, exclusion table); ``exclusions`` maps an
-    exclusion table to the principal diagnoses in it.
+    exclusion table to the principal diagnoses in it; ``primary_care`` names the groups of
+    primary care (基层病组).
     """
 
     id: str
@@ -73,6 +82,7 @@ class Scheme:
     lists: Mapping[str, frozenset[str]]
     complications: Mapping[str, tuple[frozenset[str], str]]
     exclusions: Mapping[str, frozenset[str]]
+    primary_care: tuple[str, ...] = ()
     digest: str = ""
 
     @property
@@ -109,11 +119,14 @@ class Scheme:
     def counts(self) -> dict[str, int]:
         """Sizes of the scheme, as they stand in its ``scheme.toml`` and in docs."""
         levels = [levels for levels, _ in self.complications.values()]
+        ends = len([a for a in self.adrgs if a.kind == "ungrouped"])
         return {
             "mdc": len(self.mdcs),
-            "adrg": len({a.adrg for a in self.adrgs if a.kind != "ambiguous"}),
+            "adrg": len({a.adrg for a in self.adrgs if a.kind not in ("ambiguous", "ungrouped")}),
             "drg": len({drg.drg for _, drg in self.groups()}),
             "ambiguous": len({a.adrg for a in self.adrgs if a.kind == "ambiguous"}),
+            **({"ungrouped": ends} if ends else {}),
+            **({"primary_care": len(self.primary_care)} if self.primary_care else {}),
             "lists": len(self.lists),
             "list_codes": sum(map(len, self.lists.values())),
             "mcc": sum("MCC" in level for level in levels),

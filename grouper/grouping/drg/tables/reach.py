@@ -44,7 +44,7 @@ def _of_adrg(
     if taker is not None:
         yield _redundant(scheme, adrg, taker) or _taken(scheme, adrg.variant, "adrg", taker)
         return
-    ends = adrg.kind == "ambiguous" or scheme.stops_without_drg
+    ends = adrg.kind in ("ambiguous", "ungrouped") or scheme.stops_without_drg
     for drg in scheme.drgs.get(adrg.variant, ()):
         condition = cached_parse(drg.condition)
         mine = facts if drg.condition == "true" else facts_of(conjunction(within, condition), scheme.lists)

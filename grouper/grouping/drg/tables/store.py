@@ -1,8 +1,8 @@
 """Find, read and write scheme folders.
 
 A folder holds ``scheme.toml``, ``mdc.csv``, ``adrg.csv``, ``drg.csv``, ``lists.txt``,
-``complication.txt`` and ``exclusion.txt`` (docs/tables.md). A scheme with a base is an
-overlay: its files hold only what differs.
+``complication.txt``, ``exclusion.txt`` and perhaps ``primary_care.csv`` (docs/tables.md).
+A scheme with a base is an overlay: its files hold only what differs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ FILES = (
     "lists.txt",
     "complication.txt",
     "exclusion.txt",
+    "primary_care.csv",
 )
 MDC_COLUMNS = ("mdc", "name", "entry")
 ADRG_COLUMNS = ("variant", "name", "condition")
 DRG_COLUMNS = ("variant", "drg", "name", "condition")
+PRIMARY_CARE_COLUMNS = ("drg",)
 NO_GROUPS = "-"  # in drg.csv of an overlay: the variant has no group here
 SITES = "MDCZ.site."
 KEPT = ("UNGROUPABLE.dx", "UNGROUPABLE.proc")  # lists that no condition names, for messages
@@ -176,8 +178,25 @@ def _assemble(folder: Path, meta: dict[str, Any], base: Scheme | None) -> Scheme
         lists=used_lists(lists, conditions),
         complications=_complications(_lists(folder, "complication.txt", _complication_lists(base))),
         exclusions=_lists(folder, "exclusion.txt", base.exclusions if base else {}),
+        primary_care=_primary_care(folder, drgs, base),
         digest=digest(folder, base),
     )
+
+
+def _primary_care(folder: Path, drgs: Mapping[str, Sequence[Drg]], base: Scheme | None) -> tuple[str, ...]:
+    """The groups of primary care: those of the file, else those of the base that are groups here too."""
+    groups = {drg.drg for rows in drgs.values() for drg in rows}
+    path = folder / "primary_care.csv"
+    if not path.exists():
+        return tuple(code for code in (base.primary_care if base else ()) if code in groups)
+    codes = tuple(row["drg"] for row in read_rows(path, PRIMARY_CARE_COLUMNS))
+    for number, code in enumerate(codes, start=2):
+        if code not in groups or code in codes[: number - 2]:
+            raise TableError(
+                zh=f"{path} 第 {number} 行：{code} 不是本方案的 DRG，或重复",
+                en=f"{path}, line {number}: {code} is no DRG of the scheme, or stands there twice",
+            )
+    return codes
 
 
 def digest(folder: Path, base: Scheme | None) -> str:
@@ -297,7 +316,8 @@ def _pick(known: Mapping[str, Any], key: str, folder: Path) -> Any:
 def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
     """Write ``scheme`` as a folder: whole, or as what differs from ``base``.
 
-    :func:`load_folder` gives the same scheme back.
+    :func:`load_folder` gives the same scheme back. The files of a whole scheme do not depend on the
+    order in which its lists came.
     """
     folder.mkdir(parents=True, exist_ok=True)
     order: dict[str, str] = {}
@@ -308,7 +328,8 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
         "drg.csv": _drg_text(scheme, base),
         "lists.txt": _lists_text(scheme, base),
         "complication.txt": _delta(_complication_lists(scheme), _complication_lists(base)),
-        "exclusion.txt": _delta(scheme.exclusions, base.exclusions if base else {}),
+        "exclusion.txt": _delta(_by_number(scheme.exclusions), base.exclusions if base else {}),
+        "primary_care.csv": _primary_care_text(scheme, base),
     }
     files["scheme.toml"] = format_toml({**meta, "order": order} if order else meta)
     for name, text in files.items():
@@ -327,13 +348,25 @@ def _lists_text(scheme: Scheme, base: Scheme | None) -> str:
         for name in (base.lists if base else ())
         if name not in scheme.lists and (name in KEPT or (sites and name.startswith(SITES)))
     }
-    return format_lists({**scheme.lists, **gone}, base.lists if base else {})
+    lists = scheme.lists if base else dict(sorted(scheme.lists.items()))
+    return format_lists({**lists, **gone}, base.lists if base else {})
+
+
+def _by_number(tables: Mapping[str, frozenset[str]]) -> Lists:
+    return {name: tables[name] for name in sorted(tables, key=_natural)}
 
 
 def _delta(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str]]) -> str:
     """Like ``format_lists``, but a base list that is gone is emptied."""
     gone: Lists = {name: frozenset() for name in base if name not in lists}
     return format_lists({**lists, **gone}, base)
+
+
+def _primary_care_text(scheme: Scheme, base: Scheme | None) -> str:
+    groups = {drg.drg for _, drg in scheme.groups()}
+    inherited = tuple(code for code in (base.primary_care if base else ()) if code in groups)
+    rows = [{"drg": code} for code in scheme.primary_care]
+    return "" if scheme.primary_care == inherited else format_rows(rows, PRIMARY_CARE_COLUMNS)
 
 
 def _mdc_text(scheme: Scheme, base: Scheme | None, order: dict[str, str]) -> str:

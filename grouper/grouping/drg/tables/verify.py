@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from grouper.base.errors import TableError
@@ -36,11 +37,11 @@ from grouper.grouping.drg.tables.store import (
 from grouper.grouping.tables.manifest import check_manifest
 from grouper.grouping.tables.text import read_rows
 
-EDITION = "insurance-2.0"  # the code edition of tables/icd
 _OPTIONS: dict[str, tuple[object, ...]] = {
     "when_no_drg": ("next", "stop"),
     "retry_other_procedures": (True, False),
     "severity_from_other_diagnoses_only": (True, False),
+    "weight": ("birth", "admission"),
 }
 
 
@@ -160,15 +161,15 @@ def _structure(scheme: Scheme) -> Iterator[Finding]:
     empty = []
     for adrg in scheme.adrgs:
         groups = scheme.drgs.get(adrg.variant, ())
-        if adrg.kind == "ambiguous" and groups:
+        if adrg.kind in ("ambiguous", "ungrouped") and groups:
             yield _error(
                 scheme.id,
                 "ambiguous-with-drg",
                 adrg.variant,
-                "歧义组不能有细分组",
-                "an ambiguous group cannot have DRGs",
+                "歧义组和未入组行不能有细分组",
+                "an ambiguous group or the end of an MDC cannot have DRGs",
             )
-        if adrg.kind != "ambiguous" and not groups:
+        if adrg.kind not in ("ambiguous", "ungrouped") and not groups:
             empty.append(adrg.variant)
         yield from _repeated(scheme, adrg, groups)
         for drg in dict.fromkeys(group.drg for group in groups):
@@ -325,14 +326,23 @@ def _editions(scheme: Scheme) -> Iterator[Finding]:
         for side in ("dx", "proc")
     }
     excluded = {code for codes in scheme.exclusions.values() for code in codes}
+    operations = partial(icd.procedures_of, editions.get("icd9cm3", icd.EDITIONS[0]))
     checks = (
         ("icd10", "lists.txt", "诊断", "diagnosis", used["dx"], icd.diagnoses),
-        ("icd9cm3", "lists.txt", "手术操作", "procedure", used["proc"], icd.procedures),
+        (
+            "icd9cm3",
+            "lists.txt",
+            "手术操作",
+            "procedure",
+            used["proc"],
+            operations,
+        ),
         ("icd10", "complication.txt", "MCC/CC", "MCC/CC", set(scheme.complications), icd.diagnoses),
         ("icd10", "exclusion.txt", "排除表", "exclusion", excluded, icd.diagnoses),
     )
     for key, place, zh, en, codes, known in checks:
-        if editions.get(key, EDITION) != EDITION:
+        known_editions = icd.EDITIONS if key == "icd9cm3" else icd.EDITIONS[:1]
+        if editions.get(key, icd.EDITIONS[0]) not in known_editions:
             yield Finding(
                 "info",
                 "other-edition",

@@ -9,70 +9,39 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from grouper.base.findings import Finding, has_errors
-from grouper.grouping.drg.conditions import (
-    Condition,
-    ConditionError,
-    Severity,
-    atoms,
-    lists_of,
-    parse,
-    to_text,
+from grouper.grouping.drg.conditions import ConditionError, lists_of, parse, to_text
+from grouper.grouping.drg.tables.draft import (
+    Draft,
+    check_rules,
+    count_sites,
+    names_of,
+    scheme_of,
+    take_from_base,
 )
 from grouper.grouping.drg.tables.layout import SHEETS
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
-from grouper.grouping.drg.tables.store import KEPT, SITES
+from grouper.grouping.drg.tables.official import SET_HEADER, list_name, renamed, table_name
 from grouper.grouping.tables.sheets import Notes, Row, Sheet, Table, find_table, plain_name, read_book
 
-BASE_MAY_GIVE = ("sets", "complications", "exclusions", "options")
-DEFAULT_OPTIONS = {
-    "when_no_drg": "next",
-    "retry_other_procedures": False,
-    "severity_from_other_diagnoses_only": True,
-}
+BASE_MAY_GIVE = ("sets", "complications", "exclusions")
+MAY_BE_MISSING = ("options", "primary_care")
 _VALUES: dict[str, dict[str, Any]] = {
     "when_no_drg": {"next": "next", "stop": "stop", "继续": "next", "停止": "stop"},
     "retry_other_procedures": {"true": True, "false": False, "是": True, "否": False},
     "severity_from_other_diagnoses_only": {"true": True, "false": False, "是": True, "否": False},
+    "weight": {"birth": "birth", "admission": "admission", "出生": "birth", "入院": "admission"},
 }
-_PLACEHOLDER = re.compile(r"[A-Z]0{2,3}|0{2,4}")
+_PLACEHOLDER = re.compile(r"[A-Z]000|0{2,4}")
+_END = re.compile(r"[A-Z]00")  # of an MDC: a row of ADRG that ends the search without a group
 _ADRG = re.compile(r"[A-Z][A-Z][0-9A-Z]")
 _DRG = re.compile(r"[A-Z][A-Z][0-9A-Z][0-9A-Za-z]{1,2}")
 _SET_NAME = re.compile(r"[A-Za-z_\u4e00-\u9fff][\w.\-]*")
 _LOST_ZEROS = re.compile(r"(?!\d\d\.\d{4,5}$)\d+(\.\d*[1-9])?")  # what is left of 00.5500 as a number
-
-
-@dataclass
-class Draft:
-    """What the sheets say, while they are read."""
-
-    notes: Notes
-    base: Scheme | None
-    mdcs: list[Mdc] = field(default_factory=list)
-    adrgs: list[Adrg] = field(default_factory=list)
-    drgs: dict[str, list[Drg]] = field(default_factory=lambda: defaultdict(list))
-    lists: dict[str, frozenset[str]] = field(default_factory=dict)
-    complications: dict[str, tuple[frozenset[str], str]] = field(default_factory=dict)
-    exclusions: dict[str, frozenset[str]] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    rules: list[tuple[str, Condition]] = field(default_factory=list)  # place, rule
-    names: Mapping[str, str] = field(default_factory=dict)  # MDC, variant, DRG -> name in the base
-
-    def name(self, row: Row, key: str) -> str:
-        """The name of a row, or that of the base where the row has none."""
-        return row["name"] or self.names.get(key, "")
-
-
-def _names(scheme: Scheme) -> dict[str, str]:
-    names = {mdc.mdc: mdc.name for mdc in scheme.mdcs}
-    names.update((adrg.variant, adrg.name) for adrg in scheme.adrgs)
-    names.update((drg.drg, drg.name) for _, drg in scheme.groups())
-    return names
 
 
 def import_workbook(
@@ -85,13 +54,17 @@ def import_workbook(
     so do sets that its rules name and its sheet 集合 lacks. The scheme is None when a finding is
     an error. Raises UsageError when the path cannot be read.
     """
-    draft = Draft(Notes(meta["id"]), base, names=_names(base) if base else {})
+    draft = Draft(Notes(meta["id"]), base, names=names_of(base) if base else {})
     tables = _tables(read_book(path), draft)
+    sets = tables.get("sets")
+    draft.official = sets is not None and sets.header_of("set") == SET_HEADER
+    _say_options(tables, draft)
     readers: dict[str, Callable[[Table, Draft], None]] = {
         "mdc": _read_mdcs,
         "adrg": _read_adrgs,
         "drg": _read_drgs,
         "sets": _read_sets,
+        "primary_care": _read_primary_care,
         "complications": _read_complications,
         "exclusions": _read_exclusions,
         "options": _read_options,
@@ -99,11 +72,13 @@ def import_workbook(
     for key, reader in readers.items():
         if key in tables:
             reader(tables[key], draft)
-    _take_from_base(draft, tables)
-    _check_rules(draft)
+    take_from_base(draft, tables)
+    if draft.official:
+        count_sites(draft)
+    check_rules(draft)
     if has_errors(draft.notes.findings):
         return None, draft.notes.findings
-    return _scheme(draft, meta), draft.notes.findings
+    return scheme_of(draft, meta), draft.notes.findings
 
 
 def _tables(book: Mapping[str, Sheet], draft: Draft) -> dict[str, Table]:
@@ -117,18 +92,14 @@ def _tables(book: Mapping[str, Sheet], draft: Draft) -> dict[str, Table]:
             table = find_table(sheet, columns, draft.notes)
             if table:
                 tables[key] = table
-        elif key == "options":
-            chosen = draft.base.meta.get("options", {}) if draft.base else DEFAULT_OPTIONS
-            words = ", ".join(f"{k} = {str(v).lower()}" for k, v in chosen.items())
-            draft.notes.info(
-                "options", names[0], f"没有选项表，采用 {words}", f"there is no sheet of options: {words}"
-            )
-        elif draft.base is None or key not in BASE_MAY_GIVE:
+        elif key not in MAY_BE_MISSING and (draft.base is None or key not in BASE_MAY_GIVE):
+            wanted = "、".join(column.headers[0] for column in columns if column.required)
             draft.notes.error(
                 "sheet",
                 names[0],
-                f"缺少工作表 {' / '.join(names)}",
-                f"the sheet is missing (names: {' / '.join(names)})",
+                f"缺少工作表 {' / '.join(names)}（应有列 {wanted}）；现有 {'、'.join(book)}",
+                f"the sheet is missing (names: {' / '.join(names)}; with the columns {wanted}); "
+                f"there are {', '.join(book)}",
             )
     if left := [name for name in book if name not in read]:
         draft.notes.info(
@@ -141,6 +112,14 @@ def _tables(book: Mapping[str, Sheet], draft: Draft) -> dict[str, Table]:
     return tables
 
 
+def _say_options(tables: Mapping[str, Table], draft: Draft) -> None:
+    if "options" in tables:
+        return
+    name = SHEETS["options"][0][0]
+    words = ", ".join(f"{k} = {str(v).lower()}" for k, v in draft.default_options.items())
+    draft.notes.info("options", name, f"没有选项表，采用 {words}", f"there is no sheet of options: {words}")
+
+
 # --- sheets ---------------------------------------------------------------------------------
 
 
@@ -151,6 +130,9 @@ def _sorted(table: Table, notes: Notes) -> list[Row]:
         return rows
     keys: dict[int, float] = {}
     for row in rows:
+        if not row["sort"] and (_PLACEHOLDER.fullmatch(row["code"]) or _END.fullmatch(row["code"])):
+            keys[row.number] = 0  # its place does not matter
+            continue
         try:
             keys[row.number] = float(row["sort"])
         except ValueError:
@@ -172,6 +154,9 @@ def _rule(table: Table, row: Row, draft: Draft) -> str:
     except ConditionError as error:
         draft.notes.error("rule", place, error.zh, error.en)
         return "true"
+    if draft.official:
+        draft.published.update((list_name(name), name) for name in lists_of(condition))
+        condition = renamed(condition)
     draft.rules.append((place, condition))
     return to_text(condition)
 
@@ -203,6 +188,8 @@ def _read_mdcs(table: Table, draft: Draft) -> None:
     seen: dict[Any, int] = {}
     for row in _sorted(table, draft.notes):
         letter = row["code"].upper().removeprefix("MDC")
+        if _PLACEHOLDER.fullmatch(letter):
+            continue
         entry = _rule(table, row, draft)
         if not re.fullmatch("[A-Z]", letter):
             _bad_code(table, row, draft, "MDC")
@@ -220,7 +207,7 @@ def _read_adrgs(table: Table, draft: Draft) -> None:
             placeholders.append(code)
             continue
         condition = _rule(table, row, draft)
-        if not _ADRG.fullmatch(code):
+        if not (_ADRG.fullmatch(code) or _END.fullmatch(code)):
             _bad_code(table, row, draft, "ADRG")
             continue
         variant = _variant(table, row, draft, seen)
@@ -260,7 +247,8 @@ def _read_drgs(table: Table, draft: Draft) -> None:
     placeholders = []
     for row in _sorted(table, draft.notes):
         code = row["code"]
-        if _PLACEHOLDER.fullmatch(code) or (code.endswith("QY") and not row["rule"]):
+        ambiguous = code.endswith("QY") and len(code) == 3  # repeats a row of the sheet ADRG
+        if _PLACEHOLDER.fullmatch(code) or _END.fullmatch(code) or ambiguous:
             placeholders.append(code)
             continue
         drg = Drg(code, draft.name(row, code), _rule(table, row, draft))
@@ -304,6 +292,15 @@ def _skipped(table: Table, draft: Draft, codes: list[str]) -> None:
         )
 
 
+def _read_primary_care(table: Table, draft: Draft) -> None:
+    groups = {drg.drg for rows in draft.drgs.values() for drg in rows}
+    for row in table.rows():
+        if row["code"] not in groups or row["code"] in draft.primary_care:
+            _bad_code(table, row, draft, "DRG")
+        else:
+            draft.primary_care.append(row["code"])
+
+
 def _read_sets(table: Table, draft: Draft) -> None:
     lists: dict[str, set[str]] = defaultdict(set)
     for row in table.rows():
@@ -316,7 +313,7 @@ def _read_sets(table: Table, draft: Draft) -> None:
             )
         code = _icd(table, row, draft)
         if code:
-            lists[row["set"]].add(code)
+            lists[list_name(row["set"]) if draft.official else row["set"]].add(code)
     draft.lists = {name: frozenset(codes) for name, codes in lists.items()}
 
 
@@ -325,7 +322,8 @@ def _official() -> dict[str, str]:
     """Upper case -> official letter case of every code of the code edition."""
     from grouper.codes import icd
 
-    return {code.upper(): code for codes in (icd.diagnoses(), icd.procedures()) for code in codes}
+    procedures = icd.procedures_of(icd.EDITIONS[-1])
+    return {code.upper(): code for codes in (icd.diagnoses(), procedures) for code in codes}
 
 
 def _icd(table: Table, row: Row, draft: Draft) -> str:
@@ -358,8 +356,9 @@ def _read_complications(table: Table, draft: Draft) -> None:
             )
             continue
         code = _icd(table, row, draft)
-        old, name = draft.complications.get(code, (frozenset(), row["table"]))
-        if name != row["table"]:
+        own = table_name(row["table"]) if draft.official else row["table"]
+        old, name = draft.complications.get(code, (frozenset(), own))
+        if name != own:
             draft.notes.error(
                 "table",
                 table.address(row.number, "table"),
@@ -381,7 +380,7 @@ def _read_exclusions(table: Table, draft: Draft) -> None:
                 f"cannot be the name of an exclusion table: {row['table'] or 'empty'}",
             )
         elif code := _icd(table, row, draft):
-            tables[row["table"]].add(code)
+            tables[table_name(row["table"]) if draft.official else row["table"]].add(code)
     draft.exclusions = {name: frozenset(codes) for name, codes in tables.items()}
 
 
@@ -399,86 +398,3 @@ def _read_options(table: Table, draft: Draft) -> None:
             )
         else:
             draft.options[row["name"]] = values[row["value"].lower()]
-
-
-# --- the whole ------------------------------------------------------------------------------
-
-
-def _take_from_base(draft: Draft, tables: Mapping[str, Table]) -> None:
-    """Fill in from the base what the workbook lacks, and say so."""
-    base = draft.base
-    if base is None:
-        draft.options = {**DEFAULT_OPTIONS, **draft.options}
-        return
-    draft.options = {**base.meta.get("options", {}), **draft.options}
-    for key, name in (("complications", "complications"), ("exclusions", "exclusions")):
-        if key not in tables:
-            setattr(draft, name, dict(getattr(base, name)))
-            draft.notes.info(
-                "from-base",
-                SHEETS[key][0][0],
-                f"没有该工作表，采用 {base.id} 的内容",
-                f"there is no such sheet: taken from {base.id}",
-            )
-    wanted = set(KEPT).union(*(_lists_named(rule, base.lists) for _, rule in draft.rules))
-    taken = sorted((wanted - draft.lists.keys()) & base.lists.keys())
-    if taken:
-        draft.lists.update((name, base.lists[name]) for name in taken)
-        draft.notes.info(
-            "from-base",
-            SHEETS["sets"][0][0],
-            f"{len(taken)} 个集合采用 {base.id} 的内容",
-            f"{len(taken)} sets are taken from {base.id}",
-            taken,
-        )
-
-
-def _lists_named(rule: Condition, lists: Mapping[str, frozenset[str]]) -> set[str]:
-    sites = any(getattr(atom, "field", "") == "injured_sites" for atom in atoms(rule))
-    return lists_of(rule) | {name for name in lists if sites and name.startswith(SITES)}
-
-
-def _check_rules(draft: Draft) -> None:
-    """Every set that a rule names is there; severity needs an MCC/CC sheet."""
-    used: set[str] = set(KEPT)
-    for place, rule in draft.rules:
-        used |= _lists_named(rule, draft.lists)
-        for name in sorted(lists_of(rule) - draft.lists.keys()):
-            draft.notes.error("missing-set", place, f"没有集合 {name}", f"there is no set {name}")
-    if draft.complications or not any(isinstance(a, Severity) for _, r in draft.rules for a in atoms(r)):
-        unused = sorted(draft.lists.keys() - used)
-        if unused:
-            draft.notes.info(
-                "unused-set",
-                SHEETS["sets"][0][0],
-                f"{len(unused)} 个集合没有规则使用，未导入",
-                f"{len(unused)} sets are used by no rule and were not imported",
-                unused,
-            )
-            draft.lists = {name: codes for name, codes in draft.lists.items() if name in used}
-        return
-    draft.notes.error(
-        "level",
-        SHEETS["complications"][0][0],
-        "规则用到 MCC/CC，但没有 MCC/CC 编码",
-        "rules ask for MCC or CC, but there is no MCC or CC code",
-    )
-
-
-def _scheme(draft: Draft, meta: Mapping[str, Any]) -> Scheme:
-    order = {mdc.mdc: number for number, mdc in enumerate(draft.mdcs)}
-    adrgs = tuple(sorted(draft.adrgs, key=lambda adrg: order[adrg.mdc]))
-    full = {**meta, **({"base": draft.base.id} if draft.base else {}), "options": draft.options}
-    scheme = Scheme(
-        id=meta["id"],
-        name=meta["name"],
-        meta=full,
-        mdcs=tuple(draft.mdcs),
-        adrgs=adrgs,
-        drgs={a.variant: tuple(draft.drgs[a.variant]) for a in adrgs if draft.drgs.get(a.variant)},
-        lists=draft.lists,
-        complications=draft.complications,
-        exclusions=draft.exclusions,
-    )
-    full["counts"] = scheme.counts()
-    return scheme
