@@ -14,6 +14,7 @@ from grouper.errors import DataError, UsageError
 from grouper.payment import keyed
 from grouper.payment.expression import literal
 from grouper.payment.inputs import DECIDED, INPUTS, input_sql, missing
+from grouper.payment.record_words import WORD_FIELDS, Words
 from grouper.statistics.money import cost_columns, refuse
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ def open_cases(
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
-    reading = _Reading(schema, sources, hospitals, decisions)
+    words = Words(connection, scan, files, policy)
+    if "hospital_level" in hospitals:
+        words.levels("hospitals", "hospital_code")
+    reading = _Reading(schema, sources, hospitals, decisions, words)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select = []
     for name in wanted:
@@ -163,6 +167,7 @@ class _Reading:
     sources: dict[str, str]
     hospitals: set[str]
     decisions: set[str]
+    words: Words
     faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
     assumed: dict[str, str] = field(default_factory=dict)
 
@@ -196,6 +201,8 @@ class _Reading:
             if place:
                 return [f't."{column}"[1]']
             kind = self.schema.field(column).type
+            if name in WORD_FIELDS:
+                return [input_sql(name, *self.words.read(name, column, kind))]
             if INPUTS[name].kind == "money" and not _exact(kind):
                 self.faults.append((name, column, kind))
             return [input_sql(name, kind, f't."{column}"')]

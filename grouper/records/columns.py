@@ -12,15 +12,18 @@ import csv
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from grouper.errors import DataError, UsageError
 from grouper.paths import tables_dir
-from grouper.records.schema import CANONICAL, HOUR_FIELDS, LIST_FIELDS
+from grouper.records.schema import CANONICAL, DATE_FIELDS, HOUR_FIELDS, LIST_FIELDS
+from grouper.records.words import WordReader, check_value, fold_word
 
 # The order settles ties between layouts that fit equally well.
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
@@ -51,11 +54,17 @@ class Alias(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data."""
+    """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data.
+
+    ``values``: field -> word of the source -> value. ``base``: a known layout that gives the fields
+    which this map does not name.
+    """
 
     layout: str
     fields: Mapping[str, Source]
     drop: tuple[str, ...] = ()
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    base: str = ""
 
     def bind(self, header: Sequence[str]) -> ColumnMap:
         """This map with the names as ``header`` writes them and running numbers expanded.
@@ -63,18 +72,37 @@ class ColumnMap:
         Raises UsageError for a column that the header lacks.
         """
         index = _Header(header)
-        fields = {}
-        for field, source in self.fields.items():
+        base = layout_map(self.base, header) if self.base else None
+        fields = dict(base.fields) if base else {}
+        for name, source in self.fields.items():
             found: list[str] = []
             for column in source.columns:
                 names = index.find(column)
                 if not names:
-                    raise _no_such_column(column, field, header)
+                    raise _no_such_column(column, name, header)
                 found += [name for name in names if name not in found]
-            fields[field] = source._replace(columns=tuple(found))
-        drop = [name for column in (*self.drop, *_private_names()) for name in index.find(column)]
+            fields[name] = source._replace(columns=tuple(found))
+        columns = (*self.drop, *(base.drop if base else ()), *_private_names())
+        drop = [name for column in columns for name in index.find(column)]
         used = {column for source in fields.values() for column in source.columns}
-        return ColumnMap(self.layout, fields, tuple(d for d in dict.fromkeys(drop) if d not in used))
+        kept = tuple(d for d in dict.fromkeys(drop) if d not in used)
+        return ColumnMap(self.layout, fields, kept, self.values)
+
+    def words(self, name: str, also: Iterable[str] = ()) -> WordReader:
+        """The reader of a field with a list of words, with the value map of this map."""
+        return WordReader(name, also, self.values.get(name))
+
+    def translated(self, name: str, array: pa.Array) -> pa.Array:
+        """A column of ``name`` with its value map applied; as it is where the map has none."""
+        given = self.values.get(name)
+        if not given:
+            return array
+        folded = {fold_word(word): value for word, value in given.items()}
+        plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+        encoded = plain.cast(pa.string()).dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        values = [None if text is None else folded.get(fold_word(text), text) for text in texts]
+        return pa.array(values, pa.string()).take(encoded.indices)
 
     def ambiguous(self, field: str) -> tuple[str, ...]:
         """The columns of a field that should have one column and has several; else ()."""
@@ -156,10 +184,10 @@ def layout_map(layout: str, header: Sequence[str]) -> ColumnMap:
                 drop.append(name)
             else:
                 found.setdefault(alias.field, {}).setdefault(name, alias.transform)
-    for field in CANONICAL:
-        if field not in found and (names := index.find(field)):
-            found[field] = {names[0]: ""}
-    fields = {field: _source(field, columns) for field, columns in found.items()}
+    for canonical in CANONICAL:
+        if canonical not in found and (names := index.find(canonical)):
+            found[canonical] = {names[0]: ""}
+    fields = {canonical: _source(canonical, columns) for canonical, columns in found.items()}
     return ColumnMap(layout, fields, tuple(drop)).bind(header)
 
 
@@ -191,8 +219,9 @@ def detect_layout(header: Sequence[str]) -> ColumnMap:
 def load_map(path: str | Path) -> ColumnMap:
     """Read a column map from TOML.
 
-    Keys: ``layout`` (a name, optional), ``drop`` (columns with personal data), ``[fields]``:
-    field = "column", ["column", …], or {columns = …, separator = "|", unit = "days"}.
+    Keys: ``layout`` (a name, optional), ``base`` (a known layout for all fields not named here),
+    ``drop`` (columns with personal data), ``[fields]``: field = "column", ["column", …], or
+    {columns = …, separator = "|", unit = "days"}, ``[values.FIELD]``: "word" = "value".
     Raises UsageError that names the key at fault.
     """
     path = Path(path)
@@ -208,16 +237,49 @@ def load_map(path: str | Path) -> ColumnMap:
             zh=f"列映射 {path} 不是有效的 TOML（UTF-8）：{error}",
             en=f"column map {path} is not valid TOML in UTF-8: {error}",
         ) from error
-    for key in document.keys() - {"layout", "drop", "fields"}:
+    for key in document.keys() - {"layout", "drop", "fields", "values", "base"}:
         raise _map_error(path, key, "未知的键", "unknown key")
-    fields = document.get("fields")
-    if not isinstance(fields, dict) or not fields:
+    base = document.get("base", "")
+    if base not in ("", *LAYOUTS):
+        raise _map_error(path, "base", f"可用：{'、'.join(LAYOUTS)}", f"known are {', '.join(LAYOUTS)}")
+    fields = document.get("fields", {})
+    if not isinstance(fields, dict) or not (fields or base):
         raise _map_error(path, "fields", "缺少 [fields]", "there is no [fields]")
+    read = {name: _read_source(path, name, value) for name, value in fields.items()}
     return ColumnMap(
-        layout=str(document.get("layout", path.stem)),
-        fields={field: _read_source(path, field, value) for field, value in fields.items()},
+        layout=str(document.get("layout", base or path.stem)),
+        fields=read,
         drop=_names(path, "drop", document.get("drop", [])),
+        values=_values(path, document.get("values", {}), None if base else read.keys()),
+        base=base,
     )
+
+
+def _values(path: Path, given: Any, mapped: Iterable[str] | None) -> dict[str, dict[str, str]]:
+    """The value maps; ``mapped``: the fields that the map has (None: any)."""
+    if not isinstance(given, dict):
+        raise _map_error(path, "values", "应为 [values.标准列]", "must be tables [values.FIELD]")
+    found = {}
+    for name, table in given.items():
+        key = f"values.{name}"
+        if name not in CANONICAL or name in (*LIST_FIELDS, *DATE_FIELDS) or _is_amount(name):
+            raise _map_error(path, key, "此列不能对应取值", "this column takes no value map")
+        if mapped is not None and name not in mapped:
+            raise _map_error(path, key, f"[fields] 中没有 {name}", f"[fields] does not have {name}")
+        if not isinstance(table, dict) or not all(isinstance(v, str | int) for v in table.values()):
+            raise _map_error(path, key, '应为 "原值" = "值"', 'must be "word" = "value"')
+        found[name] = {word: _text(value) for word, value in table.items()}
+        for word, value in found[name].items():
+            check_value(name, value, f"{path}, {key}.{word}")
+    return found
+
+
+def _text(value: str | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_amount(name: str) -> bool:
+    return pa.types.is_decimal(CANONICAL[name])
 
 
 def _read_source(path: Path, field: str, value: Any) -> Source:

@@ -25,10 +25,9 @@ from grouper.records.values import (
     integer,
     months_as_days,
     newborn_weight,
-    parse_discharge_way,
-    parse_sex,
     plain_text,
 )
+from grouper.records.words import whole_number
 
 MAX_AGE, MAX_AGE_DAYS, MAX_WEIGHT, MAX_STAY = 150, 366, 20_000, 36_500
 _HOURS_IN = {"": 1.0, "hours": 1.0, "days": 24.0, "minutes": 1 / 60}
@@ -226,15 +225,15 @@ class _Work:
         return column.values
 
     def _column(self, field: str) -> pa.Array:
-        return self._batch.column(self._map[field].columns[0])
+        return self._columns.translated(field, self._batch.column(self._map[field].columns[0]))
 
     def _sex(self) -> pa.Array:
-        return self._flagged(scalars.codes(self._column("sex"), parse_sex, self.counts, "sex"), Flag.BAD_SEX)
+        read = whole_number(self._columns.words("sex"))
+        return self._flagged(scalars.codes(self._column("sex"), read, self.counts, "sex"), Flag.BAD_SEX)
 
     def _discharge_way(self) -> pa.Array:
-        column = scalars.codes(
-            self._column("discharge_way"), parse_discharge_way, self.counts, "discharge-way"
-        )
+        read = whole_number(self._columns.words("discharge_way"))
+        column = scalars.codes(self._column("discharge_way"), read, self.counts, "discharge-way")
         return self._flagged(column, Flag.BAD_DISCHARGE_WAY)
 
     def _department(self) -> pa.Array:

@@ -49,6 +49,16 @@ def is_number(type_: pa.DataType) -> bool:
     return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
 
 
+def plain(array: pa.Array) -> pa.Array:
+    """A column without its dictionary."""
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def texts(array: pa.Array) -> pa.Array:
+    """A column of words as texts, whatever it came as: numbers and booleans as they are written."""
+    return array if is_text(array.type) else plain(array).cast(pa.string())
+
+
 def parsed(array: pa.Array, parse: Parser, type_: pa.DataType, counts: Counter[str], prefix: str) -> Column:
     """A text column read by ``parse``; what it normalised is counted as ``prefix``-note."""
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()

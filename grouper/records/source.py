@@ -66,7 +66,8 @@ def open_records(
     try:
         files = _expand([paths] if isinstance(paths, str | Path) else paths, file_format, spools)
         readers = [_open_file(path, label, file_format, encoding, sheet) for path, label in files]
-        if columns is None and layout in (None, "settlement-list"):
+        base = columns.base if columns is not None else layout
+        if (columns is None and layout is None) or base == "settlement-list":
             readers = _join_tables(readers, [path for path, _ in files], layout)
         return RecordSource(readers, layout, columns, batch_rows, keep_personal, spools)
     except BaseException:
@@ -228,7 +229,7 @@ def _renamed(columns: ColumnMap, names: dict[str, str]) -> ColumnMap:
         field: source._replace(columns=tuple(names[column] for column in source.columns))
         for field, source in columns.fields.items()
     }
-    return ColumnMap(columns.layout, fields)
+    return ColumnMap(columns.layout, fields, values=columns.values)
 
 
 def _expand(

@@ -1,4 +1,4 @@
-"""Reading single values from text: numbers, dates, durations, sex, way of discharge.
+"""Reading single values from text: numbers, dates, durations, money. Words of a list: see words.py.
 
 Each parser takes one text and gives a :class:`Parsed`. They run once for each distinct
 text of a batch, so they may be thorough.
@@ -6,16 +6,12 @@ text of a batch, so they may be thorough.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any, NamedTuple
-
-from grouper.paths import tables_dir
 
 # Texts that stand for "no value", after full-width characters are made half-width.
 BLANKS = frozenset(
@@ -192,52 +188,3 @@ def parse_money(text: str) -> Parsed:
     if value != round(value, 2):
         return NOT_UNDERSTOOD
     return Parsed(round(value, 2), note=note or ("unit-text" if bare != text else ""))
-
-
-def parse_sex(text: str) -> Parsed:
-    """1 male, 2 female; unknown and not stated are missing."""
-    return _coded(text, _sexes())
-
-
-def parse_discharge_way(text: str) -> Parsed:
-    """1-5 or 9, as a code (1, 01, 1.0) or as the label of the code list."""
-    return _coded(text, _discharge_ways())
-
-
-def _coded(text: str, values: dict[str, int | None]) -> Parsed:
-    text, note = clean(text)
-    if (nothing := blank(text)) is not None:
-        return nothing
-    number = _NUMBER.fullmatch(text)
-    key = str(int(number[1])) if number and not (number[2] or "0").strip("0") else text.casefold()
-    if key not in values:
-        return NOT_UNDERSTOOD
-    value = values[key]
-    if value is None:
-        return Parsed(None, note="not-stated")
-    return Parsed(value, note=note or ("text" if key == text.casefold() and not key.isdigit() else ""))
-
-
-def _code_list(name: str) -> list[tuple[str, str, str]]:
-    path = tables_dir() / "records" / "code_values.csv"
-    with path.open(encoding="utf-8", newline="") as handle:
-        return [(r["value"], r["zh"], r["en"]) for r in csv.DictReader(handle) if r["code_list"] == name]
-
-
-@cache
-def _sexes() -> dict[str, int | None]:
-    values: dict[str, int | None] = {}
-    for value, zh, en in _code_list("sex"):
-        number = int(value) if value in ("1", "2") else None
-        values |= {value: number, zh: number, zh + "的性别": number, en: number}
-    return values | {"男性": 1, "女性": 2, "m": 1, "f": 2, "u": None}
-
-
-@cache
-def _discharge_ways() -> dict[str, int | None]:
-    values: dict[str, int | None] = {}
-    for value, zh, en in _code_list("discharge_way"):
-        values |= {value: int(value), zh: int(value), en.casefold(): int(value)}
-        for part in zh.split("/")[:1]:  # 医嘱转社区卫生服务机构/乡镇卫生院 is often cut at the slash
-            values[part] = int(value)
-    return values

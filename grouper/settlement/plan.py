@@ -137,7 +137,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None) -> Plan:
     key = read_key(job.pseudonymise)
     _same_key(lake, area, key, before)
     return Plan(
-        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key),
+        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key, policy),
         read_corrections(job.corrections, tuple(budget.pools)),
         tuple(read_decisions(job.decisions)) if job.decisions else (),
         inputs, closed, voids, replaces,
@@ -253,12 +253,13 @@ def _part(budget: Budget, path: str, month: Month) -> Budget:
     return Budget(budget.area, month.period, pools, {}, budget.where)
 
 
-def _reading(job: Job, key: bytes | None) -> Reading:
+def _reading(job: Job, key: bytes | None, policy: Policy) -> Reading:
+    from grouper.payment.accepted import policy_words
     from grouper.records import load_map
 
     return Reading(
         load_map(job.columns) if job.columns else None, job.layout or None, job.input_format or None,
-        job.encoding or None, job.sheet or None, key,
+        job.encoding or None, job.sheet or None, key, policy_words(policy),
     )  # fmt: skip
 
 
