@@ -29,12 +29,14 @@ from grouper.records.words import WordReader, check_value, fold_word
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
 UNITS = ("days", "hours", "minutes")
 _RUNNING = "{n}"
+MAX_HEADER_ROW = 50
 
 
 class Source(NamedTuple):
     """The columns that give one field, in order, and how their values are read.
 
-    Transforms: "" as the field is defined; "split:X" text of several codes joined by X;
+    Transforms: "" as the field is defined; "split:X" text of several codes joined by X; "split-any:XY"
+    joined by any of these characters; "preferred" the column that is taken where others are there too;
     "hours", "days", "minutes" the unit of a duration, or several joined by "+", one for each
     column; "months" and "months-or-days" for the age in days; "newborns" weights of several
     newborns in one field or in several columns.
@@ -57,7 +59,7 @@ class ColumnMap:
     """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data.
 
     ``values``: field -> word of the source -> value. ``base``: a known layout that gives the fields
-    which this map does not name.
+    which this map does not name. ``header_row``: the row of the file with the names, from 1.
     """
 
     layout: str
@@ -65,6 +67,7 @@ class ColumnMap:
     drop: tuple[str, ...] = ()
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     base: str = ""
+    header_row: int = 1
 
     def bind(self, header: Sequence[str]) -> ColumnMap:
         """This map with the names as ``header`` writes them and running numbers expanded.
@@ -86,7 +89,7 @@ class ColumnMap:
         drop = [name for column in columns for name in index.find(column)]
         used = {column for source in fields.values() for column in source.columns}
         kept = tuple(d for d in dict.fromkeys(drop) if d not in used)
-        return ColumnMap(self.layout, fields, kept, self.values)
+        return ColumnMap(self.layout, fields, kept, self.values, header_row=self.header_row)
 
     def words(self, name: str, also: Iterable[str] = ()) -> WordReader:
         """The reader of a field with a list of words, with the value map of this map."""
@@ -192,6 +195,9 @@ def layout_map(layout: str, header: Sequence[str]) -> ColumnMap:
 
 
 def _source(field: str, columns: dict[str, str]) -> Source:
+    preferred = [column for column, transform in columns.items() if transform == "preferred"]
+    if preferred:
+        return Source((preferred[0],))
     transforms = list(columns.values())
     if field in HOUR_FIELDS and len(columns) > 1 and all(transforms):
         return Source(tuple(columns), "+".join(transforms))
@@ -237,11 +243,16 @@ def load_map(path: str | Path) -> ColumnMap:
             zh=f"列映射 {path} 不是有效的 TOML（UTF-8）：{error}",
             en=f"column map {path} is not valid TOML in UTF-8: {error}",
         ) from error
-    for key in document.keys() - {"layout", "drop", "fields", "values", "base"}:
+    for key in document.keys() - {"layout", "drop", "fields", "values", "base", "header_row"}:
         raise _map_error(path, key, "未知的键", "unknown key")
     base = document.get("base", "")
     if base not in ("", *LAYOUTS):
         raise _map_error(path, "base", f"可用：{'、'.join(LAYOUTS)}", f"known are {', '.join(LAYOUTS)}")
+    header_row = document.get("header_row", 1)
+    if type(header_row) is not int or not 1 <= header_row <= MAX_HEADER_ROW:
+        raise _map_error(
+            path, "header_row", f"应为 1 至 {MAX_HEADER_ROW}", f"must be from 1 to {MAX_HEADER_ROW}"
+        )
     fields = document.get("fields", {})
     if not isinstance(fields, dict) or not (fields or base):
         raise _map_error(path, "fields", "缺少 [fields]", "there is no [fields]")
@@ -252,6 +263,7 @@ def load_map(path: str | Path) -> ColumnMap:
         drop=_names(path, "drop", document.get("drop", [])),
         values=_values(path, document.get("values", {}), None if base else read.keys()),
         base=base,
+        header_row=header_row,
     )
 
 
@@ -296,13 +308,27 @@ def _read_source(path: Path, field: str, value: Any) -> Source:
     for key in value.keys() - {"columns", "separator", "unit"}:
         raise _map_error(path, f"{field}.{key}", "未知的键", "unknown key")
     columns = _names(path, f"{field}.columns", value.get("columns"))
-    if "separator" in value and field in LIST_FIELDS and value["separator"]:
-        return Source(columns, f"split:{value['separator']}")
+    if "separator" in value and field in LIST_FIELDS:
+        return Source(columns, _split(path, field, value["separator"]))
     if "unit" in value:
         return Source(columns, _unit(path, field, str(value["unit"]), len(columns)))
     if "separator" in value:
         raise _map_error(path, f"{field}.separator", "只用于列表字段", "only list fields have one")
     return Source(columns)
+
+
+def _split(path: Path, field: str, separator: Any) -> str:
+    """The transform of a separator, or of a list of characters of which any separates."""
+    if isinstance(separator, str) and separator:
+        return f"split:{separator}"
+    if isinstance(separator, list) and all(isinstance(s, str) and len(s) == 1 for s in separator):
+        return f"split-any:{''.join(separator)}"
+    raise _map_error(
+        path,
+        f"{field}.separator",
+        "应为文本或单个字符的列表",
+        "must be a text, or a list of single characters",
+    )
 
 
 def _unit(path: Path, field: str, unit: str, columns: int) -> str:

@@ -7,7 +7,7 @@ of :class:`grouper.reasons.Flag` for its row, and what was changed is counted by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from grouper.errors import DataError, UsageError
 from grouper.reasons import Flag
 from grouper.records import scalars
-from grouper.records.columns import ColumnMap
+from grouper.records.columns import ColumnMap, Source
 from grouper.records.lists import code_lists
+from grouper.records.missing import missing_field
 from grouper.records.scalars import Column
 from grouper.records.schema import CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.values import (
@@ -36,6 +37,8 @@ _AGE_DAYS = integer(0, 2**31 - 1, "天|日")
 _STAY = integer(0, MAX_STAY, "天|日")
 _WEIGHT = newborn_weight(1, MAX_WEIGHT)
 _NO_INT = pa.scalar(None, pa.int32())
+NEWBORN_FIELDS = ("age_days", "birth_weight_g")  # needed only where a row may be a newborn
+NEWBORN_DAYS = 28
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,21 @@ class Normaliser:
 
         ``schema`` is that of the batches to come.
         """
-        for field in self.fields:
-            if field not in self._filled and (field not in self.allow_missing or field == "diagnoses"):
-                raise self._missing(field)
+        if missing := self.missing():
+            raise self._missing(missing, schema.names)
         for field in self._filled:
             for name in self._sources(field):
                 self._check_source(field, name, schema)
+
+    def missing(self) -> tuple[str, ...]:
+        """The needed fields without a source; those of newborns only where a row asks for them."""
+        return tuple(
+            field
+            for field in self.fields
+            if field not in self._filled
+            and field not in NEWBORN_FIELDS
+            and (field not in self.allow_missing or field == "diagnoses")
+        )
 
     def _sources(self, field: str) -> tuple[str, ...]:
         """The canonical fields from which ``field`` is made, () when it cannot be made."""
@@ -112,30 +124,35 @@ class Normaliser:
             return (field,) if field in mapped and not (field == "los_days" and derived) else ()
         return (*derived, field) if field in mapped else derived
 
-    def _missing(self, field: str) -> UsageError:
-        dates = "admission_date" in self.columns.fields and "discharge_date" in self.columns.fields
-        if field == "los_days" and self.options.stay == "given" and dates:
-            return UsageError(
-                zh="缺住院天数列（los_days）。若由入、出院日期推算，请指定 --stay nights（出院减入院，"
-                "当日出院计 1 天）或 --stay days（再加 1 天）；否则用 --columns 映射该列",
-                en="there is no column for los_days. To derive it from the dates name --stay nights "
-                "(discharge minus admission, a same-day stay is 1) or --stay days (one more); "
-                "else map a column with --columns",
-            )
-        needs = ""
-        if field == "los_days" and self.options.stay != "given":
-            needs = "admission_date + discharge_date"
-        elif field in ("age_years", "age_days") and self.options.age == "dates":
-            needs = f"{field} / birth_date + admission_date"
-        name = needs or field
-        leave = "" if field == "diagnoses" else f"，或用 --allow-missing {field} 在缺少它时继续"
-        leave_en = "" if field == "diagnoses" else f", or go on without it by --allow-missing {field}"
+    def _missing(self, fields: Sequence[str], header: Sequence[str]) -> UsageError:
+        """One error for all missing fields, with the columns that look like them."""
+        named = [missing_field(field, header, self._needs(field)) for field in fields]
+        zh, en = "；".join(m.zh for m in named), "; ".join(m.en for m in named)
+        free = " ".join(f"--allow-missing {field}" for field in fields if field != "diagnoses")
+        leave = f"，或用 {free} 在缺少时继续" if free else ""
+        leave_en = f", or go on without by {free}" if free else ""
         return UsageError(
-            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}。请用 --columns map.toml 指明来源列"
+            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{zh}。请用 --columns map.toml 指明来源列"
             f"（grouper columns FILE 可生成）{leave}",
-            en=f"the input (layout {self.columns.layout}) lacks a required column: {name}. Name its source "
+            en=f"the input (layout {self.columns.layout}) lacks a required column: {en}. Name its source "
             f"in a column map with --columns map.toml (`grouper columns FILE` proposes one){leave_en}",
         )
+
+    def _needs(self, field: str) -> tuple[str, str]:
+        """What a field may also be made of (Chinese, English)."""
+        mapped = self.columns.fields
+        if field == "los_days" and self.options.stay != "given":
+            return "（admission_date + discharge_date）", " (admission_date + discharge_date)"
+        if field == "los_days" and "admission_date" in mapped and "discharge_date" in mapped:
+            return (
+                "（由入、出院日期推算请指定 --stay nights（出院减入院，当日出院计 1 天）"
+                "或 --stay days（再加 1 天））",
+                " (to derive it from the dates name --stay nights (discharge minus admission, a same-day "
+                "stay is 1) or --stay days (one more))",
+            )
+        if field == "age_years" and self.options.age == "dates":
+            return "（或 birth_date + admission_date）", " (or birth_date + admission_date)"
+        return "", ""
 
     def _check_source(self, field: str, name: str, schema: pa.Schema) -> None:
         if several := self.columns.ambiguous(name):
@@ -167,7 +184,29 @@ class Normaliser:
         """
         work = _Work(self, batch, first_row)
         arrays = {field: work.make(field) for field in self._filled}
+        self._check_newborns(arrays, first_row)
         return Prepared(pa.RecordBatch.from_pydict(arrays), work.flags(), work.counts)
+
+    def _check_newborns(self, arrays: Mapping[str, pa.Array], first_row: int) -> None:
+        """Raise UsageError when a row may be a newborn and a field that only newborns need is missing."""
+        asked = [
+            f for f in NEWBORN_FIELDS if f in self.fields and f not in (*self._filled, *self.allow_missing)
+        ]
+        if not asked or "age_years" not in arrays:
+            return
+        newborn = pc.fill_null(pc.equal(arrays["age_years"], 0), False)
+        if "age_days" in arrays:  # an infant of more days is none
+            newborn = pc.and_(newborn, pc.fill_null(pc.less_equal(arrays["age_days"], NEWBORN_DAYS), True))
+        if not pc.any(newborn).as_py():
+            return
+        row = first_row + pc.index(newborn, True).as_py() + 1
+        names, free = "、".join(asked), " ".join(f"--allow-missing {field}" for field in asked)
+        raise UsageError(
+            zh=f"第 {row} 行可能是新生儿，而输入缺少列 {names}；请用 --columns 指明来源列，"
+            f"或用 {free} 在缺少时继续（此类记录按缺数据处理）",
+            en=f"row {row} may be a newborn, but the input lacks {names}; name its source with --columns, or "
+            f"go on without by {free} (such records then end as needs-data)",
+        )
 
 
 def refuse_numbers(column: str, type_: pa.DataType, field: str, where: str = "") -> None:
@@ -185,6 +224,13 @@ def refuse_numbers(column: str, type_: pa.DataType, field: str, where: str = "")
 
 def _is_time(type_: pa.DataType) -> bool:
     return pa.types.is_null(type_) or pa.types.is_date(type_) or pa.types.is_timestamp(type_)
+
+
+def separator_of(source: Source) -> str | None:
+    """The separator of a source of codes, as ``code_lists`` takes it."""
+    if source.transform.startswith("split-any:"):
+        return source.transform.removeprefix("split-")
+    return source.transform.removeprefix("split:") or None
 
 
 class _Work:
@@ -205,7 +251,7 @@ class _Work:
         """The values of one canonical field; flags and counts are kept."""
         if field in CODE_FIELDS:
             source = self._map[field]
-            separator = source.transform.removeprefix("split:") or None
+            separator = separator_of(source)
             return code_lists([self._batch.column(c) for c in source.columns], separator, field, self.counts)
         return getattr(self, "_" + field)()
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -65,7 +65,8 @@ def open_records(
     spools: list[Path] = []
     try:
         files = _expand([paths] if isinstance(paths, str | Path) else paths, file_format, spools)
-        readers = [_open_file(path, label, file_format, encoding, sheet) for path, label in files]
+        row = columns.header_row if columns is not None else 1
+        readers = [open_file(path, label, file_format, encoding, sheet, row) for path, label in files]
         base = columns.base if columns is not None else layout
         if (columns is None and layout is None) or base == "settlement-list":
             readers = _join_tables(readers, [path for path, _ in files], layout)
@@ -75,20 +76,13 @@ def open_records(
         raise
 
 
-def read_header(
-    path: str | Path,
-    file_format: str | None = None,
-    encoding: str | None = None,
-    sheet: str | int | None = None,
-) -> list[str]:
-    """The column names of one file, whatever its layout; for a map to be proposed.
-
-    Raises UsageError or DataError when the file cannot be opened.
-    """
+@contextmanager
+def spooled(path: str | Path, file_format: str | None) -> Iterator[tuple[Path, str]]:
+    """One file (the first of a folder) and its name in errors; standard input is kept for the while."""
     spools: list[Path] = []
     try:
         (found, label), *_ = _expand([path], file_format, spools)
-        return _open_file(found, label, file_format, encoding, sheet).schema.names
+        yield found, label
     finally:
         _remove(spools)
 
@@ -271,9 +265,8 @@ def _remove(spools: list[Path]) -> None:
             spools.pop().unlink()
 
 
-def _open_file(
-    path: Path, label: str, file_format: str | None, encoding: str | None, sheet: str | int | None
-) -> Reader:
+def file_kind(path: Path, label: str, file_format: str | None) -> str:
+    """The format of a file, as named or by its suffix. Raises UsageError when it cannot be told."""
     kind = file_format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise UsageError(
@@ -281,17 +274,30 @@ def _open_file(
             en=f"{label}: the format cannot be told from the file name; name it with --format "
             f"({', '.join(FORMATS)})",
         )
+    return kind
+
+
+def open_file(
+    path: Path,
+    label: str,
+    file_format: str | None,
+    encoding: str | None,
+    sheet: str | int | None,
+    header_row: int = 1,
+) -> Reader:
+    """The reader of one file. Raises UsageError or DataError when it cannot be opened."""
+    kind = file_kind(path, label, file_format)
     try:
         if kind == "parquet":
             return ParquetReader(path, label)
         if kind == "arrow":
             return ArrowReader(path, label)
         if kind == "csv":
-            return CsvReader(path, label, encoding)
+            return CsvReader(path, label, encoding, header_row)
         if kind == "xlsx":
             from grouper.records.excel import ExcelReader
 
-            return ExcelReader(path, label, sheet)
+            return ExcelReader(path, label, sheet, header_row)
         return _open_json(path, label, encoding, array=kind == "json")
     except OSError as error:
         reason = error.strerror or str(error)

@@ -288,6 +288,9 @@ class _File:
 
     def _original(self, batch: pa.RecordBatch) -> pa.Array | None:
         """The settlement that a refund takes back, where the file says so."""
+        source = self.map.fields.get("refund_of")
+        if source is not None and not self.map.ambiguous("refund_of"):
+            return _plain(batch.column(source.columns[0]), "refund_of", self.name)
         for name in batch.schema.names:
             if fold(name) in _ORIGINALS:
                 return _plain(batch.column(name), name, self.name)

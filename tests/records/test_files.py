@@ -14,7 +14,7 @@ from record_files import FIELDS, RECORDS, write_csv
 
 from grouper.errors import DataError, GrouperError, UsageError
 from grouper.records import Normaliser, open_records
-from grouper.records.source import read_header
+from grouper.records.sample import read_sample
 
 
 def workbook(path, rows, sheets=("Sheet1",)):
@@ -386,10 +386,10 @@ def test_a_folder_of_files(tmp_path, read):
 
 def test_headers_of_unknown_files(tmp_path):
     path = write_csv(tmp_path / "r.txt", ["性别", "诊断"], [["男", "I10"]], "gb18030")
-    assert read_header(path) == ["性别", "诊断"]
-    assert read_header(layouts.canonical_xlsx(tmp_path)) == list(RECORDS[0])
+    assert read_sample(path).header == ["性别", "诊断"]
+    assert read_sample(layouts.canonical_xlsx(tmp_path)).header == list(RECORDS[0])
     with pytest.raises(UsageError, match="cannot be opened"):
-        read_header(tmp_path / "missing.csv")
+        read_sample(tmp_path / "missing.csv")
 
 
 def test_every_message_is_in_both_languages(tmp_path):

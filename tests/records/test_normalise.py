@@ -311,8 +311,12 @@ def test_missing_columns_are_named_with_the_way_out():
     assert "--allow-missing" not in str(caught.value)
     with pytest.raises(UsageError, match="--allow-missing procedures"):
         checked(["diagnoses"], [])
-    with pytest.raises(UsageError, match=r"age_days / birth_date \+ admission_date"):
-        checked([*codes, "birth_date", "age_years"], ["age_years", "age_days"])
+    with pytest.raises(UsageError, match=r"age_years \(or birth_date \+ admission_date\)"):
+        checked([*codes, "birth_date"], ["age_years", "age_days"])
+    with pytest.raises(UsageError, match=r"lacks a required column: sex; los_days; department\. Name"):
+        checked(codes, ["sex", "los_days", "department"])
+    with pytest.raises(UsageError, match=r"sex \(like: 性别x\)"):
+        checked([*codes, "性别x"], ["sex"])
     checked([*codes, "birth_date", "admission_date"], ["age_years", "age_days"])
     with pytest.raises(UsageError, match="age_years"):
         checked([*codes, "birth_date", "admission_date"], ["age_years"], GIVEN)
@@ -445,3 +449,32 @@ def test_costs_are_decimals(values: list, wanted: list, flags: list, counts: dic
     assert [None if v is None else str(v) for v in prepared.batch["total_cost"].to_pylist()] == wanted
     assert prepared.flags.to_pylist() == flags
     assert dict(prepared.counts) == counts
+
+
+ADULTS = {"diagnoses": ["I10.x00", "J18.900"], "procedures": ["", ""], "age_years": ["64", "1"]}
+
+
+def newborn_fields(rows, allow_missing=()):
+    batch = pa.RecordBatch.from_pydict(rows)
+    columns = ColumnMap("c", {name: Source((name,)) for name in batch.schema.names})
+    fields = ["age_years", "age_days", "birth_weight_g"]
+    normaliser = Normaliser(columns, fields, GIVEN, allow_missing)
+    normaliser.check(batch.schema)
+    return normaliser.prepare(batch, 10)
+
+
+def test_a_file_of_adults_needs_neither_birth_weight_nor_age_in_days():
+    prepared = newborn_fields(ADULTS)
+    assert prepared.batch.schema.names == ["diagnoses", "procedures", "age_years"]
+    assert prepared.flags.to_pylist() == [0, 0]
+
+
+def test_a_newborn_asks_for_what_is_missing_and_names_its_row():
+    rows = ADULTS | {"age_years": ["64", "0"]}
+    with pytest.raises(UsageError, match=r"row 12 may be a newborn.*age_days、birth_weight_g") as caught:
+        newborn_fields(rows)
+    assert "--allow-missing age_days --allow-missing birth_weight_g" in caught.value.zh
+    newborn_fields(rows, ["age_days", "birth_weight_g"])
+    newborn_fields(rows | {"age_days": ["", "200"]})
+    with pytest.raises(UsageError, match="birth_weight_g"):
+        newborn_fields(rows | {"age_days": ["", "28"]})
