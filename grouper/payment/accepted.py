@@ -1,12 +1,15 @@
-"""The words of a policy: what its pools, levels and routes name, beside the official lists."""
+"""What a policy reads of a case: its columns, and the words that its pools, levels and routes name."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from grouper.payment.expression import walk
+from grouper.payment.inputs import INPUTS, needed
 from grouper.payment.lookups import load_lookups
 from grouper.payment.predicates import OneOf
+from grouper.payment.steps import build
 
 if TYPE_CHECKING:
     from grouper.payment.policy import Policy
@@ -22,6 +25,26 @@ def policy_words(policy: Policy) -> dict[str, frozenset[str]]:
             if isinstance(part, OneOf) and not part.prefix:
                 found.setdefault(part.name, set()).update(part.words)
     return {name: frozenset(words - {"*"}) for name, words in found.items()}
+
+
+def policy_columns(policy: Policy, probe: date) -> list[str]:
+    """The input columns that the policy reads on ``probe`` and wherever a parameter changes."""
+    names: set[str] = set()
+    edges = {probe} | {dated.start for p in policy.parameters.values() for dated in p.values}
+    for edge in edges:
+        if policy.valid_from <= edge <= policy.valid_to:
+            names |= set(needed((s.name, s.expr) for s in build(policy, policy.on(edge))))
+    return [name for name in INPUTS if name in names]
+
+
+def required_columns(policy: Policy, probe: date) -> list[str]:
+    """Those of ``policy_columns`` that records or the table of hospitals must have."""
+    kinds = ("window", "list")
+    return [
+        name
+        for name in policy_columns(policy, probe)
+        if INPUTS[name].default is None and not INPUTS[name].of and INPUTS[name].kind not in kinds
+    ]
 
 
 def _levels(policy: Policy) -> set[str]:

@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from grouper import __version__
 from grouper.errors import ReconciliationError
+from grouper.payment.accepted import policy_columns
 from grouper.payment.cases import Cases, Files, open_cases
 from grouper.payment.compile import BARRIER, query, word_type
 from grouper.payment.expression import WORDS
-from grouper.payment.inputs import INPUTS, needed
+from grouper.payment.inputs import INPUTS
 from grouper.payment.lookups import load_lookups
 from grouper.payment.steps import Step, build
 from grouper.run import ahead
@@ -123,12 +124,7 @@ class Run:
         self._rows = 0
 
     def _wanted(self, probe: date) -> list[str]:
-        names: set[str] = set()
-        edges = {probe} | {dated.start for p in self.policy.parameters.values() for dated in p.values}
-        for edge in edges:
-            if self.policy.valid_from <= edge <= self.policy.valid_to:
-                names |= set(needed((s.name, s.expr) for s in build(self.policy, self.policy.on(edge))))
-        return [name for name in INPUTS if name in names]
+        return policy_columns(self.policy, probe)
 
     def _plan(self, start: date) -> list[Step]:
         values = self.policy.on(start)

@@ -101,6 +101,10 @@ class Normaliser:
             for name in self._sources(field):
                 self._check_source(field, name, schema)
 
+    def makes(self, field: str) -> bool:
+        """Whether ``prepare`` gives this field."""
+        return field in self._filled
+
     def missing(self) -> tuple[str, ...]:
         """The needed fields without a source; those of newborns only where a row asks for them."""
         return tuple(

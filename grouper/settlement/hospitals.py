@@ -35,6 +35,11 @@ def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Ite
     return names
 
 
+def hospital_columns(path: str, levels: Iterable[str] = ()) -> list[str]:
+    """The columns that the table gives; errors as in ``load_hospitals``."""
+    return _rows(path, WordReader("hospital_level", levels))[1]
+
+
 def _rows(path: str, level: WordReader) -> tuple[list[dict[str, str | None]], list[str]]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:

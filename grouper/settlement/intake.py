@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, GrouperError
+from grouper.errors import DataError, GrouperError, UsageError
 from grouper.records import ColumnMap, Normaliser, RecordSource, open_records, scalars
 from grouper.records.columns import fold
+from grouper.records.missing import missing_fields
 from grouper.records.normalise import MAX_AGE, MAX_STAY
 from grouper.records.values import Parser, integer
 from grouper.records.words import flag, whole_number, word_fields
@@ -73,7 +74,8 @@ SCHEMA = pa.schema(
 class Reading:
     """How input files are read; the options of ``open_records``. ``key``: of the hash of person ids.
 
-    ``also``: words of a field that the policy knows beside the official ones.
+    ``also``: words of a field that the policy knows beside the official ones. ``needed``: columns that
+    each file must have for the policy.
     """
 
     columns: ColumnMap | None = None
@@ -83,6 +85,7 @@ class Reading:
     sheet: str | None = None
     key: bytes | None = None
     also: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -189,7 +192,30 @@ class _File:
         self.present: set[str] = set()
         self.unknown: Counter[tuple[str, str]] = Counter()
         self.also = reading.also
-        self.normaliser: Normaliser = self._normaliser(reading)
+        self.normaliser: Normaliser = self._checked(reading)
+
+    def _checked(self, reading: Reading) -> Normaliser:
+        """The normaliser, when this file has all that the scheme and the policy need; all is told at once."""
+        needed = [name for name in reading.needed if name in SCHEMA.names and name not in GROUPED]
+        if "settlement_id" in self.map.fields:
+            needed = [name for name in needed if name != "record_id"]
+        try:
+            made = self._normaliser(reading)
+            derived = [name for name in needed if made.makes(name)]
+            wrong = None
+        except UsageError as error:
+            derived, wrong = ["los_days", "age_years"], error
+        missing = missing_fields(self.map, self.schema.names, [n for n in needed if n not in derived])
+        if wrong is None and not missing:
+            return made
+        zh, en = (f"{self.name}：{wrong.zh}", f"{self.name}: {wrong.en}") if wrong else ("", "")
+        if missing:
+            free = " ".join(f"--allow-missing {m.field}" for m in missing)
+            zh += f"\n{self.name} 缺少支付政策需要的列：{'；'.join(m.zh for m in missing)}；"
+            zh += f"请用 --columns 指明来源列，确无此列时可用 {free}"
+            en += f"\n{self.name} lacks columns that the policy reads: {'; '.join(m.en for m in missing)}; "
+            en += f"name their sources with --columns, or go on without by {free}"
+        raise UsageError(zh=zh.strip(), en=en.strip())
 
     def _normaliser(self, reading: Reading) -> Normaliser:
         from dataclasses import replace

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import settle_support as support
 
-from grouper.errors import DataError
+from grouper.errors import DataError, UsageError
 from grouper.lake import Lake
 
 SQL = "SELECT record_id, hospital_level, insurance_type, settled_fund FROM cases_current ORDER BY 1"
@@ -94,3 +94,21 @@ def test_a_level_that_nobody_knows_in_the_table_of_hospitals(
     path = support.write_csv(tmp_path / "may.csv", plain)
     with pytest.raises(DataError, match=r"row 3: hospital_level '四级' is not understood; known are 1 一级"):
         support.settle(Lake(tmp_path / "lake"), place, "2025-05", path, hospitals=str(hospitals))
+
+
+@pytest.mark.parametrize("role", ["input", "correction"])
+def test_a_file_that_lacks_needed_columns_is_refused_beside_a_whole_one(
+    place: Path, plain: list[dict[str, Any]], tmp_path: Path, role: str
+) -> None:
+    whole = support.write_csv(tmp_path / "whole.csv", plain[:20])
+    gone = ("pool_paid", "fund_paid")
+    other = [{k: v for k, v in row.items() if k not in gone} | {"统筹支付额": "1"} for row in plain[20:]]
+    half = support.write_csv(tmp_path / "half.csv", other)
+    with pytest.raises(UsageError) as error:
+        if role == "input":
+            support.settle(Lake(tmp_path / "lake"), place, "2025-05", whole, half)
+        else:
+            support.settle(Lake(tmp_path / "lake"), place, "2025-05", whole, corrections=(str(half),))
+    for part in ("half.csv", "pool_paid", "fund_paid", "统筹支付额", "--allow-missing pool_paid"):
+        assert part in error.value.zh, part
+    assert "whole.csv" not in error.value.zh
