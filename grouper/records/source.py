@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from grouper.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
+from grouper.records.joined import JoinedReader, joinable
 from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
 from grouper.records.normalise import refuse_numbers
 from grouper.records.readers import ArrowReader, CsvReader, ParquetReader, Reader
@@ -109,7 +110,8 @@ class RecordSource:
         _widen(readers)
         header = readers[0].schema.names
         try:
-            self.columns = _bind(header, layout, columns)
+            joined = readers[0].columns if isinstance(readers[0], JoinedReader) and columns is None else None
+            self.columns = joined.bind(header) if joined else _bind(header, layout, columns)
         except UsageError as error:
             label = readers[0].label
             raise UsageError(zh=f"{label}：{error.zh}", en=f"{label}: {error.en}") from error
@@ -320,8 +322,10 @@ def _open_json(path: Path, label: str, encoding: str | None, *, array: bool) -> 
 
 def _join_tables(readers: list[Reader], paths: list[Path], layout: str | None) -> list[Reader]:
     """The tables of one settlement list as one reader; any other readers as they are."""
-    if any(isinstance(reader, SettlementJsonReader) for reader in readers):
-        return readers
+    lists = [reader for reader in readers if isinstance(reader, SettlementJsonReader)]
+    if lists:
+        rows = [reader for reader in readers if not isinstance(reader, SettlementJsonReader)]
+        return [JoinedReader(lists, rows[0])] if joinable(lists, rows) else readers
     kinds = [table_kind(reader, path) for reader, path in zip(readers, paths, strict=True)]
     if not {"setlinfo", "diseinfo", "oprninfo"} & set(kinds) or (layout is None and None in kinds):
         return readers

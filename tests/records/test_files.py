@@ -418,3 +418,72 @@ def test_prepare_from_several_threads(tmp_path):
         assert result.batch.equals(expected.batch)
         assert result.flags.equals(expected.flags)
         assert result.counts == expected.counts
+
+
+FUNDS = [
+    {"fund_pay_type": "310100", "fund_payamt": "80.00"},
+    {"fund_pay_type": "390200", "fund_payamt": 7.5},
+    {"fund_pay_type": "610100", "fund_payamt": "3"},
+    {"fund_pay_type": "320100", "fund_payamt": "2"},
+    {"fund_pay_type": "330100", "fund_payamt": "1"},
+    {"fund_pay_type": "310200", "fund_payamt": "50"},
+]
+CHARGES = [
+    {"med_chrgitm": "01", "amt": "10"},
+    {"med_chrgitm": "9", "amt": "20.50"},
+    {"med_chrgitm": "中成药费", "amt": "1"},
+    {"med_chrgitm": "08", "amt": "30"},
+]
+
+
+def test_funds_and_charges_of_a_message_are_told_apart(tmp_path, read):
+    odd = [{"fund_pay_type": "888888", "fund_payamt": "1"}, *FUNDS]
+    messages = [settlement(payinfo=FUNDS, iteminfo=CHARGES), settlement(payinfo=odd, iteminfo=CHARGES)]
+    (tmp_path / "r.json").write_text(json.dumps(messages), "utf-8")
+    result = read(tmp_path / "r.json", [])
+    first, second = result.kept.to_pylist()
+    paid = {
+        "fund_paid": "93.50",
+        "pool_paid": "80.00",
+        "serious_illness_paid": "7.50",
+        "medical_aid_paid": "3.00",
+        "civil_servant_paid": "2.00",
+        "large_amount_paid": "1.00",
+        "account_paid": "50.00",
+        "total_cost": "61.50",
+        "drug_cost": "21.50",
+        "consumable_cost": "30.00",
+    }
+    assert {name: str(first[name]) for name in paid} == paid
+    assert str(second["fund_paid"]) == "94.50" and second["pool_paid"] is None
+    assert result.counts["fund-pay-type-unknown"] == 1
+
+
+def test_lists_are_joined_to_the_settlement_rows_of_an_agency(tmp_path, read):
+    messages = [settlement(), settlement()]
+    messages[0]["setlinfo"] |= {"setl_id": "S1", "hi_no": "card-1"}
+    messages[1]["setlinfo"] |= {"setl_id": "S9", "hi_no": "card-9"}
+    (tmp_path / "4101.json").write_text(json.dumps(messages, ensure_ascii=False), "utf-8")
+    header = ["setl_id", "psn_no", "insutype", "hifp_pay", "medfee_sumamt", "refd_setl_flag", "orig_setl_id"]
+    rows = [
+        ["S1", "P1", "310", "70.00", "100.00", "0", ""],
+        ["S2", "P1", "310", "-70.00", "-100.00", "1", "S1"],
+    ]
+    write_csv(tmp_path / "setl_d.csv", header, rows)
+    with open_records(tmp_path) as source:
+        fields = source.columns.fields
+        table = pa.Table.from_batches(source.batches())
+        assert source.counts["settlement-without-list"] == source.counts["list-without-settlement"] == 1
+    assert [fields[f].columns for f in ("person_id", "pool_paid", "refund_of", "diagnoses")] == [
+        ("psn_no",), ("hifp_pay",), ("orig_setl_id",), ("diagnoses",),
+    ]  # fmt: skip
+    assert table["setl_id"].to_pylist() == ["S1", "S2"]
+    assert table["diagnoses"].to_pylist() == [RECORDS[0]["diagnoses"], None]
+
+
+def test_the_persons_number_stands_before_the_insurance_number(tmp_path, read):
+    message = settlement()
+    message["setlinfo"] |= {"hi_no": "card", "psn_no": "P1"}
+    (tmp_path / "r.json").write_text(json.dumps(message, ensure_ascii=False), "utf-8")
+    with open_records(tmp_path / "r.json") as source:
+        assert source.columns.fields["person_id"].columns == ("psn_no",)
