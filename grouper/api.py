@@ -17,7 +17,7 @@ from grouper.codes import CodeBook, CodeOptions
 from grouper.compile import CompiledScheme, compile_scheme
 from grouper.drg import DrgEngine
 from grouper.engine import Engine, Explained, Grouped
-from grouper.errors import UsageError
+from grouper.errors import DataError, UsageError
 from grouper.schemes import store
 from grouper.schemes.locate import locate
 
@@ -146,15 +146,18 @@ class Grouper:
     ) -> Iterator[pa.RecordBatch]:
         """Group a stream of record batches: each comes back with the result columns behind its own.
 
-        ``batches``: record batches of one schema, or any object with the Arrow stream
-        interface. Memory is bounded by one batch.
+        ``batches``: record batches with the same columns, or any object with the Arrow stream
+        interface. Columns are matched by name, in the order of the first batch; memory is bounded by
+        one batch. Raises DataError for a batch whose columns differ in name or type.
         """
         stream = iter(batches if _is_batches(batches) else batches_of(batches))
         normaliser: Normaliser | None = None
         for batch in stream:
             if normaliser is None:
                 normaliser = self.normaliser(columns or _layout(batch.schema), batch.schema)
-                schema = self.result_schema(batch.schema)
+                first, schema = batch.schema, self.result_schema(batch.schema)
+            else:
+                batch = _alike(batch, first)
             grouped = self._group(normaliser, batch)
             yield pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
 
@@ -206,6 +209,29 @@ def _drg_engine(name: str, when: date | None, options: Options) -> DrgEngine:
     diagnoses = CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), how)
     procedures = CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), how)
     return DrgEngine(compiled, diagnoses, procedures, options.lang)
+
+
+def _alike(batch: pa.RecordBatch, first: pa.Schema) -> pa.RecordBatch:
+    """The columns of ``batch`` in the order of the first batch. Raises DataError when they differ."""
+    if batch.schema.equals(first):
+        return batch
+    names, known = batch.schema.names, first.names
+    if sorted(names) != sorted(known):
+        other = "、".join(sorted(set(names) ^ set(known))) or "、".join(
+            n for n in names if names.count(n) > 1
+        )
+        raise DataError(
+            zh=f"各批次的列不同：{other}；一个流中的批次须有相同的列",
+            en=f"the batches have different columns: {other}; the batches of a stream must have the same",
+        )
+    batch = batch.select(known)
+    for mine, theirs in zip(batch.schema, first, strict=True):
+        if mine.type != theirs.type:
+            raise DataError(
+                zh=f"列 {mine.name!r} 的类型在各批次中不同：{theirs.type} 与 {mine.type}",
+                en=f"column {mine.name!r} has different types in the batches: {theirs.type} and {mine.type}",
+            )
+    return pa.RecordBatch.from_arrays(batch.columns, schema=first)
 
 
 def _layout(schema: pa.Schema) -> ColumnMap:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,21 @@ class Number(str):
     __slots__ = ()
 
 
-_PLAIN = json.JSONDecoder()
+def _integer(text: str) -> int | float:
+    """A whole number; one that no column can hold is a huge number, so that its row is told and no more."""
+    return int(text) if len(text) <= 18 else _huge(text)
+
+
+def _decimal(text: str) -> float:
+    value = float(text)
+    return value if isfinite(value) else _huge(text)
+
+
+def _huge(text: str) -> float:
+    return -1e300 if text.startswith("-") else 1e300
+
+
+_PLAIN = json.JSONDecoder(parse_float=_decimal, parse_int=_integer)
 _TEXTUAL = json.JSONDecoder(parse_float=Number, parse_int=Number)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from functools import cache
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from grouper.paths import tables_dir
 from grouper.records import scalars
 from grouper.records.lists import count_per_row, offsets_of, present
 from grouper.records.schema import CANONICAL
-from grouper.records.values import NOT_UNDERSTOOD, Parsed, blank, clean, hours
+from grouper.records.values import clean, hours, parse_money
 
 # Node -> its columns that are read. The first is the one without which an entry means nothing.
 NODES: dict[str, tuple[str, ...]] = {
@@ -180,25 +179,13 @@ def _icu_hours(entries: pa.Table, known: pa.Array, counts: Counter[str]) -> dict
 def _total(entries: pa.Table, column: str, known: pa.Array, counts: Counter[str]) -> pa.Array:
     """Yuan summed per settlement; null where an amount is not understood."""
     rows = _array(entries["row"])
-    amounts = scalars.parsed(_array(entries[column]), _amount, CANONICAL["total_cost"], Counter(), "")
+    amounts = scalars.parsed(_array(entries[column]), parse_money, CANONICAL["total_cost"], Counter(), "")
     total = _sum_per_row(rows, amounts.values, len(known)).cast(CANONICAL["total_cost"])
     if amounts.bad is not None:
         spoilt = pc.greater(count_per_row(rows.filter(amounts.bad), len(known)), 0)
         counts[f"{column}-not-understood"] += pc.sum(spoilt).as_py()
         known = pc.and_(known, pc.invert(spoilt))
     return pc.if_else(known, total, pa.scalar(None, total.type))
-
-
-def _amount(text: str) -> Parsed:
-    text, _ = clean(text)
-    if (nothing := blank(text)) is not None:
-        return nothing
-    try:
-        value = Decimal(text.replace(",", ""))
-        fen = value.quantize(Decimal("0.01"))
-    except InvalidOperation:
-        return NOT_UNDERSTOOD
-    return Parsed(fen) if fen == value and abs(fen) < 10**15 else NOT_UNDERSTOOD
 
 
 def _given(column: pa.ChunkedArray) -> pa.Array:

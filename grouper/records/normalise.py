@@ -189,6 +189,7 @@ class Normaliser:
         work = _Work(self, batch, first_row)
         arrays = {field: work.make(field) for field in self._filled}
         self._check_newborns(arrays, first_row)
+        work.check_order()
         return Prepared(pa.RecordBatch.from_pydict(arrays), work.flags(), work.counts)
 
     def _check_newborns(self, arrays: Mapping[str, pa.Array], first_row: int) -> None:
@@ -266,6 +267,20 @@ class _Work:
             if mask is not None:
                 total = pc.add(total, pc.multiply(mask.cast(pa.int32()), pa.scalar(int(flag), pa.int32())))
         return total
+
+    def check_order(self) -> None:
+        """Flag rows discharged before their admission, whether or not the scheme reads the dates."""
+        if not self._has("admission_date", "discharge_date"):
+            return
+        start, end = (
+            self._dates[name]
+            if name in self._dates
+            else scalars.dates(self._column(name), Counter(), "").values
+            for name in ("admission_date", "discharge_date")
+        )
+        wrong = pc.less(end, start)
+        if pc.any(wrong).as_py():
+            self._flag(Flag.DATES_OUT_OF_ORDER, pc.fill_null(wrong, False))
 
     def _flag(self, flag: Flag, mask: pa.Array | None) -> None:
         self._bits[flag] = scalars.either(self._bits.get(flag), mask)

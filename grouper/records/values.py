@@ -32,6 +32,9 @@ _COMPACT_TIME = re.compile(r"(?<=^\d{8})\s?T?(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(
 _DATE = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d\d)(\d\d))")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.(\d*))?")
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
+# A comma stands only between groups of three digits: 5000,00 and 1,2 are not amounts.
+_MONEY = re.compile(r"[+-]?(?:(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.(\d{0,12}))?|\.\d{1,12})")
+_MAX_LENGTH = 40  # a longer text is no number, whatever it holds
 _DURATION = re.compile(r"(\d+)/(\d+)/(\d+)|(?:(\d+)天)?(?:(\d+)小?时)?(?:(\d+)分钟?)?")
 _MONTHS = re.compile(r"(?:(\d+)(?:\s+|\+|月|个月))?(\d{1,2})/30|(\d+(?:\.\d+)?)(?:个?月)?")
 
@@ -75,6 +78,8 @@ def integer(low: int, high: int, units: str = "", *, zero_is_missing: bool = Fal
         text, note = clean(text)
         if (nothing := blank(text)) is not None:
             return nothing
+        if len(text) > _MAX_LENGTH:
+            return NOT_UNDERSTOOD
         if unit is not None and (bare := unit.sub("", text)) != text:
             text, note = bare, note or "unit-text"
         match = _NUMBER.fullmatch(text.replace(" ", ""))
@@ -136,6 +141,8 @@ def hours(factor: float) -> Parser:
         text, note = clean(text)
         if (nothing := blank(text)) is not None:
             return nothing
+        if len(text) > _MAX_LENGTH:
+            return NOT_UNDERSTOOD
         if _DECIMAL.fullmatch(text):
             value = float(text) * factor
             return Parsed(value, note=note) if value >= 0 else NOT_UNDERSTOOD
@@ -159,7 +166,7 @@ def months_as_days(text: str) -> Parsed:
     if (nothing := blank(text)) is not None:
         return nothing
     match = _MONTHS.fullmatch(text)
-    if match is None:
+    if match is None or len(text) > _MAX_LENGTH:
         return NOT_UNDERSTOOD
     if match[3]:
         whole = int(float(match[3]))
@@ -177,14 +184,19 @@ def plain_text(text: str) -> Parsed:
 
 
 def parse_money(text: str) -> Parsed:
-    """Yuan with at most two decimals; ``1,234.50`` and ``12元`` are understood."""
+    """Yuan with at most two decimals (zeros aside); ``1,234.50`` and ``12元`` are understood.
+
+    Not understood: ``5000,00``, ``1,2``, ``1e30``, ``inf``, ``nan``, parts of a fen, more than 15 digits.
+    """
     text, note = clean(text)
+    if text.casefold() == "nan":
+        return NOT_UNDERSTOOD
     if (nothing := blank(text)) is not None:
         return nothing
-    bare = text.removesuffix("元").replace(",", "").strip()
-    if not _DECIMAL.fullmatch(bare):
+    bare = text.removesuffix("元").strip()
+    if len(bare) > _MAX_LENGTH or not _MONEY.fullmatch(bare):
         return NOT_UNDERSTOOD
-    value = Decimal(bare)
+    value = Decimal(bare.replace(",", ""))
     if value != round(value, 2):
         return NOT_UNDERSTOOD
-    return Parsed(round(value, 2), note=note or ("unit-text" if bare != text else ""))
+    return Parsed(round(value, 2), note=note or ("unit-text" if bare != text or "," in bare else ""))
