@@ -135,7 +135,8 @@ def _read(
         "h": _text_sql(found["hospital_code"]),
         "p": _text_sql(found.get("person_id")),
         "g": f"CASE WHEN {quoted(status)} = 'grouped' THEN {_text_sql(group)} END",
-        "clean": f"{quoted(status)} IS NOT DISTINCT FROM 'grouped' AND coalesce({quoted(warnings)}, '') = ''",
+        "clean": f"{quoted(status)} IS NOT DISTINCT FROM 'grouped' "
+        f"AND NOT contains(coalesce({quoted(warnings)}, ''), 'unknown')",
         "admitted": _day_sql(schema, found.get("admission_date")),
         "discharged": _day_sql(schema, found.get("discharge_date")),
         "stay": _whole_sql(found.get("los_days")),
