@@ -27,6 +27,7 @@ from grouper.compile import FIELDS, CompiledScheme
 from grouper.engine import Grouped
 from grouper.marks import WARNING_TEXTS, Marks, reasons_of
 from grouper.reasons import REASONS, STATUS_NAMES, Status
+from grouper.schemes.store import NOT_NAMED
 
 if TYPE_CHECKING:
     from grouper.explain import Explanation
@@ -45,7 +46,6 @@ RESULT_COLUMNS = (
     "warnings",
 )
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-NOT_NAMED = ("UNGROUPABLE.dx", "UNGROUPABLE.proc", "VALID")  # lists that lead to no group
 _NEEDS_DATA = next(i for i, reason in enumerate(REASONS) if reason.status == Status.NEEDS_DATA)
 
 

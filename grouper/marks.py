@@ -23,7 +23,18 @@ WARNINGS = (
     "procedure-not-for-grouping",
     "main-procedure-unknown",
 )
-UNKNOWN_PROCEDURE, GREY, OUT, PROCEDURE_OUT, MAIN_UNKNOWN = 2, 4, 8, 16, 32
+# What is said of a code, in words (Chinese, English).
+MARKS = {
+    "grey": (
+        "医保灰码，本方案不用它分组；同一亚目的具体编码及其分组：",
+        "a grey code: the scheme does not group by it; the specific codes of its subcategory give:",
+    ),
+    "not-for-grouping": (
+        "方案列为不作为分组规则的编码；同一亚目的具体编码及其分组：",
+        "a code that the scheme lists as not used for grouping; the specific codes of its subcategory give:",
+    ),
+}
+GREY, OUT, PROCEDURE_OUT, MAIN_UNKNOWN = 4, 8, 16, 32
 WARNING_TEXTS = [
     "|".join(name for bit, name in enumerate(WARNINGS) if number >> bit & 1)
     for number in range(1 << len(WARNINGS))
@@ -36,7 +47,7 @@ class Marks:
     """The marks of all codes of a scheme, by their ids. Immutable in use.
 
     ``grey`` and ``out`` are sets of codes (grey in the edition; listed by the scheme as not used for
-    grouping); ``used`` are operations that some condition names, which are never marked as grey.
+    grouping); ``used`` are codes that some condition names, which are never marked as grey.
     """
 
     def __init__(
@@ -50,6 +61,7 @@ class Marks:
     ) -> None:
         of_dx = [GREY * (code in grey[0]) | OUT * (code in out[0]) for code in diagnoses]
         self.known = len(procedures)
+        self.used = frozenset(used) - {*grey[0], *grey[1], *out[0], *out[1]}
         self._dx = number_array([0, *of_dx], "i")
         idle = [PROCEDURE_OUT * (code in grey[1] and code not in used) for code in procedures]
         self._any = number_array([0, *idle], "i")
@@ -74,6 +86,17 @@ class Marks:
                 here = pc.is_in(pa.arange(0, rows), value_set=pc.list_parent_indices(lists).filter(idle))
                 found = pc.bit_wise_or(found, pc.multiply(here.cast(pa.int32()), PROCEDURE_OUT))
         return found
+
+    def of(self, kind: str, id_: int, *, first: bool) -> str:
+        """ "grey", "not-for-grouping" or "": the mark of one code; ``first``: principal, or main."""
+        if kind == "diagnosis":
+            bits = self._dx[id_].as_py() if first and 0 < id_ < len(self._dx) else 0
+            return "grey" if bits & GREY else "not-for-grouping" if bits & OUT else ""
+        if not 0 < id_ < len(self._any):
+            return ""
+        if self._any[id_].as_py():
+            return "grey"
+        return "not-for-grouping" if first and self._main[id_].as_py() else ""
 
 
 def reasons_of(reason: pa.Array, warnings: pa.Array) -> pa.Array:

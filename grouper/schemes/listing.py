@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from grouper import icd
 from grouper.conditions import And, Compare, Condition, Count, In, Not, Or, lists_of, parse
 from grouper.errors import UsageError
 from grouper.schemes.model import Adrg, Scheme
-from grouper.schemes.store import SITES, read_meta, scheme_folders
+from grouper.schemes.store import NOT_NAMED, SITES, read_meta, scheme_folders
 
 KINDS_ZH = {"surgical": "手术", "procedure": "操作", "medical": "内科", "ambiguous": "歧义组"}
 
@@ -138,8 +139,18 @@ class View:
         lists = [name for name, codes in scheme.lists.items() if code in codes]
         words = ", ".join(f"{name} ({len(scheme.lists[name])})" for name in lists)
         yield f"  {self.say('所在集合', 'lists')}: {words or self.say('无', 'none')}"
+        yield from self._mark(code, lists)
         yield from self._severity(code)
         yield from (f"  {line}" for line in self._uses(set(lists)))
+
+    def _mark(self, code: str, lists: Sequence[str]) -> Iterator[str]:
+        """That a code is grey, or listed as not used for grouping."""
+        named = [name for name in lists if name not in NOT_NAMED]
+        if code in icd.grey_diagnoses() or code in icd.grey_procedures():
+            unused = "" if named else self.say("，本方案不用它分组", "; the scheme does not group by it")
+            yield "  " + self.say("医保灰码", "a grey code") + unused
+        if any(name.startswith("UNGROUPABLE") for name in lists):
+            yield "  " + self.say("方案列为不作为分组规则", "listed as not used for grouping")
 
     def _severity(self, code: str) -> Iterator[str]:
         scheme = self.scheme
