@@ -83,7 +83,7 @@ class Grouper:
         """
         from grouper.records import Normaliser
 
-        made = Normaliser(columns, self.required, self._normalise_options(), self.options.allow_missing)
+        made = Normaliser(columns, self.required, self.normalise_options, self.options.allow_missing)
         made.check(schema)
         taken = [name for name in self.result_names if name in schema.names]
         if taken:
@@ -94,7 +94,9 @@ class Grouper:
             )
         return made
 
-    def _normalise_options(self) -> NormaliseOptions:
+    @property
+    def normalise_options(self) -> NormaliseOptions:
+        """How stays and ages are derived."""
         from grouper.records import NormaliseOptions
 
         return NormaliseOptions(self.options.stay, self.options.age, self.options.age_days_unit)
@@ -162,11 +164,16 @@ class Grouper:
             yield pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
 
     def explain(self, record: Mapping[str, Any]) -> Explained:
-        """Explain one record, given by canonical column names (``sex``, ``age_years``, ``diagnoses`` …).
+        """Explain one record, given by column names of any known layout (``sex``, ``diagnoses`` …).
 
-        ``diagnoses`` and ``procedures`` are lists of codes or texts joined by ``|``.
+        It goes through the normaliser, as a row of a file would: ``男``, birth dates and 4101 messages
+        are understood, and what a file's row is invalid for makes it invalid. ``diagnoses`` and
+        ``procedures`` are lists of codes or texts joined by ``|``. A record with ``flags`` has been
+        prepared already. Raises UsageError or DataError.
         """
-        return self.engine.explain(record)
+        from grouper.records.one import prepare_record
+
+        return self.engine.explain(record if "flags" in record else prepare_record(self, record))
 
 
 def load_scheme(

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json
 
-from grouper.errors import DataError
+from grouper.errors import DataError, UsageError
 from grouper.records.columns import fold
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.readers import BaseReader
@@ -87,6 +87,17 @@ def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> I
                 size *= 2  # so that a long object is tried a few times only
     except UnicodeError:
         raise encoding_error(label, encoding) from None
+
+
+def one_value(text: str) -> Any:
+    """The JSON value of a text. Raises UsageError when it is none."""
+    try:
+        value, _ = _PLAIN.raw_decode(text.lstrip("\ufeff \t\r\n"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(
+            zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
+        ) from error
+    return value
 
 
 def _broken(label: str, number: int) -> DataError:
