@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from grouper.errors import UsageError
 from grouper.payment.expression import walk
 from grouper.payment.inputs import INPUTS, needed
 from grouper.payment.lookups import load_lookups
 from grouper.payment.predicates import OneOf
 from grouper.payment.steps import build
+from grouper.records.words import WordReader, word_fields
 
 if TYPE_CHECKING:
     from grouper.payment.policy import Policy
@@ -25,6 +28,26 @@ def policy_words(policy: Policy) -> dict[str, frozenset[str]]:
             if isinstance(part, OneOf) and not part.prefix:
                 found.setdefault(part.name, set()).update(part.words)
     return {name: frozenset(words - {"*"}) for name, words in found.items()}
+
+
+def row_words(policy: Policy, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its words as values. Raises UsageError for a word that nobody knows, with the known ones."""
+    also = policy_words(policy)
+    read = dict(row)
+    for name in word_fields():
+        text = row.get(name)
+        if not isinstance(text, str):
+            continue
+        reader = WordReader(name, also.get(name, ()))
+        parsed = reader(text)
+        if parsed.bad:
+            known = reader.known()
+            raise UsageError(
+                zh=f"{name}：{text!r} 无法识别；可用：{known}",
+                en=f"{name}: {text!r} is not understood; known are {known}",
+            )
+        read[name] = parsed.value
+    return read
 
 
 def policy_columns(policy: Policy, probe: date) -> list[str]:

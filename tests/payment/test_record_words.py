@@ -65,3 +65,31 @@ def test_the_words_of_a_policy() -> None:
     levels = policy_words(find_policy("xian"))["hospital_level"]
     assert {"3a", "3b", "2a", "2b"} <= levels
     assert policy_words(find_policy("qingyang/2025"))["admission_type"] == {"2105"}
+
+
+def test_explain_reads_the_same_words(tmp_path: Path) -> None:
+    write_policy(tmp_path)
+    settings = {
+        "record_id": "a", "hospital_code": "A", "total_cost": "15000", "pool_paid": "10965",
+        "fund_paid": "10965", "discharge_date": "2025-06-10",
+    }  # fmt: skip
+    call = [
+        "explain",
+        "--policy",
+        "policy.toml",
+        "--dx",
+        "K35.300",
+        "--proc",
+        "47.0100",
+        "--sex",
+        "男",
+        "--age",
+        "40",
+    ]
+    call += ["--los", "6", *(part for n, v in settings.items() for part in ("--set", f"{n}={v}"))]
+    words = ["--set", "hospital_level=三级甲等", "--set", "insurance_type=职工"]
+    codes = ["--set", "hospital_level=3", "--set", "insurance_type=310"]
+    answers = [grouper(*call, *given, cwd=tmp_path) for given in (words, codes)]
+    assert answers[0] == answers[1] and answers[0][0] == 0, answers
+    code, _, err = grouper(*call, "--set", "hospital_level=三级", "--set", "insurance_type=甲", cwd=tmp_path)
+    assert code == 1 and "'甲' 无法识别；可用：310" in err
