@@ -15,6 +15,7 @@ from grouper.payment import keyed
 from grouper.payment.expression import literal
 from grouper.payment.inputs import DECIDED, INPUTS, input_sql, missing
 from grouper.payment.record_words import WORD_FIELDS, Words
+from grouper.records.missing import missing_field
 from grouper.statistics.money import cost_columns, refuse
 
 if TYPE_CHECKING:
@@ -69,14 +70,18 @@ def open_cases(
         words.levels("hospitals", "hospital_code")
     reading = _Reading(schema, sources, hospitals, decisions, words)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
-    select = []
+    select, lacking = [], []
     for name in wanted:
         if name in windows:
             continue
         sql = reading.column(name)
         if sql is None:
-            raise missing(name, files.paths[0], policy.id)
+            lacking.append(missing_field(name, schema.names))
+            continue
         select.append(f'{sql} AS "{name}"')
+    if lacking:
+        zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
+        raise missing(zh, en, files.paths[0], policy.id)
     select.append(f"{_date(files, schema, sources)} AS pay_date")
     body = f"SELECT {', '.join(select)} FROM {scan} AS t"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS {body}")

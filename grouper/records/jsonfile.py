@@ -100,6 +100,15 @@ def one_value(text: str) -> Any:
     return value
 
 
+def _without_huge(block: bytes) -> bytes:
+    """JSON lines with numbers that no column can hold made the hugest that one can."""
+    try:
+        lines = [_PLAIN.decode(line) for line in block.decode().splitlines() if line.strip()]
+    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError):
+        return block  # the reader says what is wrong
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
+
+
 def _broken(label: str, number: int) -> DataError:
     return DataError(
         zh=f"{label}：第 {number} 个对象不是有效的 JSON 对象",
@@ -179,6 +188,8 @@ class JsonLinesReader(JsonReader):
                 io.BytesIO(block), pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1), options
             )
         except pa.ArrowInvalid as error:
+            if "too big" in str(error) and (smaller := _without_huge(block)) != block:
+                return self._parse(smaller, rows_before, schema)
             raise self._refused(str(error), rows_before) from error
 
     def _refused(self, message: str, rows_before: int) -> DataError:

@@ -487,3 +487,14 @@ def test_the_persons_number_stands_before_the_insurance_number(tmp_path, read):
     (tmp_path / "r.json").write_text(json.dumps(message, ensure_ascii=False), "utf-8")
     with open_records(tmp_path / "r.json") as source:
         assert source.columns.fields["person_id"].columns == ("psn_no",)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e999999999", "-" + "9" * 400])
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_endless_numbers_in_json_are_values_of_their_row(tmp_path, read, suffix, number):
+    lines = [f'{{"diagnoses": ["J18"], "age_years": {age}}}' for age in (number, 50)]
+    text = "[" + ",".join(lines) + "]" if suffix == "json" else "\n".join(lines)
+    (tmp_path / f"r.{suffix}").write_text(text)
+    result = read(tmp_path / f"r.{suffix}", ["age_years"], allow_missing=["procedures"])
+    assert [row["age_years"] for row in result.rows] == [None, 50]
+    assert [bool(flags) for flags in result.flags] == [True, False]
