@@ -95,3 +95,10 @@ def test_the_table_of_a_code_says_that_it_is_grey() -> None:
     listing = View(loaded("chs-drg-2.0").compiled.scheme, names, "en")
     assert "  a grey code; the scheme does not group by it" in list(listing.code("85.4300"))
     assert "  listed as not used for grouping" in list(listing.code("39.6500x001"))
+
+
+def test_dip_says_a_grey_principal_diagnosis() -> None:
+    made = loaded_dip().explain({**BASE, "diagnoses": ["I61.000"]})
+    assert made.result["warnings"] == "principal-grey"
+    assert "医保灰码" in made.text("zh")
+    assert loaded_dip().explain({**BASE, "diagnoses": ["I61.001"]}).result["warnings"] == ""
