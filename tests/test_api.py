@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas
 import polars
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,7 +173,7 @@ def test_missing_columns_are_named_before_any_work() -> None:
     table = records("zhejiang-2022").select(
         ["record_id", "diagnoses", "procedures", "sex", "age_years", "age_days"]
     )
-    with pytest.raises(UsageError, match="birth_weight_g") as error:
+    with pytest.raises(UsageError, match="department") as error:
         loaded("zhejiang-2022").group(table)
     assert "--columns" in error.value.en and "--allow-missing" in error.value.zh
     allowed = grouper.load_scheme("zhejiang-2022", allow_missing=["birth_weight_g", "department"])
@@ -203,3 +205,41 @@ def test_an_area_and_a_date_choose_the_edition() -> None:
         grouper.load_scheme("liaocheng-2025", when=date(2024, 5, 1))
     with pytest.raises(UsageError, match="no scheme"):
         grouper.load_scheme("atlantis")
+
+
+def test_batches_of_a_stream_are_matched_by_name() -> None:
+    drg = loaded("chs-drg-2.0")
+    first = records("chs-drg-2.0").select(RECORD_COLUMNS).slice(0, 40).combine_chunks().to_batches()[0]
+    turned = first.select(RECORD_COLUMNS[::-1])
+    one, two = drg.group_batches([first, turned])
+    assert two.schema.equals(one.schema) and two.equals(one)
+    with pytest.raises(DataError, match="different columns: sex"):
+        list(drg.group_batches([first, first.drop_columns(["sex"])]))
+    with pytest.raises(DataError, match="column 'sex' has different types"):
+        other = pa.RecordBatch.from_arrays(
+            [
+                c.cast(pa.string()) if n == "sex" else c
+                for n, c in zip(first.schema.names, first.columns, strict=True)
+            ],
+            first.schema.names,
+        )
+        list(drg.group_batches([first, other]))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_codes_without_a_principal_diagnosis_are_all_kept(tmp_path: Path, suffix: str) -> None:
+    rows = {
+        "record_id": ["a"],
+        "diagnoses": [[None, "I10.x00", "E11.900"]],
+        "procedures": [[]],
+        "sex": [1],
+        "age_years": [60],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "in.parquet")
+    drg = grouper.load_scheme("chs-drg-2.0")
+    grouper.group_files(drg, [tmp_path / "in.parquet"], tmp_path / f"out.{suffix}")
+    again = grouper.load_scheme("chs-drg-2.0", prefix="again_")
+    grouper.group_files(again, [tmp_path / f"out.{suffix}"], tmp_path / "again.parquet")
+    table = pq.read_table(tmp_path / "again.parquet")
+    assert table["diagnoses"].to_pylist() == ["|I10.x00|E11.900"]
+    assert table["reason"].to_pylist() == table["again_reason"].to_pylist() == ["no-principal-diagnosis"]

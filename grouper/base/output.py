@@ -300,8 +300,18 @@ def flat_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns = []
     for column in batch.columns:
         if _is_list(column.type):
-            column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+            column = pc.binary_join(_with_blanks(column.cast(pa.list_(pa.string()))), "|")
         elif column.type != _flat_type(column.type):
             column = column.cast(pa.string())
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _with_blanks(column: pa.ListArray) -> pa.ListArray:
+    """Lists with blank texts for nulls: a blank principal diagnosis keeps its place and the others."""
+    values = column.flatten()
+    if not values.null_count:
+        return column
+    lengths = pc.fill_null(pc.list_value_length(column), 0)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
+    return pa.ListArray.from_arrays(offsets, pc.fill_null(values, ""), mask=pc.is_null(column))

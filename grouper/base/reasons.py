@@ -223,6 +223,20 @@ REASONS: list[Reason] = [
         "入院体重无法识别或超出范围（克）",
         "weight on admission is not understood or out of range (grams)",
     ),
+    # What is found beside the kernel (grouper.grouping.marks).
+    Reason(
+        "principal-not-for-grouping",
+        Status.UNGROUPED,
+        "主要诊断是灰码或方案列为不作为分组规则的编码；请改用同一亚目的具体编码",
+        "the principal diagnosis is a grey code, or one that the scheme does not use for grouping; use a "
+        "specific code of its subcategory",
+    ),
+    Reason(
+        "main-procedure-unknown",
+        Status.NEEDS_DATA,
+        "主要手术操作编码不在编码版本中，分组结果取决于它",
+        "the main procedure code is not in the code edition, and the group hangs on it",
+    ),
 ]
 
 REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}

@@ -50,6 +50,18 @@ ISSUES: dict[str, tuple[str, str]] = {
     "blank": ("空编码或占位符，按无编码处理", "blank or placeholder, taken as no code"),
     "notation": ("大小写、全角、空格等写法差异，已统一", "case, width or blanks, written the standard way"),
     "dagger": ("剑号/星号写法差异，已统一", "dagger and asterisk notation, written the standard way"),
+    "dot": ("编码缺小数点，已补", "the dot was missing and is set"),
+    "code-name": ("单元格同时含编码和名称，已取其中的编码", "code and name in one cell; the code is taken"),
+    "joined": (
+        "一个单元格里有多个编码（逗号、分号等分隔），没有拆开；请在列映射中写明 separator",
+        "several codes in one cell (joined by commas, semicolons …), not split; name the separator in a "
+        "column map",
+    ),
+    "cut-short": (
+        "编码似被截短（I63.9、I10）；核实后用 --repair-codes 补成全码",
+        "codes that seem cut short (I63.9, I10); --repair-codes completes them",
+    ),
+    "completed": ("被截短的编码已按 --repair-codes 补全", "short codes completed, as --repair-codes asks"),
     "crosswalk": ("临床版编码已转换为医保版", "clinical code converted to the insurance edition"),
     "zero-repaired": ("丢失的零已按 --repair-codes 补回", "lost zeros restored, as --repair-codes asks"),
     "dagger-split": (
@@ -67,6 +79,29 @@ ISSUES: dict[str, tuple[str, str]] = {
     "unmapped": ("临床版编码没有对应的医保版编码", "clinical codes without an insurance code"),
     "unknown": ("编码不在编码版本和方案中", "codes that neither the edition nor the scheme knows"),
 }
+
+
+_WITHOUT_DOT = {
+    "diagnosis": re.compile(r"[A-Z]\d{2}(?:[\dX]\d{0,2})(?:X\d{3})?"),
+    "procedure": re.compile(r"\d{2}(?:\d[\dX]\d{2}|X\d{3}|\d{4})(?:X\d{3})?"),
+}
+# A code as it may stand among other text; what does not lead to a known code is left alone.
+_TOKEN = re.compile(r"[A-Z]\d{2}[0-9X.]*[0-9X](?:\+[A-Z]\d{2}[0-9X.]*\*)?|\d{2}\.?[\dX]+(?:X\d{3})?")
+_NAME = re.compile(r"[\u4e00-\u9fff]")
+_BOUNDS = " |()[]【】<>:_-/,;"
+
+
+def _completions(kind: Kind, text: str) -> Iterable[str]:
+    """Full codes that a short one may stand for, in upper case; the unspecified one of its category."""
+    if kind == "diagnosis":
+        if match := re.fullmatch(r"([A-Z]\d{2})(?:\.?([\dX]))?", text):
+            yield f"{match[1]}.{match[2] or 'X'}00"
+        return
+    if match := re.fullmatch(r"(\d{1,2})(?:\.(\d{1,4}))?", text):
+        head, tail = f"{match[1]:0>2}", match[2] or ""
+        yield f"{head}.{tail:0<4}"
+        if len(tail) < 2:
+            yield f"{head}.{tail}X00" if tail else f"{head}.X000"
 
 
 class Resolved(NamedTuple):
@@ -136,7 +171,7 @@ class CodeBook:
                 return Resolved(self._ids[code], code, issue)
             if code in self._crosswalk:
                 return Resolved(UNKNOWN, code, "clinical")
-        return self._guess(folded) or Resolved(UNKNOWN, text.strip(), "unknown")
+        return self._guess(folded) or self._inside(text) or Resolved(UNKNOWN, text.strip(), "unknown")
 
     def _spelled(self, folded: str) -> str | None:
         """The official spelling of a text in upper case."""
@@ -146,6 +181,9 @@ class CodeBook:
 
     def _spellings(self, text: str) -> Iterable[tuple[str, str]]:
         yield text, "notation"
+        place = 3 if self.kind == "diagnosis" else 2
+        if _WITHOUT_DOT[self.kind].fullmatch(text):
+            yield f"{text[:place]}.{text[place:]}", "dot"
         if self.kind == "diagnosis":
             plus = text.replace("†", "+").replace("＋", "+")
             yield plus, "dagger"
@@ -158,21 +196,47 @@ class CodeBook:
 
     def _guess(self, text: str) -> Resolved | None:
         if self.kind == "procedure":
-            code = self._with_zeros(text)
+            code = self.completed(text)
             if code and not self.options.repair:
                 return Resolved(LOST_ZERO, code, "lost-zero")
             return Resolved(self._ids[code], code, "zero-repaired") if code else None
+        if code := self.completed(text):
+            if self.options.repair:
+                return Resolved(self._ids[code], code, "completed")
+            return Resolved(UNKNOWN, text, "cut-short")
         half = re.split(r"[+†]", text)[0]
-        code = self._spelled(half) if half != text and self.options.repair else None
-        return Resolved(self._ids[code], code, "dagger-split") if code and code in self._ids else None
+        found = self._spelled(half) if half != text and self.options.repair else None
+        return Resolved(self._ids[found], found, "dagger-split") if found and found in self._ids else None
 
-    def _with_zeros(self, text: str) -> str | None:
-        """The code that a spreadsheet may have turned into the number ``text``."""
-        match = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,4}))?", text)
-        if not match:
-            return None
-        code = self._spelled(f"{match[1]:0>2}.{match[2] or '':0<4}")
-        return code if code in self._ids else None
+    def completed(self, text: str) -> str | None:
+        """The full code of a short one: 06.3100 for 6.31, 06.4x00 for 06.4, I63.900 for I63.9."""
+        for candidate in _completions(self.kind, text):
+            code = self._spelled(candidate)
+            if code is not None and code in self._ids:
+                return code
+        return None
+
+    def _inside(self, text: str) -> Resolved | None:
+        """A code that stands in a cell with its name; a cell with several codes is not split."""
+        folded = unicodedata.normalize("NFKC", text).upper().strip()
+        found = {}
+        for match in _TOKEN.finditer(folded):
+            for candidate, _ in self._spellings(match[0]):
+                code = self._spelled(candidate)
+                if code is not None and (code in self._ids or code in self._crosswalk):
+                    found[code] = match
+                    break
+        if len(found) > 1:
+            return Resolved(UNKNOWN, text.strip(), "joined")
+        for match in found.values():
+            before, after = folded[: match.start()], folded[match.end() :]
+            bounded = all(not part or part[edge] in _BOUNDS for part, edge in ((before, -1), (after, 0)))
+            if _NAME.search(before + after) and (bounded or not re.search(r"\d", before + after)):
+                inner = self._resolve(match[0])
+                return (
+                    inner if inner.issue in ("crosswalk", "unmapped") else inner._replace(issue="code-name")
+                )
+        return None
 
     # --- columns ----------------------------------------------------------------------------
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 
 from grouper.commands.options.reading import INPUT_FORMATS
-from grouper.commands.options.shared import BilingualCommand, both, lang_option, option
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
 
 
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "读取文件表头，提出一份列映射（TOML），修改后用 --columns 使用。\n\n"
+        "读取文件的表头和前面的数据，提出一份列映射（TOML），修改后用 --columns 使用；"
+        "没有找到的列和需要核对之处另写到屏幕。\n\n"
         "示例：grouper columns 出院.csv > map.toml",
-        "Read the header of a file and propose a column map (TOML) to edit and use with --columns.\n\n"
+        "Read the header of a file and its first rows, and propose a column map (TOML) to edit and use with "
+        "--columns; what was not found and what to check goes to the screen, too.\n\n"
         "Example: grouper columns discharges.csv > map.toml",
     ),
 )
@@ -25,7 +27,14 @@ from grouper.commands.options.shared import BilingualCommand, both, lang_option,
 @option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet"))
 @lang_option
 def columns(file: str, input_format: str | None, encoding: str | None, sheet: str | None) -> None:
-    from grouper.records import propose_map
-    from grouper.records.source import read_header
+    from grouper.records.propose import draft
+    from grouper.records.sample import read_sample
 
-    click.echo(propose_map(read_header(file, input_format, encoding, sheet)), nl=False)
+    zh = language() != "en"
+    made = draft(read_sample(file, input_format, encoding, sheet), "zh" if zh else "en")
+    click.echo(made.text, nl=False)
+    for chinese, english in made.notes:
+        click.echo(chinese if zh else english, err=True)
+    if made.missing:
+        names = ("、" if zh else ", ").join(made.missing)
+        click.echo(f"没有找到的列：{names}" if zh else f"Not found: {names}", err=True)

@@ -50,20 +50,17 @@ from grouper.commands.text.payment import Pricing, is_priced
     metavar="CODE",
     help=both("手术操作编码，第一个为主要操作", "Procedure; the first is the main one"),
 )
-@option("--sex", type=click.Choice(["1", "2"]), help=both("性别：1 男，2 女", "Sex: 1 male, 2 female"))
-@option("--age", "age_years", type=click.IntRange(0, 150), help=both("年龄（岁）", "Age in years"))
-@option(
-    "--age-days", type=click.IntRange(0, 366), help=both("不足一周岁的天龄", "Age in days, under one year")
-)
-@option("--weight", type=click.IntRange(1, 20000), help=both("出生体重（克）", "Birth weight (g)"))
+@option("--sex", help=both("性别：1 或男，2 或女", "Sex: 1 male, 2 female, or a word"))
+@option("--age", "age_years", help=both("年龄（岁）", "Age in years"))
+@option("--age-days", help=both("不足一周岁的天龄", "Age in days, under one year"))
+@option("--weight", help=both("出生体重（克）", "Birth weight (g)"))
 @option(
     "--admission-weight",
-    type=click.IntRange(1, 20000),
     help=both("新生儿入院体重（克），CHS-DRG 3.0 用", "Newborn's weight on admission (g), for CHS-DRG 3.0"),
 )
-@option("--los", type=click.IntRange(0), help=both("住院天数", "Stay in days"))
-@option("--icu-hours", type=click.FloatRange(0), help=both("重症监护小时数", "ICU hours"))
-@option("--discharge-way", type=click.IntRange(1, 9), help=both("离院方式", "Way of discharge"))
+@option("--los", help=both("住院天数", "Stay in days"))
+@option("--icu-hours", help=both("重症监护小时数", "ICU hours"))
+@option("--discharge-way", help=both("离院方式（编码或文字）", "Way of discharge, a code or a word"))
 @option("--department", help=both("科室编码", "Department code"))
 @option(
     "--policy",
@@ -109,10 +106,11 @@ def explain(
     else:
         options["scheme"] = options["scheme"] or pricing.scheme()
         grouper = load_grouper(options, language())
-        record = _record(grouper, source, record_id, options)
+        record, fields = _record(grouper, source, record_id, options)
         parts["grouping"] = grouper.explain(record)
         if policy:
-            fields = pricing.fields(source, record_id, _reading(options)) if record_id and source else {}
+            if record_id and source:
+                fields = pricing.fields(source, record_id, _reading(options))
             parts["payment"] = pricing.of_record({**fields, **record}, parts["grouping"].result)
     if as_json:
         plain = {name: part.as_dict() for name, part in parts.items()}
@@ -135,21 +133,43 @@ def _no_record() -> UsageError:
 
 def _record(
     grouper: Any, source: str | None, record_id: str | None, options: dict[str, Any]
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record as it is grouped, and its columns that payment may read."""
+    from grouper.grouping.find import find_record
+    from grouper.grouping.one import prepare_record
+
     if source is None:
-        return _from_options(options)
-    if source == "-" and record_id is None:
-        try:
-            return json.load(sys.stdin)
-        except json.JSONDecodeError as error:
-            raise UsageError(
-                zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
-            ) from error
+        given = _from_options(options)
+        return prepare_record(grouper, given), given
+    if source == "-" and record_id is None and options["input_format"] in (None, "json"):
+        return _from_json(grouper, sys.stdin.read(), column_map(options["column_map"]))
     if record_id is None:
         raise _no_record()
-    from grouper.grouping.find import find_record
+    return find_record(grouper, source, record_id, **_reading(options)), {}
 
-    return find_record(grouper, source, record_id, **_reading(options))
+
+def _from_json(grouper: Any, text: str, columns: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One object, a list of one, or a 4101 message."""
+    from grouper.grouping.one import check_keys, message_record, prepare_record
+    from grouper.payment.price.inputs import INPUTS
+    from grouper.records.jsonfile import one_value
+    from grouper.records.settlement_list import message_nodes
+
+    record = one_value(text)
+    if isinstance(record, list) and len(record) == 1:
+        record = record[0]
+    if not isinstance(record, dict):
+        number = len(record) if isinstance(record, list) else 0
+        raise UsageError(
+            zh=f"标准输入应为一条 JSON 记录（对象），实有 {number} 条；多条时请给出文件和 --record-id",
+            en=f"standard input should be one JSON record (an object), but holds {number}; of several, "
+            "name a file and --record-id",
+        )
+    if message_nodes(record) is not None:
+        return message_record(grouper, record)
+    if columns is None:
+        check_keys(record, (*INPUTS, *grouper.result_names))
+    return prepare_record(grouper, record, columns), record
 
 
 def _reading(options: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +193,7 @@ def _from_options(options: dict[str, Any]) -> dict[str, Any]:
     values = {
         "diagnoses": list(options["dx"]),
         "procedures": list(options["proc"]),
-        "sex": int(options["sex"]) if options["sex"] else None,
+        "sex": options["sex"],
         "age_years": options["age_years"],
         "age_days": options["age_days"],
         "birth_weight_g": options["weight"],

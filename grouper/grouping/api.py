@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from grouper.base.arrow import batches_of
-from grouper.base.errors import UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.codes import icd
 from grouper.codes.book import CodeBook, CodeOptions
 from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
@@ -83,7 +83,7 @@ class Grouper:
         """
         from grouper.records import Normaliser
 
-        made = Normaliser(columns, self.required, self._normalise_options(), self.options.allow_missing)
+        made = Normaliser(columns, self.required, self.normalise_options, self.options.allow_missing)
         made.check(schema)
         taken = [name for name in self.result_names if name in schema.names]
         if taken:
@@ -94,7 +94,9 @@ class Grouper:
             )
         return made
 
-    def _normalise_options(self) -> NormaliseOptions:
+    @property
+    def normalise_options(self) -> NormaliseOptions:
+        """How stays and ages are derived."""
         from grouper.records import NormaliseOptions
 
         return NormaliseOptions(self.options.stay, self.options.age, self.options.age_days_unit)
@@ -146,24 +148,32 @@ class Grouper:
     ) -> Iterator[pa.RecordBatch]:
         """Group a stream of record batches: each comes back with the result columns behind its own.
 
-        ``batches``: record batches of one schema, or any object with the Arrow stream
-        interface. Memory is bounded by one batch.
+        ``batches``: record batches with the same columns, or any object with the Arrow stream
+        interface. Columns are matched by name, in the order of the first batch; memory is bounded by
+        one batch. Raises DataError for a batch whose columns differ in name or type.
         """
         stream = iter(batches if _is_batches(batches) else batches_of(batches))
         normaliser: Normaliser | None = None
         for batch in stream:
             if normaliser is None:
                 normaliser = self.normaliser(columns or _layout(batch.schema), batch.schema)
-                schema = self.result_schema(batch.schema)
+                first, schema = batch.schema, self.result_schema(batch.schema)
+            else:
+                batch = _alike(batch, first)
             grouped = self._group(normaliser, batch)
             yield pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
 
     def explain(self, record: Mapping[str, Any]) -> Explained:
-        """Explain one record, given by canonical column names (``sex``, ``age_years``, ``diagnoses`` …).
+        """Explain one record, given by column names of any known layout (``sex``, ``diagnoses`` …).
 
-        ``diagnoses`` and ``procedures`` are lists of codes or texts joined by ``|``.
+        It goes through the normaliser, as a row of a file would: ``男``, birth dates and 4101 messages
+        are understood, and what a file's row is invalid for makes it invalid. ``diagnoses`` and
+        ``procedures`` are lists of codes or texts joined by ``|``. A record with ``flags`` has been
+        prepared already. Raises UsageError or DataError.
         """
-        return self.engine.explain(record)
+        from grouper.grouping.one import prepare_record
+
+        return self.engine.explain(record if "flags" in record else prepare_record(self, record))
 
 
 def load_scheme(
@@ -208,6 +218,29 @@ def _drg_engine(name: str, when: date | None, options: Options) -> DrgEngine:
     diagnoses = CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), how)
     procedures = CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), how)
     return DrgEngine(compiled, diagnoses, procedures, options.lang)
+
+
+def _alike(batch: pa.RecordBatch, first: pa.Schema) -> pa.RecordBatch:
+    """The columns of ``batch`` in the order of the first batch. Raises DataError when they differ."""
+    if batch.schema.equals(first):
+        return batch
+    names, known = batch.schema.names, first.names
+    if sorted(names) != sorted(known):
+        other = "、".join(sorted(set(names) ^ set(known))) or "、".join(
+            n for n in names if names.count(n) > 1
+        )
+        raise DataError(
+            zh=f"各批次的列不同：{other}；一个流中的批次须有相同的列",
+            en=f"the batches have different columns: {other}; the batches of a stream must have the same",
+        )
+    batch = batch.select(known)
+    for mine, theirs in zip(batch.schema, first, strict=True):
+        if mine.type != theirs.type:
+            raise DataError(
+                zh=f"列 {mine.name!r} 的类型在各批次中不同：{theirs.type} 与 {mine.type}",
+                en=f"column {mine.name!r} has different types in the batches: {theirs.type} and {mine.type}",
+            )
+    return pa.RecordBatch.from_arrays(batch.columns, schema=first)
 
 
 def _layout(schema: pa.Schema) -> ColumnMap:

@@ -134,7 +134,8 @@ def _read(
         "h": _text_sql(found["hospital_code"]),
         "p": _text_sql(found.get("person_id")),
         "g": f"CASE WHEN {quote(status)} = 'grouped' THEN {_text_sql(group)} END",
-        "clean": f"{quote(status)} IS NOT DISTINCT FROM 'grouped' AND coalesce({quote(warnings)}, '') = ''",
+        "clean": f"{quote(status)} IS NOT DISTINCT FROM 'grouped' "
+        f"AND NOT contains(coalesce({quote(warnings)}, ''), 'unknown')",
         "admitted": _day_sql(schema, found.get("admission_date")),
         "discharged": _day_sql(schema, found.get("discharge_date")),
         "stay": _whole_sql(found.get("los_days")),

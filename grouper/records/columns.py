@@ -12,27 +12,32 @@ import csv
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from grouper.base.errors import DataError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
-from grouper.records.schema import CANONICAL, HOUR_FIELDS, LIST_FIELDS
+from grouper.records.schema import CANONICAL, DATE_FIELDS, HOUR_FIELDS, LIST_FIELDS
+from grouper.records.words import WordReader, check_value, fold_word
 
 # The order settles ties between layouts that fit equally well.
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
 UNITS = ("days", "hours", "minutes")
 _RUNNING = "{n}"
+MAX_HEADER_ROW = 50
 
 
 class Source(NamedTuple):
     """The columns that give one field, in order, and how their values are read.
 
-    Transforms: "" as the field is defined; "split:X" text of several codes joined by X;
+    Transforms: "" as the field is defined; "split:X" text of several codes joined by X; "split-any:XY"
+    joined by any of these characters; "preferred" the column that is taken where others are there too;
     "hours", "days", "minutes" the unit of a duration, or several joined by "+", one for each
     column; "months" and "months-or-days" for the age in days; "newborns" weights of several
     newborns in one field or in several columns.
@@ -52,11 +57,18 @@ class Alias(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data."""
+    """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data.
+
+    ``values``: field -> word of the source -> value. ``base``: a known layout that gives the fields
+    which this map does not name. ``header_row``: the row of the file with the names, from 1.
+    """
 
     layout: str
     fields: Mapping[str, Source]
     drop: tuple[str, ...] = ()
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    base: str = ""
+    header_row: int = 1
 
     def bind(self, header: Sequence[str]) -> ColumnMap:
         """This map with the names as ``header`` writes them and running numbers expanded.
@@ -64,18 +76,37 @@ class ColumnMap:
         Raises UsageError for a column that the header lacks.
         """
         index = _Header(header)
-        fields = {}
-        for field, source in self.fields.items():
+        base = layout_map(self.base, header) if self.base else None
+        fields = dict(base.fields) if base else {}
+        for name, source in self.fields.items():
             found: list[str] = []
             for column in source.columns:
                 names = index.find(column)
                 if not names:
-                    raise _no_such_column(column, field, header)
+                    raise _no_such_column(column, name, header)
                 found += [name for name in names if name not in found]
-            fields[field] = source._replace(columns=tuple(found))
-        drop = [name for column in (*self.drop, *_private_names()) for name in index.find(column)]
+            fields[name] = source._replace(columns=tuple(found))
+        columns = (*self.drop, *(base.drop if base else ()), *_private_names())
+        drop = [name for column in columns for name in index.find(column)]
         used = {column for source in fields.values() for column in source.columns}
-        return ColumnMap(self.layout, fields, tuple(d for d in dict.fromkeys(drop) if d not in used))
+        kept = tuple(d for d in dict.fromkeys(drop) if d not in used)
+        return ColumnMap(self.layout, fields, kept, self.values, header_row=self.header_row)
+
+    def words(self, name: str, also: Iterable[str] = ()) -> WordReader:
+        """The reader of a field with a list of words, with the value map of this map."""
+        return WordReader(name, also, self.values.get(name))
+
+    def translated(self, name: str, array: pa.Array) -> pa.Array:
+        """A column of ``name`` with its value map applied; as it is where the map has none."""
+        given = self.values.get(name)
+        if not given:
+            return array
+        folded = {fold_word(word): value for word, value in given.items()}
+        plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+        encoded = plain.cast(pa.string()).dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        values = [None if text is None else folded.get(fold_word(text), text) for text in texts]
+        return pa.array(values, pa.string()).take(encoded.indices)
 
     def ambiguous(self, field: str) -> tuple[str, ...]:
         """The columns of a field that should have one column and has several; else ()."""
@@ -157,14 +188,17 @@ def layout_map(layout: str, header: Sequence[str]) -> ColumnMap:
                 drop.append(name)
             else:
                 found.setdefault(alias.field, {}).setdefault(name, alias.transform)
-    for field in CANONICAL:
-        if field not in found and (names := index.find(field)):
-            found[field] = {names[0]: ""}
-    fields = {field: _source(field, columns) for field, columns in found.items()}
+    for canonical in CANONICAL:
+        if canonical not in found and (names := index.find(canonical)):
+            found[canonical] = {names[0]: ""}
+    fields = {canonical: _source(canonical, columns) for canonical, columns in found.items()}
     return ColumnMap(layout, fields, tuple(drop)).bind(header)
 
 
 def _source(field: str, columns: dict[str, str]) -> Source:
+    preferred = [column for column, transform in columns.items() if transform == "preferred"]
+    if preferred:
+        return Source((preferred[0],))
     transforms = list(columns.values())
     if field in HOUR_FIELDS and len(columns) > 1 and all(transforms):
         return Source(tuple(columns), "+".join(transforms))
@@ -192,8 +226,9 @@ def detect_layout(header: Sequence[str]) -> ColumnMap:
 def load_map(path: str | Path) -> ColumnMap:
     """Read a column map from TOML.
 
-    Keys: ``layout`` (a name, optional), ``drop`` (columns with personal data), ``[fields]``:
-    field = "column", ["column", …], or {columns = …, separator = "|", unit = "days"}.
+    Keys: ``layout`` (a name, optional), ``base`` (a known layout for all fields not named here),
+    ``drop`` (columns with personal data), ``[fields]``: field = "column", ["column", …], or
+    {columns = …, separator = "|", unit = "days"}, ``[values.FIELD]``: "word" = "value".
     Raises UsageError that names the key at fault.
     """
     path = Path(path)
@@ -210,16 +245,55 @@ def load_map(path: str | Path) -> ColumnMap:
             en=f"column map {path} is not valid TOML in UTF-8: {error}",
         ) from error
     format_of(document, "columns", str(path), UsageError)
-    for key in document.keys() - {"layout", "drop", "fields", KEY}:
+    for key in document.keys() - {"layout", "drop", "fields", "values", "base", "header_row", KEY}:
         raise _map_error(path, key, "未知的键", "unknown key")
-    fields = document.get("fields")
-    if not isinstance(fields, dict) or not fields:
+    base = document.get("base", "")
+    if base not in ("", *LAYOUTS):
+        raise _map_error(path, "base", f"可用：{'、'.join(LAYOUTS)}", f"known are {', '.join(LAYOUTS)}")
+    header_row = document.get("header_row", 1)
+    if type(header_row) is not int or not 1 <= header_row <= MAX_HEADER_ROW:
+        raise _map_error(
+            path, "header_row", f"应为 1 至 {MAX_HEADER_ROW}", f"must be from 1 to {MAX_HEADER_ROW}"
+        )
+    fields = document.get("fields", {})
+    if not isinstance(fields, dict) or not (fields or base):
         raise _map_error(path, "fields", "缺少 [fields]", "there is no [fields]")
+    read = {name: _read_source(path, name, value) for name, value in fields.items()}
     return ColumnMap(
-        layout=str(document.get("layout", path.stem)),
-        fields={field: _read_source(path, field, value) for field, value in fields.items()},
+        layout=str(document.get("layout", base or path.stem)),
+        fields=read,
         drop=_names(path, "drop", document.get("drop", [])),
+        values=_values(path, document.get("values", {}), None if base else read.keys()),
+        base=base,
+        header_row=header_row,
     )
+
+
+def _values(path: Path, given: Any, mapped: Iterable[str] | None) -> dict[str, dict[str, str]]:
+    """The value maps; ``mapped``: the fields that the map has (None: any)."""
+    if not isinstance(given, dict):
+        raise _map_error(path, "values", "应为 [values.标准列]", "must be tables [values.FIELD]")
+    found = {}
+    for name, table in given.items():
+        key = f"values.{name}"
+        if name not in CANONICAL or name in (*LIST_FIELDS, *DATE_FIELDS) or _is_amount(name):
+            raise _map_error(path, key, "此列不能对应取值", "this column takes no value map")
+        if mapped is not None and name not in mapped:
+            raise _map_error(path, key, f"[fields] 中没有 {name}", f"[fields] does not have {name}")
+        if not isinstance(table, dict) or not all(isinstance(v, str | int) for v in table.values()):
+            raise _map_error(path, key, '应为 "原值" = "值"', 'must be "word" = "value"')
+        found[name] = {word: _text(value) for word, value in table.items()}
+        for word, value in found[name].items():
+            check_value(name, value, f"{path}, {key}.{word}")
+    return found
+
+
+def _text(value: str | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_amount(name: str) -> bool:
+    return pa.types.is_decimal(CANONICAL[name])
 
 
 def _read_source(path: Path, field: str, value: Any) -> Source:
@@ -236,13 +310,27 @@ def _read_source(path: Path, field: str, value: Any) -> Source:
     for key in value.keys() - {"columns", "separator", "unit"}:
         raise _map_error(path, f"{field}.{key}", "未知的键", "unknown key")
     columns = _names(path, f"{field}.columns", value.get("columns"))
-    if "separator" in value and field in LIST_FIELDS and value["separator"]:
-        return Source(columns, f"split:{value['separator']}")
+    if "separator" in value and field in LIST_FIELDS:
+        return Source(columns, _split(path, field, value["separator"]))
     if "unit" in value:
         return Source(columns, _unit(path, field, str(value["unit"]), len(columns)))
     if "separator" in value:
         raise _map_error(path, f"{field}.separator", "只用于列表字段", "only list fields have one")
     return Source(columns)
+
+
+def _split(path: Path, field: str, separator: Any) -> str:
+    """The transform of a separator, or of a list of characters of which any separates."""
+    if isinstance(separator, str) and separator:
+        return f"split:{separator}"
+    if isinstance(separator, list) and all(isinstance(s, str) and len(s) == 1 for s in separator):
+        return f"split-any:{''.join(separator)}"
+    raise _map_error(
+        path,
+        f"{field}.separator",
+        "应为文本或单个字符的列表",
+        "must be a text, or a list of single characters",
+    )
 
 
 def _unit(path: Path, field: str, unit: str, columns: int) -> str:

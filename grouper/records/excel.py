@@ -1,4 +1,4 @@
-"""Reader of Excel workbooks: one sheet, header in its first row.
+"""Reader of Excel workbooks: one sheet, header in its first row unless another is named.
 
 Excel stores 06.3100 as 6.31 when the cell is not formatted as text, so a code column with a
 number in any cell is refused. Dates that arrive as serial numbers are turned into dates here,
@@ -27,7 +27,7 @@ _MAX_SERIAL = 73_415  # 2100-12-31
 class ExcelReader(BaseReader):
     """One sheet, held in memory; an Excel sheet has at most 1,048,576 rows."""
 
-    def __init__(self, path: Path, label: str, sheet: str | int | None) -> None:
+    def __init__(self, path: Path, label: str, sheet: str | int | None, header_row: int = 1) -> None:
         import fastexcel
 
         # It warns of each empty column, which is nothing to tell the user.
@@ -39,13 +39,18 @@ class ExcelReader(BaseReader):
                 zh=f"{label}：无法作为 Excel 文件打开：{error}", en=f"{label}: not an Excel file: {error}"
             ) from error
         self._sheet = _choose(self._book.sheet_names, sheet, label)
+        self._header_row = header_row
         self._table = self._kept = self._load()
         super().__init__(f"{label}[{self._sheet}]", self._table.schema)
         self.num_rows = self._table.num_rows
 
     def _load(self, **options: Any) -> pa.RecordBatch:
         sheet = self._book.load_sheet(
-            self._sheet, schema_sample_rows=None, skip_whitespace_tail_rows=True, **options
+            self._sheet,
+            header_row=self._header_row - 1,
+            schema_sample_rows=None,
+            skip_whitespace_tail_rows=True,
+            **options,
         )
         return _nullable(sheet.to_arrow())
 
@@ -69,12 +74,17 @@ class ExcelReader(BaseReader):
         while low < high:
             middle = (low + high) // 2
             low, high = (middle + 1, high) if self._is_text(name, middle) else (low, middle)
+        row = low + self._header_row
         raise DataError(
-            zh=f"{self.label} 第 {low + 1} 行，列 {name!r}（{field}）：单元格是数值而不是文本，编码会丢失零"
+            zh=f"{self.label} 第 {row} 行，列 {name!r}（{field}）：单元格是数值而不是文本，编码会丢失零"
             "（06.3100 变成 6.31）；请把该列设为文本格式后重新录入或导出",
-            en=f"{self.label} row {low + 1}, column {name!r} ({field}): the cell is a number, not text, so "
+            en=f"{self.label} row {row}, column {name!r} ({field}): the cell is a number, not text, so "
             "codes lose their zeros (06.3100 becomes 6.31); format the column as text and export it again",
         )
+
+    def holds_numbers(self, name: str) -> bool:
+        """Whether a cell of a column is a number."""
+        return not self._is_text(name, None)
 
     def _is_text(self, name: str, rows: int | None) -> bool:
         """Whether the first ``rows`` cells of a column (None: all) are texts or empty."""
@@ -86,6 +96,21 @@ class ExcelReader(BaseReader):
             return False
         type_ = part.schema.field(0).type
         return pa.types.is_string(type_) or pa.types.is_null(type_)
+
+
+def first_rows(path: Path, sheet: str | int | None, label: str, rows: int) -> list[list[str]]:
+    """The first rows of a sheet as texts, the header and what is above it included."""
+    import fastexcel
+
+    try:
+        book = fastexcel.read_excel(path)
+    except fastexcel.FastExcelError as error:
+        raise DataError(
+            zh=f"{label}：无法作为 Excel 文件打开：{error}", en=f"{label}: not an Excel file: {error}"
+        ) from error
+    name = _choose(book.sheet_names, sheet, label)
+    table = book.load_sheet(name, header_row=None, n_rows=rows, dtypes="string").to_arrow()
+    return [[cell or "" for cell in row.values()] for row in table.to_pylist()]
 
 
 def _choose(names: list[str], sheet: str | int | None, label: str) -> str:

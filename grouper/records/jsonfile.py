@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.json
 
-from grouper.base.errors import DataError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import fold
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.readers import BaseReader
@@ -32,7 +33,21 @@ class Number(str):
     __slots__ = ()
 
 
-_PLAIN = json.JSONDecoder()
+def _integer(text: str) -> int | float:
+    """A whole number; one that no column can hold is a huge number, so that its row is told and no more."""
+    return int(text) if len(text) <= 18 else _huge(text)
+
+
+def _decimal(text: str) -> float:
+    value = float(text)
+    return value if isfinite(value) else _huge(text)
+
+
+def _huge(text: str) -> float:
+    return -1e300 if text.startswith("-") else 1e300
+
+
+_PLAIN = json.JSONDecoder(parse_float=_decimal, parse_int=_integer)
 _TEXTUAL = json.JSONDecoder(parse_float=Number, parse_int=Number)
 
 
@@ -72,6 +87,26 @@ def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> I
                 size *= 2  # so that a long object is tried a few times only
     except UnicodeError:
         raise encoding_error(label, encoding) from None
+
+
+def one_value(text: str) -> Any:
+    """The JSON value of a text. Raises UsageError when it is none."""
+    try:
+        value, _ = _PLAIN.raw_decode(text.lstrip("\ufeff \t\r\n"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(
+            zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
+        ) from error
+    return value
+
+
+def _without_huge(block: bytes) -> bytes:
+    """JSON lines with numbers that no column can hold made the hugest that one can."""
+    try:
+        lines = [_PLAIN.decode(line) for line in block.decode().splitlines() if line.strip()]
+    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError):
+        return block  # the reader says what is wrong
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
 
 
 def _broken(label: str, number: int) -> DataError:
@@ -153,6 +188,8 @@ class JsonLinesReader(JsonReader):
                 io.BytesIO(block), pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1), options
             )
         except pa.ArrowInvalid as error:
+            if "too big" in str(error) and (smaller := _without_huge(block)) != block:
+                return self._parse(smaller, rows_before, schema)
             raise self._refused(str(error), rows_before) from error
 
     def _refused(self, message: str, rows_before: int) -> DataError:

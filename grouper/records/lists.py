@@ -35,8 +35,8 @@ def code_lists(
     """The list column of ``field`` ("diagnoses" or "procedures") from its columns in one batch.
 
     One column may hold lists, which are given back as they are, or text to be split at
-    ``separator`` (``|`` when None). Several columns give one code each, in their order, unless
-    a separator is named; the result is then list<string>.
+    ``separator`` (``|`` when None; "any:XY": at any of these characters). Several columns give
+    one code each, in their order, unless a separator is named; the result is then list<string>.
     """
     if len(arrays) == 1:
         return _as_lists(arrays[0], separator or "|", counts)
@@ -88,6 +88,9 @@ def _as_lists(array: pa.Array, separator: str, counts: Counter[str]) -> pa.Array
     if _is_list(type_):
         return array
     text = as_text(array)
+    if separator.startswith("any:"):
+        pattern = "[" + "".join(f"\\{c}" if c.isascii() else c for c in separator[4:]) + "]"
+        return pc.split_pattern_regex(text, pattern)
     if separator == "|" and (wide := pc.sum(pc.match_substring(text, "｜")).as_py()):
         counts["full-width-separator"] += wide
         text = pc.replace_substring(text, "｜", "|")

@@ -7,24 +7,27 @@ belongs.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grouper.base.paths import tables_dir
 from grouper.records import scalars
 from grouper.records.lists import count_per_row, offsets_of, present
 from grouper.records.schema import CANONICAL
-from grouper.records.values import NOT_UNDERSTOOD, Parsed, blank, clean, hours
+from grouper.records.values import clean, hours, parse_money
 
 # Node -> its columns that are read. The first is the one without which an entry means nothing.
 NODES: dict[str, tuple[str, ...]] = {
     "diseinfo": ("diag_code", "maindiag_flag", "diag_type", "adm_cond_type"),
     "oprninfo": ("oprn_oprt_code", "main_oprn_flag", "oprn_oprt_type", "oprn_oprt_date"),
     "icuinfo": ("scs_cutd_sum_dura",),
-    "iteminfo": ("amt",),
-    "payinfo": ("fund_payamt",),
+    "iteminfo": ("amt", "med_chrgitm"),
+    "payinfo": ("fund_payamt", "fund_pay_type"),
 }
 # Node -> the canonical columns made of it.
 MADE: dict[str, tuple[str, ...]] = {
@@ -34,6 +37,22 @@ MADE: dict[str, tuple[str, ...]] = {
     "iteminfo": ("total_cost",),
     "payinfo": ("fund_paid",),
 }
+# Node -> the column that says what an entry is for, and the canonical columns made by it.
+PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "iteminfo": ("med_chrgitm", ("drug_cost", "consumable_cost")),
+    "payinfo": (
+        "fund_pay_type",
+        (
+            "pool_paid",
+            "serious_illness_paid",
+            "medical_aid_paid",
+            "civil_servant_paid",
+            "large_amount_paid",
+            "account_paid",
+        ),
+    ),
+}
+_NOT_OF_FUNDS = ("account_paid",)  # a payment of the person's own account
 _LIST = pa.list_(pa.string())
 MADE_TYPES: dict[str, pa.DataType] = {
     "diagnoses": _LIST,
@@ -44,7 +63,7 @@ MADE_TYPES: dict[str, pa.DataType] = {
     "icu_hours": pa.string(),
     "total_cost": CANONICAL["total_cost"],
     "fund_paid": CANONICAL["fund_paid"],
-}
+} | {name: CANONICAL[name] for _, names in PARTS.values() for name in names}
 _YES = pa.array(["1", "1.0", "01", "是", "主要", "主要诊断", "主要手术", "Y", "y", "true", "True", "TRUE"])
 _WESTERN = pa.array(["1", "1.0", "01", "西医", "西医诊断"])
 
@@ -54,8 +73,43 @@ def made_columns(node: str, entries: pa.Table, known: pa.Array, counts: Counter[
     make = {"diseinfo": _diagnoses, "oprninfo": _procedures, "icuinfo": _icu_hours}.get(node)
     if make is not None:
         return make(entries.combine_chunks(), known, counts)
-    column = NODES[node][0]
-    return {MADE[node][0]: _total(entries.combine_chunks(), column, known, counts)}
+    return _amounts(node, entries.combine_chunks(), known, counts)
+
+
+@cache
+def charge_fields(list_: str) -> dict[str, str]:
+    """Code or word of a charge or a fund -> the canonical column that takes it; "" where none does."""
+    with (tables_dir() / "records" / "charges.csv").open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["list"] == list_]
+    return {row[key]: row["field"] for row in rows for key in ("code", "word")}
+
+
+def _amounts(node: str, entries: pa.Table, known: pa.Array, counts: Counter[str]) -> dict[str, pa.Array]:
+    """The sum of a node, and its parts by fund or by charge.
+
+    An entry of an unknown kind belongs to the sum, but leaves the parts of its settlement unknown.
+    """
+    (column, kind), (whole,) = NODES[node], MADE[node]
+    table = charge_fields(kind)
+    kinds = _array(entries[kind]).dictionary_encode()
+    words = [_kind(word, table) for word in kinds.dictionary.to_pylist()]
+    field = pa.array(words, pa.string()).take(kinds.indices)
+    apart = pc.is_in(field, value_set=pa.array(_NOT_OF_FUNDS, pa.string()))
+    made = {whole: _total(entries.filter(pc.invert(apart)), column, known, counts)}
+    unclear = _array(entries["row"]).filter(pc.is_null(field))
+    odd = pc.greater(count_per_row(unclear, len(known)), 0)
+    if (number := pc.sum(odd).as_py()) and pc.any(pc.is_valid(field)).as_py():
+        counts[f"{kind.replace('_', '-')}-unknown"] += number
+    for name in PARTS[node][1]:
+        own = entries.filter(pc.fill_null(pc.equal(field, name), False))
+        part = _total(own, column, known, Counter())
+        made[name] = pc.if_else(odd, pa.scalar(None, part.type), part)
+    return made
+
+
+def _kind(word: str | None, table: Mapping[str, str]) -> str | None:
+    text = clean(word or "")[0]
+    return table.get(text, table.get(text.zfill(2) if text.isdigit() else text))
 
 
 def _diagnoses(entries: pa.Table, known: pa.Array, counts: Counter[str]) -> dict[str, pa.Array]:
@@ -125,25 +179,13 @@ def _icu_hours(entries: pa.Table, known: pa.Array, counts: Counter[str]) -> dict
 def _total(entries: pa.Table, column: str, known: pa.Array, counts: Counter[str]) -> pa.Array:
     """Yuan summed per settlement; null where an amount is not understood."""
     rows = _array(entries["row"])
-    amounts = scalars.parsed(_array(entries[column]), _amount, CANONICAL["total_cost"], Counter(), "")
+    amounts = scalars.parsed(_array(entries[column]), parse_money, CANONICAL["total_cost"], Counter(), "")
     total = _sum_per_row(rows, amounts.values, len(known)).cast(CANONICAL["total_cost"])
     if amounts.bad is not None:
         spoilt = pc.greater(count_per_row(rows.filter(amounts.bad), len(known)), 0)
         counts[f"{column}-not-understood"] += pc.sum(spoilt).as_py()
         known = pc.and_(known, pc.invert(spoilt))
     return pc.if_else(known, total, pa.scalar(None, total.type))
-
-
-def _amount(text: str) -> Parsed:
-    text, _ = clean(text)
-    if (nothing := blank(text)) is not None:
-        return nothing
-    try:
-        value = Decimal(text.replace(",", ""))
-        fen = value.quantize(Decimal("0.01"))
-    except InvalidOperation:
-        return NOT_UNDERSTOOD
-    return Parsed(fen) if fen == value and abs(fen) < 10**15 else NOT_UNDERSTOOD
 
 
 def _given(column: pa.ChunkedArray) -> pa.Array:

@@ -7,7 +7,7 @@ of :class:`grouper.base.reasons.Flag` for its row, and what was changed is count
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,18 +17,18 @@ import pyarrow.compute as pc
 from grouper.base.errors import DataError, UsageError
 from grouper.base.reasons import Flag
 from grouper.records import scalars
-from grouper.records.columns import ColumnMap
+from grouper.records.columns import ColumnMap, Source
 from grouper.records.lists import code_lists
+from grouper.records.missing import missing_field
 from grouper.records.scalars import Column
 from grouper.records.schema import CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.values import (
     integer,
     months_as_days,
     newborn_weight,
-    parse_discharge_way,
-    parse_sex,
     plain_text,
 )
+from grouper.records.words import whole_number
 
 MAX_AGE, MAX_AGE_DAYS, MAX_WEIGHT, MAX_STAY = 150, 366, 20_000, 36_500
 _HOURS_IN = {"": 1.0, "hours": 1.0, "days": 24.0, "minutes": 1 / 60}
@@ -38,6 +38,12 @@ _STAY = integer(0, MAX_STAY, "天|日")
 _WEIGHT = newborn_weight(1, MAX_WEIGHT)
 _OTHER_WEIGHT = {"birth_weight_g": "admission_weight_g", "admission_weight_g": "birth_weight_g"}
 _NO_INT = pa.scalar(None, pa.int32())
+NEWBORN_FIELDS = (
+    "age_days",
+    "birth_weight_g",
+    "admission_weight_g",
+)  # needed only where a row may be a newborn
+NEWBORN_DAYS = 28
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,25 @@ class Normaliser:
 
         ``schema`` is that of the batches to come.
         """
-        for field in self.fields:
-            if field not in self._filled and (field not in self.allow_missing or field == "diagnoses"):
-                raise self._missing(field)
+        if missing := self.missing():
+            raise self._missing(missing, schema.names)
         for field in self._filled:
             for name in self._sources(field):
                 self._check_source(field, name, schema)
+
+    def makes(self, field: str) -> bool:
+        """Whether ``prepare`` gives this field."""
+        return field in self._filled
+
+    def missing(self) -> tuple[str, ...]:
+        """The needed fields without a source; those of newborns only where a row asks for them."""
+        return tuple(
+            field
+            for field in self.fields
+            if field not in self._filled
+            and field not in NEWBORN_FIELDS
+            and (field not in self.allow_missing or field == "diagnoses")
+        )
 
     def _sources(self, field: str) -> tuple[str, ...]:
         """The canonical fields from which ``field`` is made, () when it cannot be made."""
@@ -114,35 +133,38 @@ class Normaliser:
             return (field,) if field in mapped and not (field == "los_days" and derived) else ()
         return (*derived, field) if field in mapped else derived
 
-    def _missing(self, field: str) -> UsageError:
-        dates = "admission_date" in self.columns.fields and "discharge_date" in self.columns.fields
-        if field == "los_days" and self.options.stay == "given" and dates:
-            return UsageError(
-                zh="缺住院天数列（los_days）。若由入、出院日期推算，请指定 --stay nights（出院减入院，"
-                "当日出院计 1 天）或 --stay days（再加 1 天）；否则用 --columns 映射该列",
-                en="there is no column for los_days. To derive it from the dates name --stay nights "
-                "(discharge minus admission, a same-day stay is 1) or --stay days (one more); "
-                "else map a column with --columns",
-            )
-        needs = ""
-        if field == "los_days" and self.options.stay != "given":
-            needs = "admission_date + discharge_date"
-        elif field in ("age_years", "age_days") and self.options.age == "dates":
-            needs = f"{field} / birth_date + admission_date"
-        name = needs or field
-        other = _OTHER_WEIGHT.get(field)
-        no_stand_in = other is not None and other in self.columns.fields
-        note = f"（{other} 不能代替它）" if no_stand_in else ""
-        note_en = f" ({other} does not stand in for it)" if no_stand_in else ""
-        leave = "" if field == "diagnoses" else f"，或用 --allow-missing {field} 在缺少它时继续"
-        leave_en = "" if field == "diagnoses" else f", or go on without it by --allow-missing {field}"
+    def _missing(self, fields: Sequence[str], header: Sequence[str]) -> UsageError:
+        """One error for all missing fields, with the columns that look like them."""
+        named = [missing_field(field, header, self._needs(field)) for field in fields]
+        zh, en = "；".join(m.zh for m in named), "; ".join(m.en for m in named)
+        free = " ".join(f"--allow-missing {field}" for field in fields if field != "diagnoses")
+        leave = f"，或用 {free} 在缺少时继续" if free else ""
+        leave_en = f", or go on without by {free}" if free else ""
         return UsageError(
-            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{name}{note}。"
-            f"请用 --columns map.toml 指明来源列（grouper columns FILE 可生成）{leave}",
-            en=f"the input (layout {self.columns.layout}) lacks a required column: {name}{note_en}. "
-            "Name its source in a column map with --columns map.toml "
-            f"(`grouper columns FILE` proposes one){leave_en}",
+            zh=f"输入（格式 {self.columns.layout}）缺少所需的列：{zh}。请用 --columns map.toml 指明来源列"
+            f"（grouper columns FILE 可生成）{leave}",
+            en=f"the input (layout {self.columns.layout}) lacks a required column: {en}. Name its source "
+            f"in a column map with --columns map.toml (`grouper columns FILE` proposes one){leave_en}",
         )
+
+    def _needs(self, field: str) -> tuple[str, str]:
+        """What a field may also be made of (Chinese, English)."""
+        mapped = self.columns.fields
+        if field == "los_days" and self.options.stay != "given":
+            return "（admission_date + discharge_date）", " (admission_date + discharge_date)"
+        if field == "los_days" and "admission_date" in mapped and "discharge_date" in mapped:
+            return (
+                "（由入、出院日期推算请指定 --stay nights（出院减入院，当日出院计 1 天）"
+                "或 --stay days（再加 1 天））",
+                " (to derive it from the dates name --stay nights (discharge minus admission, a same-day "
+                "stay is 1) or --stay days (one more))",
+            )
+        if field == "age_years" and self.options.age == "dates":
+            return "（或 birth_date + admission_date）", " (or birth_date + admission_date)"
+        other = _OTHER_WEIGHT.get(field)
+        if other is not None and other in mapped:
+            return f"（{other} 不能代替它）", f" ({other} does not stand in for it)"
+        return "", ""
 
     def _check_source(self, field: str, name: str, schema: pa.Schema) -> None:
         if several := self.columns.ambiguous(name):
@@ -174,7 +196,30 @@ class Normaliser:
         """
         work = _Work(self, batch, first_row)
         arrays = {field: work.make(field) for field in self._filled}
+        self._check_newborns(arrays, first_row)
+        work.check_order()
         return Prepared(pa.RecordBatch.from_pydict(arrays), work.flags(), work.counts)
+
+    def _check_newborns(self, arrays: Mapping[str, pa.Array], first_row: int) -> None:
+        """Raise UsageError when a row may be a newborn and a field that only newborns need is missing."""
+        asked = [
+            f for f in NEWBORN_FIELDS if f in self.fields and f not in (*self._filled, *self.allow_missing)
+        ]
+        if not asked or "age_years" not in arrays:
+            return
+        newborn = pc.fill_null(pc.equal(arrays["age_years"], 0), False)
+        if "age_days" in arrays:  # an infant of more days is none
+            newborn = pc.and_(newborn, pc.fill_null(pc.less_equal(arrays["age_days"], NEWBORN_DAYS), True))
+        if not pc.any(newborn).as_py():
+            return
+        row = first_row + pc.index(newborn, True).as_py() + 1
+        names, free = "、".join(asked), " ".join(f"--allow-missing {field}" for field in asked)
+        raise UsageError(
+            zh=f"第 {row} 行可能是新生儿，而输入缺少列 {names}；请用 --columns 指明来源列，"
+            f"或用 {free} 在缺少时继续（此类记录按缺数据处理）",
+            en=f"row {row} may be a newborn, but the input lacks {names}; name its source with --columns, or "
+            f"go on without by {free} (such records then end as needs-data)",
+        )
 
 
 def refuse_numbers(column: str, type_: pa.DataType, field: str, where: str = "") -> None:
@@ -192,6 +237,13 @@ def refuse_numbers(column: str, type_: pa.DataType, field: str, where: str = "")
 
 def _is_time(type_: pa.DataType) -> bool:
     return pa.types.is_null(type_) or pa.types.is_date(type_) or pa.types.is_timestamp(type_)
+
+
+def separator_of(source: Source) -> str | None:
+    """The separator of a source of codes, as ``code_lists`` takes it."""
+    if source.transform.startswith("split-any:"):
+        return source.transform.removeprefix("split-")
+    return source.transform.removeprefix("split:") or None
 
 
 class _Work:
@@ -212,7 +264,7 @@ class _Work:
         """The values of one canonical field; flags and counts are kept."""
         if field in CODE_FIELDS:
             source = self._map[field]
-            separator = source.transform.removeprefix("split:") or None
+            separator = separator_of(source)
             return code_lists([self._batch.column(c) for c in source.columns], separator, field, self.counts)
         return getattr(self, "_" + field)()
 
@@ -224,6 +276,20 @@ class _Work:
                 total = pc.add(total, pc.multiply(mask.cast(pa.int32()), pa.scalar(int(flag), pa.int32())))
         return total
 
+    def check_order(self) -> None:
+        """Flag rows discharged before their admission, whether or not the scheme reads the dates."""
+        if not self._has("admission_date", "discharge_date"):
+            return
+        start, end = (
+            self._dates[name]
+            if name in self._dates
+            else scalars.dates(self._column(name), Counter(), "").values
+            for name in ("admission_date", "discharge_date")
+        )
+        wrong = pc.less(end, start)
+        if pc.any(wrong).as_py():
+            self._flag(Flag.DATES_OUT_OF_ORDER, pc.fill_null(wrong, False))
+
     def _flag(self, flag: Flag, mask: pa.Array | None) -> None:
         self._bits[flag] = scalars.either(self._bits.get(flag), mask)
 
@@ -232,15 +298,15 @@ class _Work:
         return column.values
 
     def _column(self, field: str) -> pa.Array:
-        return self._batch.column(self._map[field].columns[0])
+        return self._columns.translated(field, self._batch.column(self._map[field].columns[0]))
 
     def _sex(self) -> pa.Array:
-        return self._flagged(scalars.codes(self._column("sex"), parse_sex, self.counts, "sex"), Flag.BAD_SEX)
+        read = whole_number(self._columns.words("sex"))
+        return self._flagged(scalars.codes(self._column("sex"), read, self.counts, "sex"), Flag.BAD_SEX)
 
     def _discharge_way(self) -> pa.Array:
-        column = scalars.codes(
-            self._column("discharge_way"), parse_discharge_way, self.counts, "discharge-way"
-        )
+        read = whole_number(self._columns.words("discharge_way"))
+        column = scalars.codes(self._column("discharge_way"), read, self.counts, "discharge-way")
         return self._flagged(column, Flag.BAD_DISCHARGE_WAY)
 
     def _department(self) -> pa.Array:

@@ -2,84 +2,236 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tomli_w
 
 from grouper.records.columns import Alias, aliases, fold, running_number
-from grouper.records.schema import CANONICAL, GROUPING_FIELDS, LIST_FIELDS
+from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
+from grouper.records.words import WordReader, known_words, nearest, word_fields
 
+if TYPE_CHECKING:
+    from grouper.records.sample import Sample
+
+# What a settlement needs beside the fields of grouping.
+SETTLEMENT_FIELDS = (
+    "record_id", "hospital_code", "insurance_type", "discharge_date", "total_cost", "pool_paid", "fund_paid",
+)  # fmt: skip
 _NOISE = re.compile(r"[\s()（）\[\]_\-.:：/]+")
 # Found by other means than an alias, a column is only a guess that somebody must check.
 _SURE, _GUESS = 0, 1
+_SEPARATORS = "|;,；，、/"
+_CODE = r"[A-Za-z]\d{2}[\w.+*†]*|\d{2}\.?\d{2,4}(?:x\d+)?|\d{2}\.\d+"
+_JOINED = re.compile(rf"(?:{_CODE})\s*([{_SEPARATORS}])\s*(?=(?:{_CODE})(?:\W|$))")
+_WITH_NAME = re.compile(
+    rf"(?:{_CODE})[\s|(（\[【_-]*[\u4e00-\u9fff]|[\u4e00-\u9fff][\s|(（\[【_-]*(?:{_CODE})"
+)
+_LOST_ZERO = re.compile(r"\d(?:\.\d*)?|\d{1,2}\.\d{1,3}")
+_MANY_WORDS = 60  # a column with more different words is no column of words
+_MATCHED = tuple[int, int, str, Alias]
 
 
-def propose_map(header: Sequence[str]) -> str:
-    """TOML text of a column map for ``header``, with comments that say why each column was taken.
+class Proposal(NamedTuple):
+    """A draft: its TOML text, the fields not found, and what is to be looked at (Chinese, English)."""
 
-    It is a proposal: lines marked CHECK are guesses, and grouping fields that were not found
-    stand in comments.
+    text: str
+    missing: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]
+
+
+def propose_map(header: Sequence[str], lang: str = "en") -> str:
+    """TOML text of a column map for ``header``; see :func:`draft`."""
+    from grouper.records.sample import Sample
+
+    return draft(Sample(list(header)), lang).text
+
+
+def draft(sample: Sample, lang: str = "en") -> Proposal:
+    """A column map for a file, with comments that say why each column was taken.
+
+    It is a proposal: lines marked CHECK are guesses, and needed fields that were not found stand in
+    comments. The text is always TOML.
     """
-    found: dict[str, list[tuple[int, int, str, Alias]]] = {}
-    personal: list[str] = []
-    unused: list[str] = []
-    for name in header:
-        match = _match(name)
-        if match is None:
-            unused.append(name)
-        elif match[2].personal:
-            personal.append(name)
-        else:
-            certainty, number, alias = match
-            found.setdefault(alias.field, []).append((certainty, number, name, alias))
-    lines = [
-        "# A proposed column map: canonical field = source column. Check every line.",
-        "# 建议的列映射：标准列 = 来源列。请逐行核对，标有 CHECK 的是猜测。",
-        'layout = "custom"',
-        f"drop = {_toml(personal)}  # personal data, not loaded",
-        "",
-        "[fields]",
-    ]
-    for field in CANONICAL:
-        if field in found:
-            lines += _field_lines(field, found[field])
-        elif field in GROUPING_FIELDS:
-            lines.append(f'# {field} = ""  # not found in the header')
-    if unused:
-        lines += ["", "# Columns that were not understood; they are kept as they are:"]
-        lines += [f"#   {name}" for name in unused]
-    return "\n".join(lines) + "\n"
+    return _Draft(sample, lang).proposal()
 
 
-def _field_lines(field: str, matches: list[tuple[int, int, str, Alias]]) -> list[str]:
-    if field in LIST_FIELDS:
+def known_names(row: Sequence[str]) -> int:
+    """How many cells of a row are names of columns."""
+    return sum(1 for name in row if name and name.strip() and _match(name) is not None)
+
+
+class _Draft:
+    """The making of one draft; ``say`` chooses the language of a comment."""
+
+    def __init__(self, sample: Sample, lang: str) -> None:
+        self.sample = sample
+        self.zh = lang == "zh"
+        self.notes: list[tuple[str, str]] = []
+        self.found: dict[str, list[_MATCHED]] = {}
+        self.personal: list[str] = []
+        self.unused: list[str] = []
+        for name in sample.header:
+            match = _match(name)
+            if match is None:
+                self.unused.append(name)
+            elif match[2].personal:
+                self.personal.append(name)
+            else:
+                certainty, number, alias = match
+                self.found.setdefault(alias.field, []).append((certainty, number, name, alias))
+
+    def say(self, zh: str, en: str) -> str:
+        return zh if self.zh else en
+
+    def note(self, zh: str, en: str) -> str:
+        """A remark that stands in the draft and is told on the screen."""
+        self.notes.append((zh, en))
+        return self.say(zh, en)
+
+    def proposal(self) -> Proposal:
+        words: list[str] = []
+        lines = [
+            "# " + self.say(
+                "建议的列映射：标准列 = 来源列。请逐行核对，标有 CHECK 的是猜测。",
+                "A proposed column map: canonical field = source column. Check every line.",
+            ),
+            'layout = "custom"',
+        ]  # fmt: skip
+        if self.sample.header_row > 1:
+            why = self.note(
+                f"表头在第 {self.sample.header_row} 行，其上是标题",
+                f"the names stand in row {self.sample.header_row}, below titles",
+            )
+            lines.append(f"{_toml('header_row', self.sample.header_row)}  # {why}")
+        lines += [
+            f"{_toml('drop', self.personal)}  # {self.say('个人信息，不载入', 'personal data, not loaded')}",
+            "",
+            "[fields]",
+        ]
+        missing = tuple(
+            name for name in dict.fromkeys((*GROUPING_FIELDS, *SETTLEMENT_FIELDS)) if not self._has(name)
+        )
+        for field in CANONICAL:
+            if field in self.found:
+                lines += self._field(field)
+                words += self._words(field)
+            elif field in missing:
+                lines.append(f'# {field} = ""  # {self._not_found(field)}')
+        if self.unused:
+            kept = self.say(
+                "没有认出的列，原样保留：", "Columns that were not understood; they are kept as they are:"
+            )
+            lines += ["", f"# {kept}", *(f"#   {_plain(name)}" for name in self.unused)]
+        return Proposal("\n".join([*lines, *words]) + "\n", missing, tuple(self.notes))
+
+    def _has(self, field: str) -> bool:
+        others = {"record_id": "settlement_id"}
+        return field in self.found or others.get(field) in self.found
+
+    def _not_found(self, field: str) -> str:
+        use = (
+            self.say("分组可能需要", "grouping may need it")
+            if field in GROUPING_FIELDS
+            else self.say("结算需要", "settling needs it")
+        )
+        return self.say(f"表头中没有找到（{use}）", f"not found in the header ({use})")
+
+    def _field(self, field: str) -> list[str]:
+        matches = self.found[field]
+        if field in LIST_FIELDS:
+            return self._list(field, matches)
+        matches = sorted(matches, key=lambda m: m[0])
+        first, *others = matches
+        lines = [f"{_toml(field, first[2])}  # {self._reason([first])}{self._unit(first[3])}"]
+        another = self.say("另一个可能的列", "another candidate")
+        return lines + [f"# {_toml(field, name)}  # {another}" for _, _, name, _ in others]
+
+    def _list(self, field: str, matches: list[_MATCHED]) -> list[str]:
         # The column without a number, or the one named principal, comes first.
         matches = sorted(matches, key=lambda m: (not _leads(m[2], m[3]), m[1]))
         names = [name for _, _, name, _ in matches]
-        value = _toml(names if len(names) > 1 else names[0])
-        return [f"{field} = {value}  # {_reason(matches)}; in this order, the principal or main one first"]
-    matches = sorted(matches, key=lambda m: m[0])
-    first, *others = matches
-    unit = _unit(first[3])
-    value = _toml(first[2])
-    lines = [f"{field} = {value}  # {_reason([first])}{unit}"]
-    return lines + [f"# {field} = {_toml(name)}  # another candidate" for _, _, name, _ in others]
+        value: Any = names if len(names) > 1 else names[0]
+        order = self.say("按此顺序，主要的在前", "in this order, the principal or main one first")
+        why = f"{self._reason(matches)}; {order}"
+        if field in CODE_FIELDS:
+            separators, remarks = self._codes(field, names)
+            if separators:
+                value = {"columns": value, "separator": separators[0] if len(separators) == 1 else separators}
+            return [f"# {remark}" for remark in remarks] + [f"{_toml(field, value)}  # {why}"]
+        return [f"{_toml(field, value)}  # {why}"]
 
+    def _codes(self, field: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+        """What separates the codes inside the cells of these columns, and what is odd about them."""
+        joined: Counter[str] = Counter()
+        named = eaten = 0
+        for name in names:
+            for text, number in self.sample.cells.get(name, {}).items():
+                marks = set(_JOINED.findall(text))
+                joined.update(dict.fromkeys(marks, number))
+                named += number if not marks and _WITH_NAME.search(text) else 0
+                eaten += number if field == "procedures" and _LOST_ZERO.fullmatch(text.strip()) else 0
+        remarks = []
+        if joined:
+            told = "、".join(f"{mark!r} {number}" for mark, number in joined.most_common())
+            remarks.append(self.note(
+                f"CHECK：{field} 的单元格里有多个编码，分隔符 {told} 处",
+                f"CHECK: cells of {field} hold several codes, separated by {told}",
+            ))  # fmt: skip
+        if named:
+            remarks.append(self.note(
+                f"CHECK：{field} 有 {named} 个单元格同时含编码和名称；分组时取其中的编码",
+                f"CHECK: {named} cells of {field} hold code and name; grouping takes the code",
+            ))  # fmt: skip
+        numbers = [name for name in names if name in self.sample.numbers]
+        if numbers or eaten:
+            where = "、".join(numbers or names)
+            remarks.append(self.note(
+                f"CHECK：列 {_plain(where)} 有被存成数值、丢失了零的编码（06.3100 变成 6.31）；"
+                "请设为文本后重新导出",
+                f"CHECK: {_plain(where)} holds codes stored as numbers that have lost their zeros "
+                "(06.3100 becomes 6.31); format the column as text and export it again",
+            ))  # fmt: skip
+        return sorted(joined, key=lambda mark: -joined[mark]), remarks
 
-def _unit(alias: Alias) -> str:
-    if alias.transform == "months-or-days":
-        return '; if it is in months write { columns = "…", unit = "months" }'
-    return ""
+    def _words(self, field: str) -> list[str]:
+        """A value map for the words of a column that nobody knows: guesses, to be made valid by hand."""
+        if field not in word_fields():
+            return []
+        column = sorted(self.found[field], key=lambda m: m[0])[0][2]
+        cells = self.sample.cells.get(column, Counter())
+        read = WordReader(field)
+        unknown = [(text, n) for text, n in cells.most_common() if read(text).bad]
+        if not unknown or len(cells) > _MANY_WORDS:
+            return []
+        known = known_words(field)
+        told = "、".join(repr(text) for text, _ in unknown[:5])
+        head = self.note(
+            f"CHECK：{field} 有不认识的取值 {told}；请填好并去掉行首的 #。可用：{known}",
+            f"CHECK: {field} has values that are not understood: {told}; complete the lines and remove "
+            f"their #. Known are {known}",
+        )
+        lines = ["", f"[values.{field}]", f"# {_plain(head)}"]
+        return lines + [f"# {_toml(text, nearest(text, field))}  # {number}" for text, number in unknown]
 
+    def _unit(self, alias: Alias) -> str:
+        if alias.transform != "months-or-days":
+            return ""
+        form = '{ columns = "…", unit = "months" }'
+        return self.say(f"；若以月计请写 {form}", f"; if it is in months write {form}")
 
-def _reason(matches: list[tuple[int, int, str, Alias]]) -> str:
-    alias = matches[0][3]
-    if any(certainty == _GUESS for certainty, *_ in matches):
-        return f"CHECK: the name resembles {alias.column!r}"
-    if alias.layout in ("label", "canonical"):
-        return f"the name is {alias.column!r}"
-    return f"named so in the layout {alias.layout!r}"
+    def _reason(self, matches: list[_MATCHED]) -> str:
+        alias = matches[0][3]
+        if any(certainty == _GUESS for certainty, *_ in matches):
+            return self.say(
+                f"CHECK：列名近似 {alias.column!r}", f"CHECK: the name resembles {alias.column!r}"
+            )
+        if alias.layout in ("label", "canonical"):
+            return self.say(f"列名为 {alias.column!r}", f"the name is {alias.column!r}")
+        return self.say(f"格式 {alias.layout!r} 的列名", f"named so in the layout {alias.layout!r}")
 
 
 def _leads(name: str, alias: Alias) -> bool:
@@ -113,6 +265,14 @@ def _bare(name: str) -> str:
     return _NOISE.sub("", unicodedata.normalize("NFKC", fold(name)))
 
 
-def _toml(value: str | list[str]) -> str:
-    # A JSON string or array of strings is a TOML one too.
-    return json.dumps(value, ensure_ascii=False)
+def _toml(key: str, value: Any) -> str:
+    """One line ``key = value``; a table stands inline."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(_toml(name, part) for name, part in value.items())
+        return f"{_toml(key, 0).removesuffix('0')}{{ {inner} }}"
+    return " ".join(line.strip() for line in tomli_w.dumps({key: value}).splitlines())
+
+
+def _plain(text: str) -> str:
+    """A text as it may stand in a comment: without line ends and control characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

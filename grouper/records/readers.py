@@ -141,8 +141,9 @@ class ArrowReader(BaseReader):
 class CsvReader(BaseReader):
     """CSV, every column as text; an empty cell is null."""
 
-    def __init__(self, path: Path, label: str, encoding: str | None) -> None:
+    def __init__(self, path: Path, label: str, encoding: str | None, header_row: int = 1) -> None:
         self._path = path
+        self._titles = header_row - 1
         self.encoding = named_encoding(encoding) if encoding else detect_encoding(path, label)
         self._header, self._delimiter = self._read_header(label)
         super().__init__(label, pa.schema([(name, pa.string()) for name in self._header]))
@@ -153,6 +154,7 @@ class CsvReader(BaseReader):
                 text = stream.read(_HEADER_BYTES).decode("utf-8", errors="ignore")
         except (UnicodeError, pa.ArrowInvalid):
             raise encoding_error(label, self.encoding) from None
+        text = _below(text, self._titles)
         line = text.lstrip("\r\n").split("\n", 1)[0]
         delimiter = max(",\t;", key=line.count)  # the comma where none occurs
         header = next((row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row), [])
@@ -189,7 +191,11 @@ class CsvReader(BaseReader):
             stream,
             # Without threads the parser knows the numbers of its rows.
             pa.csv.ReadOptions(
-                use_threads=False, block_size=_CSV_BLOCK, column_names=self._header, skip_rows_after_names=1
+                use_threads=False,
+                block_size=_CSV_BLOCK,
+                column_names=self._header,
+                skip_rows=self._titles,
+                skip_rows_after_names=1,
             ),
             pa.csv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse
@@ -210,6 +216,13 @@ class CsvReader(BaseReader):
             en=f"{self.label} row {row.number}: {row.actual_columns} columns instead of "
             f"{row.expected_columns}",
         )
+
+
+def _below(text: str, lines: int) -> str:
+    """``text`` without its first ``lines`` lines."""
+    for _ in range(lines):
+        text = text.partition("\n")[2]
+    return text
 
 
 def _only_nulls(metadata: pa.parquet.FileMetaData, leaf: int) -> bool:

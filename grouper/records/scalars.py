@@ -27,6 +27,7 @@ from grouper.records.values import (
 # Days since 1970, as date32 counts them.
 _MIN_DAY = (date(MIN_YEAR, 1, 1) - date(1970, 1, 1)).days
 _MAX_DAY = (date(MAX_YEAR, 12, 31) - date(1970, 1, 1)).days
+_MAX_YUAN = 1e15
 # So many distinct texts of dates are worth cutting off their times first.
 _MANY = 5_000
 
@@ -47,6 +48,16 @@ def is_text(type_: pa.DataType) -> bool:
 
 def is_number(type_: pa.DataType) -> bool:
     return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """A column without its dictionary."""
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def texts(array: pa.Array) -> pa.Array:
+    """A column of words as texts, whatever it came as: numbers and booleans as they are written."""
+    return array if is_text(array.type) else plain(array).cast(pa.string())
 
 
 def parsed(array: pa.Array, parse: Parser, type_: pa.DataType, counts: Counter[str], prefix: str) -> Column:
@@ -129,7 +140,10 @@ def durations(array: pa.Array, factor: float, counts: Counter[str], prefix: str)
 
 
 def money(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
-    """Yuan as decimals with two places; a value with more of them is rounded half up and counted."""
+    """Yuan as decimals with two places. Parts of a fen are not understood, nor are infinite or huge values.
+
+    A float is an amount when it is one to a millionth: the rest is how floats are stored.
+    """
     yuan = pa.decimal128(18, 2)
     if pa.types.is_null(array.type):
         return Column(array.cast(yuan))
@@ -137,14 +151,21 @@ def money(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
         return parsed(array, parse_money, yuan, counts, prefix)
     if pa.types.is_decimal(array.type) and array.type.scale <= 2:
         return Column(array.cast(yuan))
-    if pa.types.is_floating(array.type):
-        array = _without_nan(array)
-        array = array.cast(pa.decimal128(30, 6), safe=False)
-    fine = array.cast(pa.decimal128(30, 6))
+    if pa.types.is_floating(array.type) or pa.types.is_integer(array.type):
+        numbers = _without_nan(array)
+        small = pc.less(pc.abs(numbers), _MAX_YUAN)
+        numbers = pc.if_else(small, numbers, pa.scalar(None, pa.float64()))
+        fine = numbers.cast(pa.decimal128(30, 6), safe=False)
+    else:
+        small = pc.less(pc.abs(array.cast(pa.float64())), _MAX_YUAN)
+        fine = pc.if_else(small, array, pa.scalar(None, array.type))
     rounded = pc.round(fine, 2, round_mode="half_towards_infinity")
-    if number := pc.sum(pc.not_equal(rounded, fine)).as_py():
-        counts[f"{prefix}-rounded"] += number
-    return Column(rounded.cast(yuan))
+    whole = pc.equal(rounded, fine)
+    bad = pc.and_not(pc.is_valid(array), pc.fill_null(whole, False))
+    if pa.types.is_floating(array.type):
+        bad = pc.and_(bad, pc.is_valid(_without_nan(array)))
+    values = pc.if_else(whole, rounded, pa.scalar(None, rounded.type)).cast(yuan)
+    return Column(values, _any(bad))
 
 
 def dates(array: pa.Array, counts: Counter[str], prefix: str) -> Column:

@@ -66,6 +66,7 @@ CANONICAL: dict[str, pa.DataType] = {
     "large_amount_paid": _YUAN,
     "account_paid": _YUAN,
     "cash_paid": _YUAN,
+    "refund_of": _TEXT,
     "refund_flag": _FLAG,
     "valid_flag": _FLAG,
     "interim_flag": _FLAG,

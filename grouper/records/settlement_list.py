@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, Source, fold
 from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects
-from grouper.records.nodes import MADE, MADE_TYPES, NODES, made_columns
+from grouper.records.nodes import MADE, MADE_TYPES, NODES, PARTS, made_columns
 from grouper.records.normalise import refuse_numbers
 from grouper.records.readers import BaseReader, Reader
 from grouper.records.scalars import is_number
@@ -50,13 +50,15 @@ class SettlementJsonReader(JsonReader):
         self._encoding = json_encoding(path, label, encoding)
         names: dict[str, str] = {}
         present: set[str] = set()
+        kinds: set[str] = set()
         rows = 0
         for nodes in self._messages():
             rows += 1
             present |= nodes.keys()
+            kinds |= _kinds_of(nodes)
             for name in nodes["setlinfo"]:
                 names.setdefault(fold(name), name)
-        self._made = _made_names([node for node in NODES if node in present], names, label)
+        self._made = _made_names([node for node in NODES if node in present], names, label, kinds)
         fields = [(name, pa.string()) for name in names.values()]
         made = [(name, MADE_TYPES[name]) for made in self._made.values() for name in made]
         super().__init__(label, pa.schema(fields + made))
@@ -85,7 +87,8 @@ class SettlementJsonReader(JsonReader):
         for node in self._made:
             entries = self._entries(messages, node, first)
             known = pa.array([isinstance(m.get(node), list | dict) for m in messages], pa.bool_())
-            columns |= made_columns(node, entries, known, self.counts)
+            made = made_columns(node, entries, known, self.counts)
+            columns |= {name: made[name] for name in self._made[node]}
         for name, type_ in zip(self.schema.names, self.schema.types, strict=True):
             if name not in columns and pa.types.is_string(type_):
                 key = fold(name)
@@ -121,18 +124,36 @@ class SettlementJsonReader(JsonReader):
         )
 
 
-def _made_names(nodes: Sequence[str], names: Mapping[str, str], label: str) -> dict[str, tuple[str, ...]]:
-    """Node -> the columns made of it; sums that ``setlinfo`` holds itself are not made."""
+def _kinds_of(nodes: Mapping[str, Any]) -> set[str]:
+    """Which nodes of a message say of an entry what it is for."""
+    found = set()
+    for node, (column, _) in PARTS.items():
+        entries = nodes.get(node) or []
+        for entry in [entries] if isinstance(entries, Mapping) else entries:
+            if any(fold(name) == column and value not in (None, "") for name, value in entry.items()):
+                found.add(node)
+                break
+    return found
+
+
+def _made_names(
+    nodes: Sequence[str], names: Mapping[str, str], label: str, kinds: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Node -> the columns made of it; sums that ``setlinfo`` holds itself are not made.
+
+    ``kinds``: the nodes whose entries say what they are for.
+    """
     made = {}
     for node in nodes:
+        whole = (*MADE[node], *(PARTS[node][1] if node in kinds else ()))
         clash = [name for name in MADE[node] if name in names]
         if clash and node in _CODES:
             raise DataError(
                 zh=f"{label}：setlinfo 中的列 {clash[0]!r} 与 {node} 节点冲突",
                 en=f"{label}: column {clash[0]!r} of setlinfo clashes with the node {node}",
             )
-        if not clash:
-            made[node] = MADE[node]
+        if own := tuple(name for name in whole if name not in names):
+            made[node] = own
     return made
 
 
@@ -183,7 +204,12 @@ class FlatTablesReader(BaseReader):
         self._nodes = {kind: tables[kind] for kind in NODES if kind in tables}
         names = {fold(name): name for name in self._info.schema.names}
         self._key = self._common_key(names)
-        self._made = _made_names(list(self._nodes), names, self._info.label)
+        kinds = [
+            node
+            for node, reader in self._nodes.items()
+            if node in PARTS and PARTS[node][0] in {fold(name) for name in reader.schema.names}
+        ]
+        self._made = _made_names(list(self._nodes), names, self._info.label, kinds)
         for node in self._made:
             self._select_node(node)
         # The keys are read now, because select() may leave their column out later.
@@ -232,7 +258,8 @@ class FlatTablesReader(BaseReader):
         made: dict[str, pa.Array] = {}
         known = pa.repeat(pa.scalar(True), len(self._rows))
         for node in self._made:
-            made |= made_columns(node, self._entries(node), known, self.counts)
+            columns = made_columns(node, self._entries(node), known, self.counts)
+            made |= {name: columns[name] for name in self._made[node]}
         start = 0
         for batch in self._info.batches(batch_rows):
             arrays = [

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
+from grouper.records.joined import JoinedReader, joinable
 from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
 from grouper.records.normalise import refuse_numbers
 from grouper.records.readers import ArrowReader, CsvReader, ParquetReader, Reader
@@ -65,8 +66,10 @@ def open_records(
     spools: list[Path] = []
     try:
         files = _expand([paths] if isinstance(paths, str | Path) else paths, file_format, spools)
-        readers = [_open_file(path, label, file_format, encoding, sheet) for path, label in files]
-        if columns is None and layout in (None, "settlement-list"):
+        row = columns.header_row if columns is not None else 1
+        readers = [open_file(path, label, file_format, encoding, sheet, row) for path, label in files]
+        base = columns.base if columns is not None else layout
+        if (columns is None and layout is None) or base == "settlement-list":
             readers = _join_tables(readers, [path for path, _ in files], layout)
         return RecordSource(readers, layout, columns, batch_rows, keep_personal, spools)
     except BaseException:
@@ -74,20 +77,13 @@ def open_records(
         raise
 
 
-def read_header(
-    path: str | Path,
-    file_format: str | None = None,
-    encoding: str | None = None,
-    sheet: str | int | None = None,
-) -> list[str]:
-    """The column names of one file, whatever its layout; for a map to be proposed.
-
-    Raises UsageError or DataError when the file cannot be opened.
-    """
+@contextmanager
+def spooled(path: str | Path, file_format: str | None) -> Iterator[tuple[Path, str]]:
+    """One file (the first of a folder) and its name in errors; standard input is kept for the while."""
     spools: list[Path] = []
     try:
         (found, label), *_ = _expand([path], file_format, spools)
-        return _open_file(found, label, file_format, encoding, sheet).schema.names
+        yield found, label
     finally:
         _remove(spools)
 
@@ -114,7 +110,8 @@ class RecordSource:
         _widen(readers)
         header = readers[0].schema.names
         try:
-            self.columns = _bind(header, layout, columns)
+            joined = readers[0].columns if isinstance(readers[0], JoinedReader) and columns is None else None
+            self.columns = joined.bind(header) if joined else _bind(header, layout, columns)
         except UsageError as error:
             label = readers[0].label
             raise UsageError(zh=f"{label}：{error.zh}", en=f"{label}: {error.en}") from error
@@ -228,7 +225,7 @@ def _renamed(columns: ColumnMap, names: dict[str, str]) -> ColumnMap:
         field: source._replace(columns=tuple(names[column] for column in source.columns))
         for field, source in columns.fields.items()
     }
-    return ColumnMap(columns.layout, fields)
+    return ColumnMap(columns.layout, fields, values=columns.values)
 
 
 def _expand(
@@ -270,9 +267,8 @@ def _remove(spools: list[Path]) -> None:
             spools.pop().unlink()
 
 
-def _open_file(
-    path: Path, label: str, file_format: str | None, encoding: str | None, sheet: str | int | None
-) -> Reader:
+def file_kind(path: Path, label: str, file_format: str | None) -> str:
+    """The format of a file, as named or by its suffix. Raises UsageError when it cannot be told."""
     kind = file_format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise UsageError(
@@ -280,17 +276,30 @@ def _open_file(
             en=f"{label}: the format cannot be told from the file name; name it with --format "
             f"({', '.join(FORMATS)})",
         )
+    return kind
+
+
+def open_file(
+    path: Path,
+    label: str,
+    file_format: str | None,
+    encoding: str | None,
+    sheet: str | int | None,
+    header_row: int = 1,
+) -> Reader:
+    """The reader of one file. Raises UsageError or DataError when it cannot be opened."""
+    kind = file_kind(path, label, file_format)
     try:
         if kind == "parquet":
             return ParquetReader(path, label)
         if kind == "arrow":
             return ArrowReader(path, label)
         if kind == "csv":
-            return CsvReader(path, label, encoding)
+            return CsvReader(path, label, encoding, header_row)
         if kind == "xlsx":
             from grouper.records.excel import ExcelReader
 
-            return ExcelReader(path, label, sheet)
+            return ExcelReader(path, label, sheet, header_row)
         return _open_json(path, label, encoding, array=kind == "json")
     except OSError as error:
         reason = error.strerror or str(error)
@@ -313,8 +322,10 @@ def _open_json(path: Path, label: str, encoding: str | None, *, array: bool) -> 
 
 def _join_tables(readers: list[Reader], paths: list[Path], layout: str | None) -> list[Reader]:
     """The tables of one settlement list as one reader; any other readers as they are."""
-    if any(isinstance(reader, SettlementJsonReader) for reader in readers):
-        return readers
+    lists = [reader for reader in readers if isinstance(reader, SettlementJsonReader)]
+    if lists:
+        rows = [reader for reader in readers if not isinstance(reader, SettlementJsonReader)]
+        return [JoinedReader(lists, rows[0])] if joinable(lists, rows) else readers
     kinds = [table_kind(reader, path) for reader, path in zip(readers, paths, strict=True)]
     if not {"setlinfo", "diseinfo", "oprninfo"} & set(kinds) or (layout is None and None in kinds):
         return readers

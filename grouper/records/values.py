@@ -1,4 +1,4 @@
-"""Reading single values from text: numbers, dates, durations, sex, way of discharge.
+"""Reading single values from text: numbers, dates, durations, money. Words of a list: see words.py.
 
 Each parser takes one text and gives a :class:`Parsed`. They run once for each distinct
 text of a batch, so they may be thorough.
@@ -6,16 +6,12 @@ text of a batch, so they may be thorough.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any, NamedTuple
-
-from grouper.base.paths import tables_dir
 
 # Texts that stand for "no value", after full-width characters are made half-width.
 BLANKS = frozenset(
@@ -36,6 +32,9 @@ _COMPACT_TIME = re.compile(r"(?<=^\d{8})\s?T?(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(
 _DATE = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d\d)(\d\d))")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.(\d*))?")
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
+# A comma stands only between groups of three digits: 5000,00 and 1,2 are not amounts.
+_MONEY = re.compile(r"[+-]?(?:(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.(\d{0,12}))?|\.\d{1,12})")
+_MAX_LENGTH = 40  # a longer text is no number, whatever it holds
 _DURATION = re.compile(r"(\d+)/(\d+)/(\d+)|(?:(\d+)天)?(?:(\d+)小?时)?(?:(\d+)分钟?)?")
 _MONTHS = re.compile(r"(?:(\d+)(?:\s+|\+|月|个月))?(\d{1,2})/30|(\d+(?:\.\d+)?)(?:个?月)?")
 
@@ -79,6 +78,8 @@ def integer(low: int, high: int, units: str = "", *, zero_is_missing: bool = Fal
         text, note = clean(text)
         if (nothing := blank(text)) is not None:
             return nothing
+        if len(text) > _MAX_LENGTH:
+            return NOT_UNDERSTOOD
         if unit is not None and (bare := unit.sub("", text)) != text:
             text, note = bare, note or "unit-text"
         match = _NUMBER.fullmatch(text.replace(" ", ""))
@@ -140,6 +141,8 @@ def hours(factor: float) -> Parser:
         text, note = clean(text)
         if (nothing := blank(text)) is not None:
             return nothing
+        if len(text) > _MAX_LENGTH:
+            return NOT_UNDERSTOOD
         if _DECIMAL.fullmatch(text):
             value = float(text) * factor
             return Parsed(value, note=note) if value >= 0 else NOT_UNDERSTOOD
@@ -163,7 +166,7 @@ def months_as_days(text: str) -> Parsed:
     if (nothing := blank(text)) is not None:
         return nothing
     match = _MONTHS.fullmatch(text)
-    if match is None:
+    if match is None or len(text) > _MAX_LENGTH:
         return NOT_UNDERSTOOD
     if match[3]:
         whole = int(float(match[3]))
@@ -181,63 +184,19 @@ def plain_text(text: str) -> Parsed:
 
 
 def parse_money(text: str) -> Parsed:
-    """Yuan with at most two decimals; ``1,234.50`` and ``12元`` are understood."""
+    """Yuan with at most two decimals (zeros aside); ``1,234.50`` and ``12元`` are understood.
+
+    Not understood: ``5000,00``, ``1,2``, ``1e30``, ``inf``, ``nan``, parts of a fen, more than 15 digits.
+    """
     text, note = clean(text)
+    if text.casefold() == "nan":
+        return NOT_UNDERSTOOD
     if (nothing := blank(text)) is not None:
         return nothing
-    bare = text.removesuffix("元").replace(",", "").strip()
-    if not _DECIMAL.fullmatch(bare):
+    bare = text.removesuffix("元").strip()
+    if len(bare) > _MAX_LENGTH or not _MONEY.fullmatch(bare):
         return NOT_UNDERSTOOD
-    value = Decimal(bare)
+    value = Decimal(bare.replace(",", ""))
     if value != round(value, 2):
         return NOT_UNDERSTOOD
-    return Parsed(round(value, 2), note=note or ("unit-text" if bare != text else ""))
-
-
-def parse_sex(text: str) -> Parsed:
-    """1 male, 2 female; unknown and not stated are missing."""
-    return _coded(text, _sexes())
-
-
-def parse_discharge_way(text: str) -> Parsed:
-    """1-5 or 9, as a code (1, 01, 1.0) or as the label of the code list."""
-    return _coded(text, _discharge_ways())
-
-
-def _coded(text: str, values: dict[str, int | None]) -> Parsed:
-    text, note = clean(text)
-    if (nothing := blank(text)) is not None:
-        return nothing
-    number = _NUMBER.fullmatch(text)
-    key = str(int(number[1])) if number and not (number[2] or "0").strip("0") else text.casefold()
-    if key not in values:
-        return NOT_UNDERSTOOD
-    value = values[key]
-    if value is None:
-        return Parsed(None, note="not-stated")
-    return Parsed(value, note=note or ("text" if key == text.casefold() and not key.isdigit() else ""))
-
-
-def _code_list(name: str) -> list[tuple[str, str, str]]:
-    path = tables_dir() / "records" / "code_values.csv"
-    with path.open(encoding="utf-8", newline="") as handle:
-        return [(r["value"], r["zh"], r["en"]) for r in csv.DictReader(handle) if r["code_list"] == name]
-
-
-@cache
-def _sexes() -> dict[str, int | None]:
-    values: dict[str, int | None] = {}
-    for value, zh, en in _code_list("sex"):
-        number = int(value) if value in ("1", "2") else None
-        values |= {value: number, zh: number, zh + "的性别": number, en: number}
-    return values | {"男性": 1, "女性": 2, "m": 1, "f": 2, "u": None}
-
-
-@cache
-def _discharge_ways() -> dict[str, int | None]:
-    values: dict[str, int | None] = {}
-    for value, zh, en in _code_list("discharge_way"):
-        values |= {value: int(value), zh: int(value), en.casefold(): int(value)}
-        for part in zh.split("/")[:1]:  # 医嘱转社区卫生服务机构/乡镇卫生院 is often cut at the slash
-            values[part] = int(value)
-    return values
+    return Parsed(round(value, 2), note=note or ("unit-text" if bare != text or "," in bare else ""))

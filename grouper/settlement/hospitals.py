@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError, UsageError
-from grouper.settlement.intake import level
+from grouper.records.words import WordReader
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,12 +18,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """Table ``hospitals`` from a CSV; returns the columns that it gives.
+def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Iterable[str] = ()) -> list[str]:
+    """Table ``hospitals`` from a CSV; returns the columns that it gives. ``levels``: those of the policy.
 
-    Raises UsageError for a missing column, DataError for a code that is there twice.
+    Raises UsageError for a missing column, DataError for a code that is there twice or a level that
+    nobody knows.
     """
-    rows, names = _rows(path)
+    rows, names = _rows(path, WordReader("hospital_level", levels))
     connection.execute(
         "CREATE OR REPLACE TABLE hospitals (" + ", ".join(f"{n} VARCHAR" for n in COLUMNS) + ")"
     )
@@ -34,7 +35,12 @@ def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str) -> list[str
     return names
 
 
-def _rows(path: str) -> tuple[list[dict[str, str | None]], list[str]]:
+def hospital_columns(path: str, levels: Iterable[str] = ()) -> list[str]:
+    """The columns that the table gives; errors as in ``load_hospitals``."""
+    return _rows(path, WordReader("hospital_level", levels))[1]
+
+
+def _rows(path: str, level: WordReader) -> tuple[list[dict[str, str | None]], list[str]]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -48,7 +54,7 @@ def _rows(path: str) -> tuple[list[dict[str, str | None]], list[str]]:
         raise UsageError(
             zh=f"{path}（--hospitals）缺少列 hospital_code", en=f"{path} (--hospitals) lacks hospital_code"
         )
-    rows = [_row(row) for row in raw]
+    rows = [_row(row, level, path, number) for number, row in enumerate(raw, 2)]
     seen: set[str | None] = set()
     for row in rows:
         code = row["hospital_code"]
@@ -61,8 +67,17 @@ def _rows(path: str) -> tuple[list[dict[str, str | None]], list[str]]:
     return rows, [name for name in COLUMNS if name in header]
 
 
-def _row(row: Mapping[str, str | None]) -> dict[str, str | None]:
+def _row(row: Mapping[str, str | None], level: WordReader, path: str, number: int) -> dict[str, str | None]:
     made = {name: ((row.get(name) or "").strip() or None) for name in COLUMNS}
-    if made["hospital_level"]:
-        made["hospital_level"] = level(made["hospital_level"])
+    word = made["hospital_level"]
+    if word:
+        parsed = level(word)
+        if parsed.bad:
+            known = level.known()
+            raise DataError(
+                zh=f"{path}（--hospitals）第 {number} 行：hospital_level {word!r} 无法识别；可用：{known}",
+                en=f"{path} (--hospitals), row {number}: hospital_level {word!r} is not understood; "
+                f"known are {known}",
+            )
+        made["hospital_level"] = parsed.value
     return made

@@ -10,19 +10,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.base.errors import DataError, GrouperError
+from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.records import ColumnMap, Normaliser, RecordSource, open_records, scalars
 from grouper.records.columns import fold
+from grouper.records.missing import missing_fields
 from grouper.records.normalise import MAX_AGE, MAX_STAY
-from grouper.records.values import integer, parse_discharge_way
+from grouper.records.values import Parser, integer
+from grouper.records.words import flag, whole_number, word_fields
 from grouper.settlement import tables
 
 if TYPE_CHECKING:
@@ -46,12 +48,10 @@ NUMBERS = {
     "age_years": integer(0, MAX_AGE, "周?岁"),
     "los_days": integer(0, MAX_STAY, "天|日"),
 }
+WORDS = frozenset(word_fields())
 FLAGS = ("refund_flag", "valid_flag", "interim_flag")
 GROUPED = ("mdc", "drg", "drg_name", "dip_code", "dip_name", "dip_kind", "score", "status", "reason")
 _ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")  # no canonical name; folded
-_YES = {"1", "true", "t", "y", "yes", "是", "1.0"}
-_NO = {"0", "false", "f", "n", "no", "否", "0.0", ""}
-_LEVELS = {"一级": "1", "二级": "2", "三级": "3", "一": "1", "二": "2", "三": "3"}
 _YUAN = pa.decimal128(18, 2)
 _NO_TEXT = pa.scalar(None, pa.string())
 
@@ -72,7 +72,11 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Reading:
-    """How input files are read; the options of ``open_records``. ``key``: of the hash of person ids."""
+    """How input files are read; the options of ``open_records``. ``key``: of the hash of person ids.
+
+    ``also``: words of a field that the policy knows beside the official ones. ``needed``: columns that
+    each file must have for the policy.
+    """
 
     columns: ColumnMap | None = None
     layout: str | None = None
@@ -80,15 +84,21 @@ class Reading:
     encoding: str | None = None
     sheet: str | None = None
     key: bytes | None = None
+    also: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
 
 
 @dataclass
 class Taken:
-    """What came in: rows by role, what normalisation changed, and which canonical columns some file has."""
+    """What came in: rows by role, what normalisation changed, and which canonical columns some file has.
+
+    ``unknown``: (column, word) that nobody knows -> rows.
+    """
 
     rows: Counter[str]
     changed: Counter[str]
     present: set[str]
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def read_files(
@@ -122,6 +132,7 @@ def read_files(
                         progress(done, total)
                 taken.changed += work.counts
                 taken.present |= work.present
+                taken.unknown += work.unknown
 
     tables.write(output, SCHEMA, batches())
     return taken
@@ -179,7 +190,32 @@ class _File:
         self.counts: Counter[str] = Counter()
         self.rows = 0
         self.present: set[str] = set()
-        self.normaliser: Normaliser = self._normaliser(reading)
+        self.unknown: Counter[tuple[str, str]] = Counter()
+        self.also = reading.also
+        self.normaliser: Normaliser = self._checked(reading)
+
+    def _checked(self, reading: Reading) -> Normaliser:
+        """The normaliser, when this file has all that the scheme and the policy need; all is told at once."""
+        needed = [name for name in reading.needed if name in SCHEMA.names and name not in GROUPED]
+        if "settlement_id" in self.map.fields:
+            needed = [name for name in needed if name != "record_id"]
+        try:
+            made = self._normaliser(reading)
+            derived = [name for name in needed if made.makes(name)]
+            wrong = None
+        except UsageError as error:
+            derived, wrong = ["los_days", "age_years"], error
+        missing = missing_fields(self.map, self.schema.names, [n for n in needed if n not in derived])
+        if wrong is None and not missing:
+            return made
+        zh, en = (f"{self.name}：{wrong.zh}", f"{self.name}: {wrong.en}") if wrong else ("", "")
+        if missing:
+            free = " ".join(f"--allow-missing {m.field}" for m in missing)
+            zh += f"\n{self.name} 缺少支付政策需要的列：{'；'.join(m.zh for m in missing)}；"
+            zh += f"请用 --columns 指明来源列，确无此列时可用 {free}"
+            en += f"\n{self.name} lacks columns that the policy reads: {'; '.join(m.en for m in missing)}; "
+            en += f"name their sources with --columns, or go on without by {free}"
+        raise UsageError(zh=zh.strip(), en=en.strip())
 
     def _normaliser(self, reading: Reading) -> Normaliser:
         from dataclasses import replace
@@ -206,6 +242,7 @@ class _File:
         faults: list[tuple[str, pa.Array | None]] = []
         for name in (*TEXTS, *DATES, *AMOUNTS, *NUMBERS, "discharge_way", *FLAGS):
             made[name] = self._field(batch, name, faults)
+        faults.sort(key=lambda fault: fault[0] == "bad-value:hospital_level")  # it may do no harm
         made["refund_of"] = self._original(batch)
         for name, column in zip(prepared.batch.schema.names, prepared.batch.columns, strict=True):
             if name in ("diagnoses", "procedures", "los_days", "age_years"):
@@ -225,6 +262,9 @@ class _File:
         if source is None or self.map.ambiguous(name) or source.columns[0] not in batch.schema.names:
             return None
         array = batch.column(source.columns[0])
+        if name in WORDS:
+            return self._word(array, name, faults)
+        array = self.map.translated(name, array)
         if name in DATES:
             column = scalars.dates(array, self.counts, name)
             faults.append((f"bad-date:{name}", column.bad))
@@ -234,13 +274,23 @@ class _File:
         if name in NUMBERS:
             top = MAX_AGE if name == "age_years" else MAX_STAY
             return scalars.integers(array, 0, top, NUMBERS[name], self.counts, name).values
-        if name == "discharge_way":
-            return scalars.codes(array, parse_discharge_way, self.counts, name).values
-        if name in FLAGS:
-            values, bad = _flag(array)
-            faults.append((f"bad-flag:{name}", bad))
-            return values
         return self._text(array, name)
+
+    def _word(self, array: pa.Array, name: str, faults: list[tuple[str, pa.Array | None]]) -> pa.Array:
+        """A column of words; a word that neither the list nor the policy knows is a fault."""
+        read: Parser = self.map.words(name, self.also.get(name, ()))
+        type_ = pa.string()
+        if name in FLAGS:
+            read, type_ = flag(read), pa.bool_()
+        elif name == "discharge_way":
+            read, type_ = whole_number(read), pa.int32()
+        texts = scalars.texts(array)
+        column = scalars.parsed(texts, read, type_, self.counts, name)
+        if column.bad is not None:
+            found = pc.value_counts(scalars.plain(texts).filter(column.bad)).to_pylist()
+            self.unknown.update({(name, entry["values"]): entry["counts"] for entry in found})
+        faults.append((f"bad-value:{name}", column.bad))
+        return column.values
 
     def _amount(self, array: pa.Array, name: str, faults: list[tuple[str, pa.Array | None]]) -> pa.Array:
         try:
@@ -256,8 +306,6 @@ class _File:
         return column.values
 
     def _text(self, array: pa.Array, name: str) -> pa.Array:
-        if name == "hospital_level":
-            return _by_value(array, level)
         texts = _plain(array, name, self.name)
         if name == "person_id" and self.key is not None:
             key = self.key
@@ -266,19 +314,13 @@ class _File:
 
     def _original(self, batch: pa.RecordBatch) -> pa.Array | None:
         """The settlement that a refund takes back, where the file says so."""
+        source = self.map.fields.get("refund_of")
+        if source is not None and not self.map.ambiguous("refund_of"):
+            return _plain(batch.column(source.columns[0]), "refund_of", self.name)
         for name in batch.schema.names:
             if fold(name) in _ORIGINALS:
                 return _plain(batch.column(name), name, self.name)
         return None
-
-
-def level(text: str) -> str:
-    """A level of hospitals as the policies write it: "01", "1", "1.0" and 一级 are "1"; others stay."""
-    word = text.strip()
-    if word in _LEVELS:
-        return _LEVELS[word]
-    bare = word.removesuffix(".0").lstrip("0")
-    return bare if bare in ("1", "2", "3") else word
 
 
 def _plain(array: pa.Array, name: str, file: str) -> pa.Array:
@@ -299,26 +341,9 @@ def _plain(array: pa.Array, name: str, file: str) -> pa.Array:
 
 def _by_value(array: pa.Array, made: Callable[[str], str]) -> pa.Array:
     """``made`` of every distinct text, put back in place."""
-    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    plain = array.cast(kind).cast(pa.string()) if not pa.types.is_floating(kind) else _float_text(array)
-    encoded = plain.dictionary_encode()
+    encoded = array.dictionary_encode()
     values = [None if value is None else made(value) for value in encoded.dictionary.to_pylist()]
     return pa.array(values, pa.string()).take(encoded.indices)
-
-
-def _float_text(array: pa.Array) -> pa.Array:
-    return array.cast(pa.float64()).cast(pa.string())
-
-
-def _flag(array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
-    """A flag from booleans, numbers or texts, and which rows hold something else."""
-    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if pa.types.is_boolean(kind):
-        return array.cast(pa.bool_()), None
-    texts = pc.utf8_lower(pc.utf8_trim_whitespace(array.cast(kind).cast(pa.string())))
-    yes = pc.is_in(texts, pa.array(sorted(_YES)))
-    no = pc.or_(pc.is_in(texts, pa.array(sorted(_NO))), pc.is_null(texts))
-    return pc.if_else(pc.is_null(texts), pa.scalar(None, pa.bool_()), yes), pc.invert(pc.or_(yes, no))
 
 
 def _first(faults: Sequence[tuple[str, pa.Array | None]], rows: int) -> pa.Array:

@@ -21,7 +21,7 @@ from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import SCHEMA, Taken, read_files
 from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
 from grouper.settlement.plan.past import Past, late_sql, make_known
-from grouper.settlement.reasons import text, treatment
+from grouper.settlement.reasons import text, treatment, unknown_words
 from grouper.settlement.records import ORDER, cases_sql, decide, records_sql, resolve
 from grouper.settlement.reports import write_reports
 from grouper.settlement.stage import STAGES, Progress, Stage, followed, no_stage, onward
@@ -78,7 +78,7 @@ def compute(
             given = _prepare(connection, lake, plan, staged, taken)
             judge(connection, plan.month)
             _finish_decisions(connection)
-            _check_rejected(connection, plan)
+            _check_rejected(connection, plan, taken)
             _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
@@ -129,7 +129,7 @@ def _prepare(
 ) -> tuple[list[str], list[str]]:
     """What ``judge`` reads; returns the columns of hospitals and of decisions that are given."""
     connection.execute(f"CREATE VIEW rows AS SELECT * FROM {scan(staged / 'rows.parquet')}")
-    hospitals = load_hospitals(connection, plan.job.hospitals)
+    hospitals = load_hospitals(connection, plan.job.hospitals, plan.reading.also["hospital_level"])
     items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
     decided = decide(connection, items)
     connection.execute(
@@ -167,7 +167,7 @@ def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, taken: Taken) -> None:
     """Too many rows refused: something is wrong with the input as a whole."""
     counted = connection.execute(
         "SELECT reason, count(*) FROM fate WHERE fate = 'rejected' GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -178,10 +178,11 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     limit = Decimal(plan.job.max_rejected)
     if number > rows * limit:
         told = ", ".join(f"{reason} {n}" for reason, n in refused[:5])
+        zh, en = unknown_words(taken.unknown)
         raise DataError(
-            zh=f"{rows} 行中有 {number} 行被退回，超过 --max-rejected {limit}：{told}；没有写入湖",
+            zh=f"{rows} 行中有 {number} 行被退回，超过 --max-rejected {limit}：{told}；没有写入湖{zh}",
             en=f"{number} of {rows} rows are rejected, more than --max-rejected {limit}: {told}; "
-            "nothing was written to the lake",
+            f"nothing was written to the lake{en}",
         )
 
 

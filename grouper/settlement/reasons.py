@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from grouper.records.words import known_words
+
 REASONS: dict[str, tuple[str, str]] = {
     "no-id": ("缺少 record_id 和 settlement_id", "neither record_id nor settlement_id"),
     "invalid-flag": ("有效标志为否", "marked as not valid"),
     "bad-amount": ("金额无法识别", "an amount is not understood"),
     "bad-date": ("日期无法识别", "a date is not understood"),
     "bad-flag": ("标志无法识别", "a flag is not understood"),
+    "bad-value": ("取值无法识别", "a value is not understood"),
     "no-amount": ("缺总费用", "no total cost"),
     "no-date": ("缺出院日期", "no discharge date"),
     "refund-netted": ("与同批的冲正行相抵", "netted with its refund in the same input"),
@@ -47,4 +52,19 @@ def text(reason: str, lang: str) -> str:
     """A reason in words; "bad-amount:total_cost" names its column."""
     code, _, column = reason.partition(":")
     words = REASONS[code][lang == "en"]
+    if column and (known := known_words(column)) and code == "bad-value":
+        words += f"；可用：{known}" if lang == "zh" else f"; known are {known}"
     return f"{words}（{column}）" if column and lang == "zh" else f"{words} ({column})" if column else words
+
+
+def unknown_words(unknown: Mapping[tuple[str, str], int]) -> tuple[str, str]:
+    """The words that nobody knows, by column, with those that are known: for an error, zh and en."""
+    zh, en = "", ""
+    for column in dict.fromkeys(column for column, _ in unknown):
+        words = sorted(((n, w) for (c, w), n in unknown.items() if c == column), reverse=True)[:5]
+        told = ", ".join(f"{word!r} {n}" for n, word in words)
+        known = known_words(column)
+        zh += f"\n{column} 不认识：{told}；认识：{known}；可在 --columns 文件的 [values.{column}] 中对应"
+        en += f"\n{column}: not understood {told}; known are {known}; "
+        en += f"map them in [values.{column}] of the file of --columns"
+    return zh, en

@@ -57,11 +57,14 @@ def _reject(connection: duckdb.DuckDBPyConnection, reason: str, test: str) -> No
 
 def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """Narrow table ``judged`` of what the steps read, and the rows that cannot be used at all."""
+    levels = "SELECT hospital_code FROM hospitals WHERE hospital_level IS NOT NULL"
     connection.execute(
         "CREATE OR REPLACE TABLE judged AS SELECT n, role, coalesce(record_id, settlement_id) AS rid, "
         "coalesce(settlement_id, record_id) AS sid, visit_id, person_id, hospital_code, refund_of, "
-        "refund_flag, "
-        "valid_flag, total_cost, admission_date, discharge_date, fault, "
+        "refund_flag, valid_flag, total_cost, admission_date, discharge_date, "
+        # a level that nobody knows does no harm where the table of hospitals gives it
+        f"CASE WHEN fault = 'bad-value:hospital_level' AND hospital_code IN ({levels}) THEN NULL "
+        "ELSE fault END AS fault, "
         "hash(hospital_code, person_id, admission_date, discharge_date, total_cost, pool_paid, fund_paid, "
         "diagnoses, procedures) AS content FROM rows"
     )

@@ -6,12 +6,14 @@ import tomllib
 from collections import Counter
 
 import pytest
+import xlsxwriter
 from record_files import FIELDS, write_csv
 
 from grouper.base.errors import DataError, UsageError
 from grouper.records import CANONICAL, Source, detect_layout, load_map, propose_map
 from grouper.records.columns import LAYOUTS, aliases
-from grouper.records.values import _code_list
+from grouper.records.propose import draft
+from grouper.records.sample import Sample, read_sample
 
 
 def test_alias_table_is_sound():
@@ -20,7 +22,6 @@ def test_alias_table_is_sound():
         assert (alias.field in CANONICAL) != alias.personal, alias
     keys = Counter((alias.layout, alias.column.casefold()) for alias in aliases())
     assert keys.most_common(1)[0][1] == 1
-    assert [value for value, *_ in _code_list("discharge_way")] == ["1", "2", "3", "4", "5", "9"]
 
 
 def test_wide_columns_follow_their_numbers():
@@ -178,3 +179,133 @@ def test_known_layouts_are_recognised_in_a_proposal():
     text = propose_map(["Index", "gender", "ICD10", "JBDM2", "C06x03C"])
     assert "named so in the layout 'opendrg'" in text
     assert tomllib.loads(text)["fields"]["sex"] == "gender"
+
+
+def drafted(path, **how):
+    made = draft(read_sample(path, **how))
+    tomllib.loads(made.text)
+    return made
+
+
+EXPORT = [
+    "结算ID",
+    "定点医药机构编号",
+    "险种",
+    "主要诊断编码",
+    "其他诊断编码",
+    "手术操作编码",
+    "大病保险支付",
+    "医疗救助支付",
+    "材料费",
+    "被冲正结算ID",
+]
+
+
+def test_separators_inside_cells_stand_in_the_draft(tmp_path, read):
+    rows = [
+        ["1", "H1", "职工", "I63.900", "I10.x00;E11.900、J18.900", "38.9300，06.3100", "1", "2", "3", ""],
+        ["2", "H1", "居民", "J18.900", "", "", "0", "0", "0", "1"],
+    ]
+    path = write_csv(tmp_path / "export.csv", EXPORT, rows)
+    made = drafted(path)
+    (tmp_path / "map.toml").write_text(made.text, "utf-8")
+    columns = load_map(tmp_path / "map.toml")
+    result = read(path, [], columns=columns)
+    assert result.rows[0]["diagnoses"] == ["I63.900", "I10.x00", "E11.900", "J18.900"]
+    assert result.rows[0]["procedures"] == ["38.9300", "06.3100"]
+    assert result.rows[1]["diagnoses"] == ["J18.900"]
+    fields = columns.bind(EXPORT).fields
+    named = {
+        "hospital_code": "定点医药机构编号",
+        "serious_illness_paid": "大病保险支付",
+        "medical_aid_paid": "医疗救助支付",
+        "consumable_cost": "材料费",
+        "refund_of": "被冲正结算ID",
+        "settlement_id": "结算ID",
+    }
+    assert {field: fields[field].columns for field in named} == {f: (c,) for f, c in named.items()}
+    assert any("';' 1" in en and "'、' 1" in en for _, en in made.notes)
+    assert {"sex", "pool_paid", "discharge_date"} <= set(made.missing)
+    assert not {"hospital_code", "record_id"} & set(made.missing)
+
+
+def test_the_header_below_titles(tmp_path, read):
+    rows = [
+        ["某市医保局结算明细", "", ""],
+        ["2025年6月", "", ""],
+        ["主要诊断编码", "手术操作编码", "性别"],
+        ["I10.x00", "", "男"],
+    ]
+    path = tmp_path / "export.csv"
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n", "utf-8")
+    book = tmp_path / "export.xlsx"
+    with xlsxwriter.Workbook(str(book)) as workbook:
+        sheet = workbook.add_worksheet()
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    for file in (path, book):
+        made = drafted(file)
+        assert tomllib.loads(made.text)["header_row"] == 3
+        (tmp_path / "map.toml").write_text(made.text, "utf-8")
+        result = read(file, ["sex"], columns=load_map(tmp_path / "map.toml"))
+        assert result.rows == [
+            {"diagnoses": ["I10.x00"], "procedures": result.rows[0]["procedures"], "sex": 1}
+        ]
+
+
+def test_numbers_and_names_in_code_cells_are_told(tmp_path):
+    book = tmp_path / "export.xlsx"
+    with xlsxwriter.Workbook(str(book)) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["主要诊断编码", "手术操作编码"])
+        sheet.write_row(1, 0, ["I63.900 脑梗死", "38.9300"])
+        sheet.write_row(2, 0, ["肺炎(J18.900)", 0.55])
+    made = drafted(book)
+    assert any("2 cells of diagnoses hold code and name" in en for _, en in made.notes)
+    assert any("手术操作编码 holds codes stored as numbers" in en for _, en in made.notes)
+
+
+def test_a_value_map_is_proposed_for_words_that_nobody_knows(tmp_path):
+    rows = [["I10.x00", "城镇职工医疗保险", "1"], ["I10.x00", "甲", "2"], ["I10.x00", "310", "3"]]
+    path = write_csv(tmp_path / "e.csv", ["诊断编码", "险种", "性别"], rows)
+    text = drafted(path).text
+    assert "[values.insurance_type]" in text and "[values.sex]" in text
+    assert '# "城镇职工医疗保险" = "310"  # 1' in text and '# "甲" = ""  # 1' in text
+    assert tomllib.loads(text)["values"] == {"insurance_type": {}, "sex": {}}
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x7f", "险种\n类型", 'q"\\', "\u2028 x", "主诊断编码\t"])
+def test_no_name_breaks_the_toml(name):
+    made = draft(Sample([name, "诊断编码"], {name: Counter({"甲\n乙": 1})}))
+    document = tomllib.loads(made.text)
+    assert document["fields"]["diagnoses"]
+
+
+def test_the_draft_speaks_chinese(tmp_path):
+    text = draft(Sample(["性别", "总费用(元)"]), "zh").text
+    assert "列名近似" in text and "the name" not in text
+
+
+def test_opendrg_sample_files(tmp_path, read):
+    header = ["BAHM", "BRXB", "NL", "NLT", "XSECSTZ", "CYKS", "ZYTS", "LYFS", "ICD10_DRGS", "ICD9_DRGS"]
+    rows = [
+        [
+            "22100217",
+            "2",
+            "60",
+            "",
+            "",
+            "13070001",
+            "3",
+            "1",
+            "H43.100,E14.300x071+H36.0*,H25.900",
+            "14.7401,13.4100x001",
+        ],
+        ["22100218", "1", "60", "", "", "13070001", "3", "1", "H43.100|H25.900", ""],
+    ]
+    path = write_csv(tmp_path / "o.csv", header, rows)
+    result = read(path, ["sex", "age_years", "los_days", "discharge_way"])
+    assert result.rows[0]["diagnoses"] == ["H43.100", "E14.300x071+H36.0*", "H25.900"]
+    assert result.rows[0]["procedures"] == ["14.7401", "13.4100x001"]
+    assert result.rows[1]["diagnoses"] == ["H43.100", "H25.900"]
+    assert (result.rows[0]["sex"], result.rows[0]["age_years"], result.rows[0]["los_days"]) == (2, 60, 3)

@@ -14,7 +14,7 @@ from record_files import FIELDS, RECORDS, write_csv
 
 from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.records import Normaliser, open_records
-from grouper.records.source import read_header
+from grouper.records.sample import read_sample
 
 
 def workbook(path, rows, sheets=("Sheet1",)):
@@ -386,10 +386,10 @@ def test_a_folder_of_files(tmp_path, read):
 
 def test_headers_of_unknown_files(tmp_path):
     path = write_csv(tmp_path / "r.txt", ["性别", "诊断"], [["男", "I10"]], "gb18030")
-    assert read_header(path) == ["性别", "诊断"]
-    assert read_header(layouts.canonical_xlsx(tmp_path)) == list(RECORDS[0])
+    assert read_sample(path).header == ["性别", "诊断"]
+    assert read_sample(layouts.canonical_xlsx(tmp_path)).header == list(RECORDS[0])
     with pytest.raises(UsageError, match="cannot be opened"):
-        read_header(tmp_path / "missing.csv")
+        read_sample(tmp_path / "missing.csv")
 
 
 def test_every_message_is_in_both_languages(tmp_path):
@@ -418,3 +418,83 @@ def test_prepare_from_several_threads(tmp_path):
         assert result.batch.equals(expected.batch)
         assert result.flags.equals(expected.flags)
         assert result.counts == expected.counts
+
+
+FUNDS = [
+    {"fund_pay_type": "310100", "fund_payamt": "80.00"},
+    {"fund_pay_type": "390200", "fund_payamt": 7.5},
+    {"fund_pay_type": "610100", "fund_payamt": "3"},
+    {"fund_pay_type": "320100", "fund_payamt": "2"},
+    {"fund_pay_type": "330100", "fund_payamt": "1"},
+    {"fund_pay_type": "310200", "fund_payamt": "50"},
+]
+CHARGES = [
+    {"med_chrgitm": "01", "amt": "10"},
+    {"med_chrgitm": "9", "amt": "20.50"},
+    {"med_chrgitm": "中成药费", "amt": "1"},
+    {"med_chrgitm": "08", "amt": "30"},
+]
+
+
+def test_funds_and_charges_of_a_message_are_told_apart(tmp_path, read):
+    odd = [{"fund_pay_type": "888888", "fund_payamt": "1"}, *FUNDS]
+    messages = [settlement(payinfo=FUNDS, iteminfo=CHARGES), settlement(payinfo=odd, iteminfo=CHARGES)]
+    (tmp_path / "r.json").write_text(json.dumps(messages), "utf-8")
+    result = read(tmp_path / "r.json", [])
+    first, second = result.kept.to_pylist()
+    paid = {
+        "fund_paid": "93.50",
+        "pool_paid": "80.00",
+        "serious_illness_paid": "7.50",
+        "medical_aid_paid": "3.00",
+        "civil_servant_paid": "2.00",
+        "large_amount_paid": "1.00",
+        "account_paid": "50.00",
+        "total_cost": "61.50",
+        "drug_cost": "21.50",
+        "consumable_cost": "30.00",
+    }
+    assert {name: str(first[name]) for name in paid} == paid
+    assert str(second["fund_paid"]) == "94.50" and second["pool_paid"] is None
+    assert result.counts["fund-pay-type-unknown"] == 1
+
+
+def test_lists_are_joined_to_the_settlement_rows_of_an_agency(tmp_path, read):
+    messages = [settlement(), settlement()]
+    messages[0]["setlinfo"] |= {"setl_id": "S1", "hi_no": "card-1"}
+    messages[1]["setlinfo"] |= {"setl_id": "S9", "hi_no": "card-9"}
+    (tmp_path / "4101.json").write_text(json.dumps(messages, ensure_ascii=False), "utf-8")
+    header = ["setl_id", "psn_no", "insutype", "hifp_pay", "medfee_sumamt", "refd_setl_flag", "orig_setl_id"]
+    rows = [
+        ["S1", "P1", "310", "70.00", "100.00", "0", ""],
+        ["S2", "P1", "310", "-70.00", "-100.00", "1", "S1"],
+    ]
+    write_csv(tmp_path / "setl_d.csv", header, rows)
+    with open_records(tmp_path) as source:
+        fields = source.columns.fields
+        table = pa.Table.from_batches(source.batches())
+        assert source.counts["settlement-without-list"] == source.counts["list-without-settlement"] == 1
+    assert [fields[f].columns for f in ("person_id", "pool_paid", "refund_of", "diagnoses")] == [
+        ("psn_no",), ("hifp_pay",), ("orig_setl_id",), ("diagnoses",),
+    ]  # fmt: skip
+    assert table["setl_id"].to_pylist() == ["S1", "S2"]
+    assert table["diagnoses"].to_pylist() == [RECORDS[0]["diagnoses"], None]
+
+
+def test_the_persons_number_stands_before_the_insurance_number(tmp_path, read):
+    message = settlement()
+    message["setlinfo"] |= {"hi_no": "card", "psn_no": "P1"}
+    (tmp_path / "r.json").write_text(json.dumps(message, ensure_ascii=False), "utf-8")
+    with open_records(tmp_path / "r.json") as source:
+        assert source.columns.fields["person_id"].columns == ("psn_no",)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e999999999", "-" + "9" * 400])
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_endless_numbers_in_json_are_values_of_their_row(tmp_path, read, suffix, number):
+    lines = [f'{{"diagnoses": ["J18"], "age_years": {age}}}' for age in (number, 50)]
+    text = "[" + ",".join(lines) + "]" if suffix == "json" else "\n".join(lines)
+    (tmp_path / f"r.{suffix}").write_text(text)
+    result = read(tmp_path / f"r.{suffix}", ["age_years"], allow_missing=["procedures"])
+    assert [row["age_years"] for row in result.rows] == [None, 50]
+    assert [bool(flags) for flags in result.flags] == [True, False]

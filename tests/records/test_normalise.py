@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -311,8 +313,12 @@ def test_missing_columns_are_named_with_the_way_out():
     assert "--allow-missing" not in str(caught.value)
     with pytest.raises(UsageError, match="--allow-missing procedures"):
         checked(["diagnoses"], [])
-    with pytest.raises(UsageError, match=r"age_days / birth_date \+ admission_date"):
-        checked([*codes, "birth_date", "age_years"], ["age_years", "age_days"])
+    with pytest.raises(UsageError, match=r"age_years \(or birth_date \+ admission_date\)"):
+        checked([*codes, "birth_date"], ["age_years", "age_days"])
+    with pytest.raises(UsageError, match=r"lacks a required column: sex; los_days; department\. Name"):
+        checked(codes, ["sex", "los_days", "department"])
+    with pytest.raises(UsageError, match=r"sex \(like: 性别x\)"):
+        checked([*codes, "性别x"], ["sex"])
     checked([*codes, "birth_date", "admission_date"], ["age_years", "age_days"])
     with pytest.raises(UsageError, match="age_years"):
         checked([*codes, "birth_date", "admission_date"], ["age_years"], GIVEN)
@@ -427,7 +433,8 @@ def test_prepared_types(normalise):
          [0, 0, 0, 0, Flag.BAD_TOTAL_COST, Flag.BAD_TOTAL_COST],
          {"total-cost-unit-text": 2}),
         ([1, 20, None], ["1.00", "20.00", None], [0, 0, 0], {}),
-        ([0.1, 2.005, None], ["0.10", "2.01", None], [0, 0, 0], {"total-cost-rounded": 1}),
+        ([0.1, 0.1 + 0.2, 2.005, 1e30, float("inf"), float("nan"), None],
+         ["0.10", "0.30", None, None, None, None, None], [0, 0, 512, 512, 512, 0, 0], {}),
     ],
 )  # fmt: skip
 def test_costs_are_decimals(values: list, wanted: list, flags: list, counts: dict):
@@ -445,3 +452,80 @@ def test_costs_are_decimals(values: list, wanted: list, flags: list, counts: dic
     assert [None if v is None else str(v) for v in prepared.batch["total_cost"].to_pylist()] == wanted
     assert prepared.flags.to_pylist() == flags
     assert dict(prepared.counts) == counts
+
+
+ADULTS = {"diagnoses": ["I10.x00", "J18.900"], "procedures": ["", ""], "age_years": ["64", "1"]}
+
+
+def newborn_fields(rows, allow_missing=()):
+    batch = pa.RecordBatch.from_pydict(rows)
+    columns = ColumnMap("c", {name: Source((name,)) for name in batch.schema.names})
+    fields = ["age_years", "age_days", "birth_weight_g"]
+    normaliser = Normaliser(columns, fields, GIVEN, allow_missing)
+    normaliser.check(batch.schema)
+    return normaliser.prepare(batch, 10)
+
+
+def test_a_file_of_adults_needs_neither_birth_weight_nor_age_in_days():
+    prepared = newborn_fields(ADULTS)
+    assert prepared.batch.schema.names == ["diagnoses", "procedures", "age_years"]
+    assert prepared.flags.to_pylist() == [0, 0]
+
+
+def test_a_newborn_asks_for_what_is_missing_and_names_its_row():
+    rows = ADULTS | {"age_years": ["64", "0"]}
+    with pytest.raises(UsageError, match=r"row 12 may be a newborn.*age_days、birth_weight_g") as caught:
+        newborn_fields(rows)
+    assert "--allow-missing age_days --allow-missing birth_weight_g" in caught.value.zh
+    newborn_fields(rows, ["age_days", "birth_weight_g"])
+    newborn_fields(rows | {"age_days": ["", "200"]})
+    with pytest.raises(UsageError, match="birth_weight_g"):
+        newborn_fields(rows | {"age_days": ["", "28"]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5000,00", "1,2", "1,23,456", "1e30", "1E5", "inf", "-Infinity", "nan", "NaN", "1.005", "1.2.3",
+     "9" * 5000, "1e999999999", "0x10", "1 2", "９９，９９", "12元元"],
+)  # fmt: skip
+def test_texts_that_are_no_amounts(text):
+    batch = pa.RecordBatch.from_pydict({"diagnoses": ["I10"], "procedures": [""], "total_cost": [text]})
+    columns = ColumnMap("canonical", {f: Source((f,)) for f in batch.schema.names})
+    prepared = Normaliser(columns, ["total_cost"]).prepare(batch)
+    assert prepared.batch["total_cost"].to_pylist() == [None]
+    assert prepared.flags.to_pylist() == [int(Flag.BAD_TOTAL_COST)]
+
+
+@pytest.mark.parametrize(
+    "text", ["1,234.56", "1,234,567.8", "1234", ".5", "12.3400", "-3.10", "１，２３４．５", "12元"]
+)
+def test_texts_that_are_amounts(text):
+    batch = pa.RecordBatch.from_pydict({"diagnoses": ["I10"], "procedures": [""], "total_cost": [text]})
+    columns = ColumnMap("canonical", {f: Source((f,)) for f in batch.schema.names})
+    prepared = Normaliser(columns, ["total_cost"]).prepare(batch)
+    expected = unicodedata.normalize("NFKC", text).replace(",", "").removesuffix("元")
+    assert prepared.batch["total_cost"].to_pylist() == [Decimal(expected).quantize(Decimal("0.01"))]
+    assert prepared.flags.to_pylist() == [0]
+
+
+@pytest.mark.parametrize("field", ["age_years", "age_days", "birth_weight_g", "los_days", "icu_hours", "sex"])
+@pytest.mark.parametrize("text", ["9" * 5000, "1e999999999", "-" * 5000, "1" + "." * 4999])
+def test_endless_cells_are_bad_values_of_their_row(field, text):
+    rows = {"diagnoses": ["I10"] * 2, "procedures": [""] * 2, "age_years": ["0", "0"], field: [text, None]}
+    batch = pa.RecordBatch.from_pydict({name: pa.array(cells, pa.string()) for name, cells in rows.items()})
+    columns = ColumnMap("canonical", {f: Source((f,)) for f in batch.schema.names})
+    flags = Normaliser(columns, ["age_years", field], GIVEN).prepare(batch).flags.to_pylist()
+    assert flags[0] != 0 and flags[1] == 0
+
+
+def test_a_discharge_before_its_admission_is_flagged_whatever_the_scheme_reads():
+    rows = {
+        "diagnoses": ["I10"] * 3,
+        "procedures": [""] * 3,
+        "admission_date": ["2025-06-10", "2025-06-10 18:00", "x"],
+        "discharge_date": ["2025-06-01", "2025-06-10 08:00", "2025-06-01"],
+    }
+    batch = pa.RecordBatch.from_pydict(rows)
+    columns = ColumnMap("canonical", {f: Source((f,)) for f in batch.schema.names})
+    prepared = Normaliser(columns, []).prepare(batch)
+    assert prepared.flags.to_pylist() == [int(Flag.DATES_OUT_OF_ORDER), 0, 0]

@@ -17,9 +17,8 @@ from grouper.records.values import (
     months_as_days,
     newborn_weight,
     parse_date,
-    parse_discharge_way,
-    parse_sex,
 )
+from grouper.records.words import parse_discharge_way, parse_sex
 
 DATES = st.dates(date(1880, 1, 1), date(2100, 12, 31))
 NOTATIONS = [

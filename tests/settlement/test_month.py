@@ -16,7 +16,6 @@ import settle_support as support
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
-from grouper.settlement.intake import level
 from grouper.settlement.reasons import REASONS, text
 
 
@@ -117,12 +116,6 @@ def test_files_of_many_kinds_are_one_input(place: Path, plain: list[dict[str, An
     assert support.rows(first, sql) == support.rows(second, sql)
     names = support.rows(second, "SELECT * FROM records_current LIMIT 1")[0]
     assert "hospital_name" not in names
-
-
-@pytest.mark.parametrize("word", ["3", "03", "3.0", "三级", " 3 "])
-def test_levels(word: str) -> None:
-    assert level(word) == "3"
-    assert level("2a") == "2a"
 
 
 def test_a_column_of_the_wrong_type(place: Path, plain: list[dict[str, Any]], tmp_path: Path) -> None:

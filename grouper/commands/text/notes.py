@@ -23,6 +23,7 @@ _NOTES: dict[str, tuple[str, str]] = {
         "given value differs from the dates, which are used",
     ),
     "text": ("文字写法，已转换", "written as text, converted"),
+    "value-map": ("按列映射的 [values] 对应", "mapped by [values] of the column map"),
     "unit-text": ("带单位，已去除", "written with its unit"),
     "full-width": ("全角字符，已转换", "full-width characters, converted"),
     "padded": ("首尾空格，已去除", "blanks around it, removed"),
@@ -45,6 +46,16 @@ _WHOLE: dict[str, tuple[str, str]] = {
     "other-than-western-diagnosis": ("非西医诊断，不参与分组", "diagnosis other than western, not grouped"),
     "several-principal-diagnoses": ("多个主要诊断", "several principal diagnoses"),
     "no-principal-diagnosis": ("没有标记主要诊断", "no diagnosis marked as principal"),
+    "fund-pay-type-unknown": (
+        "基金支付类型不认识，统筹等各项按缺失处理",
+        "fund types that are not known: the parts by fund are missing",
+    ),
+    "med-chrgitm-unknown": (
+        "收费项目类别不认识，药品、耗材费按缺失处理",
+        "kinds of charges that are not known: costs of drugs and consumables are missing",
+    ),
+    "settlement-without-list": ("结算行没有对应的清单", "settlement rows without a list"),
+    "list-without-settlement": ("清单没有对应的结算行，未读入", "lists without a settlement row, not read"),
     "several-main-procedures": ("多个主要手术操作", "several main procedures"),
 }
 

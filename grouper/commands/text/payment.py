@@ -78,10 +78,14 @@ class Pricing:
     def _explain(self, row: Mapping[str, Any], stored: Mapping[str, Any] | None) -> PaymentExplanation:
         from grouper.payment.explain.explain import day_of, explain_case
         from grouper.payment.policy.policy import find_policy
+        from grouper.payment.price.accepted import row_words
 
         assert self.policy is not None
         when = self.as_of or day_of(row)
-        return explain_case(find_policy(self.policy, when), row, when, stored=stored)
+        policy = find_policy(self.policy, when)
+        if stored is None:  # what pricing wrote are values already
+            row = row_words(policy, row)
+        return explain_case(policy, row, when, stored=stored)
 
     def fields(self, path: str | None, record_id: str | None, reading: Mapping[str, Any]) -> dict[str, Any]:
         """The columns of a file's record that payment may read and grouping does not."""
@@ -104,6 +108,11 @@ class Pricing:
                 return {}
             for batch in source.batches():
                 same = pc.equal(pc.cast(batch.column(column), pa.string()), record_id)
-                for row in batch.filter(pc.fill_null(same, False)).to_pylist():
-                    return {name: row[given] for name, given in plain.items() if given in row}
+                rows = batch.filter(pc.fill_null(same, False))
+                if rows.num_rows:
+                    return {
+                        name: source.columns.translated(name, rows.column(given))[0].as_py()
+                        for name, given in plain.items()
+                        if given in rows.schema.names
+                    }
         raise DataError(zh=f"{path} 中没有记录 {record_id}", en=f"{path} has no record {record_id}")

@@ -27,10 +27,12 @@ from grouper.base.arrow import pick as pick_texts
 from grouper.base.reasons import REASONS, STATUS_NAMES
 from grouper.codes import icd
 from grouper.codes.book import CodeOptions
+from grouper.grouping.dip import facts
 from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, compile_catalogue
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
 from grouper.grouping.engine import Grouped
+from grouper.grouping.marks import WARNING_TEXTS, Marks
 
 if TYPE_CHECKING:
     from grouper.grouping.dip.explain import DipExplanation
@@ -52,7 +54,6 @@ RESULT_COLUMNS = (
 PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
 SCORE = pa.decimal128(18, 6)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
 _MICRO = pa.decimal128(30, 6)
 _REMEMBERED = 500_000
 _MET, _UNMET = 1, 2
@@ -98,7 +99,10 @@ class DipEngine:
         self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
         self._reason = numbered([reason.code for reason in REASONS])
         self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
-        self._warnings = numbered(_WARNINGS)
+        self._warnings = numbered(WARNING_TEXTS)
+        self._marks = Marks(
+            self.diagnoses.codes, self.procedures.codes, grey=(facts.grey_diagnoses(), frozenset())
+        )
         attributes = self.compiled.attributes
         self._dx = _Attributed(attributes.diagnosis, self.diagnoses.codes)
         self._op = _Attributed(attributes.procedure, self.procedures.codes)
@@ -174,7 +178,10 @@ class DipEngine:
         if op_book.extra:
             codes = pa.concat_arrays([codes, text_array(list(op_book.extra))])
         joined = [_joined(rows, op_offsets, ops, met, which, codes) for which in (_MET, _UNMET)]
-        return Numbers(*(int32_array(output, rows) for output in outputs), *joined)
+        made = Numbers(*(int32_array(output, rows) for output in outputs), *joined)
+        marks = self._marks.bits(rows, (dx_offsets, dx), (op_offsets, ops))
+        # The beginning of an operation that no list knows still counts, so its group does not hang on it.
+        return made._replace(warnings=pc.bit_wise_or(made.warnings, marks))
 
     def _fields(self, batch: pa.RecordBatch) -> list[Any]:
         names = set(batch.schema.names) & set(self.compiled.fields)

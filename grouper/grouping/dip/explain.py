@@ -31,7 +31,7 @@ from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, RuleStep, 
 class CodeStep:
     """A code as it came and what it was taken for. ``cls`` is the class of an operation, "" otherwise.
 
-    ``dropped``: an operation that the options delete.
+    ``dropped``: an operation that the options delete. ``grey``: a principal diagnosis that is a grey code.
     """
 
     kind: str
@@ -42,6 +42,7 @@ class CodeStep:
     issue: str
     cls: str = ""
     dropped: bool = False
+    grey: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,15 @@ def _must_agree(row: Row | None, batch: Mapping[str, Any]) -> None:
 def _diagnosis_steps(resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]:
     names = icd.diagnoses()
     return [
-        CodeStep("diagnosis", position, raw, r.code, names.get(r.code, ""), r.issue)
+        CodeStep(
+            "diagnosis",
+            position,
+            raw,
+            r.code,
+            names.get(r.code, ""),
+            r.issue,
+            grey=position == 1 and r.code in icd.grey_diagnoses(),
+        )
         for position, (raw, r) in enumerate(resolved, start=1)
         if position == 1 or r.id != BLANK
     ]

@@ -141,6 +141,10 @@ class _Writer:
         for step in self.e.codes:
             text = f"{step.raw}{self.turned(step)} {step.name}{self.classed(step)}"
             yield f"   {self.place(step)} {text}".rstrip()
+            if step.grey:
+                yield self.say(
+                    "      医保灰码，不宜作主要诊断", "      a grey code, not fit for a principal diagnosis"
+                )
         parts = [f"{self.say(*NUMBERS[name])} {value:g}" for name, value in self.e.numbers.items()]
         if parts:
             yield self.say("   资料：", "   Data: ") + self.say("；", "; ").join(parts)

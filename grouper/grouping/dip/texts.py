@@ -31,14 +31,17 @@ class DipCodes(CodeBook):
                 return Resolved(UNKNOWN, folded, "unmapped")
             return Resolved(self._ids.get(target, UNKNOWN), target, "crosswalk")
         if code in self._ids:
-            return Resolved(self._ids[code], code, "notation")
+            dotted = "." in code and "." not in normalise.fold(text)
+            return Resolved(self._ids[code], code, "dot" if dotted else "notation")
         if code is not None:
             return Resolved(UNKNOWN, folded, "clinical")
-        return self._zeros(folded) or Resolved(UNKNOWN, folded, "unknown")
+        return self._zeros(folded) or self._inside(text) or Resolved(UNKNOWN, folded, "unknown")
 
     def _zeros(self, folded: str) -> Resolved | None:
-        code = self._spelled(normalise.with_zeros(folded)) if self.kind == "procedure" else None
-        if code is None or code not in self._ids:
+        """A number that may be an operation without its zeros; of a diagnosis the beginning counts."""
+        suspect = self.kind == "procedure" and normalise.with_zeros(folded)
+        code = self.completed(folded) if suspect else None
+        if code is None:
             return None
         if self.options.repair:
             return Resolved(self._ids[code], code, "zero-repaired")

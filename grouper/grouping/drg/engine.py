@@ -14,6 +14,7 @@ from grouper.base.arrow import (
     empty,
     int32_array,
     int32_field,
+    number_array,
     number_field,
     numbered,
     pick,
@@ -21,9 +22,12 @@ from grouper.base.arrow import (
     text_field,
 )
 from grouper.base.reasons import REASONS, STATUS_NAMES, Status
+from grouper.codes import icd
 from grouper.codes.book import CodeBook
 from grouper.grouping.drg.compile import CompiledScheme
+from grouper.grouping.drg.tables.store import NOT_NAMED
 from grouper.grouping.engine import Grouped
+from grouper.grouping.marks import WARNING_TEXTS, Marks, reasons_of
 
 if TYPE_CHECKING:
     from grouper.grouping.drg.explain import Explanation
@@ -42,7 +46,6 @@ RESULT_COLUMNS = (
     "warnings",
 )
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
 _NEEDS_DATA = next(i for i, reason in enumerate(REASONS) if reason.status == Status.NEEDS_DATA)
 
 
@@ -54,6 +57,19 @@ class Numbers(NamedTuple):
     severity: pa.Array
     severity_by: pa.Array
     warnings: pa.Array
+
+
+def marks_of(compiled: CompiledScheme) -> Marks:
+    """What the scheme does not use: grey codes that no condition names, and its lists of such codes."""
+    lists = compiled.scheme.lists
+    named = frozenset().union(*(codes for name, codes in lists.items() if name not in NOT_NAMED))
+    return Marks(
+        compiled.diagnoses,
+        compiled.procedures,
+        grey=(icd.grey_diagnoses() - named, icd.grey_procedures()),
+        out=(lists.get("UNGROUPABLE.dx", frozenset()), lists.get("UNGROUPABLE.proc", frozenset())),
+        used=named,
+    )
 
 
 @dataclass
@@ -80,7 +96,9 @@ class DrgEngine:
         self._reason = numbered([reason.code for reason in REASONS])
         self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
         self._severity = numbered(["none", "CC", "MCC"])
-        self._warnings = numbered(_WARNINGS)
+        self._warnings = numbered(WARNING_TEXTS)
+        self.marks = marks_of(self.compiled)
+        self._is_invalid = number_array([int(r.status == Status.INVALID) for r in REASONS], "i")
         self._codes = text_array(["", *self.compiled.diagnoses])
 
     @property
@@ -123,7 +141,11 @@ class DrgEngine:
         self.compiled.kernel.group(
             rows, dx_offsets, dx, proc_offsets, proc, self._fields(batch), flag_buffer, *outputs
         )
-        return Numbers(*(int32_array(output, rows) for output in outputs))
+        made = Numbers(*(int32_array(output, rows) for output in outputs))
+        marks = self.marks.bits(rows, (dx_offsets, dx), (proc_offsets, proc))
+        usable = pc.less(pc.take(self._is_invalid, made.reason), 1)
+        marks = pc.if_else(usable, pc.bit_wise_or(made.warnings, marks), made.warnings)
+        return made._replace(reason=reasons_of(made.reason, marks), warnings=marks)
 
     def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
         names = set(batch.schema.names)
@@ -152,7 +174,7 @@ class DrgEngine:
             for name, ((texts, places), number) in tables.items()
         }
         values["complication_by"] = self._codes[by].as_py() or None
-        values["warnings"] = _WARNINGS[warnings]
+        values["warnings"] = WARNING_TEXTS[warnings]
         return values
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:

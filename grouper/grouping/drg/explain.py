@@ -21,10 +21,26 @@ from grouper.grouping.drg.engine import DrgEngine
 from grouper.grouping.drg.evaluate import Case, Evaluator, SeverityHit, Truth
 from grouper.grouping.drg.tables.model import Adrg, Drg
 
+_SIBLINGS = 12  # so many specific codes are tried in the place of a grey one
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """A specific code of the same subcategory (亚目), and the group that it would give in its place."""
+
+    code: str
+    name: str
+    drg: str | None
+    drg_name: str | None
+
 
 @dataclass(frozen=True)
 class CodeStep:
-    """A code as it came, what it was taken for, and its name."""
+    """A code as it came, what it was taken for, and its name.
+
+    ``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
+    codes of its subcategory.
+    """
 
     kind: str
     position: int
@@ -32,6 +48,8 @@ class CodeStep:
     code: str
     name: str
     issue: str
+    mark: str = ""
+    instead: tuple[Sibling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +146,8 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     diagnoses = _resolved(engine.diagnoses.resolve, record, "diagnoses")
     procedures = _resolved(engine.procedures.resolve, record, "procedures")
     result = _by_kernel(engine, record)
-    codes = _code_steps("diagnosis", diagnoses) + _code_steps("procedure", procedures)
+    codes = _marked(engine, record, "diagnosis", diagnoses)
+    codes += _marked(engine, record, "procedure", procedures)
     case = Case(
         diagnoses=tuple(r.code for _, r in diagnoses if r.id >= 0),
         procedures=tuple(r.code for _, r in procedures if r.id >= 0),
@@ -170,6 +189,39 @@ def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[Cod
         for position, (raw, r) in enumerate(resolved, start=1)
         if position == 1 or r.id != -1
     ]
+
+
+def _marked(
+    engine: DrgEngine, record: Mapping[str, Any], kind: str, resolved: Sequence[tuple[str, Resolved]]
+) -> list[CodeStep]:
+    """The codes of one kind; those that the scheme does not use with the specific codes beside them."""
+    steps = []
+    for step in _code_steps(kind, resolved):
+        id_ = resolved[step.position - 1][1].id
+        mark = engine.marks.of(kind, id_, first=step.position == 1)
+        instead = _siblings(engine, record, step, [r.code for _, r in resolved]) if mark else ()
+        steps.append(replace(step, mark=mark, instead=instead))
+    return steps
+
+
+def _siblings(
+    engine: DrgEngine, record: Mapping[str, Any], step: CodeStep, codes: Sequence[str]
+) -> tuple[Sibling, ...]:
+    """The codes of the same subcategory that the scheme uses, each with the group that it would give."""
+    from grouper.codes import icd
+
+    diagnosis = step.kind == "diagnosis"
+    names = icd.diagnoses() if diagnosis else icd.procedures()
+    used = engine.marks.used
+    found = []
+    for code in sorted(code for code in names if code[:5] == step.code[:5] and code in used):
+        changed = [code if number == step.position else old for number, old in enumerate(codes, 1)]
+        other = {**record, ("diagnoses" if diagnosis else "procedures"): changed}
+        result = _by_kernel(engine, other)
+        found.append(Sibling(code, names[code], result["drg"], result["drg_name"]))
+        if len(found) == _SIBLINGS:
+            break
+    return tuple(found)
 
 
 def _numbers(record: Mapping[str, Any], compiled: CompiledScheme) -> dict[str, float]:

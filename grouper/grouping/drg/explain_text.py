@@ -21,6 +21,7 @@ from grouper.grouping.drg.conditions import (
     Severity,
 )
 from grouper.grouping.drg.explain import CodeStep, Explanation, Tried
+from grouper.grouping.marks import MARKS
 
 SUBJECTS = {
     "principal_dx": ("主要诊断", "principal diagnosis"),
@@ -133,6 +134,7 @@ class _Writer:
         yield self.say("一、编码", "1. Codes")
         for step in self.e.codes:
             yield f"   {self.place(step)} {step.raw}{self.turned(step)} {step.name}".rstrip()
+            yield from (f"      {line}" for line in self.mark_lines(step))
 
     def place(self, step: CodeStep) -> str:
         if step.kind == "diagnosis":
@@ -149,6 +151,17 @@ class _Writer:
         text = self.say(*ISSUES[step.issue])
         arrow = f" → {step.code}" if step.code and step.code != step.raw else ""
         return f"{arrow} [{text}]"
+
+    def mark_lines(self, step: CodeStep) -> Iterator[str]:
+        """That the scheme does not use a code, and which codes beside it would give which group."""
+        if not step.mark:
+            return
+        yield self.say(*MARKS[step.mark])
+        for other in step.instead:
+            group = f"{other.drg} {other.drg_name or ''}".strip() if other.drg else self.say("无组", "none")
+            yield f"  {other.code} {other.name} → {group}"
+        if not step.instead:
+            yield self.say("  同一亚目没有本方案使用的编码", "  the scheme uses no code of its subcategory")
 
     def number_lines(self) -> Iterator[str]:
         parts = [

@@ -15,6 +15,8 @@ from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal
 from grouper.payment.formula import keyed
 from grouper.payment.price.inputs import DECIDED, INPUTS, input_sql, missing
+from grouper.payment.price.record_words import WORD_FIELDS, Words
+from grouper.records.missing import missing_field
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,16 +65,23 @@ def open_cases(
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
-    reading = _Reading(schema, sources, hospitals, decisions)
+    words = Words(connection, scan, files, policy)
+    if "hospital_level" in hospitals:
+        words.levels("hospitals", "hospital_code")
+    reading = _Reading(schema, sources, hospitals, decisions, words)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
-    select = []
+    select, lacking = [], []
     for name in wanted:
         if name in windows:
             continue
         sql = reading.column(name)
         if sql is None:
-            raise missing(name, files.paths[0], policy.id)
+            lacking.append(missing_field(name, schema.names))
+            continue
         select.append(f'{sql} AS "{name}"')
+    if lacking:
+        zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
+        raise missing(zh, en, files.paths[0], policy.id)
     select.append(f"{_date(files, schema, sources)} AS pay_date")
     body = f"SELECT {', '.join(select)} FROM {scan} AS t"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS {body}")
@@ -163,6 +172,7 @@ class _Reading:
     sources: dict[str, str]
     hospitals: set[str]
     decisions: set[str]
+    words: Words
     faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
     assumed: dict[str, str] = field(default_factory=dict)
 
@@ -196,6 +206,8 @@ class _Reading:
             if place:
                 return [f't."{column}"[1]']
             kind = self.schema.field(column).type
+            if name in WORD_FIELDS:
+                return [input_sql(name, *self.words.read(name, column, kind))]
             if INPUTS[name].kind == "money" and not _exact(kind):
                 self.faults.append((name, column, kind))
             return [input_sql(name, kind, f't."{column}"')]

@@ -136,11 +136,11 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
 
 
-def missing(name: str, path: str, policy: str) -> UsageError:
-    """The error for a column that the policy reads and the file lacks."""
+def missing(zh: str, en: str, path: str, policy: str) -> UsageError:
+    """The error for columns that the policy reads and the file lacks, named in Chinese and English."""
     return UsageError(
-        zh=f"{path} 缺少列 {name}，政策 {policy} 需要它；请用 --columns 指明其来源列，"
+        zh=f"{path} 缺少列 {zh}，政策 {policy} 需要它们；请用 --columns 指明来源列，"
         "或由 --hospitals（医院属性）、--decisions（逐例决定）给出",
-        en=f"{path} lacks the column {name}, which policy {policy} reads; name its source with --columns, "
+        en=f"{path} lacks the column {en}, which policy {policy} reads; name its source with --columns, "
         "or give it by --hospitals (properties of hospitals) or --decisions (decisions by case)",
     )

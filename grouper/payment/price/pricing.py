@@ -18,10 +18,11 @@ from grouper.base.errors import ReconciliationError
 from grouper.base.output import Output
 from grouper.base.provenance import stamped
 from grouper.payment.formula.expression import WORDS
+from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, Files, open_cases
 from grouper.payment.price.compile import BARRIER, query, word_type
-from grouper.payment.price.inputs import INPUTS, needed
+from grouper.payment.price.inputs import INPUTS
 from grouper.payment.price.lookups import load_lookups
 from grouper.payment.price.steps import Step
 
@@ -124,12 +125,7 @@ class Run:
         self._rows = 0
 
     def _wanted(self, probe: date) -> list[str]:
-        names: set[str] = set()
-        edges = {probe} | {dated.start for p in self.policy.parameters.values() for dated in p.values}
-        for edge in edges:
-            if self.policy.valid_from <= edge <= self.policy.valid_to:
-                names |= set(needed((s.name, s.expr) for s in build(self.policy, self.policy.on(edge))))
-        return [name for name in INPUTS if name in names]
+        return policy_columns(self.policy, probe)
 
     def _plan(self, start: date) -> list[Step]:
         values = self.policy.on(start)

@@ -136,7 +136,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     key = read_key(job.pseudonymise)
     _same_key(lake, area, key, before)
     return Plan(
-        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key),
+        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key, policy, last),
         read_corrections(job.corrections, tuple(budget.pools)),
         tuple(read_decisions(job.decisions)) if job.decisions else (),
         inputs, closed, voids, replaces, format_,
@@ -252,12 +252,17 @@ def _part(budget: Budget, path: str, month: Month) -> Budget:
     return Budget(budget.area, month.period, pools, {}, budget.where)
 
 
-def _reading(job: Job, key: bytes | None) -> Reading:
+def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading:
+    from grouper.payment.price.accepted import policy_words, required_columns
     from grouper.records import load_map
+    from grouper.settlement.hospitals import hospital_columns
 
+    words = policy_words(policy)
+    given = {*hospital_columns(job.hospitals, words["hospital_level"]), *job.allow_missing}
+    needed = tuple(name for name in required_columns(policy, when) if name not in given)
     return Reading(
         load_map(job.columns) if job.columns else None, job.layout or None, job.input_format or None,
-        job.encoding or None, job.sheet or None, key,
+        job.encoding or None, job.sheet or None, key, words, needed,
     )  # fmt: skip
 
 

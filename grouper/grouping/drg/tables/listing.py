@@ -9,7 +9,7 @@ from grouper.base.errors import UsageError
 from grouper.codes import icd
 from grouper.grouping.drg.conditions import And, Compare, Condition, Count, In, Not, Or, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Scheme
-from grouper.grouping.drg.tables.store import SITES, read_meta, scheme_folders
+from grouper.grouping.drg.tables.store import NOT_NAMED, SITES, read_meta, scheme_folders
 
 KINDS_ZH = {
     "surgical": "手术",
@@ -156,8 +156,18 @@ class View:
         if edition := icd.later_procedures().get(code):
             yield "  " + self.say(f"编码版本: {edition}", f"code edition: {edition}")
         yield f"  {self.say('所在集合', 'lists')}: {words or self.say('无', 'none')}"
+        yield from self._mark(code, lists)
         yield from self._severity(code)
         yield from (f"  {line}" for line in self._uses(set(lists)))
+
+    def _mark(self, code: str, lists: Sequence[str]) -> Iterator[str]:
+        """That a code is grey, or listed as not used for grouping."""
+        named = [name for name in lists if name not in NOT_NAMED]
+        if code in icd.grey_diagnoses() or code in icd.grey_procedures():
+            unused = "" if named else self.say("，本方案不用它分组", "; the scheme does not group by it")
+            yield "  " + self.say("医保灰码", "a grey code") + unused
+        if any(name.startswith("UNGROUPABLE") for name in lists):
+            yield "  " + self.say("方案列为不作为分组规则", "listed as not used for grouping")
 
     def _severity(self, code: str) -> Iterator[str]:
         scheme = self.scheme

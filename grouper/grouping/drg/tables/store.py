@@ -39,6 +39,7 @@ DRG_COLUMNS = ("variant", "drg", "name", "condition")
 PRIMARY_CARE_COLUMNS = ("drg",)
 NO_GROUPS = "-"  # in drg.csv of an overlay: the variant has no group here
 SITES = "MDCZ.site."
+NOT_NAMED = ("UNGROUPABLE.dx", "UNGROUPABLE.proc", "VALID")  # lists that lead to no group
 KEPT = ("UNGROUPABLE.dx", "UNGROUPABLE.proc")  # lists that no condition names, for messages
 
 

@@ -1,0 +1,141 @@
+"""One record as it may be given by hand: through the same normaliser as a file."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from grouper.base.errors import DataError, UsageError
+from grouper.records.columns import ColumnMap, aliases, detect_layout, fold
+from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
+from grouper.records.settlement_list import message_nodes
+
+if TYPE_CHECKING:
+    from grouper.grouping.api import Grouper
+
+_CODE_KEYS = ("diag_code", "oprn_oprt_code", "code", "编码")
+
+
+def prepare_record(
+    grouper: Grouper, record: Mapping[str, Any], columns: ColumnMap | None = None
+) -> dict[str, Any]:
+    """The canonical fields and flags of one record, as a file with this one row would give them.
+
+    ``record``: values by column names of any known layout, or a 4101 message. Columns that are not
+    there are missing. Raises UsageError or DataError for what a file would be refused for.
+    """
+    if message_nodes(record) is not None:
+        return message_record(grouper, record)[0]
+    batch = _batch(record)
+    if columns is None:
+        columns = _layout(batch.schema.names)
+    return prepared_row(grouper, columns, batch)
+
+
+def prepared_row(grouper: Grouper, columns: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
+    """The canonical fields and flags of a batch of one row; every field but diagnoses may be missing."""
+    from grouper.records.normalise import Normaliser
+
+    bound = columns.bind(batch.schema.names)
+    made = Normaliser(bound, grouper.required, grouper.normalise_options, GROUPING_FIELDS)
+    made.check(batch.schema)
+    prepared = made.prepare(batch)
+    return {**prepared.batch.to_pylist()[0], "flags": prepared.flags[0].as_py()}
+
+
+def message_record(grouper: Grouper, message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The canonical fields of a 4101 message, and all its columns by canonical name."""
+    from grouper.records.source import open_records
+
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8", delete=False) as file:
+        json.dump(message, file, ensure_ascii=False, default=str)
+    try:
+        with open_records([file.name]) as source:
+            batch = next(iter(source.batches()))
+            row = batch.to_pylist()[0]
+            plain = {
+                name: row[given.columns[0]]
+                for name, given in source.columns.fields.items()
+                if given.columns[0] in row and not source.columns.ambiguous(name)
+            }
+            return prepared_row(grouper, source.columns, batch), plain
+    finally:
+        Path(file.name).unlink()
+
+
+def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
+    """Raise UsageError for keys that no layout knows, with the known one that looks like each."""
+    known = {fold(name): name for name in (*CANONICAL, *also, *(a.column for a in aliases()))}
+    unknown = [key for key in record if fold(key) not in known and not _numbered(key)]
+    if not unknown:
+        return
+    zh, en = [], []
+    for key in unknown:
+        near = difflib.get_close_matches(key, [*CANONICAL, *also], 1, cutoff=0.4)
+        zh.append(f"{key!r}" + (f"（是否为 {near[0]}）" if near else ""))
+        en.append(f"{key!r}" + (f" (did you mean {near[0]})" if near else ""))
+    raise UsageError(
+        zh=f"记录中有不认识的字段：{'、'.join(zh)}；标准列见 docs/records.md",
+        en=f"the record has keys that are not known: {', '.join(en)}; the canonical columns are in "
+        "docs/records.md",
+    )
+
+
+def _numbered(key: str) -> bool:
+    from grouper.records.columns import running_number
+
+    folded = fold(key)
+    return any("{n}" in a.column and running_number(fold(a.column)).fullmatch(folded) for a in aliases())
+
+
+def _layout(names: Sequence[str]) -> ColumnMap:
+    try:
+        return detect_layout(names)
+    except UsageError as error:
+        raise DataError(
+            zh="记录缺少 diagnoses（编码列表，或用 | 分隔的文本）",
+            en="the record lacks diagnoses (a list of codes, or a text joined by |)",
+        ) from error
+
+
+def _batch(record: Mapping[str, Any]) -> pa.RecordBatch:
+    arrays = {}
+    for name, value in record.items():
+        try:
+            arrays[str(name)] = _array(str(name), value)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise DataError(
+                zh=f"记录的 {name} 无法读取：{error}", en=f"the record's {name} cannot be read: {error}"
+            ) from error
+    return pa.RecordBatch.from_pydict(arrays)
+
+
+def _array(name: str, value: Any) -> pa.Array:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        if name in CODE_FIELDS:
+            value = [_code(name, entry) for entry in value]
+        return pa.array([list(value)]) if len(value) else pa.array([[]], pa.list_(pa.string()))
+    if value is None:
+        return pa.nulls(1, pa.string())
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        value = str(value)
+    return pa.array([value])
+
+
+def _code(name: str, entry: Any) -> Any:
+    """The code of an entry that is an object, as the nodes of a settlement list have them."""
+    if not isinstance(entry, Mapping):
+        return entry
+    for key in _CODE_KEYS:
+        if isinstance(entry.get(key), str):
+            return entry[key]
+    raise DataError(
+        zh=f"记录的 {name} 中有一项没有编码（{'、'.join(_CODE_KEYS)}）",
+        en=f"an entry of {name} has no code ({', '.join(_CODE_KEYS)})",
+    )
