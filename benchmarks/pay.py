@@ -58,7 +58,7 @@ def price(source: Path, target: Path, policy: str, hospitals: Path, threads: int
     import pyarrow as pa
 
     from grouper.payment.policy.policy import find_policy
-    from grouper.payment.price.cases import Files
+    from grouper.payment.price.inputs import Files
     from grouper.payment.price.pricing import price_files
 
     pa.set_cpu_count(threads)

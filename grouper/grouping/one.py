@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -17,13 +17,23 @@ from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.settlement_list import message_nodes
 
 if TYPE_CHECKING:
-    from grouper.grouping.api import Grouper
+    from grouper.records.normalise import NormaliseOptions
+
+
+class Reader(Protocol):
+    """Whoever says which fields are needed and how they are derived: a loaded scheme."""
+
+    @property
+    def required(self) -> tuple[str, ...]: ...
+    @property
+    def normalise_options(self) -> NormaliseOptions: ...
+
 
 _CODE_KEYS = ("diag_code", "oprn_oprt_code", "code", "编码")
 
 
 def prepare_record(
-    grouper: Grouper, record: Mapping[str, Any], columns: ColumnMap | None = None
+    reader: Reader, record: Mapping[str, Any], columns: ColumnMap | None = None
 ) -> dict[str, Any]:
     """The canonical fields and flags of one record, as a file with this one row would give them.
 
@@ -31,25 +41,25 @@ def prepare_record(
     there are missing. Raises UsageError or DataError for what a file would be refused for.
     """
     if message_nodes(record) is not None:
-        return message_record(grouper, record)[0]
+        return message_record(reader, record)[0]
     batch = _batch(record)
     if columns is None:
         columns = _layout(batch.schema.names)
-    return prepared_row(grouper, columns, batch)
+    return prepared_row(reader, columns, batch)
 
 
-def prepared_row(grouper: Grouper, columns: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
+def prepared_row(reader: Reader, columns: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
     """The canonical fields and flags of a batch of one row; every field but diagnoses may be missing."""
     from grouper.records.normalise import Normaliser
 
     bound = columns.bind(batch.schema.names)
-    made = Normaliser(bound, grouper.required, grouper.normalise_options, GROUPING_FIELDS)
+    made = Normaliser(bound, reader.required, reader.normalise_options, GROUPING_FIELDS)
     made.check(batch.schema)
     prepared = made.prepare(batch)
     return {**prepared.batch.to_pylist()[0], "flags": prepared.flags[0].as_py()}
 
 
-def message_record(grouper: Grouper, message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The canonical fields of a 4101 message, and all its columns by canonical name."""
     from grouper.records.source import open_records
 
@@ -64,7 +74,7 @@ def message_record(grouper: Grouper, message: Mapping[str, Any]) -> tuple[dict[s
                 for name, given in source.columns.fields.items()
                 if given.columns[0] in row and not source.columns.ambiguous(name)
             }
-            return prepared_row(grouper, source.columns, batch), plain
+            return prepared_row(reader, source.columns, batch), plain
     finally:
         Path(file.name).unlink()
 

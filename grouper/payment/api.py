@@ -16,7 +16,7 @@ from grouper.base.errors import UsageError
 from grouper.base.output import Output
 from grouper.base.sql import literal
 from grouper.payment.policy.policy import Policy, find_policy
-from grouper.payment.price.cases import Files
+from grouper.payment.price.inputs import Files
 from grouper.payment.price.pricing import Priced, connect, price_files
 from grouper.payment.price.whatif import WhatIf, by_hospital, compare
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from grouper.base.lazy import lazy
 
 if TYPE_CHECKING:
-    from grouper.grouping.one import prepare_record
     from grouper.records.columns import ColumnMap, Source, detect_layout, load_map
     from grouper.records.missing import Missing, missing_fields
     from grouper.records.normalise import NormaliseOptions, Normaliser, Prepared
-    from grouper.records.propose import draft, propose_map
-    from grouper.records.sample import Sample, read_sample
+    from grouper.records.propose import Sample, draft, propose_map
+    from grouper.records.sample import read_sample
     from grouper.records.schema import CANONICAL, GROUPING_FIELDS, PREPARED_SCHEMA
     from grouper.records.source import RecordSource, open_records
     from grouper.records.words import WordReader
@@ -39,7 +38,6 @@ __all__ = [
     "load_map",
     "missing_fields",
     "open_records",
-    "prepare_record",
     "propose_map",
     "read_sample",
 ]
@@ -47,10 +45,9 @@ __all__ = [
 _MODULES = {
     "schema": ("CANONICAL", "GROUPING_FIELDS", "PREPARED_SCHEMA"),
     "columns": ("ColumnMap", "Source", "detect_layout", "load_map"),
-    "propose": ("draft", "propose_map"),
+    "propose": ("Sample", "draft", "propose_map"),
     "missing": ("Missing", "missing_fields"),
-    "one": ("prepare_record",),
-    "sample": ("Sample", "read_sample"),
+    "sample": ("read_sample",),
     "words": ("WordReader",),
     "normalise": ("NormaliseOptions", "Normaliser", "Prepared"),
     "source": ("RecordSource", "open_records"),

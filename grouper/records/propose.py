@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import re
 import unicodedata
 from collections import Counter
@@ -15,8 +19,6 @@ from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS, LIST
 from grouper.records.words import WordReader, known_words, nearest, word_fields
 
 if TYPE_CHECKING:
-    from grouper.records.sample import Sample
-
 # What a settlement needs beside the fields of grouping.
 SETTLEMENT_FIELDS = (
     "record_id", "hospital_code", "insurance_type", "discharge_date", "total_cost", "pool_paid", "fund_paid",
@@ -45,8 +47,6 @@ class Proposal(NamedTuple):
 
 def propose_map(header: Sequence[str], lang: str = "en") -> str:
     """TOML text of a column map for ``header``; see :func:`draft`."""
-    from grouper.records.sample import Sample
-
     return draft(Sample(list(header)), lang).text
 
 
@@ -276,3 +276,16 @@ def _toml(key: str, value: Any) -> str:
 def _plain(text: str) -> str:
     """A text as it may stand in a comment: without line ends and control characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """``cells``: column -> its texts with their numbers; ``numbers``: columns with cells that are numbers.
+
+    ``header_row``: the row of the file with the names, from 1.
+    """
+
+    header: list[str]
+    cells: Mapping[str, Counter[str]] = field(default_factory=dict)
+    numbers: frozenset[str] = frozenset()
+    header_row: int = 1

@@ -5,34 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.records.encoding import detect_encoding, named_encoding, open_utf8
-from grouper.records.propose import known_names
+from grouper.records.propose import Sample, known_names
 from grouper.records.scalars import is_number, is_text, plain
 from grouper.records.source import file_kind, open_file, spooled
 
 _TITLE_ROWS = 12  # a header is looked for in so many rows
 _ROWS = 50_000  # so many rows are looked at
 _HEAD_BYTES = 1 << 18
-
-
-@dataclass(frozen=True)
-class Sample:
-    """``cells``: column -> its texts with their numbers; ``numbers``: columns with cells that are numbers.
-
-    ``header_row``: the row of the file with the names, from 1.
-    """
-
-    header: list[str]
-    cells: Mapping[str, Counter[str]] = field(default_factory=dict)
-    numbers: frozenset[str] = frozenset()
-    header_row: int = 1
 
 
 def read_sample(

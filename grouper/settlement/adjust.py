@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.sql import literal, scan
-from grouper.payment.price.cases import Files
-from grouper.payment.price.inputs import INPUTS
+from grouper.payment.price.inputs import INPUTS, Files
 from grouper.settlement import tables
 from grouper.settlement.corrections import Item
 from grouper.settlement.plan import past

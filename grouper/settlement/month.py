@@ -15,7 +15,7 @@ from grouper.lake import commit, views
 from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
-from grouper.payment.price.cases import Files
+from grouper.payment.price.inputs import Files
 from grouper.settlement import adjust, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import SCHEMA, Taken, read_files

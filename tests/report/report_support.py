@@ -20,7 +20,7 @@ from grouper.payment.pool.budget import parse_budget
 from grouper.payment.pool.clearing import clear_month, clear_year, dues
 from grouper.payment.pool.settle import settle_cases
 from grouper.payment.pool.statement import hospital_statement, pool_summary
-from grouper.payment.price.cases import Files
+from grouper.payment.price.inputs import Files
 from grouper.payment.price.pricing import price_files
 from grouper.report import Paths, ReportData
 from grouper.synth.city import City, city_batches

@@ -14,7 +14,7 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal
 from grouper.payment.formula import keyed
-from grouper.payment.price.inputs import DECIDED, INPUTS, input_sql, missing
+from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing
 from grouper.payment.price.record_words import WORD_FIELDS, Words
 from grouper.records.missing import missing_field
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from grouper.payment.policy.policy import Policy
-    from grouper.records import ColumnMap
 
 HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
 DATES = ("discharge_date", "settlement_date")
@@ -38,18 +37,6 @@ class Cases:
     total_cost: int  # fen
     columns: list[str]
     assumed: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Files:
-    """What a run reads. ``date``: the column that chooses the parameters of a case."""
-
-    paths: Sequence[str]
-    columns: ColumnMap | None = None
-    hospitals: str | None = None
-    decisions: str | None = None
-    date: str = "discharge_date"
-    as_of: datetime.date | None = None
 
 
 def open_cases(

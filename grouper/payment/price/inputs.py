@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ from grouper.base.errors import UsageError
 from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Text, walk
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.payment.formula.window import Rank
+from grouper.records import ColumnMap
 
 
 class Input(NamedTuple):
@@ -144,3 +147,15 @@ def missing(zh: str, en: str, path: str, policy: str) -> UsageError:
         en=f"{path} lacks the column {en}, which policy {policy} reads; name its source with --columns, "
         "or give it by --hospitals (properties of hospitals) or --decisions (decisions by case)",
     )
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a run reads. ``date``: the column that chooses the parameters of a case."""
+
+    paths: Sequence[str]
+    columns: ColumnMap | None = None
+    hospitals: str | None = None
+    decisions: str | None = None
+    date: str = "discharge_date"
+    as_of: datetime.date | None = None

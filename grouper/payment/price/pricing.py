@@ -20,9 +20,9 @@ from grouper.base.provenance import stamped
 from grouper.payment.formula.expression import WORDS
 from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
-from grouper.payment.price.cases import Cases, Files, open_cases
+from grouper.payment.price.cases import Cases, open_cases
 from grouper.payment.price.compile import BARRIER, query, word_type
-from grouper.payment.price.inputs import INPUTS
+from grouper.payment.price.inputs import INPUTS, Files
 from grouper.payment.price.lookups import load_lookups
 from grouper.payment.price.steps import Step
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from grouper.payment.policy.policy import Policy
-    from grouper.payment.price.cases import Files
+    from grouper.payment.price.inputs import Files
 
 WORD_FIELDS = frozenset(word_fields())
 
