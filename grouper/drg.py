@@ -14,6 +14,7 @@ from grouper.arrow import (
     empty,
     int32_array,
     int32_field,
+    number_array,
     number_field,
     numbered,
     pick,
@@ -23,7 +24,8 @@ from grouper.arrow import (
 from grouper.codes import CodeBook
 from grouper.compile import FIELDS, CompiledScheme
 from grouper.engine import Grouped
-from grouper.reasons import REASONS, STATUS_NAMES, Status
+from grouper.reasons import REASONS, STATUS_NAMES, UNTESTED, Status
+from grouper.schemes.criteria import warned_groups
 
 if TYPE_CHECKING:
     from grouper.explain import Explanation
@@ -42,7 +44,8 @@ RESULT_COLUMNS = (
     "warnings",
 )
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
+_CODES = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
+_WARNINGS = [*_CODES, *(f"{text}|{UNTESTED}".lstrip("|") for text in _CODES)]
 _NEEDS_DATA = next(i for i, reason in enumerate(REASONS) if reason.status == Status.NEEDS_DATA)
 
 
@@ -81,6 +84,7 @@ class DrgEngine:
         self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
         self._severity = numbered(["none", "CC", "MCC"])
         self._warnings = numbered(_WARNINGS)
+        self._untested = self._untested_results()
         self._codes = text_array(["", *self.compiled.diagnoses])
 
     @property
@@ -123,7 +127,20 @@ class DrgEngine:
         self.compiled.kernel.group(
             rows, dx_offsets, dx, proc_offsets, proc, self._fields(batch), flag_buffer, *outputs
         )
-        return Numbers(*(int32_array(output, rows) for output in outputs))
+        return self._with_untested(Numbers(*(int32_array(output, rows) for output in outputs)))
+
+    def _untested_results(self) -> pa.Array | None:
+        """Per number of a result: what its group adds to the kernel's warnings. None if no group does."""
+        groups = warned_groups(self.scheme)
+        adds = [len(_CODES) if result.drg in groups else 0 for result in self.compiled.results]
+        return number_array(adds, "i") if any(adds) else None
+
+    def _with_untested(self, numbers: Numbers) -> Numbers:
+        """The kernel's numbers with the warnings that a group itself carries."""
+        if self._untested is None:
+            return numbers
+        adds = pc.take(self._untested, pc.max_element_wise(numbers.result, pa.scalar(0, pa.int32())))
+        return numbers._replace(warnings=pc.add(numbers.warnings, adds))
 
     def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
         names = set(batch.schema.names)

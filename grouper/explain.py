@@ -19,6 +19,7 @@ from grouper.conditions import And, Condition, Count, In, to_text
 from grouper.drg import DrgEngine
 from grouper.errors import GrouperError
 from grouper.evaluate import Case, Evaluator, SeverityHit, Truth
+from grouper.schemes.criteria import warned_groups
 from grouper.schemes.model import Adrg, Drg
 
 NUMBER_COLUMNS = {column: name for name, column in FIELDS.items() if name != "department"}
@@ -84,6 +85,7 @@ class Explanation:
     retried: list[str]
     near: list[NearMiss]
     result: dict[str, str | None]
+    untested: list[Mapping[str, Any]] = field(default_factory=list)  # rows of [[untested_criteria]]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; conditions in the notation of the tables."""
@@ -100,6 +102,8 @@ def _plain(value: Any) -> Any:
     """Dataclasses, sets and conditions as dicts, lists and texts."""
     if isinstance(value, Condition):
         return to_text(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     if is_dataclass(value):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, frozenset):
@@ -141,6 +145,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     if usable:
         _must_agree(walk.result, result)
     severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
+    untested = warned_groups(compiled.scheme).get(result["drg"] or "")
     return Explanation(
         scheme=compiled.scheme.id,
         codes=codes,
@@ -153,6 +158,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
         retried=retried,
         near=_near_misses(compiled, case, walk) if usable else [],
         result=result,
+        untested=[untested] if untested else [],
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from grouper.errors import DataError, UsageError
 from grouper.indices.parameters import Parameters
+from grouper.reasons import UNTESTED
 from grouper.statistics.history import quoted
 from grouper.writers import PROVENANCE_KEY
 
@@ -135,7 +136,8 @@ def _read(
         "h": _text_sql(found["hospital_code"]),
         "p": _text_sql(found.get("person_id")),
         "g": f"CASE WHEN {quoted(status)} = 'grouped' THEN {_text_sql(group)} END",
-        "clean": f"{quoted(status)} IS NOT DISTINCT FROM 'grouped' AND coalesce({quoted(warnings)}, '') = ''",
+        "clean": f"{quoted(status)} IS NOT DISTINCT FROM 'grouped' "
+        f"AND coalesce({quoted(warnings)}, '') IN ('', '{UNTESTED}')",
         "admitted": _day_sql(schema, found.get("admission_date")),
         "discharged": _day_sql(schema, found.get("discharge_date")),
         "stay": _whole_sql(found.get("los_days")),

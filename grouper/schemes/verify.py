@@ -20,10 +20,13 @@ from grouper.conditions import (
 )
 from grouper.errors import TableError
 from grouper.paths import tables_dir
-from grouper.schemes.findings import Finding, has_errors
+from grouper.schemes.admission import not_admitted
+from grouper.schemes.criteria import damaged_names, severity_letters, untested_criteria
+from grouper.schemes.findings import Finding, few, has_errors
 from grouper.schemes.manifest import check_manifest
 from grouper.schemes.model import Adrg, Drg, Scheme
 from grouper.schemes.reach import cached_parse, unreachable
+from grouper.schemes.sisters import against_sisters
 from grouper.schemes.store import (
     ADRG_COLUMNS,
     DRG_COLUMNS,
@@ -48,8 +51,17 @@ def verify_shipped() -> list[Finding]:
     """Findings on the manifest and on every shipped scheme."""
     findings = check_manifest()
     for folder in scheme_folders().values():
-        findings += verify(folder)
+        findings += _with_sisters(folder)
     return findings
+
+
+def _with_sisters(folder: Path) -> list[Finding]:
+    """The findings of :func:`verify`, and what the scheme has against all its sisters."""
+    findings = verify(folder)
+    try:
+        return [*findings, *against_sisters(load_folder(folder))]
+    except TableError:  # said already
+        return findings
 
 
 def verify(folder: Path) -> list[Finding]:
@@ -67,7 +79,19 @@ def verify(folder: Path) -> list[Finding]:
 
 def verify_scheme(scheme: Scheme) -> list[Finding]:
     """Findings on a loaded scheme."""
-    checks = (_meta, _structure, _references, _complications, unreachable, _editions, _counts)
+    checks = (
+        _meta,
+        _structure,
+        _references,
+        _complications,
+        unreachable,
+        not_admitted,
+        severity_letters,
+        untested_criteria,
+        damaged_names,
+        _editions,
+        _counts,
+    )
     return [finding for check in checks for finding in check(scheme)]
 
 
@@ -78,7 +102,7 @@ def verify_named(folders: Iterable[Path]) -> list[Finding]:
     for folder in folders:
         if folder.resolve().parent == shipped.resolve():
             findings += check_manifest(under=f"drg/{folder.name}/")
-        findings += verify(folder)
+        findings += _with_sisters(folder)
     return findings
 
 
@@ -188,8 +212,8 @@ def _structure(scheme: Scheme) -> Iterator[Finding]:
             "no-drg",
             scheme.id,
             "drg.csv",
-            f"{len(empty)} 个 ADRG 没有细分组：{_few(empty)}",
-            f"{len(empty)} ADRGs have no DRG: {_few(empty)}",
+            f"{len(empty)} 个 ADRG 没有细分组：{few(empty)}",
+            f"{len(empty)} ADRGs have no DRG: {few(empty)}",
             tuple(empty),
         )
     shared = [f"{drg}: {', '.join(where)}" for drg, where in sorted(variants.items()) if len(where) > 1]
@@ -365,10 +389,6 @@ def _counts(scheme: Scheme) -> Iterator[Finding]:
                 f"写明 {number}，实际 {found.get(name)}",
                 f"says {number}, the tables have {found.get(name)}",
             )
-
-
-def _few(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def _error(scheme: str, kind: str, place: str, zh: str, en: str) -> Finding:
