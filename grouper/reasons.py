@@ -206,7 +206,7 @@ REASONS: list[Reason] = [
     ),
 ]
 
-# A warning of the tables, not of the record: the name of the group states a criterion that no condition tests.
+# A warning of the tables, not of the record: the name of the group says what no condition tests.
 UNTESTED = "untested-criterion"
 
 REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}

@@ -51,21 +51,15 @@ def verify_shipped() -> list[Finding]:
     """Findings on the manifest and on every shipped scheme."""
     findings = check_manifest()
     for folder in scheme_folders().values():
-        findings += _with_sisters(folder)
+        findings += verify(folder, sisters=True)
     return findings
 
 
-def _with_sisters(folder: Path) -> list[Finding]:
-    """The findings of :func:`verify`, and what the scheme has against all its sisters."""
-    findings = verify(folder)
-    try:
-        return [*findings, *against_sisters(load_folder(folder))]
-    except TableError:  # said already
-        return findings
+def verify(folder: Path, sisters: bool = False) -> list[Finding]:
+    """Findings on the scheme of one folder; those on its files first.
 
-
-def verify(folder: Path) -> list[Finding]:
-    """Findings on the scheme of one folder; those on its files first."""
+    ``sisters``: also what it has against all shipped schemes of its edition, which are loaded for it.
+    """
     findings: list[Finding] = []
     try:
         findings.extend(_files(folder))
@@ -74,7 +68,8 @@ def verify(folder: Path) -> list[Finding]:
         if not (isinstance(error, ConditionError) and has_errors(findings)):  # else it is named already
             findings.append(_error(folder.name, "broken", "scheme", error.zh, error.en))
         return findings
-    return [*findings, *_orphans(folder, scheme), *verify_scheme(scheme)]
+    findings += [*_orphans(folder, scheme), *verify_scheme(scheme)]
+    return [*findings, *against_sisters(scheme)] if sisters else findings
 
 
 def verify_scheme(scheme: Scheme) -> list[Finding]:
@@ -102,7 +97,7 @@ def verify_named(folders: Iterable[Path]) -> list[Finding]:
     for folder in folders:
         if folder.resolve().parent == shipped.resolve():
             findings += check_manifest(under=f"drg/{folder.name}/")
-        findings += _with_sisters(folder)
+        findings += verify(folder, sisters=True)
     return findings
 
 
