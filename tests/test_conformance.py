@@ -1,7 +1,7 @@
 """Every scheme gives the expected group for every record of the conformance vectors.
 
-The sample in ``tests/data`` holds each result of each scheme once, and each kind of
-corrected or disputed case. Set GROUPER_VECTORS to the folder of the full vectors (one
+The sample in ``tests/data`` holds each result of each scheme once, and each corrected place
+or disputed case. Set GROUPER_VECTORS to the folder of the full vectors (one
 Parquet file a scheme) to run all of them instead.
 """
 
@@ -57,10 +57,8 @@ def test_the_sample_reaches_every_group_that_can_be_reached(name: str) -> None:
 
 UNREACHABLE = {
     "beijing-2022": 3,
-    "chongqing-2022": 3,
     "foshan-2022": 2,
     "hefei-2023": 2,
-    "suzhou-2023": 1,
-    "wuxi-2022": 4,
-    "zhejiang-2022": 6,
+    "wuxi-2022": 2,
+    "zhejiang-2022": 2,
 }

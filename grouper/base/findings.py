@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,3 +50,8 @@ def count_by_severity(findings: Iterable[Finding]) -> dict[str, int]:
     for finding in findings:
         counts[finding.severity] += 1
     return counts
+
+
+def few(names: Sequence[str], most: int = 12) -> str:
+    """The first ``most`` of some names, and an ellipsis when there are more."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")

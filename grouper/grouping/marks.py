@@ -22,6 +22,7 @@ WARNINGS = (
     "principal-not-for-grouping",
     "procedure-not-for-grouping",
     "main-procedure-unknown",
+    "untested-criterion",  # of the group: its name says what no condition tests
 )
 # What is said of a code, in words (Chinese, English).
 MARKS = {
@@ -34,7 +35,7 @@ MARKS = {
         "a code that the scheme lists as not used for grouping; the specific codes of its subcategory give:",
     ),
 }
-GREY, OUT, PROCEDURE_OUT, MAIN_UNKNOWN = 4, 8, 16, 32
+GREY, OUT, PROCEDURE_OUT, MAIN_UNKNOWN, UNTESTED = 4, 8, 16, 32, 64
 WARNING_TEXTS = [
     "|".join(name for bit, name in enumerate(WARNINGS) if number >> bit & 1)
     for number in range(1 << len(WARNINGS))
@@ -101,7 +102,7 @@ class Marks:
 
 def reasons_of(reason: pa.Array, warnings: pa.Array) -> pa.Array:
     """The reasons of rows whose principal diagnosis is not for grouping or main operation unknown."""
-    if not (pc.max(warnings).as_py() or 0) >= GREY:
+    if not pc.any(pc.greater(pc.bit_wise_and(warnings, GREY | OUT | MAIN_UNKNOWN), 0)).as_py():
         return reason
     for bits, before, code in (
         (GREY | OUT, _OF_PRINCIPAL, "principal-not-for-grouping"),

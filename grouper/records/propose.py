@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import tomli_w
 
@@ -18,7 +15,6 @@ from grouper.records.columns import Alias, aliases, fold, running_number
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.words import WordReader, known_words, nearest, word_fields
 
-if TYPE_CHECKING:
 # What a settlement needs beside the fields of grouping.
 SETTLEMENT_FIELDS = (
     "record_id", "hospital_code", "insurance_type", "discharge_date", "total_cost", "pool_paid", "fund_paid",
@@ -115,9 +111,9 @@ class _Draft:
         missing = tuple(
             name for name in dict.fromkeys((*GROUPING_FIELDS, *SETTLEMENT_FIELDS)) if not self._has(name)
         )
-        for field in CANONICAL:
-            if field in self.found:
-                lines += self._field(field)
+        for name in CANONICAL:
+            if name in self.found:
+                lines += self._field(name)
                 words += self._words(field)
             elif field in missing:
                 lines.append(f'# {field} = ""  # {self._not_found(field)}')

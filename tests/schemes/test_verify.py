@@ -19,9 +19,6 @@ KNOWN_GAPS = {
     ("beijing-2022", "AG2"),
     ("wuxi-2022", "AG1"),
     ("wuxi-2022", "AG2"),
-    ("wuxi-2022", "PV1"),
-    ("suzhou-2023", "PV1"),
-    ("chongqing-2022", "YR2"),
     ("foshan-2022", "LF13"),
     ("foshan-2022", "LF15"),
     ("hefei-2023", "BD2Z"),
@@ -33,7 +30,8 @@ KNOWN_GAPS = {
     ("nanping-2023", "TQY"),
     ("nanping-2023", "WQY"),
     ("nanping-2023", "XQY"),
-    *(("zhejiang-2022", group) for group in ("ES19", "GE19", "HL29", "OC19", "OR19", "RE19")),
+    ("zhejiang-2022", "ES19"),
+    ("zhejiang-2022", "RE19"),
 }
 OUT_OF_REACH = ("never-holds", "unreachable-adrg", "unreachable-drg")
 

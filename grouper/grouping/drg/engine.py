@@ -25,9 +25,10 @@ from grouper.base.reasons import REASONS, STATUS_NAMES, Status
 from grouper.codes import icd
 from grouper.codes.book import CodeBook
 from grouper.grouping.drg.compile import CompiledScheme
+from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.store import NOT_NAMED
 from grouper.grouping.engine import Grouped
-from grouper.grouping.marks import WARNING_TEXTS, Marks, reasons_of
+from grouper.grouping.marks import UNTESTED, WARNING_TEXTS, Marks, reasons_of
 
 if TYPE_CHECKING:
     from grouper.grouping.drg.explain import Explanation
@@ -99,6 +100,7 @@ class DrgEngine:
         self._warnings = numbered(WARNING_TEXTS)
         self.marks = marks_of(self.compiled)
         self._is_invalid = number_array([int(r.status == Status.INVALID) for r in REASONS], "i")
+        self._untested = self._untested_results()
         self._codes = text_array(["", *self.compiled.diagnoses])
 
     @property
@@ -145,7 +147,20 @@ class DrgEngine:
         marks = self.marks.bits(rows, (dx_offsets, dx), (proc_offsets, proc))
         usable = pc.less(pc.take(self._is_invalid, made.reason), 1)
         marks = pc.if_else(usable, pc.bit_wise_or(made.warnings, marks), made.warnings)
-        return made._replace(reason=reasons_of(made.reason, marks), warnings=marks)
+        return self._with_untested(made._replace(reason=reasons_of(made.reason, marks), warnings=marks))
+
+    def _untested_results(self) -> pa.Array | None:
+        """Per number of a result: what its group adds to the kernel's warnings. None if no group does."""
+        groups = warned_groups(self.scheme)
+        adds = [UNTESTED if result.drg in groups else 0 for result in self.compiled.results]
+        return number_array(adds, "i") if any(adds) else None
+
+    def _with_untested(self, numbers: Numbers) -> Numbers:
+        """The kernel's numbers with the warnings that a group itself carries."""
+        if self._untested is None:
+            return numbers
+        adds = pc.take(self._untested, pc.max_element_wise(numbers.result, pa.scalar(0, pa.int32())))
+        return numbers._replace(warnings=pc.bit_wise_or(numbers.warnings, adds))
 
     def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
         names = set(batch.schema.names)

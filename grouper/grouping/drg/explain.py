@@ -19,6 +19,7 @@ from grouper.grouping.drg.compile import CompiledScheme, Result
 from grouper.grouping.drg.conditions import And, Condition, Count, In, to_text
 from grouper.grouping.drg.engine import DrgEngine
 from grouper.grouping.drg.evaluate import Case, Evaluator, SeverityHit, Truth
+from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Adrg, Drg
 
 _SIBLINGS = 12  # so many specific codes are tried in the place of a grey one
@@ -101,6 +102,7 @@ class Explanation:
     retried: list[str]
     near: list[NearMiss]
     result: dict[str, str | None]
+    untested: list[Mapping[str, Any]] = field(default_factory=list)  # rows of [[untested_criteria]]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; conditions in the notation of the tables."""
@@ -117,6 +119,8 @@ def _plain(value: Any) -> Any:
     """Dataclasses, sets and conditions as dicts, lists and texts."""
     if isinstance(value, Condition):
         return to_text(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     if is_dataclass(value):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, frozenset):
@@ -159,6 +163,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     if usable:
         _must_agree(walk.result, result)
     severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
+    untested = warned_groups(compiled.scheme).get(result["drg"] or "")
     return Explanation(
         scheme=compiled.scheme.id,
         weight=compiled.scheme.option("weight", "birth"),
@@ -172,6 +177,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
         retried=retried,
         near=_near_misses(compiled, case, walk) if usable else [],
         result=result,
+        untested=[untested] if untested else [],
     )
 
 

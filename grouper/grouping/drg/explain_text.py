@@ -264,3 +264,10 @@ class _Writer:
                 f"   并发症水平：{r['complication']}，来自 {r['complication_by']}",
                 f"   complication level: {r['complication']}, from {r['complication_by']}",
             )
+        for row in self.e.untested:
+            yield self.say(
+                f"   提醒（untested-criterion）：{row['drg']} 的名称写有“{row['criterion']}”，"
+                f"方案没有条件检验；表中做法：{row.get('instead_zh', row['instead'])}",
+                f"   warning (untested-criterion): the name of {row['drg']} says {row['criterion']}, "
+                f"which no condition of the scheme tests; instead: {row['instead']}",
+            )

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from grouper.base.errors import TableError
-from grouper.base.findings import Finding, has_errors
+from grouper.base.findings import Finding, few, has_errors
 from grouper.base.paths import tables_dir
 from grouper.grouping.drg.conditions import (
     Compare,
@@ -22,8 +22,11 @@ from grouper.grouping.drg.conditions import (
     atoms,
     lists_of,
 )
+from grouper.grouping.drg.tables.admission import not_admitted
+from grouper.grouping.drg.tables.criteria import damaged_names, severity_letters, untested_criteria
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
 from grouper.grouping.drg.tables.reach import cached_parse, unreachable
+from grouper.grouping.drg.tables.sisters import against_sisters
 from grouper.grouping.drg.tables.store import (
     ADRG_COLUMNS,
     DRG_COLUMNS,
@@ -49,12 +52,15 @@ def verify_shipped() -> list[Finding]:
     """Findings on the manifest and on every shipped scheme."""
     findings = check_manifest()
     for folder in scheme_folders().values():
-        findings += verify(folder)
+        findings += verify(folder, sisters=True)
     return findings
 
 
-def verify(folder: Path) -> list[Finding]:
-    """Findings on the scheme of one folder; those on its files first."""
+def verify(folder: Path, sisters: bool = False) -> list[Finding]:
+    """Findings on the scheme of one folder; those on its files first.
+
+    ``sisters``: also what it has against all shipped schemes of its edition, which are loaded for it.
+    """
     findings: list[Finding] = []
     try:
         findings.extend(_files(folder))
@@ -63,12 +69,25 @@ def verify(folder: Path) -> list[Finding]:
         if not (isinstance(error, ConditionError) and has_errors(findings)):  # else it is named already
             findings.append(_error(folder.name, "broken", "scheme", error.zh, error.en))
         return findings
-    return [*findings, *_orphans(folder, scheme), *verify_scheme(scheme)]
+    findings += [*_orphans(folder, scheme), *verify_scheme(scheme)]
+    return [*findings, *against_sisters(scheme)] if sisters else findings
 
 
 def verify_scheme(scheme: Scheme) -> list[Finding]:
     """Findings on a loaded scheme."""
-    checks = (_meta, _structure, _references, _complications, unreachable, _editions, _counts)
+    checks = (
+        _meta,
+        _structure,
+        _references,
+        _complications,
+        unreachable,
+        not_admitted,
+        severity_letters,
+        untested_criteria,
+        damaged_names,
+        _editions,
+        _counts,
+    )
     return [finding for check in checks for finding in check(scheme)]
 
 
@@ -79,7 +98,7 @@ def verify_named(folders: Iterable[Path]) -> list[Finding]:
     for folder in folders:
         if folder.resolve().parent == shipped.resolve():
             findings += check_manifest(under=f"drg/{folder.name}/")
-        findings += verify(folder)
+        findings += verify(folder, sisters=True)
     return findings
 
 
@@ -189,8 +208,8 @@ def _structure(scheme: Scheme) -> Iterator[Finding]:
             "no-drg",
             scheme.id,
             "drg.csv",
-            f"{len(empty)} 个 ADRG 没有细分组：{_few(empty)}",
-            f"{len(empty)} ADRGs have no DRG: {_few(empty)}",
+            f"{len(empty)} 个 ADRG 没有细分组：{few(empty)}",
+            f"{len(empty)} ADRGs have no DRG: {few(empty)}",
             tuple(empty),
         )
     shared = [f"{drg}: {', '.join(where)}" for drg, where in sorted(variants.items()) if len(where) > 1]
@@ -375,10 +394,6 @@ def _counts(scheme: Scheme) -> Iterator[Finding]:
                 f"写明 {number}，实际 {found.get(name)}",
                 f"says {number}, the tables have {found.get(name)}",
             )
-
-
-def _few(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def _error(scheme: str, kind: str, place: str, zh: str, en: str) -> Finding:
