@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.arrow import int32_array, number_array
-from grouper.reasons import REASON_NUMBER
+from grouper.base.arrow import int32_array, number_array
+from grouper.base.reasons import REASON_NUMBER
 
 # The bits of the column of warnings; the kernel sets the first two.
 WARNINGS = (

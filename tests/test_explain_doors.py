@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support import loaded
 
 import grouper
+from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.commands import cli
-from grouper.errors import DataError, GrouperError, UsageError
 
 ALL = (
     "sex",

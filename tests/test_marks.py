@@ -8,8 +8,8 @@ import pytest
 from support import loaded
 
 import grouper
-from grouper import icd
-from grouper.schemes.listing import View
+from grouper.codes import icd
+from grouper.grouping.drg.tables.listing import View
 
 BASE = {"sex": 2, "age_years": 40, "los_days": 4, "discharge_way": 1, "procedures": []}
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from grouper.commands.explain_payment import Pricing, is_priced
-from grouper.commands.reading import column_map, load_grouper, reading_options
-from grouper.commands.shared import DATE, BilingualCommand, both, day, lang_option, language, option
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
+from grouper.commands.options.reading import column_map, load_grouper, reading_options
+from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.text.payment import Pricing, is_priced
 
 
 @click.command(
@@ -131,7 +131,7 @@ def _record(
     grouper: Any, source: str | None, record_id: str | None, options: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The record as it is grouped, and its columns that payment may read."""
-    from grouper.records.find import find_record
+    from grouper.grouping.find import find_record
     from grouper.records.one import prepare_record
 
     if source is None:
@@ -146,7 +146,7 @@ def _record(
 
 def _from_json(grouper: Any, text: str, columns: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """One object, a list of one, or a 4101 message."""
-    from grouper.payment.inputs import INPUTS
+    from grouper.payment.price.inputs import INPUTS
     from grouper.records.jsonfile import one_value
     from grouper.records.one import check_keys, message_record, prepare_record
     from grouper.records.settlement_list import message_nodes

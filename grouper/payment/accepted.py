@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from grouper.errors import UsageError
-from grouper.payment.expression import walk
-from grouper.payment.inputs import INPUTS, needed
-from grouper.payment.lookups import load_lookups
-from grouper.payment.predicates import OneOf
-from grouper.payment.steps import build
+from grouper.base.errors import UsageError
+from grouper.payment.formula.expression import walk
+from grouper.payment.formula.predicates import OneOf
+from grouper.payment.price.inputs import INPUTS, needed
+from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.steps import build
 from grouper.records.words import WordReader, word_fields
 
 if TYPE_CHECKING:
-    from grouper.payment.policy import Policy
+    from grouper.payment.policy.policy import Policy
 
 
 def policy_words(policy: Policy) -> dict[str, frozenset[str]]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from grouper.errors import DataError
-from grouper.payment import keyed
+from grouper.base.errors import DataError
 from grouper.payment.accepted import policy_words
+from grouper.payment.formula import keyed
 from grouper.records.words import WordReader, word_fields
 
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.payment.cases import Files
-    from grouper.payment.policy import Policy
+    from grouper.payment.policy.policy import Policy
+    from grouper.payment.price.cases import Files
 
 WORD_FIELDS = frozenset(word_fields())
 

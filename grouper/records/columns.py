@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from grouper.errors import DataError, UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import DataError, UsageError
+from grouper.base.paths import tables_dir
 from grouper.records.schema import CANONICAL, DATE_FIELDS, HOUR_FIELDS, LIST_FIELDS
 from grouper.records.words import WordReader, check_value, fold_word
 

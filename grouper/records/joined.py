@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError
+from grouper.base.errors import DataError
 from grouper.records.columns import LAYOUTS, ColumnMap, fold, layout_map
 from grouper.records.readers import BaseReader, Reader
 from grouper.records.scalars import is_number, plain

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import fold
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.readers import BaseReader

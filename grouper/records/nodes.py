@@ -15,7 +15,7 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.paths import tables_dir
+from grouper.base.paths import tables_dir
 from grouper.records import scalars
 from grouper.records.lists import count_per_row, offsets_of, present
 from grouper.records.schema import CANONICAL

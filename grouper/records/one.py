@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, aliases, detect_layout, fold
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.settlement_list import message_nodes
 
 if TYPE_CHECKING:
-    from grouper.api import Grouper
+    from grouper.grouping.api import Grouper
 
 _CODE_KEYS = ("diag_code", "oprn_oprt_code", "code", "编码")
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 
-from grouper.errors import UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import UsageError
+from grouper.base.paths import tables_dir
 from grouper.records.values import NOT_UNDERSTOOD, Parsed, Parser, blank, clean
 
 FLAG_FIELDS = ("refund_flag", "valid_flag", "interim_flag")

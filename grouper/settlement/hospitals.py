@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.words import WordReader
 
 if TYPE_CHECKING:

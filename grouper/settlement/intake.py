@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, GrouperError, UsageError
+from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.records import ColumnMap, Normaliser, RecordSource, open_records, scalars
 from grouper.records.columns import fold
 from grouper.records.missing import missing_fields
@@ -28,7 +28,7 @@ from grouper.records.words import flag, whole_number, word_fields
 from grouper.settlement import tables
 
 if TYPE_CHECKING:
-    from grouper.api import Grouper
+    from grouper.grouping.api import Grouper
 
 Progress = Callable[[int, int | None], None]
 _BATCH = 131_072
@@ -220,7 +220,7 @@ class _File:
     def _normaliser(self, reading: Reading) -> Normaliser:
         from dataclasses import replace
 
-        from grouper.api import Grouper
+        from grouper.grouping.api import Grouper
 
         # results never meet the input's own columns of the same names, so a prefix is of no use here
         apart = Grouper(self.grouper.engine, replace(self.grouper.options, prefix="grouped__"))

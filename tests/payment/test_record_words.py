@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pay_support import CASES, case, grouper, write_cases, write_policy
 
 from grouper.payment.accepted import policy_words
-from grouper.payment.policy import find_policy
+from grouper.payment.policy.policy import find_policy
 
 PAY = ("pay", "grouped.parquet", "--policy", "policy.toml", "-o", "o.parquet")
 

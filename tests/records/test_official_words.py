@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_files import write_csv
 
-from grouper.errors import UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import UsageError
+from grouper.base.paths import tables_dir
 from grouper.records import CANONICAL, load_map
 from grouper.records.words import WordReader, fold_word, known_words, word_fields, word_table
 

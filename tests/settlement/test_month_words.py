@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import settle_support as support
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 
 SQL = "SELECT record_id, hospital_level, insurance_type, settled_fund FROM cases_current ORDER BY 1"
