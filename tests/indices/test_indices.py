@@ -139,7 +139,7 @@ def reference(rows: list[dict[str, Any]]) -> dict[tuple[str, str, int | None], t
         return {packet: some for packet, some in packets.items() if len(some) >= 3}
 
     for row in rows:
-        count(row, "record_quality", row["status"] == "grouped" and not row["warnings"])
+        count(row, "record_quality", row["status"] == "grouped" and "unknown" not in row["warnings"])
         low = row["diagnoses"][0].startswith("J06") or row["diagnoses"][0] == "R51.X00"
         count(row, "low_standard", low)
     usable = [
@@ -182,7 +182,8 @@ ROWS = st.lists(
             "los_days": los, "discharge_way": way, "diagnoses": [dx],
         },
         st.sampled_from("AB"), st.sampled_from(["p", "p", "q", None]), st.sampled_from(["K1", "J1", "Z99"]),
-        st.sampled_from(["grouped", "grouped", "grouped", "needs-data"]), st.sampled_from(["", "", "x"]),
+        st.sampled_from(["grouped", "grouped", "grouped", "needs-data"]),
+        st.sampled_from(["", "procedure-not-for-grouping", "unknown-diagnosis"]),
         st.integers(0, 30), st.integers(-1, 3), st.sampled_from([None, 0, 1, 2, 4, 9]),
         st.sampled_from([1, 1, 1, 5, None]), st.sampled_from(["K35.800", "J06.900", "R51.X00", "Z51.100"]),
     ),
