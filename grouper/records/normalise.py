@@ -213,11 +213,12 @@ class Normaliser:
         if not pc.any(newborn).as_py():
             return
         row = first_row + pc.index(newborn, True).as_py() + 1
-        names, free = "、".join(asked), " ".join(f"--allow-missing {field}" for field in asked)
+        zh, en = ("、".join(f"{f}{self._needs(f)[i]}" for f in asked) for i in (0, 1))
+        free = " ".join(f"--allow-missing {field}" for field in asked)
         raise UsageError(
-            zh=f"第 {row} 行可能是新生儿，而输入缺少列 {names}；请用 --columns 指明来源列，"
+            zh=f"第 {row} 行可能是新生儿，而输入缺少列 {zh}；请用 --columns 指明来源列，"
             f"或用 {free} 在缺少时继续（此类记录按缺数据处理）",
-            en=f"row {row} may be a newborn, but the input lacks {names}; name its source with --columns, or "
+            en=f"row {row} may be a newborn, but the input lacks {en}; name its source with --columns, or "
             f"go on without by {free} (such records then end as needs-data)",
         )
 

@@ -114,9 +114,9 @@ class _Draft:
         for name in CANONICAL:
             if name in self.found:
                 lines += self._field(name)
-                words += self._words(field)
-            elif field in missing:
-                lines.append(f'# {field} = ""  # {self._not_found(field)}')
+                words += self._words(name)
+            elif name in missing:
+                lines.append(f'# {name} = ""  # {self._not_found(name)}')
         if self.unused:
             kept = self.say(
                 "没有认出的列，原样保留：", "Columns that were not understood; they are kept as they are:"

@@ -43,8 +43,11 @@ def test_a_weight_on_admission_is_read_as_one_at_birth_is() -> None:
 
 
 def test_a_missing_weight_is_named_and_the_other_does_not_stand_in() -> None:
-    batch = pa.RecordBatch.from_pydict({**CODES, "birth_weight_g": pa.array([1200, 1300])})
+    newborns = {**CODES, "birth_weight_g": pa.array([1200, 1300]), "age_years": pa.array([0, 0])}
+    batch = pa.RecordBatch.from_pydict(newborns)
+    reader = Normaliser(detect_layout(batch.schema.names), ["age_years", "admission_weight_g"])
+    reader.check(batch.schema)
     with pytest.raises(UsageError) as error:
-        Normaliser(detect_layout(batch.schema.names), ["admission_weight_g"]).check(batch.schema)
-    assert "birth_weight_g 不能代替它" in error.value.zh
+        reader.prepare(batch)
+    assert "admission_weight_g（birth_weight_g 不能代替它）" in error.value.zh
     assert "admission_weight_g (birth_weight_g does not stand in for it)" in error.value.en
