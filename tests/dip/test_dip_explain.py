@@ -21,7 +21,8 @@ from dip_support import (
 
 from grouper.base.errors import DataError
 from grouper.grouping.dip.engine import RESULT_COLUMNS
-from grouper.grouping.dip.explain import DipExplanation, explain
+from grouper.grouping.dip.explain import explain
+from grouper.grouping.dip.explanation import DipExplanation
 
 
 @pytest.mark.parametrize("profile", PROFILES)

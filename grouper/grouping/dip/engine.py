@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,9 +33,6 @@ from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
 from grouper.grouping.engine import Grouped
 from grouper.grouping.marks import WARNING_TEXTS, Marks
-
-if TYPE_CHECKING:
-    from grouper.grouping.dip.explain import DipExplanation
 
 RESULT_COLUMNS = (
     "dip_code",
@@ -80,6 +77,7 @@ class DipEngine:
     diagnoses: DipCodes
     procedures: DipCodes
     lang: str = "zh"
+    kind: ClassVar[str] = "dip"
 
     def __post_init__(self) -> None:
         rows = self.compiled.rows
@@ -130,12 +128,6 @@ class DipEngine:
     def result_columns(self) -> tuple[str, ...]:
         """RESULT_COLUMNS, and ``primary_care`` where the catalogue has an overlay list."""
         return RESULT_COLUMNS if self._primary_care is None else (*RESULT_COLUMNS, PRIMARY_CARE)
-
-    def explain(self, record: Mapping[str, Any]) -> DipExplanation:
-        """Explain one record given as canonical columns."""
-        from grouper.grouping.dip.explain import explain
-
-        return explain(self, record)
 
     # --- numbers ----------------------------------------------------------------------------
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,16 +22,13 @@ from grouper.base.arrow import (
 )
 from grouper.base.reasons import REASONS, STATUS_NAMES, Status
 from grouper.codes import icd
-from grouper.codes.book import CodeBook
-from grouper.grouping.drg.compile import CompiledScheme
+from grouper.codes.book import CodeBook, CodeOptions
+from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
 from grouper.grouping.drg.tables.criteria import warned_groups
+from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED
 from grouper.grouping.engine import Grouped
 from grouper.grouping.marks import UNTESTED, WARNING_TEXTS, Marks, reasons_of
-
-if TYPE_CHECKING:
-    from grouper.grouping.drg.explain import Explanation
-    from grouper.grouping.drg.tables.model import Scheme
 
 RESULT_COLUMNS = (
     "mdc",
@@ -84,6 +80,7 @@ class DrgEngine:
     diagnoses: CodeBook
     procedures: CodeBook
     lang: str = "zh"
+    kind: ClassVar[str] = "drg"
 
     def __post_init__(self) -> None:
         results = self.compiled.results
@@ -116,12 +113,6 @@ class DrgEngine:
     def result_fields(self) -> list[pa.Field]:
         """Names and types of the result columns."""
         return [pa.field(name, _TEXT) for name in RESULT_COLUMNS]
-
-    def explain(self, record: Mapping[str, Any]) -> Explanation:
-        """Explain one record given as canonical columns."""
-        from grouper.grouping.drg.explain import explain
-
-        return explain(self, record)
 
     def numbers(
         self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
@@ -212,3 +203,15 @@ class DrgEngine:
         """Diagnosis ids as a dictionary of just the codes that occur; null for 0."""
         encoded = pc.dictionary_encode(pc.if_else(pc.equal(ids, 0), pa.scalar(None, pa.int32()), ids))
         return pa.DictionaryArray.from_arrays(encoded.indices, pc.take(self._codes, encoded.dictionary))
+
+
+def make_engine(scheme: Scheme, options: CodeOptions, lang: str = "zh") -> DrgEngine:
+    """The engine of a scheme for texts that are understood as ``options`` say."""
+    edition = scheme.meta.get("editions", {}).get("icd9cm3", icd.EDITIONS[0])
+    compiled = compile_scheme(scheme, icd.diagnoses(), icd.procedures_of(edition))
+    return DrgEngine(
+        compiled,
+        CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), options),
+        CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), options),
+        lang,
+    )
