@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from grouper.base.findings import Finding
     from grouper.codes.book import CodeOptions
+    from grouper.grouping.dip import family as dip
+    from grouper.grouping.drg import family as drg
     from grouper.grouping.engine import Engine, Explained, Named
     from grouper.grouping.tables.change import Change
     from grouper.grouping.tables.importing import Imported
@@ -143,3 +145,7 @@ def family(kind: str) -> Family:
 def families() -> Iterator[Family]:
     """All families, in the order of the table."""
     return map(family, FAMILIES)
+
+
+if TYPE_CHECKING:  # that the modules of the table keep the protocol
+    _FAMILIES: tuple[Family, ...] = (drg, dip)

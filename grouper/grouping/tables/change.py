@@ -29,8 +29,8 @@ class Change:
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The change for JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The change for JSON; a note where there is one."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "note" or self.note}
 
 
 def of_options(
