@@ -213,7 +213,7 @@ def test_names_numbers_and_ends_are_those_of_the_tables(tmp_path: Path) -> None:
     assert scheme.lists["AA1.proc"] == {"17.7200x001"}
     assert scheme.complications["Z94.001"] == (frozenset({"CC"}), "")
     assert scheme.exclusions == {"1": {"I63.900"}}
-    assert scheme.option("when_no_drg") == "stop" and scheme.option("weight") == "admission"
+    assert scheme.options.when_no_drg == "stop" and scheme.options.weight == "admission"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     untested = warned_groups(compiled.scheme).get(result["drg"] or "")
     return Explanation(
         scheme=compiled.scheme.id,
-        weight=compiled.scheme.option("weight", "birth"),
+        weight=compiled.scheme.options.weight,
         codes=codes,
         numbers=dict(case.numbers),
         department=case.department,
@@ -164,7 +164,7 @@ def _walk_with_retry(compiled: CompiledScheme, case: Case) -> tuple[_Walk, list[
     """Walk the scheme; where it says so, again with each other procedure alone."""
     walk = _walk(compiled, case)
     retried: list[str] = []
-    if compiled.scheme.option("retry_other_procedures") and walk.result == compiled.results[0]:
+    if compiled.scheme.options.retry_other_procedures and walk.result == compiled.results[0]:
         for procedure in case.procedures[1:]:
             retried.append(procedure)
             again = _walk(compiled, case.with_only(procedure))
