@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from grouper.codes import icd
 from grouper.fitting.discharges import CLASSES, KEY, Codes
 from grouper.fitting.sums import CASES
+from grouper.grouping.dip.options import CLASSES_ZH
 
 if TYPE_CHECKING:
     import duckdb
 
 SUFFIX = {"conservative": "BSZL", "diagnostic": "ZDXCZ", "therapeutic": "ZLXCZ", "surgical": "SS"}
-CLASS_ZH = ("保守治疗", "诊断性操作", "治疗性操作", "手术")
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Packet:
     def name(self) -> str:
         """Composed of the names of codes, since keys have no names of their own."""
         if self.treatment:
-            return f"{self.dx}：{CLASS_ZH[CLASSES.index(self.treatment)]}"
+            return f"{self.dx}：{CLASSES_ZH[CLASSES.index(self.treatment)]}"
         names = icd.procedures()
         operations = "＋".join(names[code] for code in (self.main, *self.related) if code)
-        return f"{_key_names()[self.dx]}：{operations or CLASS_ZH[0]}".replace(",", "，")
+        return f"{_key_names()[self.dx]}：{operations or CLASSES_ZH[0]}".replace(",", "，")
 
 
 def _key_names() -> dict[str, str]:

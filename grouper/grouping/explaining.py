@@ -33,7 +33,7 @@ class KernelEngine(Protocol):
     def row(self, numbers: Any, row: int) -> dict[str, Any]: ...
 
 
-def resolved(
+def read_codes(
     resolve: Callable[[str], Resolved], record: Mapping[str, Any], column: str
 ) -> list[tuple[str, Resolved]]:
     """The codes of a column as written, each with what it stands for.
@@ -75,17 +75,21 @@ def must_agree(explained: Any, grouped: Any) -> None:
         )
 
 
-def plain(value: Any, texts: Mapping[type, Callable[[Any], str]] | None = None) -> Any:
-    """Dataclasses, mappings, sets and sequences as dicts and lists; decimals, and types of ``texts``, as text."""
-    for type_, text in {**(texts or {}), Decimal: str}.items():
+def plain(value: Any, *texts: tuple[Any, Callable[[Any], str]]) -> Any:
+    """Dataclasses, mappings, sets and sequences as dicts and lists, decimals as text.
+
+    ``texts``: types (or unions of them) that become text, each with the function that does it.
+    """
+    every: list[tuple[Any, Callable[[Any], str]]] = [*texts, (Decimal, str)]
+    for type_, text in every:
         if isinstance(value, type_):
             return text(value)
     if isinstance(value, Mapping):
-        return {name: plain(item, texts) for name, item in value.items()}
+        return {name: plain(item, *texts) for name, item in value.items()}
     if is_dataclass(value):
-        return {item.name: plain(getattr(value, item.name), texts) for item in fields(value)}
+        return {item.name: plain(getattr(value, item.name), *texts) for item in fields(value)}
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, list | tuple):
-        return [plain(item, texts) for item in value]
+        return [plain(item, *texts) for item in value]
     return value

@@ -11,10 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from grouper.base.arrow import number_array, text_array
-from grouper.base.errors import GrouperError
+from grouper.base.arrow import text_array
 from grouper.codes import icd
-from grouper.codes.book import BLANK, Resolved, code_texts
+from grouper.codes.book import BLANK, Resolved
 from grouper.grouping.dip import auxiliary, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.engine import DipEngine
@@ -30,8 +29,9 @@ from grouper.grouping.dip.explanation import (
 )
 from grouper.grouping.dip.options import CLASSES, DipOptions
 from grouper.grouping.dip.reference import NUMBERS, WEIGHT
-from grouper.grouping.dip.tables.catalogue import Packet, Row, Term
+from grouper.grouping.dip.tables.catalogue import Packet, Term
 from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, Trace
+from grouper.grouping.explaining import by_kernel, must_agree, number_columns, read_codes
 
 
 def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
@@ -41,9 +41,9 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     when the record has no list of diagnoses, and GrouperError when reference and kernel
     disagree, which would be a defect of this program.
     """
-    diagnoses = _resolved(engine.diagnoses.resolve, record, "diagnoses")
-    procedures = _resolved(engine.procedures.resolve, record, "procedures")
-    result = _by_kernel(engine, record, diagnoses, procedures)
+    diagnoses = read_codes(engine.diagnoses.resolve, record, "diagnoses")
+    procedures = read_codes(engine.procedures.resolve, record, "procedures")
+    result = _by_kernel(engine, record)
     official = {
         **record,
         "diagnoses": [r.code for _, r in diagnoses],
@@ -51,7 +51,7 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     }
     reference = engine.compiled.reference
     trace = reference.group(official) if result["status"] != "invalid" else Trace(None, result["reason"])
-    _must_agree(trace.row, result)
+    must_agree(trace.row.code if trace.row else None, result["dip_code"])
     case = trace.case
     return DipExplanation(
         scheme=engine.compiled.catalogue.id,
@@ -74,39 +74,12 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     )
 
 
-def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tuple[str, Resolved]]:
-    return [(text, resolve(text)) for text in code_texts(record, column)]
-
-
-def _by_kernel(
-    engine: DipEngine,
-    record: Mapping[str, Any],
-    diagnoses: Sequence[tuple[str, Resolved]],
-    procedures: Sequence[tuple[str, Resolved]],
-) -> dict[str, Any]:
+def _by_kernel(engine: DipEngine, record: Mapping[str, Any]) -> dict[str, Any]:
     """The result columns that the batch would give this record."""
-    columns: dict[str, pa.Array] = {}
-    for name, resolved in (("diagnoses", diagnoses), ("procedures", procedures)):
-        values = text_array([raw for raw, _ in resolved])
-        columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
-    for name in (*NUMBERS, WEIGHT):
-        if record.get(name) is not None:
-            columns[name] = number_array([float(record[name])])
+    columns = number_columns(record, (*NUMBERS, WEIGHT))
     if record.get("total_cost") is not None:
         columns["total_cost"] = text_array([str(record["total_cost"])]).cast(pa.decimal128(30, 6))
-    flags = number_array([int(record.get("flags", 0))], "i")
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-    return engine.row(engine.numbers(batch, flags), 0)
-
-
-def _must_agree(row: Row | None, batch: Mapping[str, Any]) -> None:
-    found = row.code if row else None
-    if found != batch["dip_code"]:
-        raise GrouperError(
-            zh=f"程序缺陷：解释得到 {found}，批量分组得到 {batch['dip_code']}，请报告此记录",
-            en=f"a defect of this program: the explanation finds {found}, the batch {batch['dip_code']}; "
-            "please report the record",
-        )
+    return by_kernel(engine, record, columns)
 
 
 # --- steps ----------------------------------------------------------------------------------------

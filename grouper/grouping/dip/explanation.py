@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
-from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
-from grouper.codes.book import ISSUES
+from grouper.grouping import explaining, words
 from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss
+from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
 from grouper.grouping.dip.trace import RuleStep
 
 
 @dataclass(frozen=True)
-class CodeStep:
-    """A code as it came and what it was taken for. ``cls`` is the class of an operation, "" otherwise.
-
-    ``dropped``: an operation that the options delete. ``grey``: a principal diagnosis that is a grey code.
+class CodeStep(explaining.CodeStep):
+    """``cls`` is the class of an operation, "" otherwise. ``dropped``: an operation that the options delete.
+    ``grey``: a principal diagnosis that is a grey code.
     """
 
-    kind: str
-    position: int
-    raw: str
-    code: str
-    name: str
-    issue: str
     cls: str = ""
     dropped: bool = False
     grey: bool = False
@@ -127,31 +119,16 @@ class DipExplanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; scores as texts."""
-        return _plain(asdict(self))
+        return explaining.plain(self)
 
     def text(self, lang: str = "zh") -> str:
         """The explanation in words, "zh" or "en"."""
         return render(self, lang)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
 # --- words ----------------------------------------------------------------------------------
 
-CLASS_ZH = {
-    "conservative": "保守治疗",
-    "diagnostic": "诊断性操作",
-    "therapeutic": "治疗性操作",
-    "surgical": "手术",
-}
+CLASS_ZH = dict(zip(CLASSES, CLASSES_ZH, strict=True))
 KIND_ZH = {
     "core": "核心病种",
     "local_core": "本地核心病种",
@@ -202,15 +179,6 @@ AUX_ZH = {
     "age": "年龄特征",
     "icu": "重症监护时长",
 }
-NUMBERS = {
-    "age_years": ("年龄（岁）", "age (years)"),
-    "age_days": ("天龄", "age in days"),
-    "los_days": ("住院天数", "stay (days)"),
-    "discharge_way": ("离院方式", "way of discharge"),
-    "icu_hours": ("重症监护（小时）", "ICU hours"),
-    "birth_weight_g": ("出生体重（克）", "birth weight (g)"),
-    "total_cost": ("总费用（元）", "total cost (yuan)"),
-}
 RULES = {
     "exact_code": ("编码完全一致优先", "equal codes before prefixes and families"),
     "first_procedure_is_main": (
@@ -236,10 +204,10 @@ def render(explanation: DipExplanation, lang: str) -> str:
     return "\n".join(_Writer(explanation, lang).lines())
 
 
-class _Writer:
+class _Writer(words.Writer):
     def __init__(self, explanation: DipExplanation, lang: str) -> None:
+        super().__init__(lang)
         self.e = explanation
-        self.lang = lang
         self._section = 0
 
     def section(self, zh: str, en: str) -> str:
@@ -249,9 +217,6 @@ class _Writer:
 
     def kind(self, name: str) -> str:
         return self.say(KIND_ZH[name], KIND_EN.get(name, name))
-
-    def say(self, zh: str, en: str) -> str:
-        return en if self.lang == "en" else zh
 
     def cls(self, name: str) -> str:
         return self.say(CLASS_ZH.get(name, ""), name)
@@ -281,27 +246,13 @@ class _Writer:
                 yield self.say(
                     "      医保灰码，不宜作主要诊断", "      a grey code, not fit for a principal diagnosis"
                 )
-        parts = [f"{self.say(*NUMBERS[name])} {value:g}" for name, value in self.e.numbers.items()]
-        if parts:
-            yield self.say("   资料：", "   Data: ") + self.say("；", "; ").join(parts)
+        yield from self.data_lines(self.e.numbers)
         if self.e.tools is not None:
             key = self.e.key or self.say("无（编码不完整，不参与核心病种）", "none (the code is incomplete)")
             cls = self.cls(self.e.cls)
             yield self.say(
                 f"   诊断亚目：{key}；病例类别：{cls}", f"   diagnosis key: {key}; class of the case: {cls}"
             )
-
-    def place(self, step: CodeStep) -> str:
-        zh, en = ("诊断", "diagnosis") if step.kind == "diagnosis" else ("手术操作", "procedure")
-        if step.position == 1:
-            return self.say(f"主要{zh}", f"{'principal' if en == 'diagnosis' else 'main'} {en}")
-        return self.say(f"其他{zh}{step.position - 1}", f"other {en} {step.position - 1}")
-
-    def turned(self, step: CodeStep) -> str:
-        if not step.issue:
-            return ""
-        arrow = f" → {step.code}" if step.code and step.code != step.raw else ""
-        return f"{arrow} [{self.say(*ISSUES[step.issue])}]"
 
     def classed(self, step: CodeStep) -> str:
         if step.dropped:
@@ -383,7 +334,7 @@ class _Writer:
             yield f"   {self.kind(step.step)}{self.say('：', ': ')}{self.verdict(step)}"
             yield from self.rule_lines(step.rules)
             if step.open:
-                field = self.say(*NUMBERS[step.missing])
+                field = self.say(*words.NUMBERS[step.missing])
                 yield self.say(
                     f"     ? 缺{field}，不知 {step.open} 是否成立",
                     f"     ? {field} is missing: {step.open} may or may not hold",
@@ -506,7 +457,4 @@ class _Writer:
             yield self.say(f"   分值：{r['score'].normalize():f}", f"   score: {r['score'].normalize():f}")
         if r.get("primary_care"):
             yield self.say("   在基层病种清单中", "   on the list of primary-care packets")
-        shown = STATUS_ZH[STATUS_NAMES.index(r["status"])] if self.lang != "en" else r["status"]
-        yield self.say(f"   状态：{shown}（{r['reason']}）", f"   status: {shown} ({r['reason']})")
-        reason = next(item for item in REASONS if item.code == r["reason"])
-        yield "   " + self.say(reason.zh, reason.en)
+        yield from self.verdict_lines(r)

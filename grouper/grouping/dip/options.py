@@ -9,6 +9,7 @@ from typing import Any
 from grouper.base.errors import TableError
 
 CLASSES = ("conservative", "diagnostic", "therapeutic", "surgical")  # in rising order
+CLASSES_ZH = ("保守治疗", "诊断性操作", "治疗性操作", "手术")
 CONSERVATIVE, DIAGNOSTIC, THERAPEUTIC, SURGICAL = range(4)
 
 TIE_BREAKS = (  # the kernel knows the rules by their place here

@@ -10,11 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pyarrow as pa
-
-from grouper.base.arrow import number_array, text_array
-from grouper.base.errors import GrouperError
-from grouper.codes.book import Resolved, code_texts
+from grouper.base.arrow import text_array
+from grouper.codes.book import BLANK, Resolved
 from grouper.grouping.drg.compile import CompiledScheme, Result
 from grouper.grouping.drg.conditions import And, Condition, Count, In
 from grouper.grouping.drg.engine import DrgEngine
@@ -22,6 +19,7 @@ from grouper.grouping.drg.evaluate import Case, Evaluator
 from grouper.grouping.drg.explanation import CodeStep, Explanation, MdcStep, NearMiss, Sibling, Tried
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Adrg, Drg
+from grouper.grouping.explaining import by_kernel, must_agree, number_columns, read_codes
 
 _SIBLINGS = 12  # so many specific codes are tried in the place of a grey one
 
@@ -43,8 +41,10 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     walk and the kernel disagree, which would be a defect of this program.
     """
     compiled = engine.compiled
-    diagnoses = _resolved(engine.diagnoses.resolve, record, "diagnoses")
-    procedures = _resolved(engine.procedures.resolve, record, "procedures")
+    diagnoses = read_codes(engine.diagnoses.resolve, record, "diagnoses")
+    procedures = [
+        pair for pair in read_codes(engine.procedures.resolve, record, "procedures") if pair[1].id != BLANK
+    ]
     result = _by_kernel(engine, record)
     codes = _marked(engine, record, "diagnosis", diagnoses)
     codes += _marked(engine, record, "procedure", procedures)
@@ -57,7 +57,9 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     usable = result["status"] != "invalid"
     walk, retried = _walk_with_retry(compiled, case) if usable else (_Walk(), [])
     if usable:
-        _must_agree(walk.result, result)
+        found = walk.result
+        walked = (found.mdc, found.adrg, found.drg) if found else None
+        must_agree(walked, (result["mdc"], result["adrg"], result["drg"]))
     severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
     untested = warned_groups(compiled.scheme).get(result["drg"] or "")
     return Explanation(
@@ -77,11 +79,6 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     )
 
 
-def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tuple[str, Resolved]]:
-    found = [(text, resolve(text)) for text in code_texts(record, column)]
-    return found if column == "diagnoses" else [pair for pair in found if pair[1].id != -1]
-
-
 def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]:
     from grouper.codes import icd
 
@@ -89,7 +86,7 @@ def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[Cod
     return [
         CodeStep(kind, position, raw, r.code, names.get(r.code, ""), r.issue)
         for position, (raw, r) in enumerate(resolved, start=1)
-        if position == 1 or r.id != -1
+        if position == 1 or r.id != BLANK
     ]
 
 
@@ -136,28 +133,10 @@ def _numbers(record: Mapping[str, Any], compiled: CompiledScheme) -> dict[str, f
 
 def _by_kernel(engine: DrgEngine, record: Mapping[str, Any]) -> dict[str, str | None]:
     """The result columns that the batch would give this record."""
-    columns: dict[str, pa.Array] = {}
-    for name in ("diagnoses", "procedures"):
-        values = text_array(code_texts(record, name))
-        columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
-    for name, column in engine.compiled.columns.items():
-        if name != "department" and record.get(column) is not None:
-            columns[column] = number_array([float(record[column])])
+    columns = number_columns(record, [c for n, c in engine.compiled.columns.items() if n != "department"])
     if record.get("department") is not None:
         columns["department"] = text_array([record["department"]])
-    flags = number_array([int(record.get("flags", 0))], "i")
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-    return engine.row(engine.numbers(batch, flags), 0)
-
-
-def _must_agree(walked: Result | None, batch: Mapping[str, str | None]) -> None:
-    found = (walked.mdc, walked.adrg, walked.drg) if walked else None
-    if found != (batch["mdc"], batch["adrg"], batch["drg"]):
-        raise GrouperError(
-            zh=f"程序缺陷：解释得到 {found}，批量分组得到 {batch['drg']}，请报告此记录",
-            en=f"a defect of this program: the explanation finds {found}, the batch {batch['drg']}; "
-            "please report the record",
-        )
+    return by_kernel(engine, record, columns)
 
 
 def _walk_with_retry(compiled: CompiledScheme, case: Case) -> tuple[_Walk, list[str]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
-from grouper.codes.book import ISSUES
+from grouper.grouping import explaining, words
+from grouper.grouping.drg.compile import FIELDS, WEIGHTS
 from grouper.grouping.drg.conditions import (
     And,
     Compare,
@@ -38,19 +38,11 @@ class Sibling:
 
 
 @dataclass(frozen=True)
-class CodeStep:
-    """A code as it came, what it was taken for, and its name.
-
-    ``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
+class CodeStep(explaining.CodeStep):
+    """``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
     codes of its subcategory.
     """
 
-    kind: str
-    position: int
-    raw: str
-    code: str
-    name: str
-    issue: str
     mark: str = ""
     instead: tuple[Sibling, ...] = ()
 
@@ -108,26 +100,11 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; conditions in the notation of the tables."""
-        return _plain(self)
+        return explaining.plain(self, (Condition, to_text))
 
     def text(self, lang: str = "zh") -> str:
         """The explanation in words, "zh" or "en"."""
         return render(self, lang)
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, sets and conditions as dicts, lists and texts."""
-    if isinstance(value, Condition):
-        return to_text(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 # --- words ----------------------------------------------------------------------------------
@@ -147,14 +124,8 @@ NONE_OF = {
     "any_proc": ("没有手术操作", "no procedure"),
 }
 NUMBERS = {
-    "sex": ("性别", "sex"),
-    "age": ("年龄（岁）", "age (years)"),
-    "age_days": ("天龄", "age in days"),
-    "weight": ("出生体重（克）", "birth weight (g)"),
-    "admission weight": ("入院体重（克）", "weight on admission (g)"),
-    "los": ("住院天数", "stay (days)"),
-    "icu_hours": ("重症监护（小时）", "ICU hours"),
-    "discharge": ("离院方式", "way of discharge"),
+    **{name: words.NUMBERS[column] for name, column in FIELDS.items() if column in words.NUMBERS},
+    "admission weight": words.NUMBERS[WEIGHTS["admission"]],
     "injured_sites": ("损伤部位数", "injured body sites"),
 }
 _OPERATORS = {"<": "＜", "<=": "≤", ">": "＞", ">=": "≥", "=": "＝"}
@@ -191,8 +162,8 @@ def describe(condition: Condition, lang: str, weight: str = "birth") -> str:
             word = level.upper()
             return f"有未被排除的 {word}" if zh else f"an {word} that is not excluded"
         case Compare(name, op, value):
-            words = NUMBERS[_number(name, weight)][index]
-            return f"{words}{_OPERATORS[op] if zh else f' {op} '}{value}"
+            named = NUMBERS[_number(name, weight)][index]
+            return f"{named}{_OPERATORS[op] if zh else f' {op} '}{value}"
         case Department(text):
             return f"科室为“{text}”" if zh else f"department is {text!r}"
         case Discharge(ways):
@@ -217,15 +188,12 @@ def render(explanation: Explanation, lang: str) -> str:
     return "\n".join(writer.lines())
 
 
-class _Writer:
+class _Writer(words.Writer):
     def __init__(self, explanation: Explanation, lang: str) -> None:
+        super().__init__(lang)
         self.e = explanation
-        self.lang = lang
 
-    def say(self, zh: str, en: str) -> str:
-        return en if self.lang == "en" else zh
-
-    def words(self, condition: Condition) -> str:
+    def described(self, condition: Condition) -> str:
         return describe(condition, self.lang, self.e.weight)
 
     def lines(self) -> Iterator[str]:
@@ -245,22 +213,6 @@ class _Writer:
             yield f"   {self.place(step)} {step.raw}{self.turned(step)} {step.name}".rstrip()
             yield from (f"      {line}" for line in self.mark_lines(step))
 
-    def place(self, step: CodeStep) -> str:
-        if step.kind == "diagnosis":
-            if step.position == 1:
-                return self.say("主要诊断", "principal diagnosis")
-            return self.say(f"其他诊断{step.position - 1}", f"other diagnosis {step.position - 1}")
-        if step.position == 1:
-            return self.say("主要手术操作", "main procedure")
-        return self.say(f"其他手术操作{step.position - 1}", f"other procedure {step.position - 1}")
-
-    def turned(self, step: CodeStep) -> str:
-        if not step.issue:
-            return ""
-        text = self.say(*ISSUES[step.issue])
-        arrow = f" → {step.code}" if step.code and step.code != step.raw else ""
-        return f"{arrow} [{text}]"
-
     def mark_lines(self, step: CodeStep) -> Iterator[str]:
         """That the scheme does not use a code, and which codes beside it would give which group."""
         if not step.mark:
@@ -273,14 +225,11 @@ class _Writer:
             yield self.say("  同一亚目没有本方案使用的编码", "  the scheme uses no code of its subcategory")
 
     def number_lines(self) -> Iterator[str]:
-        parts = [
-            f"{self.say(*NUMBERS[_number(name, self.e.weight)])} {value:g}"
-            for name, value in self.e.numbers.items()
-        ]
-        if self.e.department is not None:
-            parts.append(self.say("科室 ", "department ") + self.e.department)
-        if parts:
-            yield self.say("   资料：", "   Data: ") + self.say("；", "; ").join(parts)
+        columns = {**FIELDS, "weight": WEIGHTS[self.e.weight]}
+        numbers = {columns[name]: value for name, value in self.e.numbers.items()}
+        department = self.e.department
+        of_department = [] if department is None else [self.say("科室 ", "department ") + department]
+        yield from self.data_lines(numbers, *of_department)
 
     def severity_lines(self) -> Iterator[str]:
         yield self.say("二、合并症与并发症（MCC/CC）", "2. Complications (MCC/CC)")
@@ -307,7 +256,7 @@ class _Writer:
             yield (
                 "   "
                 + self.say(f"进入 {self.named(step.mdc)}：", f"enters {self.named(step.mdc)}: ")
-                + self.words(step.mdc.condition)
+                + self.described(step.mdc.condition)
             )
             for tried in step.adrgs:
                 yield "     " + self.verdict(tried)
@@ -329,9 +278,9 @@ class _Writer:
 
     def verdict(self, tried: Tried) -> str:
         if tried.truth is True:
-            return f"✓ {self.named(tried)}{self.say('：', ': ')}{self.words(tried.condition)}"
+            return f"✓ {self.named(tried)}{self.say('：', ': ')}{self.described(tried.condition)}"
         mark = "✗" if tried.truth is False else "?"
-        wrong = self.say("；", "; ").join(self.words(item) for item in tried.failing)
+        wrong = self.say("；", "; ").join(self.described(item) for item in tried.failing)
         why = (
             self.say("不满足：", "fails: ") if tried.truth is False else self.say("缺数据：", "lacks data: ")
         )
@@ -356,18 +305,14 @@ class _Writer:
                     f"{head}: would hold with {miss.instead} as the main procedure",
                 )
             else:
-                yield self.say(f"{head}：只差", f"{head}: only lacks ") + self.words(miss.failing)
+                yield self.say(f"{head}：只差", f"{head}: only lacks ") + self.described(miss.failing)
 
     def result_lines(self) -> Iterator[str]:
         r = self.e.result
-        status = r["status"] or ""
         yield self.say("结果", "Result")
-        shown = STATUS_ZH[STATUS_NAMES.index(status)] if self.lang != "en" else status
         group = f"{r['mdc']} / {r['adrg']} / {r['drg']} {r['drg_name'] or ''}".rstrip() if r["drg"] else "-"
         yield f"   {group}"
-        yield self.say(f"   状态：{shown}（{r['reason']}）", f"   status: {shown} ({r['reason']})")
-        reason = next(item for item in REASONS if item.code == r["reason"])
-        yield "   " + self.say(reason.zh, reason.en)
+        yield from self.verdict_lines(r)
         if r["complication"] != "none" and r["complication_by"]:
             yield self.say(
                 f"   并发症水平：{r['complication']}，来自 {r['complication_by']}",

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from grouper.grouping.dip.options import CLASSES
+from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
 from grouper.grouping.dip.tables.catalogue import Catalogue, Row
-from grouper.grouping.dip.tables.layout import CLASS_ZH, KIND_ZH
+from grouper.grouping.dip.tables.layout import KIND_ZH
 from grouper.grouping.dip.tables.rules import Rule
 from grouper.grouping.tables.change import Change, Words, of_options
 
@@ -30,7 +30,7 @@ WORDS = Words(
     },
 )
 SECTIONS = tuple(WORDS.headings)
-_CHINESE = {**KIND_ZH, **dict(zip(CLASSES, CLASS_ZH, strict=True))}
+_CHINESE = {**KIND_ZH, **dict(zip(CLASSES, CLASSES_ZH, strict=True))}
 _ENGLISH = re.compile(rf"\b({'|'.join(_CHINESE)})\b")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
-from grouper.grouping.dip.options import CLASSES
+from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
 from grouper.grouping.dip.tables.catalogue import KINDS, Catalogue, Row
 from grouper.grouping.dip.tables.rules import Chain
 from grouper.grouping.tables.sheets import Book, Column, Notes, Sheet, find_table
@@ -18,7 +18,6 @@ from grouper.grouping.tables.sheets import Book, Column, Notes, Sheet, find_tabl
 SHEET = "目录"
 OPTIONS_SHEET = ("选项", "options")
 KIND_ZH = {"core": "国家核心", "local_core": "本地核心", "primary_care": "基层病种", "mixed": "综合病种"}
-CLASS_ZH = ("保守治疗", "诊断性操作", "治疗性操作", "手术")
 TREATMENT_SUFFIX = {
     "BSZL": "conservative",
     "ZDXCZ": "diagnostic",
@@ -37,7 +36,7 @@ KIND_WORDS = {
 }
 TREATMENT_WORDS = {
     **{word: word for word in CLASSES},
-    **dict(zip(CLASS_ZH, CLASSES, strict=True)),
+    **dict(zip(CLASSES_ZH, CLASSES, strict=True)),
     **TREATMENT_SUFFIX,
     "保守": "conservative",
     "手术治疗": "surgical",
@@ -192,7 +191,7 @@ def _cells(row: Row) -> dict[str, str]:
         "dx": row.dx,
         "procedures": row.procedures,
         "related": row.related,
-        "treatment": CLASS_ZH[row.treatment] if row.treatment >= 0 else "",
+        "treatment": CLASSES_ZH[row.treatment] if row.treatment >= 0 else "",
         "aux": f"{row.aux[0]}:{row.aux[1]}" if row.aux else "",
         "score": format(row.score, "f"),
         "average_cost": "" if row.average_cost is None else format(row.average_cost, "f"),

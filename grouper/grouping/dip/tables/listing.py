@@ -12,6 +12,9 @@ from grouper.base.findings import Finding
 from grouper.grouping.dip import facts, normalise
 from grouper.grouping.dip.tables.catalogue import Catalogue, Row, load, scheme_folders
 from grouper.grouping.tables.folders import listed
+from grouper.grouping.tables.heading import heading
+
+HEADING = ("area", "region", "authority", "base", "valid_from", "valid_to")
 
 
 def schemes() -> list[dict[str, Any]]:
@@ -26,17 +29,7 @@ def overview(catalogue: Catalogue, lang: str) -> Iterator[str]:
         return en if lang == "en" else zh
 
     meta = catalogue.meta
-    yield f"{catalogue.id}  {catalogue.name}"
-    for key, zh, en in (
-        ("area", "地区", "area"),
-        ("region", "区域", "region"),
-        ("authority", "机关", "authority"),
-        ("base", "基础目录", "base"),
-        ("valid_from", "适用起", "valid from"),
-        ("valid_to", "适用止", "valid to"),
-    ):
-        if meta.get(key):
-            yield f"  {say(zh, en)}: {meta[key]}"
+    yield from heading(catalogue, HEADING, ("基础目录", "base"), say)
     for kind, number in sorted(Counter(row.kind for row in catalogue.rows).items()):
         yield f"  {kind}: {number}"
     yield say("选项", "options")

@@ -11,7 +11,12 @@ from grouper.grouping.drg.conditions import And, Compare, Condition, Count, In, 
 from grouper.grouping.drg.tables.model import Adrg, Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED, SITES, scheme_folders
 from grouper.grouping.tables.folders import listed, read_meta
+from grouper.grouping.tables.heading import heading
 
+HEADING = (
+    *("area", "region", "authority", "base"),
+    *("published", "valid_from", "valid_to", "validity_note"),
+)
 KINDS_ZH = {
     "surgical": "手术",
     "procedure": "操作",
@@ -49,20 +54,7 @@ class View:
     def overview(self) -> Iterator[str]:
         """Identity, validity, options, sizes, MDCs in order, sources and notes."""
         scheme = self.scheme
-        yield f"{scheme.id}  {scheme.name}"
-        labels = (
-            ("area", "地区", "area"),
-            ("region", "区域", "region"),
-            ("authority", "机关", "authority"),
-            ("base", "基础方案", "base"),
-            ("published", "发布", "published"),
-            ("valid_from", "适用起", "valid from"),
-            ("valid_to", "适用止", "valid to"),
-            ("validity_note", "适用说明", "on validity"),
-        )
-        for key, zh, en in labels:
-            if scheme.meta.get(key):
-                yield f"  {self.say(zh, en)}: {scheme.meta[key]}"
+        yield from heading(scheme, HEADING, ("基础方案", "base"), self.say)
         if scheme.meta.get("validity_verified") is False:
             yield "  " + self.say("适用日期未与文件核对", "the dates were not checked against documents")
         for key, value in scheme.meta.get("options", {}).items():
