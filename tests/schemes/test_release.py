@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from grouper.schemes.model import Scheme
-from grouper.schemes.store import read_meta, scheme_folders
-from grouper.schemes.verify import verify_named
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.store import read_meta, scheme_folders
+from grouper.grouping.drg.tables.verify import verify_named
 
 ACCEPTED = Path(__file__).parents[1] / "data" / "accepted_findings.csv"
 QUICK = ("chs-drg-1.0", "chs-drg-2.0")

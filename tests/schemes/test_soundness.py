@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from scheme_samples import small_scheme
 
-from grouper.schemes.admission import not_admitted
-from grouper.schemes.criteria import damage_of, damaged_names, severity_letters, untested_criteria
-from grouper.schemes.model import Drg, Scheme
-from grouper.schemes.sisters import against_sisters
-from grouper.schemes.store import save
-from grouper.schemes.verify import verify
+from grouper.grouping.drg.tables.admission import not_admitted
+from grouper.grouping.drg.tables.criteria import damage_of, damaged_names, severity_letters, untested_criteria
+from grouper.grouping.drg.tables.model import Drg, Scheme
+from grouper.grouping.drg.tables.sisters import against_sisters
+from grouper.grouping.drg.tables.store import save
+from grouper.grouping.drg.tables.verify import verify
 
 
 def with_lists(**lists: set[str]) -> Scheme:
