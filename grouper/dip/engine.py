@@ -53,6 +53,7 @@ PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catal
 SCORE = pa.decimal128(18, 6)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
+_UNKNOWN = 3  # the warnings among the marks of a row; the next one is that of primary care
 _MICRO = pa.decimal128(30, 6)
 _REMEMBERED = 500_000
 _MET, _UNMET = 1, 2
@@ -94,7 +95,7 @@ class DipEngine:
         if listed is not None:
             flags = [row.kind == "primary_care" or row.packet.upper() in listed for row in rows]
             self._primary_care = pc.equal(number_array(flags, "i"), 1)
-        self._scores = text_array([str(row.score) for row in rows]).cast(SCORE)
+        self._scores = pa.array([row.score for row in rows], SCORE)
         self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
         self._reason = numbered([reason.code for reason in REASONS])
         self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
@@ -219,10 +220,11 @@ class DipEngine:
             "reason_text": pick_texts(self._reason_text, numbers.reason),
             "matched": numbers.matched,
             "unmatched": numbers.unmatched,
-            "warnings": pick_texts(self._warnings, numbers.warnings),
+            "warnings": pick_texts(self._warnings, pc.bit_wise_and(numbers.warnings, _UNKNOWN)),
         }
         if self._primary_care is not None:
-            columns[PRIMARY_CARE] = pc.take(self._primary_care, found)
+            held = pc.greater(numbers.warnings, _UNKNOWN)  # a condition of primary care
+            columns[PRIMARY_CARE] = pc.or_(pc.take(self._primary_care, found), held)
         return [columns[name] for name in self.result_columns]
 
 
