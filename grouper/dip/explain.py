@@ -20,7 +20,7 @@ from grouper.dip import auxiliary, normalise
 from grouper.dip.auxiliary import AuxCase
 from grouper.dip.catalogue import Packet, Row, Term
 from grouper.dip.engine import DipEngine
-from grouper.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses
+from grouper.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses, score_of
 from grouper.dip.options import CLASSES, DipOptions
 from grouper.dip.reference import NUMBERS, WEIGHT
 from grouper.dip.trace import Candidate, Case, Contest, Met, RuleStep, Trace
@@ -290,7 +290,7 @@ def _packet_step(case: Case, packet: Packet, met: Met, candidate: Candidate | No
     return PacketStep(
         code=row.code,
         name=row.name,
-        score=str(row.score),
+        score=score_of(row),
         verdict=verdict,
         matched=tuple(case.operations[i].code for i in met.matched),
         unmatched=tuple(case.operations[i].code for i in unmatched),

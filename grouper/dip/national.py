@@ -232,7 +232,9 @@ def _diagnosis(lines: Lines, row: Row, key: str) -> str | None:
     code = normalise.diagnosis(row[key])
     if _DX.fullmatch(code):
         return row[key].strip()
-    lines.error(row.number, key, f"不是诊断编码：{row[key] or '空'}", f"is no diagnosis: {row[key] or 'empty'}")
+    lines.error(
+        row.number, key, f"不是诊断编码：{row[key] or '空'}", f"is no diagnosis: {row[key] or 'empty'}"
+    )
     return None
 
 

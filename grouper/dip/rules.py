@@ -16,7 +16,11 @@ from grouper.errors import TableError
 RULES, EXCLUSIONS, PRIMARY_CARE = "rules.csv", "exclusions.csv", "primary_care.csv"
 EXCLUSION = "exclusion"
 BEGINNING = 5  # a diagnosis of up to so many characters stands for all that begin with it
-CONSERVATIVE, NOT_MAIN, IN_SCOPE = "conservative", "not_main", "main_in_scope"  # what a list says of operations
+CONSERVATIVE, NOT_MAIN, IN_SCOPE = (
+    "conservative",
+    "not_main",
+    "main_in_scope",
+)  # what a list says of operations
 EXCLUDES = (CONSERVATIVE, NOT_MAIN, IN_SCOPE)
 
 

@@ -206,8 +206,10 @@ def meet(
     ]
     short = not missing and options.repeats == "multiset" and not _all_own(own)
     first = operations[main_place].code if operations else ""
-    wrong_first = main_only and bool(operations) and not any(
-        meets(first, code, options, family) for term in packet.main for code in term
+    wrong_first = (
+        main_only
+        and bool(operations)
+        and not any(meets(first, code, options, family) for term in packet.main for code in term)
     )
     matched = tuple(sorted({place for places in fits for place in places}))
     return Met(tuple(terms), missing, inexact, matched, short, wrong_first)

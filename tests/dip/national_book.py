@@ -29,7 +29,9 @@ def national_book(folder: Path) -> Book:
     packet_head = [*_HEAD, *_MAIN, *_RELATED]
     return {
         "一、先期分组": _pre_groups([r for r in rules if r["step"] == "pre_group"]),
-        "二、并项规则下的核心病种": _sheet(1, packet_head, (_packet(r) for r in rules if r["step"] == "merge")),
+        "二、并项规则下的核心病种": _sheet(
+            1, packet_head, (_packet(r) for r in rules if r["step"] == "merge")
+        ),
         "三、诊断辅助细分-烧伤类病种": _sheet(
             2,
             [*_HEAD[:3], "烧伤腐蚀伤程度", "其他诊断编码", "烧伤腐蚀伤面积", *_MAIN, *_RELATED],
@@ -48,7 +50,9 @@ def national_book(folder: Path) -> Book:
             ["编码", "名称"],
             ([r["code"], ""] for r in rows_of(folder / "lists.csv") if r["place"] == "main"),
         ),
-        "四、基础规则下的核心病种": _sheet(1, packet_head, (_packet(r) for r in rules if r["step"] == "basic")),
+        "四、基础规则下的核心病种": _sheet(
+            1, packet_head, (_packet(r) for r in rules if r["step"] == "basic")
+        ),
         "五、不纳入分组的主要诊断": _sheet(
             2, ["编码", "名称"], ([r["code"], "某病"] for r in out if r["kind"] == "diagnosis")
         ),
