@@ -244,7 +244,8 @@ def digest(folder: Path, base: str = "") -> str:
 def read_rows(path: Path, alternatives: str = "/", scored: bool = True) -> list[Row]:
     """The rows of a catalogue file, in our column names or those of published tidy copies.
 
-    ``alternatives`` is the sign for "or" that the file uses; ``scored``: every row has a score. Raises TableError naming file, line and column.
+    ``alternatives`` is the sign for "or" that the file uses; ``scored``: every row has a score.
+    Raises TableError naming file, line and column.
     """
     header, lines = lines_of(path)
     where = {name: header.index(n) for name, o in COLUMNS.items() for n in (name, o) if n in header}
@@ -360,7 +361,7 @@ def _scores_suffice(options: DipOptions, rows: Sequence[Row], where: str) -> Non
     by_score = "higher_score" in options.tie_breaks or options.auxiliary != "off"
     if bare is not None and by_score:
         raise TableError(
-            zh=f"{where}：病种 {bare.code} 没有分值，而选项 tie_breaks（higher_score）或 auxiliary 按分值选组",
+            zh=f"{where}：病种 {bare.code} 没有分值，而选项 tie_breaks 或 auxiliary 按分值选组",
             en=f"{where}: {bare.code} has no score, but option tie_breaks (higher_score) or auxiliary "
             "chooses by scores",
         )

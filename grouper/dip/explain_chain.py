@@ -13,7 +13,6 @@ from grouper.dip.rule_files import in_ranges
 from grouper.dip.rules import Listed
 from grouper.dip.trace import Case, ChainStep, Contest, Met, RuleMet, RuleStep, Trace
 
-
 _LISTED = 4  # codes of a list that are named
 
 
@@ -53,7 +52,8 @@ class Lack:
 
     ``what``: procedure, repeats (not recorded often enough), position (the main operation is another),
     other_dx, any_dx, listed or not_listed (a named list of diagnoses), treatment (class of the case),
-    age_days, weight (g) or conservative (the operations bar it). ``wanted``: codes joined by "/", a class or a range.
+    age_days, weight (g) or conservative (the operations bar it). ``wanted``: codes joined by "/", a class or
+    a range.
     """
 
     what: str

@@ -199,7 +199,7 @@ def _beginnings(lines: Lines, row: Row, key: str) -> str | None:
     if wrong is None:
         return "|".join(parts)
     lines.error(row.number, key, f"不是 3 至 5 位诊断或范围（K35、K35.8、A15-A16）：{wrong or '空'}",
-                f"is no beginning or range of diagnoses (K35, K35.8, A15-A16): {wrong or 'empty'}")  # fmt: skip
+                f"is no beginning or range of diagnoses (K35, A15-A16): {wrong or 'empty'}")  # fmt: skip
     return None
 
 
@@ -276,7 +276,8 @@ def _barring(lines: Lines, row: Row) -> dict[str, str] | None:
         return {"rule": CONSERVATIVE}
     if re.search(r"(不可|不能|不得).*主要手术", text):
         return {"rule": NOT_MAIN}
-    lines.error(row.number, "note", f"应为“按保守治疗入组”、“不可作为主要手术操作”或诊断范围：{row['note'] or '空'}",
+    shown = row["note"] or "空"
+    lines.error(row.number, "note", f"应为“按保守治疗入组”、“不可作为主要手术操作”或诊断范围：{shown}",
                 "must be 按保守治疗入组, 不可作为主要手术操作 or name a scope of diagnoses: "
                 f"{row['note'] or 'empty'}")  # fmt: skip
     return None

@@ -190,7 +190,7 @@ class Reference:
         return tuple(steps), case, None, False
 
     def _exclusion(self, case: Case) -> tuple[ChainStep, Case]:
-        """The step of exclusions, and what it leaves of a case: perhaps no operations, or another main one."""
+        """The step of exclusions, and what it leaves of a case: no operations, or another main one."""
         if self.catalogue.chain.excludes_diagnosis(case.principal):
             return ChainStep(EXCLUSION, excluded="diagnosis"), case
         passed: list[str] = []

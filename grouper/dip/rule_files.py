@@ -1,4 +1,4 @@
-"""The files of a chain: rules.csv, lists.csv, exclusions.csv, primary_care.csv and scores.csv (docs/dip.md)."""
+"""The files of a chain: rules, lists, exclusions, primary care and scores (docs/dip.md)."""
 
 from __future__ import annotations
 

@@ -279,19 +279,23 @@ def test_the_workbook_imports_to_exactly_the_shipped_files(tmp_path: Path) -> No
     assert load(output).digest == catalogue(NATIONAL).digest
 
 
+MERGED, PRE, TB = "二、并项规则下的核心病种", "一、先期分组", "三、诊断辅助细分-结核类病种"
+OUT_DX, OUT_OP = "五、不纳入分组的主要诊断", "五、不纳入分组的主要手术操作"
+
+
 @pytest.mark.parametrize(
     ("sheet", "row", "column", "value", "message"),
     [
-        ("二、并项规则下的核心病种", 5, 2, "肺癌", "二、并项规则下的核心病种!C6: column 主要诊断编码: is no beginning"),
-        ("二、并项规则下的核心病种", 5, 4, "6.31", "二、并项规则下的核心病种!E6"),
-        ("二、并项规则下的核心病种", 5, 1, "20", "二、并项规则下的核心病种!B6: column 序号: number 20 repeats"),
-        ("一、先期分组", 3, 5, "", "一、先期分组!F4: column 主要手术操作编码: must name operations"),
-        ("一、先期分组", 19, 6, "轻", "一、先期分组!G20: column 出生体重: must be such as 1000-1499克"),
-        ("三、诊断辅助细分-结核类病种", 2, 8, "或许", "三、诊断辅助细分-结核类病种!I3: column 是否耐药"),
-        ("五、不纳入分组的主要手术操作", 2, 2, "不详", "五、不纳入分组的主要手术操作!C3: column 说明: must be"),
-        ("五、不纳入分组的主要诊断", 3, 0, "病", "五、不纳入分组的主要诊断!A4: column 编码: is no diagnosis"),
+        (MERGED, 5, 2, "肺癌", f"{MERGED}!C6: column 主要诊断编码: is no beginning"),
+        (MERGED, 5, 4, "6.31", f"{MERGED}!E6: column 主要手术操作编码: is not the code"),
+        (MERGED, 5, 1, "20", f"{MERGED}!B6: column 序号: number 20 repeats"),
+        (PRE, 3, 5, "", f"{PRE}!F4: column 主要手术操作编码: must name operations"),
+        (PRE, 19, 6, "轻", f"{PRE}!G20: column 出生体重: must be such as 1000-1499克"),
+        (TB, 2, 8, "或许", f"{TB}!I3: column 是否耐药"),
+        (OUT_OP, 2, 2, "不详", f"{OUT_OP}!C3: column 说明: must be"),
+        (OUT_DX, 3, 0, "病", f"{OUT_DX}!A4: column 编码: is no diagnosis"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_cell_is_named(
     tmp_path: Path, sheet: str, row: int, column: int, value: str, message: str
 ) -> None:
