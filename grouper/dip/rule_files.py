@@ -147,7 +147,7 @@ def in_ranges(term: Term) -> str:
             runs[-1].append(code)
         else:
             runs.append([code])
-    return "/".join(part for run in runs for part in ([f"{run[0]}-{run[-1]}"] if len(run) > 2 else run))
+    return "/".join(part for run in runs for part in ([f"{run[0]}-{run[-1]}"] if len(run) > 3 else run))
 
 
 def _follows(before: str, code: str) -> bool:
