@@ -4,9 +4,11 @@ Set GROUPER_DEBUG=1 to build with bounds checks and assertions on, as the test s
 """
 
 import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 DEBUG = os.environ.get("GROUPER_DEBUG") == "1"
 
@@ -29,8 +31,32 @@ extensions = [
     for name in ("checks", "codes", "drg_tables", "drg", "dip_tables", "dip_packets", "dip")
 ]
 
+
+class WithTables(build_py):
+    """Puts ``tables/``, which lies beside the package in the source tree, into the package."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:  # the source tree finds its tables where they lie
+            for source in self.tables():
+                target = Path(self.build_lib, "grouper", source)
+                self.mkpath(str(target.parent))
+                self.copy_file(str(source), str(target))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        tables = (
+            [] if self.editable_mode else [str(Path(self.build_lib, "grouper", s)) for s in self.tables()]
+        )
+        return [*super().get_outputs(include_bytecode), *tables]
+
+    @staticmethod
+    def tables() -> list[Path]:
+        return sorted(path for path in Path("tables").rglob("*") if path.is_file())
+
+
 # The debug build keeps to a folder of its own, so that neither build finds the other's files.
 setup(
+    cmdclass={"build_py": WithTables},
     ext_modules=cythonize(
         extensions,
         compiler_directives=DIRECTIVES,

@@ -67,7 +67,7 @@ def copy(
 def _settings(schema: pa.Schema, tuned: bool) -> dict:
     if not tuned:
         return {"compression": "zstd"}
-    from grouper.writers import parquet_options
+    from grouper.base.output import parquet_options
 
     return parquet_options(schema)
 

@@ -20,7 +20,7 @@ def generate(
     path: Path, rows: int = ROWS, seed: int = SEED, row_group: int = ROW_GROUP, dirty: float = 0.0
 ) -> dict:
     """Write the file and say what it is: rows, seed, seconds, MiB."""
-    from grouper.synth import write_parquet
+    from grouper.synth.rows import write_parquet
 
     start = time.perf_counter()
     write_parquet(path, rows, seed=seed, row_group=row_group, dirty=dirty)

@@ -3,7 +3,7 @@
     python benchmarks/history.py
     python benchmarks/history.py --rows 250000 1000000 --runs 3 --threads 1
 
-The records are synthetic (grouper.synth), a third of them in each of three years. Making and grouping
+The records are synthetic (grouper.synth.rows), a third of them in each of three years. Making and grouping
 the files is not timed. Each measurement is a fresh process, so peak memory is its own. One JSON object
 a line: what, rows, seconds (the median of the runs), records a second, peak_rss_mib (the largest).
 """
@@ -27,9 +27,9 @@ ROWS = (250_000, 1_000_000, 3_000_000)
 
 def make(folder: Path, rows: int) -> tuple[list[str], list[str]]:
     """The files of three years, as they are and grouped."""
-    from grouper.api import load_scheme
-    from grouper.run import group_files
-    from grouper.synth import write_parquet
+    from grouper.grouping.api import load_scheme
+    from grouper.grouping.files import group_files
+    from grouper.synth.rows import write_parquet
 
     plain, grouped = [], []
     for place, year in enumerate(YEARS):
@@ -46,11 +46,11 @@ def measure(what: str, paths: list[str], threads: int, memory: str) -> None:
     """One run in this process; prints seconds and peak memory."""
     begin = time.perf_counter()
     if what == "weights":
-        from grouper.statistics.weights import WeightOptions, fit, weights_text
+        from grouper.fitting.weights import WeightOptions, fit, weights_text
 
         weights_text(fit(paths, SCHEME, WeightOptions(threads=threads, memory=memory)))
     else:
-        from grouper.statistics.catalogue import CatalogueOptions, build, catalogue_text
+        from grouper.fitting.catalogue import CatalogueOptions, build, catalogue_text
 
         catalogue_text(build(paths, CatalogueOptions(threads=threads, memory=memory)))
     seconds = time.perf_counter() - begin

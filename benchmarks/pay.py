@@ -57,9 +57,9 @@ def group(source: Path, target: Path, scheme: str, threads: int) -> dict[str, An
 def price(source: Path, target: Path, policy: str, hospitals: Path, threads: int) -> dict[str, Any]:
     import pyarrow as pa
 
-    from grouper.payment.cases import Files
-    from grouper.payment.policy import find_policy
-    from grouper.payment.pricing import price_files
+    from grouper.payment.policy.policy import find_policy
+    from grouper.payment.price.cases import Files
+    from grouper.payment.price.pricing import price_files
 
     pa.set_cpu_count(threads)
     found = find_policy(policy)
@@ -70,7 +70,7 @@ def price(source: Path, target: Path, policy: str, hospitals: Path, threads: int
 
 def city(folder: Path, rows: int) -> tuple[Path, Path]:
     """About ``rows`` clean cases of one month, and the table of hospitals."""
-    from grouper.city import City, write_city
+    from grouper.synth.city import City, write_city
 
     made = City(rows=rows * 12, refunds=0, dirty=0)
     write_city(folder, made, months=[6])
@@ -96,7 +96,7 @@ def main() -> None:
         else:
             print(json.dumps(price(*paths, name, Path(rest[0]), int(threads))))
         return
-    from grouper.payment.policy import find_policy
+    from grouper.payment.policy.policy import find_policy
 
     scheme = options.scheme or find_policy(options.policy).scheme
     with tempfile.TemporaryDirectory() as scratch:

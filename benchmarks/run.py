@@ -114,7 +114,7 @@ def _rates(works: Works) -> dict[str, float]:
 def _drg_works(engine: Any, plain: Any, encoded: Any) -> Works:
     from collections import Counter
 
-    from grouper.arrow import empty
+    from grouper.base.arrow import empty
 
     rows = plain.num_rows
     outputs = [empty("i", rows) for _ in range(5)]

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 import grouper
-from grouper.arrow import empty
-from grouper.schemes import store
-from grouper.synth import synth_batch
+from grouper.base.arrow import empty
+from grouper.grouping.drg.tables import store
+from grouper.synth.rows import synth_batch
 
 ROWS = 100_000
 CODES = ("diagnoses", "procedures")

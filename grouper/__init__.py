@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from grouper.api import Grouper, Options, load_scheme
-    from grouper.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
-    from grouper.run import Summary, group_files
+    from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
+    from grouper.grouping.api import Grouper, Options, load_scheme
+    from grouper.grouping.files import Summary, group_files
 
 _HOME = {
-    "Grouper": "grouper.api",
-    "Options": "grouper.api",
-    "load_scheme": "grouper.api",
-    "group_files": "grouper.run",
-    "Summary": "grouper.run",
-    "GrouperError": "grouper.errors",
-    "UsageError": "grouper.errors",
-    "DataError": "grouper.errors",
-    "TableError": "grouper.errors",
-    "ReconciliationError": "grouper.errors",
+    "Grouper": "grouper.grouping.api",
+    "Options": "grouper.grouping.api",
+    "load_scheme": "grouper.grouping.api",
+    "group_files": "grouper.grouping.files",
+    "Summary": "grouper.grouping.files",
+    "GrouperError": "grouper.base.errors",
+    "UsageError": "grouper.base.errors",
+    "DataError": "grouper.base.errors",
+    "TableError": "grouper.base.errors",
+    "ReconciliationError": "grouper.base.errors",
 }
 __all__ = [
     "DataError",

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import grouper
-from grouper.api import Grouper
+from grouper.grouping.api import Grouper
 
 DATA = Path(__file__).parent / "data"
 RECORD_COLUMNS = [

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 import grouper
-from grouper.drg import RESULT_COLUMNS
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
+from grouper.grouping.drg.engine import RESULT_COLUMNS
 
 # How each library holds the records, and how to read a column back.
 KINDS: dict[str, tuple[Callable[[pa.Table], Any], Callable[[Any, str], list], type]] = {

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from support import RECORD_COLUMNS, vectors
 
+from grouper.commands.options.shared import LANGUAGES
 from grouper.commands.reference import FILES, reference
-from grouper.commands.shared import LANGUAGES
-from grouper.synth import write_parquet
+from grouper.synth.rows import write_parquet
 
 DOCS = Path(__file__).parent.parent / "docs"
 

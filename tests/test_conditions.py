@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grouper.conditions import (
+from grouper.grouping.drg.conditions import (
     NUMBERS,
     OPERATORS,
     SUBJECTS,

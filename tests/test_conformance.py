@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import RECORD_COLUMNS, loaded, vectors
 
-from grouper.schemes.store import scheme_folders
+from grouper.grouping.drg.tables.store import scheme_folders
 
 FULL = os.environ.get("GROUPER_VECTORS")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
-from grouper.explain import Explanation
+from grouper.grouping.drg.explain import Explanation
 
 # Between them: retry rule, QY groups, departments, ICU hours, stay, discharge way, sites, weights.
 SCHEMES = [

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from grouper import icd
-from grouper.errors import TableError
-from grouper.paths import tables_dir
+from grouper.base.errors import TableError
+from grouper.base.paths import tables_dir
+from grouper.codes import icd
 
 FOLDER = tables_dir() / "icd"
 KINDS = {"surgery", "therapeutic", "diagnostic", "interventional", ""}

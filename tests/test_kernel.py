@@ -26,8 +26,8 @@ from grouper._fast.codes import (
     take,
 )
 from grouper._fast.drg import DrgProgram
-from grouper.arrow import empty
-from grouper.codes import CodeBook, CodeOptions
+from grouper.base.arrow import empty
+from grouper.codes.book import CodeBook, CodeOptions
 
 INDEX = CodeIndex([b"A00.000", b"I10.x00", b"Z99.900x001"], [1, 2, 3])
 BOOK = CodeBook("diagnosis", ["A00.000", "I10.x00", "Z99.900x001"], {}, CodeOptions())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grouper.compile import FIELDS
-from grouper.reasons import REASON_NUMBER, REASONS, STATUS_NAMES, STATUS_ZH, Flag, Status
+from grouper.base.reasons import REASON_NUMBER, REASONS, STATUS_NAMES, STATUS_ZH, Flag, Status
+from grouper.grouping.drg.compile import FIELDS
 
 
 def test_each_flag_has_its_reason_in_the_order_of_the_bits() -> None:

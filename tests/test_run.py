@@ -12,10 +12,10 @@ import pytest
 from support import RECORD_COLUMNS, loaded, vectors
 
 import grouper
-from grouper import run
-from grouper.drg import RESULT_COLUMNS
-from grouper.errors import DataError, ReconciliationError, UsageError
-from grouper.synth import write_parquet
+from grouper.base.errors import DataError, ReconciliationError, UsageError
+from grouper.grouping import files as run
+from grouper.grouping.drg.engine import RESULT_COLUMNS
+from grouper.synth.rows import write_parquet
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_dirty_rows_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_clinical_codes_are_converted_when_the_file_says_so(tmp_path: Path) -> None:
-    from grouper import icd
+    from grouper.codes import icd
 
     crosswalk = icd.crosswalk("diagnosis")
     drg = loaded("chs-drg-2.0")

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper import icd
-from grouper.errors import UsageError
-from grouper.synth import SCHEMA, synth_batch, synth_batches, write_parquet
-from grouper.synth_random import Draws, Stream, counting, key_of, mix
-from grouper.synth_tables import allot, fill
+from grouper.base.errors import UsageError
+from grouper.codes import icd
+from grouper.synth.random import Draws, Stream, counting, key_of, mix
+from grouper.synth.rows import SCHEMA, synth_batch, synth_batches, write_parquet
+from grouper.synth.tables import allot, fill
 
 ROWS = 40_000
 

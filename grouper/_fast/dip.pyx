@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The DIP kernel: int32 code ids and plain numbers in, catalogue rows out, no Python inside.
 
-A compiled catalogue (grouper/dip/compile.py) is a set of flat arrays: packets by diagnosis key,
+A compiled catalogue (grouper/grouping/dip/compile.py) is a set of flat arrays: packets by diagnosis key,
 their terms and codes, the rows that auxiliary classes choose, and mixed groups by category and
 class. The rules between candidates are a sequence of numbers that are compared one after the
 other. Whatever depends on a code's text is in its attributes, so that a code that no list knows
@@ -22,7 +22,7 @@ from grouper._fast.dip_tables cimport *
 cdef class DipProgram(DipPackets):
     """A compiled catalogue. Immutable, so one program serves many threads.
 
-    Built from a mapping of arrays and numbers (grouper.dip.compile); every index in them is
+    Built from a mapping of arrays and numbers (grouper.grouping.dip.compile); every index in them is
     checked here, once. Raises ValueError when one is out of range.
     """
 
@@ -375,7 +375,7 @@ cdef class DipProgram(DipPackets):
         where codes must be equal). ``fields`` holds six float64 buffers of ``rows`` values, NaN
         for missing, or None: age in years and days, stay, discharge way, ICU hours, birth weight (g).
         ``costs``:
-        millionths, negative for unknown, or None. ``flags``: grouper.reasons.Flag, or None.
+        millionths, negative for unknown, or None. ``flags``: grouper.base.reasons.Flag, or None.
 
         The outputs take, per row, the number of the catalogue row (-1 none), the number of the
         reason, warnings (1 an unknown diagnosis, 2 an unknown procedure, 4 a condition of primary care

@@ -5,7 +5,7 @@ from grouper._fast.checks cimport check_size, check_steps, check_within
 
 
 cdef class DipTables:
-    """The arrays and numbers of a compiled catalogue (grouper.dip.compile).
+    """The arrays and numbers of a compiled catalogue (grouper.grouping.dip.compile).
 
     Raises ValueError when an index in them is out of range.
     """

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The DRG kernel: int32 code ids and plain numbers in, group numbers out, no Python inside.
 
-A compiled scheme (grouper/compile.py) is a sequence of rows. Codes that stand in the same
+A compiled scheme (grouper/grouping/drg/compile.py) is a sequence of rows. Codes that stand in the same
 lists form a class; per class there is a bitset over the rows that the class can satisfy.
 The bitsets of a record's codes are joined, and the candidate rows that are left are tried
 in order; what the bitsets cannot say is a short postfix program per row. Truth has three
@@ -48,7 +48,7 @@ cdef struct Record:
 cdef class DrgProgram(DrgTables):
     """A compiled scheme. Immutable, so one program serves many threads.
 
-    Built from a mapping of arrays and numbers (grouper.compile.CompiledScheme.kernel_arrays);
+    Built from a mapping of arrays and numbers (grouper.grouping.drg.compile.CompiledScheme.kernel_arrays);
     every index in them is checked here, once. Raises ValueError when one is out of range.
     """
 
@@ -284,7 +284,7 @@ cdef class DrgProgram(DrgTables):
         diagnosis of a record is the principal one. ``fields`` holds eight float64 buffers of
         ``rows`` values, NaN for missing, or None for a column that is missing altogether:
         sex, age, age in days, birth weight (g), stay, ICU hours, discharge way, department.
-        ``flags``: grouper.reasons.Flag of each row, or None.
+        ``flags``: grouper.base.reasons.Flag of each row, or None.
 
         The outputs take, per row: the number of the result, the number of the reason, severity
         (0 none, 1 CC, 2 MCC), the id of the diagnosis that gave it (0 none), and warnings

@@ -36,7 +36,7 @@ cdef enum:
     BLOCK_STOP = 1       # try its groups; without one, end with the block's own result
     BLOCK_AMBIGUOUS = 2  # end with the block's own result
 
-# Numbers of grouper.reasons.REASONS that the kernel gives; checked when a program is built.
+# Numbers of grouper.base.reasons.REASONS that the kernel gives; checked when a program is built.
 cdef struct Reasons:
     int32_t grouped, ambiguous, no_mdc, no_adrg, no_drg, not_in_scheme, unknown, missing, no_principal
     int32_t lost_zero, flags

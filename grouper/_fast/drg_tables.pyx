@@ -5,7 +5,7 @@ from grouper._fast.checks cimport check_size, check_steps, check_within
 
 
 cdef class DrgTables:
-    """The arrays and numbers of a compiled scheme (grouper.compile.CompiledScheme.kernel_arrays).
+    """The arrays and numbers of a compiled scheme (grouper.grouping.drg.compile.CompiledScheme.kernel_arrays).
 
     Raises ValueError when an index in them is out of range.
     """

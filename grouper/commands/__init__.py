@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from grouper import __version__
-from grouper.commands.shared import BilingualGroup, BilingualOption, both, lang_option, run
+from grouper.commands.options.shared import BilingualGroup, BilingualOption, both, lang_option, run
 
 # Command name -> (module, attribute). Modules load when their command is called or listed,
 # so that `grouper group --help` does not import what only `grouper tables` needs.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
-from grouper.errors import EXIT_RECONCILIATION
+from grouper.base.errors import EXIT_RECONCILIATION
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
 
 
 @click.command(
@@ -31,7 +31,7 @@ from grouper.errors import EXIT_RECONCILIATION
 )
 @lang_option
 def audit(lake: str, replays: tuple[str, ...]) -> None:
-    from grouper.commands.ledger_text import audit_lines, replay_lines
+    from grouper.commands.text.ledger import audit_lines, replay_lines
     from grouper.lake import Lake
     from grouper.settlement import audit as library
 

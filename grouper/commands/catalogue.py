@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.reading import codes_options
-from grouper.commands.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
+from grouper.base.errors import UsageError
+from grouper.commands.options.reading import codes_options
+from grouper.commands.options.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
 from grouper.commands.weights import left_out_lines, statistics_options
-from grouper.errors import UsageError
 
 if TYPE_CHECKING:
-    from grouper.statistics.catalogue import Built
+    from grouper.fitting.catalogue import Built
 
 
 @click.group(
@@ -138,7 +138,7 @@ def catalogue() -> None:
 def build_command(
     history: tuple[str, ...], output: Path, catalogue_id: str, name: str, area: str, **given: Any
 ) -> None:
-    from grouper.statistics.catalogue import build, refuse_existing, scheme_meta, write
+    from grouper.fitting.catalogue import build, refuse_existing, scheme_meta, write
 
     refuse_existing(output, given["force"])
     built = build(history, _options(given))
@@ -149,9 +149,9 @@ def build_command(
 
 def _options(given: dict[str, Any]) -> Any:
     """The options of the library from those of the command line."""
-    from grouper.statistics.catalogue import CatalogueOptions
-    from grouper.statistics.exact import parse_year_weights
-    from grouper.statistics.history import HistoryOptions
+    from grouper.base.exact import parse_year_weights
+    from grouper.fitting.catalogue import CatalogueOptions
+    from grouper.fitting.history import HistoryOptions
 
     same = ("trim", "small", "unstable", "core", "mixed_min", "method", "base", "points", "digits",
             "interventional_as", "repair_codes", "memory", "threads", "on")  # fmt: skip
@@ -181,7 +181,7 @@ def _amount(text: str | None) -> Decimal | None:
 
 def _report(built: Built) -> None:
     """The summary on stderr."""
-    from grouper.statistics.exact import rounded
+    from grouper.base.exact import rounded
 
     kept = sum(entry.sums.kept for entry in built.entries)
     left = built.counts.left_out

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.progress import progress_line
-from grouper.commands.reading import column_map, file_options, parse_date
-from grouper.commands.shared import (
+from grouper.commands.options.reading import column_map, file_options, parse_date
+from grouper.commands.options.shared import (
     BilingualCommand,
     both,
     lang_option,
@@ -18,9 +17,10 @@ from grouper.commands.shared import (
     to_option,
     with_options,
 )
+from grouper.commands.text.progress import progress_line
 
 if TYPE_CHECKING:
-    from grouper.dip.coefficient_files import Summary
+    from grouper.coefficients.files import Summary
 
 
 def _grouped(zh: str, en: str) -> str:
@@ -110,7 +110,7 @@ _reading = with_options(
 @_reading
 @lang_option
 def coefficients(inputs: tuple[str, ...], output: str, parameters: str, **given: Any) -> None:
-    from grouper.dip.coefficient_files import apply_files
+    from grouper.coefficients.files import apply_files
 
     given["as_of"] = parse_date(given["as_of"], "--as-of")
     given["allow_missing"] = given["allow_missing"] or None

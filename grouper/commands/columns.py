@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from grouper.commands.reading import INPUT_FORMATS
-from grouper.commands.shared import BilingualCommand, both, lang_option, option
+from grouper.commands.options.reading import INPUT_FORMATS
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, option
 
 
 @click.command(

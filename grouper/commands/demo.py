@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option, say
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
 
 if TYPE_CHECKING:
-    from grouper.city import City
     from grouper.lake import Lake
     from grouper.settlement.month import Done
+    from grouper.synth.city import City
 
 _MARK = "city.toml"
 
@@ -68,8 +68,8 @@ _MARK = "city.toml"
 )
 @lang_option
 def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Path) -> None:
-    from grouper.city import City, write_city
     from grouper.lake import Lake
+    from grouper.synth.city import City, write_city
 
     city = City(rows=rows, seed=seed, hospitals=hospitals)
     source, lake = folder / "city", Lake(folder / "lake")
@@ -97,7 +97,7 @@ def _clear(*folders: Path) -> None:
 
 def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, reports: bool) -> Done:
     from grouper.settlement.month import settle_month
-    from grouper.settlement.plan import Job
+    from grouper.settlement.plan.job import Job
 
     period = f"{city.year}-{month:02}"
     job = Job(
@@ -121,7 +121,7 @@ def _clear_year(lake: Lake, source: Path, city: City, area: str) -> Done:
 
 def _line(done: Done) -> None:
     """One line for a run: period, rows, fund due."""
-    from grouper.commands.ledger_text import yuan
+    from grouper.commands.text.ledger import yuan
 
     run = done.record.run
     rejected, adjusted = sum(done.rejected.values()), sum(done.adjustments.values())

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from grouper.commands.explain_payment import Pricing, is_priced
-from grouper.commands.reading import column_map, load_grouper, reading_options
-from grouper.commands.shared import DATE, BilingualCommand, both, day, lang_option, language, option
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
+from grouper.commands.options.reading import column_map, load_grouper, reading_options
+from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.text.payment import Pricing, is_priced
 
 
 @click.command(
@@ -142,7 +142,7 @@ def _record(
             ) from error
     if record_id is None:
         raise _no_record()
-    from grouper.records.find import find_record
+    from grouper.grouping.find import find_record
 
     return find_record(grouper, source, record_id, **_reading(options))
 

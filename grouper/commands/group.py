@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from grouper.commands.progress import progress_line
-from grouper.commands.reading import column_map, load_grouper, reading_options
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option, to_option
+from grouper.commands.options.reading import column_map, load_grouper, reading_options
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, to_option
+from grouper.commands.text.progress import progress_line
 
 
 @click.command(
@@ -52,8 +52,8 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
 )
 @lang_option
 def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **options: Any) -> None:
-    from grouper.commands.summary import summary_lines
-    from grouper.run import group_files
+    from grouper.commands.text.summary import summary_lines
+    from grouper.grouping.files import group_files
 
     lang = language()
     grouper = load_grouper(options, lang, prefix)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.shared import (
+from grouper.commands.options.shared import (
     BilingualCommand,
     both,
     database_options,

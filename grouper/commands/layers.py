@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grouper.commands.shared import DATE, BilingualCommand, both, lang_option, option, say, with_options
+from grouper.commands.options.shared import (
+    DATE,
+    BilingualCommand,
+    both,
+    lang_option,
+    option,
+    say,
+    with_options,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from grouper.payment.terms import Terms
+    from grouper.payment.policy.terms import Terms
 
 
 _common = with_options(
@@ -41,8 +49,8 @@ _common = with_options(
 @_common
 @lang_option
 def capitation(table: str, policy: str, when: datetime, output: str) -> None:
-    from grouper.payment.layers import capitation as settled
-    from grouper.payment.policy import find_policy
+    from grouper.payment.packages.layers import capitation as settled
+    from grouper.payment.policy.policy import find_policy
 
     day = when.date()
     rows, terms = settled(find_policy(policy, day), day, table)
@@ -88,9 +96,9 @@ def alliance(
     when: datetime,
     output: str,
 ) -> None:
-    from grouper.errors import UsageError
-    from grouper.payment.layers import alliances
-    from grouper.payment.policy import find_policy
+    from grouper.base.errors import UsageError
+    from grouper.payment.packages.layers import alliances
+    from grouper.payment.policy.policy import find_policy
 
     if cases and not hospitals:
         raise UsageError(
@@ -106,7 +114,7 @@ def alliance(
 
 
 def _write(rows: pa.Table, output: str) -> None:
-    from grouper.writers import Output, output_format
+    from grouper.base.output import Output, output_format
 
     with Output(output, output_format(output, None)) as out:
         writer = out.open(rows.schema)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from grouper.commands.progress import progress_line
-from grouper.commands.reading import column_map
-from grouper.commands.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.options.reading import column_map
+from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.text.progress import progress_line
 
 
 @click.command(
@@ -117,9 +117,9 @@ def pay(
     what_if: tuple[str, ...],
     **given: Any,
 ) -> None:
-    from grouper.commands.pay_report import report
+    from grouper.commands.text.pay import report
     from grouper.payment.api import pay as run
-    from grouper.payment.explain_row import parse_settings
+    from grouper.payment.explain.row import parse_settings
 
     with progress_line() as progress:
         done = run(

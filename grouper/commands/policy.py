@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from grouper.commands.aligned import aligned
-from grouper.commands.shared import (
+from grouper.commands.options.shared import (
     DATE,
     BilingualGroup,
     both,
@@ -24,6 +23,7 @@ from grouper.commands.shared import (
     say,
     subcommands,
 )
+from grouper.commands.text.aligned import aligned
 
 
 @click.group(
@@ -64,8 +64,8 @@ as_of_option = option(
 )
 @json_option
 def list_command(area: str | None, as_of: datetime | None, as_json: bool) -> None:
-    from grouper.payment import words
-    from grouper.payment.describe import listing
+    from grouper.payment.policy import words
+    from grouper.payment.policy.describe import listing
 
     rows, lang = listing(area, day(as_of)), language()
     if as_json:
@@ -105,9 +105,9 @@ def list_command(area: str | None, as_of: datetime | None, as_json: bool) -> Non
 )
 @json_option
 def show_command(name: str | None, as_of: datetime | None, registry: bool, as_json: bool) -> None:
-    from grouper.errors import UsageError
-    from grouper.payment import describe
-    from grouper.payment.policy import find_policy
+    from grouper.base.errors import UsageError
+    from grouper.payment.policy import describe
+    from grouper.payment.policy.policy import find_policy
 
     if registry:
         if as_json:
@@ -140,9 +140,9 @@ def show_command(name: str | None, as_of: datetime | None, registry: bool, as_js
 @option("--all", "everything", is_flag=True, help=both("也列出说明和细目", "List infos and details too"))
 @json_option
 def verify_command(policies: tuple[str, ...], everything: bool, as_json: bool) -> None:
-    from grouper.errors import EXIT_USAGE
-    from grouper.payment.verify import verify
-    from grouper.schemes.findings import count_by_severity, has_errors
+    from grouper.base.errors import EXIT_USAGE
+    from grouper.base.findings import count_by_severity, has_errors
+    from grouper.payment.check.verify import verify
 
     findings = verify(policies)
     if as_json:
@@ -178,8 +178,8 @@ def verify_command(policies: tuple[str, ...], everything: bool, as_json: bool) -
 @option("--as-of-b", type=DATE, metavar="YYYY-MM-DD", help=both("B 的日期", "The day for B"))
 @json_option
 def diff_command(a: str, b: str, as_of: datetime | None, as_of_b: datetime | None, as_json: bool) -> None:
-    from grouper.payment.diff import diff
-    from grouper.payment.policy import find_policy
+    from grouper.payment.policy.diff import diff
+    from grouper.payment.policy.policy import find_policy
 
     first, second = day(as_of), day(as_of_b) or day(as_of)
     old, new = find_policy(a, first), find_policy(b, second)

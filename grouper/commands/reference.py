@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from grouper.commands import cli
-from grouper.commands.shared import LANGUAGES
+from grouper.commands.options.shared import LANGUAGES
 
 FILES = {"en": "cli.md", "zh": "cli.zh-CN.md"}
 _TITLES = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from grouper.commands.progress import Stages
-from grouper.commands.reading import codes_options, file_options
-from grouper.commands.settling import FILE, corrections_option, policy_options, run_options
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.reading import codes_options, file_options
+from grouper.commands.options.settling import FILE, corrections_option, policy_options, run_options
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.text.progress import Stages
 
 
 @click.command(
@@ -130,10 +130,10 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
 @run_options
 @lang_option
 def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
-    from grouper.commands.ledger_text import STAGES, month_summary
+    from grouper.commands.text.ledger import STAGES, month_summary
     from grouper.lake import Lake
     from grouper.settlement.month import settle_month
-    from grouper.settlement.plan import Job, describe, make_plan
+    from grouper.settlement.plan.job import Job, describe, make_plan
 
     given["columns"] = given.pop("column_map")
     texts = ("columns", "layout", "input_format", "encoding", "sheet")
@@ -154,7 +154,7 @@ def _share(text: str) -> None:
     """A share from 0 to 1. Raises UsageError."""
     from decimal import Decimal, InvalidOperation
 
-    from grouper.errors import UsageError
+    from grouper.base.errors import UsageError
 
     try:
         if 0 <= Decimal(text) <= 1:
@@ -190,7 +190,7 @@ def _share(text: str) -> None:
 @run_options
 @lang_option
 def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
-    from grouper.commands.ledger_text import YEAR_STAGES, year_plan_lines, year_summary
+    from grouper.commands.text.ledger import YEAR_STAGES, year_plan_lines, year_summary
     from grouper.lake import Lake
     from grouper.settlement.year import YearJob, clear_year, make_year_plan
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
 
 
 @click.command(
@@ -38,7 +38,7 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
 def statement(
     lake: str, hospital: str, area: str, month: str, year: str, as_json: bool, folder: str | None
 ) -> None:
-    from grouper.commands.ledger_text import statement_lines
+    from grouper.commands.text.ledger import statement_lines
     from grouper.lake import Lake
     from grouper.settlement.show import statement_of, write_statement
 

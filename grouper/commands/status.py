@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
 
 
 @click.command(
@@ -23,7 +23,7 @@ from grouper.commands.shared import BilingualCommand, both, lang_option, languag
 @option("--json", "as_json", is_flag=True, help=both("以 JSON 输出", "Write JSON"))
 @lang_option
 def status(lake: str, as_json: bool) -> None:
-    from grouper.commands.ledger_text import run_lines
+    from grouper.commands.text.ledger import run_lines
     from grouper.lake import Lake
     from grouper.settlement.show import runs
 

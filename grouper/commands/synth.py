@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.shared import BilingualCommand, both, lang_option, language, option, say
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
 
 if TYPE_CHECKING:
-    from grouper.city import City
-    from grouper.city.write import Written
+    from grouper.synth.city import City
+    from grouper.synth.city.write import Written
 
 _KINDS = {
     "plain": ("普通结算", "ordinary settlements"),
@@ -98,9 +98,9 @@ def synth(
 ) -> None:
     from dataclasses import replace
 
-    from grouper.city import City, write_city
-    from grouper.commands.progress import progress_line
-    from grouper.errors import UsageError
+    from grouper.base.errors import UsageError
+    from grouper.commands.text.progress import progress_line
+    from grouper.synth.city import City, write_city
 
     if (scheme is None) != (weights is None):
         raise UsageError(
@@ -111,7 +111,7 @@ def synth(
     city = replace(city, **{name: value for name, value in given.items() if value is not None})
     own = None
     if scheme and weights:
-        from grouper.city.costs import case_weights
+        from grouper.synth.city.costs import case_weights
 
         own = case_weights(scheme, weights)
     with progress_line() as show:
@@ -121,7 +121,7 @@ def synth(
 
 def parse_months(text: str) -> list[int]:
     """Months of "1-3,12", sorted. Raises UsageError when it is not of that form."""
-    from grouper.errors import UsageError
+    from grouper.base.errors import UsageError
 
     months: set[int] = set()
     for part in text.split(","):

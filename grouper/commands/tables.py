@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from grouper.commands.shared import (
+from grouper.base.errors import EXIT_DATA, GrouperError, UsageError
+from grouper.base.findings import Finding, has_errors
+from grouper.commands.options.shared import (
     DATE,
     BilingualGroup,
     both,
@@ -32,10 +34,8 @@ from grouper.commands.tables_import import (
     refuse_existing,
     report,
 )
-from grouper.errors import EXIT_DATA, GrouperError, UsageError
-from grouper.schemes import store
-from grouper.schemes.findings import Finding, has_errors
-from grouper.schemes.locate import Located, locate
+from grouper.grouping.drg.tables import store
+from grouper.grouping.locate import Located, locate
 
 PATH = click.Path(path_type=Path)
 
@@ -73,8 +73,8 @@ date_option = option(
 )
 @json_option
 def list_command(as_json: bool) -> None:
-    from grouper.dip import listing as dip
-    from grouper.schemes.listing import schemes
+    from grouper.grouping.dip.tables import listing as dip
+    from grouper.grouping.drg.tables.listing import schemes
 
     drg_rows, dip_rows = schemes(), dip.schemes()
     if as_json:
@@ -119,9 +119,9 @@ def _table(header: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 @option("--code", help=both("一个诊断或手术操作编码", "One diagnosis or procedure code"))
 @date_option
 def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
-    from grouper.dip import catalogue
-    from grouper.dip import listing as dip
-    from grouper.schemes.listing import View
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.dip.tables import listing as dip
+    from grouper.grouping.drg.tables.listing import View
 
     chosen = [(name, value) for name, value in parts.items() if value]
     if len(chosen) > 1:
@@ -172,12 +172,12 @@ def diff_command(a: str, b: str, when: datetime | None, as_json: bool) -> None:
 def _changes(old: Located, new: Located) -> tuple[list[Any], Callable[[], list[str]]]:
     """The changes between two schemes of one kind, and how to put them in words."""
     if old.kind == "dip":
-        from grouper.dip import catalogue
-        from grouper.dip import diff as dip
+        from grouper.grouping.dip.tables import catalogue
+        from grouper.grouping.dip.tables import diff as dip
 
         found = dip.diff(catalogue.load(old.folder), catalogue.load(new.folder))
         return found, lambda: dip.in_words(found, language())
-    from grouper.schemes import diff as drg
+    from grouper.grouping.drg.tables import diff as drg
 
     changes = drg.diff(store.load(old.folder), store.load(new.folder))
     return changes, lambda: drg.in_words(changes, icd_names(), language())
@@ -203,8 +203,8 @@ def _changes(old: Located, new: Located) -> tuple[list[Any], Callable[[], list[s
 )
 @json_option
 def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -> None:
-    from grouper.dip import catalogue
-    from grouper.schemes.verify import verify_named, verify_shipped
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.drg.tables.verify import verify_named, verify_shipped
 
     named = [locate(name) for name in schemes]
     findings = verify_named([n.folder for n in named if n.kind == "drg"]) if schemes else verify_shipped()
@@ -221,9 +221,9 @@ def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -
 
 def _verify_dip(folder: Path) -> list[Finding]:
     """What cannot be read, and what is odd but legal."""
-    from grouper.dip import catalogue
-    from grouper.dip import listing as dip
-    from grouper.dip.workbook_anomalies import anomalies
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.dip.tables import listing as dip
+    from grouper.grouping.dip.tables.anomalies import anomalies
 
     findings = dip.verify(folder)
     try:

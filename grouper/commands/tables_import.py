@@ -11,17 +11,17 @@ from typing import Any
 
 import click
 
-from grouper.commands.shared import day, language, say
-from grouper.errors import EXIT_DATA, UsageError
-from grouper.schemes import store
-from grouper.schemes.findings import SEVERITIES, SEVERITY_ZH, Finding, count_by_severity
-from grouper.schemes.locate import Located, locate
-from grouper.schemes.model import Scheme
+from grouper.base.errors import EXIT_DATA, UsageError
+from grouper.base.findings import SEVERITIES, SEVERITY_ZH, Finding, count_by_severity
+from grouper.commands.options.shared import day, language, say
+from grouper.grouping.drg.tables import store
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.locate import Located, locate
 
 
 def icd_names() -> dict[str, str]:
     """Name of every ICD code."""
-    from grouper import icd
+    from grouper.codes import icd
 
     return {**icd.diagnoses(), **icd.procedures()}
 
@@ -62,7 +62,7 @@ def refuse_existing(target: Path, force: bool, mark: str = "") -> None:
 
 def export_scheme(found: Located, target: Path) -> None:
     """The sheets of a DRG or DIP scheme as a workbook, or as a folder of CSV files."""
-    from grouper.schemes.sheets import write_book
+    from grouper.grouping.tables.sheets import write_book
 
     form = target.suffix.lower()
     if form == ".csv" and found.kind == "dip":
@@ -75,11 +75,11 @@ def export_scheme(found: Located, target: Path) -> None:
 
 def _book(found: Located) -> Any:
     if found.kind == "drg":
-        from grouper.schemes.layout import export_book
+        from grouper.grouping.drg.tables.layout import export_book
 
         return export_book(store.load(found.folder), icd_names())
-    from grouper.dip import catalogue
-    from grouper.dip.workbook_layout import export_catalogue
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.dip.tables.layout import export_catalogue
 
     whole = catalogue.load(found.folder)
     folders, base = [found.folder], whole.meta.get("base")
@@ -99,10 +99,10 @@ def _beside(folder: Path, base: str) -> Path | str:
 
 def kind_of(source: Path, given: Mapping[str, Any]) -> str:
     """What SOURCE is, by its sheets: a DRG workbook, a list of DRGs, or a DIP catalogue."""
-    from grouper.dip.national_layout import is_national
-    from grouper.dip.workbook_layout import is_catalogue
-    from grouper.schemes.layout import is_workbook
-    from grouper.schemes.sheets import read_book
+    from grouper.grouping.dip.tables.layout import is_catalogue
+    from grouper.grouping.dip.tables.national_layout import is_national
+    from grouper.grouping.drg.tables.layout import is_workbook
+    from grouper.grouping.tables.sheets import read_book
 
     book = read_book(source)
     if given["column_map"] or is_national(book) or (is_catalogue(book) and not is_workbook(book)):
@@ -152,13 +152,13 @@ def _refuse_options(given: Mapping[str, Any], names: Sequence[str], kind: str) -
 
 def import_dip(source: Path, output: Path, given: Mapping[str, Any]) -> None:
     """A DIP catalogue sheet as a folder that ``group`` takes."""
-    from grouper.dip import catalogue
-    from grouper.dip import listing as dip
-    from grouper.dip.national_layout import is_national
-    from grouper.dip.workbook import import_catalogue
-    from grouper.dip.workbook_anomalies import anomalies
-    from grouper.dip.workbook_layout import load_sheet_map
-    from grouper.schemes.sheets import read_book
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.dip.tables import listing as dip
+    from grouper.grouping.dip.tables.anomalies import anomalies
+    from grouper.grouping.dip.tables.layout import load_sheet_map
+    from grouper.grouping.dip.tables.national_layout import is_national
+    from grouper.grouping.dip.tables.workbook import import_catalogue
+    from grouper.grouping.tables.sheets import read_book
 
     _refuse_options(given, list(_FLAGS)[4:], "dip")
     if is_national(read_book(source)):
@@ -187,9 +187,9 @@ def import_dip(source: Path, output: Path, given: Mapping[str, Any]) -> None:
 
 def _import_national(source: Path, output: Path, given: Mapping[str, Any]) -> None:
     """The national DIP 3.0 workbook as a folder that ``group`` takes."""
-    from grouper.dip import catalogue
-    from grouper.dip import listing as dip
-    from grouper.dip.national import import_national
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.dip.tables import listing as dip
+    from grouper.grouping.dip.tables.national import import_national
 
     used = [_FLAGS[name] for name in ("sheet", "column_map", "options_file", "round_numbers") if given[name]]
     if used or given["base"]:
@@ -251,7 +251,7 @@ def _meta(
 
 
 def _import_workbook(source: Path, output: Path, meta: dict[str, Any], base: Scheme | None) -> None:
-    from grouper.schemes.workbook import import_workbook
+    from grouper.grouping.drg.tables.workbook import import_workbook
 
     scheme, findings = import_workbook(source, meta, base)
     report(findings, True)
@@ -261,8 +261,8 @@ def _import_workbook(source: Path, output: Path, meta: dict[str, Any], base: Sch
 def _import_list(
     source: Path, output: Path, meta: dict[str, Any], base: Scheme, given: Mapping[str, Any]
 ) -> None:
-    from grouper.schemes.fourth import read_fourth
-    from grouper.schemes.grouplist import import_list, report_text, weights_text
+    from grouper.grouping.drg.tables.fourth import read_fourth
+    from grouper.grouping.drg.tables.grouplist import import_list, report_text, weights_text
 
     headers = {"code": given["code"], "name": given["name_column"], "weight": given["weight"]}
     result = import_list(
@@ -298,7 +298,7 @@ def write_scheme(
 
     ``extra`` holds further files. Raises TableError when the folder would not load.
     """
-    from grouper.schemes.verify import verify
+    from grouper.grouping.drg.tables.verify import verify
 
     def fill(folder: Path) -> None:
         store.save(scheme, folder, base)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.aligned import aligned
-from grouper.commands.shared import (
+from grouper.base.errors import UsageError
+from grouper.commands.options.shared import (
     BilingualCommand,
     both,
     database_options,
@@ -20,7 +20,7 @@ from grouper.commands.shared import (
     option,
     say,
 )
-from grouper.errors import UsageError
+from grouper.commands.text.aligned import aligned
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,7 +94,7 @@ def watch(
     memory: str,
     threads: int,
 ) -> None:
-    from grouper.statistics.sums import workspace
+    from grouper.fitting.sums import workspace
     from grouper.watch import definitions, table
     from grouper.watch.lake import open_lake
 
@@ -199,7 +199,7 @@ def _write_json(path: str, rows: pa.Table) -> None:
 
 def _write(path: str, schema: pa.Schema, batches: Any) -> int:
     """Write batches in the format that the name tells; returns the rows."""
-    from grouper.writers import Output, output_format
+    from grouper.base.output import Output, output_format
 
     number = 0
     with Output(path, output_format(path, None)) as out:

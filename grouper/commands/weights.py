@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.shared import (
+from grouper.commands.options.shared import (
     BilingualCommand,
     BilingualGroup,
     both,
@@ -21,7 +21,7 @@ from grouper.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from grouper.statistics.weights import Fitted
+    from grouper.fitting.weights import Fitted
 
 # what weights and catalogues share
 statistics_options = with_options(
@@ -78,7 +78,7 @@ statistics_options = with_options(
 
 def left_out_lines(left: Counter[str], zh: bool) -> list[str]:
     """The records left out, by reason, the most frequent first."""
-    from grouper.statistics.history import LEFT_OUT
+    from grouper.fitting.history import LEFT_OUT
 
     lines = []
     for reason, number in sorted(left.items(), key=lambda item: (-item[1], item[0])):
@@ -147,9 +147,9 @@ def weights() -> None:
 @grouped_prefix_option
 @lang_option
 def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: Any) -> None:
-    from grouper.statistics.exact import parse_year_weights
-    from grouper.statistics.history import HistoryOptions
-    from grouper.statistics.weights import WeightOptions, fit, sidecar, write
+    from grouper.base.exact import parse_year_weights
+    from grouper.fitting.history import HistoryOptions
+    from grouper.fitting.weights import WeightOptions, fit, sidecar, write
 
     beside = sidecar(output)
     options = WeightOptions(
@@ -173,7 +173,7 @@ def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: An
 
 def _report(fitted: Fitted) -> None:
     """The summary on stderr."""
-    from grouper.statistics.exact import rounded
+    from grouper.base.exact import rounded
 
     kept = sum(group.kept for group in fitted.groups)
     filled = sum(group.cases > 0 for group in fitted.groups)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import pyarrow as pa
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
+from grouper.base.output import PROVENANCE_KEY
+from grouper.fitting.history import quoted
 from grouper.indices.parameters import Parameters
-from grouper.statistics.history import quoted
-from grouper.writers import PROVENANCE_KEY
 
 if TYPE_CHECKING:
     import duckdb

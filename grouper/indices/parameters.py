@@ -11,8 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from grouper.errors import TableError, UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import TableError, UsageError
+from grouper.base.paths import tables_dir
 
 # Index -> its parameters with the type of each.
 INDICES: dict[str, dict[str, str]] = {

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from grouper import __version__
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
+from grouper.base.output import Output, output_format
+from grouper.fitting.files import digests
+from grouper.fitting.sums import workspace
 from grouper.indices.cases import Columns, read_cases
 from grouper.indices.measures import BY, measure, results, schema_of
 from grouper.indices.parameters import Parameters, load
-from grouper.statistics.files import digests
-from grouper.statistics.sums import workspace
-from grouper.writers import Output, output_format
 
 
 @dataclass

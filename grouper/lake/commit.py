@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 from grouper.lake import ledger
 from grouper.lake.layout import STAGING, TABLES, Lake, is_run, part
 from grouper.lake.lock import writing

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 
 TABLES = ("adjustments", "cases", "hospitals", "pools", "rejected", "records")
 LEDGER = "ledger.duckdb"

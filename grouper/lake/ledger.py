@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.errors import DataError
+from grouper.base.errors import DataError
 from grouper.lake.layout import Lake, run_id
-from grouper.payment.expression import literal
+from grouper.payment.formula.expression import literal
 
 if TYPE_CHECKING:
     import duckdb

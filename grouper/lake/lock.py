@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 from grouper.lake.layout import LOCK, Lake
 
 

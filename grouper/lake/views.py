@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from grouper.lake import ledger
 from grouper.lake.layout import TABLES, Lake
-from grouper.payment.expression import literal
+from grouper.payment.formula.expression import literal
 
 if TYPE_CHECKING:
     import duckdb

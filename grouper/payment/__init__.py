@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grouper.payment.api import Paid, pay
-    from grouper.payment.explain import explain_case
-    from grouper.payment.explanation import PaymentExplanation
-    from grouper.payment.policy import Policy, find_policy, load_policy
-    from grouper.payment.verify import verify_policy
+    from grouper.payment.check.verify import verify_policy
+    from grouper.payment.explain.explain import explain_case
+    from grouper.payment.explain.explanation import PaymentExplanation
+    from grouper.payment.policy.policy import Policy, find_policy, load_policy
 
 _HOME = {
     "Paid": "api",
-    "PaymentExplanation": "explanation",
-    "Policy": "policy",
-    "explain_case": "explain",
-    "find_policy": "policy",
-    "load_policy": "policy",
+    "PaymentExplanation": "explain.explanation",
+    "Policy": "policy.policy",
+    "explain_case": "explain.explain",
+    "find_policy": "policy.policy",
+    "load_policy": "policy.policy",
     "pay": "api",
-    "verify_policy": "verify",
+    "verify_policy": "check.verify",
 }
 __all__ = [
     "Paid",

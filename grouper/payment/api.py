@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.errors import UsageError
-from grouper.payment.cases import Files
-from grouper.payment.expression import literal
-from grouper.payment.policy import Policy, find_policy
-from grouper.payment.pricing import Priced, connect, price_files
-from grouper.payment.whatif import WhatIf, by_hospital, compare
-from grouper.writers import Output
+from grouper.base.errors import UsageError
+from grouper.base.output import Output
+from grouper.payment.formula.expression import literal
+from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.price.cases import Files
+from grouper.payment.price.pricing import Priced, connect, price_files
+from grouper.payment.price.whatif import WhatIf, by_hospital, compare
 
 if TYPE_CHECKING:
-    from grouper.payment.budget import Budget
-    from grouper.payment.settle import Run as Settlement
+    from grouper.payment.pool.budget import Budget
+    from grouper.payment.pool.settle import Run as Settlement
     from grouper.records import ColumnMap
 
 Progress = Callable[[int, int | None], None]
@@ -119,8 +119,8 @@ def _run(policy: Policy, job: _Job, output: str) -> tuple[Priced, _Settled | Non
     """Price, and with a budget settle; ``output`` appears whole or not at all."""
     if job.budget is None:
         return _price(policy, job, output), None
-    from grouper.payment.budget import read_budget
-    from grouper.payment.settle import settle_cases
+    from grouper.payment.pool.budget import read_budget
+    from grouper.payment.pool.settle import settle_cases
 
     budget = read_budget(job.budget)
     with tempfile.TemporaryDirectory(prefix=".pay-", dir=Path(output).resolve().parent) as place:
@@ -147,7 +147,7 @@ def _compared(before: str, after: str, changes: Mapping[str, str], job: _Job) ->
 
 def _statements(priced: Priced, settled: _Settled | None, output: str, job: _Job) -> Paid:
     """The statements: of the settlement where there is one, else of the cases as priced."""
-    from grouper.payment.priced_statement import hospitals_priced, pools_priced
+    from grouper.payment.pool.priced_statement import hospitals_priced, pools_priced
 
     with connect(job.threads, job.memory) as connection:
         totals = _totals(connection, output)
@@ -157,7 +157,7 @@ def _statements(priced: Priced, settled: _Settled | None, output: str, job: _Job
             pools = pools_priced(connection, output, points)
     if settled is None:
         return Paid(priced, hospitals, pools, totals, paths={"cases": output})
-    from grouper.payment.statement import hospital_statement, pool_summary
+    from grouper.payment.pool.statement import hospital_statement, pool_summary
 
     run, budget = settled
     clearing = _clearing(run, budget)
@@ -168,7 +168,7 @@ def _statements(priced: Priced, settled: _Settled | None, output: str, job: _Job
 
 def _clearing(run: Settlement, budget: Budget) -> Sequence[Any]:
     """The clearing of the period, where the budget file says what hospitals already had."""
-    from grouper.payment.clearing import clear_month, clear_year, dues
+    from grouper.payment.pool.clearing import clear_month, clear_year, dues
 
     if not budget.hospitals:
         return ()

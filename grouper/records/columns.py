@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grouper.errors import DataError, UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import DataError, UsageError
+from grouper.base.paths import tables_dir
 from grouper.records.schema import CANONICAL, HOUR_FIELDS, LIST_FIELDS
 
 # The order settles ties between layouts that fit equally well.

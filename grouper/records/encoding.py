@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _CHUNK = 1 << 20

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap
 from grouper.records.readers import BaseReader
 from grouper.records.schema import CODE_FIELDS, DATE_FIELDS

@@ -1,7 +1,7 @@
 """Canonical grouping fields from the batches of a source, with flags for what cannot be used.
 
 Normalisation never raises for a value: a value that is there but not understood sets a bit
-of :class:`grouper.reasons.Flag` for its row, and what was changed is counted by name.
+of :class:`grouper.base.reasons.Flag` for its row, and what was changed is counted by name.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, UsageError
-from grouper.reasons import Flag
+from grouper.base.errors import DataError, UsageError
+from grouper.base.reasons import Flag
 from grouper.records import scalars
 from grouper.records.columns import ColumnMap
 from grouper.records.lists import code_lists

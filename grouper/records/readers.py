@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from grouper.errors import DataError
+from grouper.base.errors import DataError
 from grouper.records.columns import ColumnMap
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.scalars import is_number

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, Source, fold
 from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects
 from grouper.records.nodes import MADE, MADE_TYPES, NODES, made_columns

@@ -13,7 +13,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
 from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
 from grouper.records.normalise import refuse_numbers

@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from grouper.paths import tables_dir
+from grouper.base.paths import tables_dir
 
 # Texts that stand for "no value", after full-width characters are made half-width.
 BLANKS = frozenset(

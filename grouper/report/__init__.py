@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from grouper.report.data import Paths, ReportData, RunInfo
 from grouper.report.feeds import write_feeds
-from grouper.report.pages import write_month, write_year
+from grouper.report.pages.page import write_month, write_year
 from grouper.report.statement import write_statements
 
 __all__ = ["Paths", "ReportData", "RunInfo", "write_feeds", "write_month", "write_statements", "write_year"]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from grouper.writers import FORMULA_SIGNS
+from grouper.base.output import FORMULA_SIGNS
 
 _FIRST = tuple(FORMULA_SIGNS)
 

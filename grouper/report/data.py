@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:

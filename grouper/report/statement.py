@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from grouper.errors import UsageError
-from grouper.payment import words
+from grouper.base.errors import UsageError
+from grouper.payment.policy import words
 from grouper.report.cells import file_name
 from grouper.report.data import Query, ReportData, Row, RunInfo, plain
-from grouper.report.html import Html, document, el, section, table
+from grouper.report.draw.html import Html, document, el, section, table
 from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY
 from grouper.report.numbers import Lang, mean, number, percent, yuan
-from grouper.report.pages import style
-from grouper.report.sections_money import CLEARING, LEVELS, POOLS, rule
-from grouper.report.sections_quality import KINDS, provenance
+from grouper.report.pages.money import CLEARING, LEVELS, POOLS, rule
+from grouper.report.pages.page import style
+from grouper.report.pages.quality import KINDS, provenance
 
 SHOWN = 40  # unpaid cases on the page; the workbook has all
 SHOWN_GROUPS = 60  # likewise

@@ -8,12 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.payment import words
+from grouper.payment.policy import words
 from grouper.report.cells import neutral
 from grouper.report.data import Query, ReportData
+from grouper.report.draw.svg import text_width
 from grouper.report.feeds import PERSONAL
 from grouper.report.numbers import Lang, short_digest
-from grouper.report.sections_money import LEVELS, POOLS
+from grouper.report.pages.money import LEVELS, POOLS
 from grouper.report.statement import (
     Statement,
     adjustment_header,
@@ -22,7 +23,6 @@ from grouper.report.statement import (
     group_rows,
     statement_title,
 )
-from grouper.report.svg import text_width
 
 if TYPE_CHECKING:
     import xlsxwriter

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.payment.cases import Files
-from grouper.payment.expression import literal
-from grouper.payment.inputs import INPUTS
-from grouper.settlement import past, tables
+from grouper.payment.formula.expression import literal
+from grouper.payment.price.cases import Files
+from grouper.payment.price.inputs import INPUTS
+from grouper.settlement import tables
 from grouper.settlement.corrections import Item
-from grouper.settlement.past import PERIOD, Past
-from grouper.settlement.plan import Plan
+from grouper.settlement.plan import past
+from grouper.settlement.plan.job import Plan
+from grouper.settlement.plan.past import PERIOD, Past
 from grouper.settlement.records import ORDER, UNDECIDED, cases_sql, columns_of
 
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.payment.policy import Policy
+    from grouper.payment.policy.policy import Policy
 
 _CONTEXT = "~context"  # hospital of rows that only say when a person came again
 _COMPARED = (
@@ -235,8 +236,8 @@ def _again(
     done: Adjusted,
 ) -> None:
     """Price the scope, and settle by its month what came out otherwise."""
-    from grouper.payment.pricing import price_files
-    from grouper.payment.settle import settle_cases
+    from grouper.payment.pool.settle import settle_cases
+    from grouper.payment.price.pricing import price_files
 
     priced = place / "priced.parquet"
     price_files(policy, Files([str(records)]), str(priced), threads=plan.job.threads)

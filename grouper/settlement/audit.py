@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.lake import ledger
 from grouper.lake.commit import sha256
 from grouper.lake.layout import Lake, is_run
@@ -213,7 +213,8 @@ def _same_inputs(record: ledger.Record) -> None:
 
 
 def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
-    from grouper.settlement import month, plan, year
+    from grouper.settlement import month, year
+    from grouper.settlement.plan import job as plan
 
     run = record.run["run"]
     if record.run["kind"] == "settle":

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from grouper.errors import DataError
-from grouper.payment.inputs import DECIDED, INPUTS
+from grouper.base.errors import DataError
+from grouper.payment.price.inputs import DECIDED, INPUTS
 from grouper.records.encoding import detect_encoding
 
 KINDS = ("withdrawal", "special_review", "decision", "quality", "audit_deduction")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.errors import DataError, GrouperError
+from grouper.base.errors import DataError, GrouperError
 from grouper.records import ColumnMap, Normaliser, RecordSource, open_records, scalars
 from grouper.records.columns import fold
 from grouper.records.normalise import MAX_AGE, MAX_STAY
@@ -26,7 +26,7 @@ from grouper.records.values import integer, parse_discharge_way
 from grouper.settlement import tables
 
 if TYPE_CHECKING:
-    from grouper.api import Grouper
+    from grouper.grouping.api import Grouper
 
 Progress = Callable[[int, int | None], None]
 _BATCH = 131_072
@@ -184,7 +184,7 @@ class _File:
     def _normaliser(self, reading: Reading) -> Normaliser:
         from dataclasses import replace
 
-        from grouper.api import Grouper
+        from grouper.grouping.api import Grouper
 
         # results never meet the input's own columns of the same names, so a prefix is of no use here
         apart = Grouper(self.grouper.engine, replace(self.grouper.options, prefix="grouped__"))

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper import __version__
-from grouper.errors import DataError, ReconciliationError, UsageError
+from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.lake import commit, views
 from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
-from grouper.payment.cases import Files
-from grouper.payment.describe import value_text
+from grouper.payment.policy.describe import value_text
+from grouper.payment.price.cases import Files
 from grouper.settlement import adjust, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import SCHEMA, Taken, read_files
-from grouper.settlement.past import Past, late_sql, make_known
-from grouper.settlement.plan import Job, Plan, key_mark, make_plan, still_holds
+from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
+from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment
 from grouper.settlement.records import ORDER, cases_sql, decide, records_sql, resolve
 from grouper.settlement.reports import write_reports
@@ -30,9 +30,9 @@ from grouper.settlement.validate import judge
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.payment.policy import Policy
-    from grouper.payment.pricing import Priced
-    from grouper.payment.settle import Run
+    from grouper.payment.policy.policy import Policy
+    from grouper.payment.pool.settle import Run
+    from grouper.payment.price.pricing import Priced
 
 
 @dataclass
@@ -108,7 +108,7 @@ class _database:
     """DuckDB for one run; what does not fit in memory goes to the staging folder."""
 
     def __init__(self, lake: Lake, plan: Plan, staged: Path, before: str | None) -> None:
-        from grouper.payment.pricing import connect
+        from grouper.payment.price.pricing import connect
 
         self.connection = connect(plan.job.threads, plan.job.memory or None)
         self.connection.execute("SET temp_directory = ?", [str(staged / "spill")])
@@ -213,7 +213,7 @@ def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
 
 
 def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | None) -> Priced:
-    from grouper.payment.pricing import price_files
+    from grouper.payment.price.pricing import price_files
 
     return price_files(
         plan.policy, files, str(staged / "priced.parquet"), threads=plan.job.threads,
@@ -222,7 +222,7 @@ def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | No
 
 
 def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
-    from grouper.payment.settle import settle_cases
+    from grouper.payment.pool.settle import settle_cases
 
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grouper.errors import DataError
-from grouper.payment.inputs import DECIDED, INPUTS
+from grouper.base.errors import DataError
+from grouper.payment.price.inputs import DECIDED, INPUTS
 from grouper.settlement.corrections import Item
 from grouper.settlement.intake import AMOUNTS, DATES, GROUPED, NUMBERS, SCHEMA, TEXTS
 

@@ -10,8 +10,8 @@ from typing import Any
 from grouper import __version__
 from grouper.lake.layout import TABLES, Lake
 from grouper.lake.ledger import Record
-from grouper.payment.areas import area_name
-from grouper.payment.policy import Policy
+from grouper.payment.policy.areas import area_name
+from grouper.payment.policy.policy import Policy
 
 
 def write_reports(

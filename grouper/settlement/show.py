@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 from grouper.lake import ledger, views
 from grouper.lake.layout import Lake
-from grouper.payment.policy import find_policy
+from grouper.payment.policy.policy import find_policy
 from grouper.settlement.reports import paths, run_info
 
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.errors import ReconciliationError, UsageError
-from grouper.payment.budget import Budget, Entry
-from grouper.payment.clearing import Monthly, clear_month, dues, months_paid
-from grouper.payment.statement import hospital_statement, pool_summary
+from grouper.base.errors import ReconciliationError, UsageError
+from grouper.payment.pool.budget import Budget, Entry
+from grouper.payment.pool.clearing import Monthly, clear_month, dues, months_paid
+from grouper.payment.pool.statement import hospital_statement, pool_summary
 from grouper.settlement import tables
 from grouper.settlement.adjust import amounts as adjustment_amounts
-from grouper.settlement.plan import Plan
+from grouper.settlement.plan.job import Plan
 
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.payment.settle import Run
+    from grouper.payment.pool.settle import Run
 
 Key = tuple[str, str]
 _MONEY = pa.decimal128(38, 2)

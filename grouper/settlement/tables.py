@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouper import __version__
-from grouper.payment.expression import literal
-from grouper.run import ahead
-from grouper.writers import PROVENANCE_KEY, parquet_options
+from grouper.base.output import PROVENANCE_KEY, parquet_options
+from grouper.grouping.files import ahead
+from grouper.payment.formula.expression import literal
 
 if TYPE_CHECKING:
     import duckdb

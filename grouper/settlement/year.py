@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper import __version__
-from grouper.errors import ReconciliationError, UsageError
+from grouper.base.errors import ReconciliationError, UsageError
 from grouper.lake import commit, views
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import Record, check_files
-from grouper.payment.budget import Budget, Entry, read_budget
-from grouper.payment.expression import literal
-from grouper.payment.policy import Policy, find_policy
+from grouper.payment.formula.expression import literal
+from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, read_corrections
 from grouper.settlement.month import Done, finish
-from grouper.settlement.plan import Asked, current_runs, digests_of, month_days
+from grouper.settlement.plan.job import Asked, current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
 from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
 from grouper.settlement.statements import Key, ledger_amounts, run_amounts, with_members
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from grouper.payment.settle import Run
+    from grouper.payment.pool.settle import Run
 
 AMOUNTS = (
     "fund_due", "fund_by_item", "total_cost", "prepaid", "deposit", "balance", "returned", "forfeited",
@@ -140,8 +140,8 @@ def compute_year(
     lake: Lake, plan: YearPlan, run: str, staged: Path, stage: Stage = no_stage, *, before: str | None = None
 ) -> Done:
     """The tables of a clearing in ``staged``, and its record."""
-    from grouper.payment.pricing import connect
-    from grouper.payment.statement import hospital_statement, pool_summary
+    from grouper.payment.pool.statement import hospital_statement, pool_summary
+    from grouper.payment.price.pricing import connect
 
     with connect(plan.job.threads, plan.job.memory or None) as connection:
         connection.execute("SET temp_directory = ?", [str(staged / "spill")])
@@ -187,7 +187,7 @@ def _effective(
 
 
 def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
-    from grouper.payment.settle import settle_cases
+    from grouper.payment.pool.settle import settle_cases
 
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
@@ -227,7 +227,7 @@ def _clear(
 ) -> list[Any]:
     """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it, and what
     months of later years paid for it."""
-    from grouper.payment import clearing
+    from grouper.payment.pool import clearing
 
     runs = list(plan.months.values())
     prepaid, deposit = (run_amounts(connection, runs, name) for name in ("prepaid", "deposit"))

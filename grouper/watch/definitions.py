@@ -15,8 +15,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from grouper.errors import TableError, UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import TableError, UsageError
+from grouper.base.paths import tables_dir
 
 # Measure -> its parameters with the kind of each; "?" ends the kind of one that may be left out.
 MEASURES: dict[str, dict[str, str]] = {

@@ -23,7 +23,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.watch.periods import Period, parse_period
 
 STOCKS = frozenset({"accumulated_balance"})  # as they stand at the end of a period

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.payment.expression import literal
+from grouper.payment.formula.expression import literal
 from grouper.watch.facts import Facts
 from grouper.watch.periods import Month, Period, name_months
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from grouper.paths import tables_dir
+from grouper.base.paths import tables_dir
 from grouper.watch.definitions import UNITS, Indicator, load
 
 BEGIN, END = "<!-- indicators -->", "<!-- end of indicators -->"

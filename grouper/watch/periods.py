@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 
 Month = tuple[int, int]  # year, month
 _FORM = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])|Q([1-4])|H([12]))?")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.errors import UsageError
-from grouper.payment.expression import half_up, literal
+from grouper.base.errors import UsageError
+from grouper.payment.formula.expression import half_up, literal
 from grouper.watch.definitions import Condition, Indicator, Indicators, load
 from grouper.watch.facts import Facts, read_facts
 from grouper.watch.lake import Current, Lacking

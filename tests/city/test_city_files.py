@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from grouper.city import SCHEMA, City, city_batches, expected_budget, write_city
-from grouper.city.hospitals import hospitals
-from grouper.city.write import POOLS
+from grouper.base.errors import TableError, UsageError
 from grouper.commands import cli
 from grouper.commands.synth import parse_months
-from grouper.errors import TableError, UsageError
-from grouper.payment.budget import read_budget
+from grouper.payment.pool.budget import read_budget
+from grouper.synth.city import SCHEMA, City, city_batches, expected_budget, write_city
+from grouper.synth.city.hospitals import hospitals
+from grouper.synth.city.write import POOLS
 
 SMALL = City(rows=3_000, hospitals=40, dirty=0.2)
 
@@ -133,8 +133,8 @@ def test_budget_is_a_round_figure_near_what_the_pool_pays():
 
 
 def test_cost_table_can_be_made_anew(tmp_path):
-    from grouper.city import costs
-    from grouper.city.fit import fit
+    from grouper.synth.city import costs
+    from grouper.synth.city.fit import fit
 
     weights = tmp_path / "weights.csv"
     weights.write_text("drg,weight\nES35,9.5\nBR15,0.7\n", encoding="utf-8")
@@ -146,7 +146,7 @@ def test_cost_table_can_be_made_anew(tmp_path):
 
 
 def test_a_cost_table_of_another_shape_is_refused(tmp_path):
-    from grouper.city import costs
+    from grouper.synth.city import costs
 
     path = tmp_path / "cost.csv"
     path.write_text("group,weight\n", encoding="utf-8")
@@ -155,7 +155,7 @@ def test_a_cost_table_of_another_shape_is_refused(tmp_path):
 
 
 def test_weights_without_their_columns_are_refused(tmp_path):
-    from grouper.city.costs import case_weights
+    from grouper.synth.city.costs import case_weights
 
     path = tmp_path / "w.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-8")

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.api import load_scheme
-from grouper.city import SCHEMA, City, city_batches
-from grouper.city.hospitals import hospitals
-from grouper.city.money import MONEY
-from grouper.city.order import BLOCK, Kind, order_of
-from grouper.city.rows import TRUTH
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
+from grouper.grouping.api import load_scheme
+from grouper.synth.city import SCHEMA, City, city_batches
+from grouper.synth.city.hospitals import hospitals
+from grouper.synth.city.money import MONEY
+from grouper.synth.city.order import BLOCK, Kind, order_of
+from grouper.synth.city.rows import TRUTH
 
 ROWS = 60_000
 CITY = City(rows=ROWS, dirty=0)
@@ -350,7 +350,7 @@ def test_levels_differ_in_cost(rows):
 
 
 def test_one_s_own_weights_decide_the_mean(tmp_path):
-    from grouper.city.costs import case_weights
+    from grouper.synth.city.costs import case_weights
 
     path = tmp_path / "weights.csv"
     path.write_text("drg,weight\nES35,20\nBR15,0.5\n", encoding="utf-8")

@@ -6,8 +6,8 @@ from typing import Any
 
 from dip_support import engine_of, outcome, rows_of, same
 
-from grouper.dip.catalogue import Catalogue
-from grouper.dip.reference import Reference
+from grouper.grouping.dip.reference import Reference
+from grouper.grouping.dip.tables.catalogue import Catalogue
 
 APPENDECTOMY, ADHESIONS, GALL = "47.0100", "54.5100", "51.2300"  # surgical
 GASTROSCOPY = "44.1300x001"  # diagnostic

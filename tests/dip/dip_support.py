@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from grouper import icd
-from grouper.codes import CodeOptions
-from grouper.dip import facts
-from grouper.dip.catalogue import Catalogue, Row, assemble, load
-from grouper.dip.engine import DipEngine, make_engine
-from grouper.dip.options import options_from
-from grouper.dip.reference import Reference, Trace
+from grouper.codes import icd
+from grouper.codes.book import CodeOptions
+from grouper.grouping.dip import facts
+from grouper.grouping.dip.engine import DipEngine, make_engine
+from grouper.grouping.dip.options import options_from
+from grouper.grouping.dip.reference import Reference, Trace
+from grouper.grouping.dip.tables.catalogue import Catalogue, Row, assemble, load
 
 FEATURES = Path(__file__).parent / "features"
 SAMPLE = Path(__file__).parent.parent / "data" / "dip_conformance.parquet"

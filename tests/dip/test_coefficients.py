@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.dip import auxiliary
-from grouper.dip.auxiliary import AuxCase
-from grouper.dip.coefficient_files import apply_files
-from grouper.dip.coefficients import Coefficients, Tool, apply, load, names
-from grouper.errors import DataError, TableError, UsageError
+from grouper.base.errors import DataError, TableError, UsageError
+from grouper.coefficients.files import apply_files
+from grouper.coefficients.parameters import Coefficients, Tool, apply, load, names
+from grouper.grouping.dip import auxiliary
+from grouper.grouping.dip.auxiliary import AuxCase
 
 FOLDER = Path(__file__).parent / "coefficients"
 INVENTED = load(FOLDER / "invented.toml")

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from grouper.api import load_scheme
+from grouper.base.errors import DataError
 from grouper.commands import cli
-from grouper.errors import DataError
-from grouper.run import group_files
+from grouper.grouping.api import load_scheme
+from grouper.grouping.files import group_files
 
 
 def call(*words: str | Path) -> Result:

@@ -8,7 +8,7 @@ import pytest
 from dip_small import ADHESIONS, APPENDECTOMY, DX, group, whole
 from dip_support import row, small
 
-from grouper.dip.catalogue import Catalogue
+from grouper.grouping.dip.tables.catalogue import Catalogue
 
 
 def variants(*classes: str, plain: bool = True) -> Catalogue:

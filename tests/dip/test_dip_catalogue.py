@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from dip_support import FEATURES, catalogue, engine_of
 
-from grouper import icd
-from grouper.codes import CodeOptions
-from grouper.dip import facts
-from grouper.dip.catalogue import digest, load, read_rows, scheme_folders
-from grouper.dip.compile import compile_catalogue
-from grouper.dip.options import DEFAULTS, options_from
-from grouper.errors import TableError, UsageError
+from grouper.base.errors import TableError, UsageError
+from grouper.codes import icd
+from grouper.codes.book import CodeOptions
+from grouper.grouping.dip import facts
+from grouper.grouping.dip.compile import compile_catalogue
+from grouper.grouping.dip.options import DEFAULTS, options_from
+from grouper.grouping.dip.tables.catalogue import digest, load, read_rows, scheme_folders
 
 HEADER = "code,kind,dx,procedures,related,treatment,aux,score,average_cost,packet,name\n"
 

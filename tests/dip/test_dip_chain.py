@@ -17,16 +17,16 @@ from dip_support import BLANK, batch_of, engine_of, outcome, row, rows_of, same,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.dip import facts
-from grouper.dip.catalogue import Catalogue, assemble, load
-from grouper.dip.engine import RESULT_COLUMNS, DipEngine
-from grouper.dip.explain import DipExplanation, explain
-from grouper.dip.listing import code_lines, overview
-from grouper.dip.options import CHAIN, TIE_BREAKS, options_from
-from grouper.dip.packets import STEPS, Packet, Row, terms
-from grouper.dip.reference import Reference
-from grouper.dip.rules import NO_EXCLUSIONS, Exclusions, Listed, Rule
-from grouper.errors import TableError
+from grouper.base.errors import TableError
+from grouper.grouping.dip import facts
+from grouper.grouping.dip.engine import RESULT_COLUMNS, DipEngine
+from grouper.grouping.dip.explain import DipExplanation, explain
+from grouper.grouping.dip.options import CHAIN, TIE_BREAKS, options_from
+from grouper.grouping.dip.reference import Reference
+from grouper.grouping.dip.tables.catalogue import Catalogue, assemble, load
+from grouper.grouping.dip.tables.listing import code_lines, overview
+from grouper.grouping.dip.tables.packets import STEPS, Packet, Row, terms
+from grouper.grouping.dip.tables.rules import NO_EXCLUSIONS, Exclusions, Listed, Rule
 
 DEMO = Path(__file__).parent / "data" / "chain"
 APPENDECTOMY, OPEN, ADHESIONS = "47.0100", "47.0900", "54.5100"  # surgical
@@ -486,9 +486,9 @@ def test_kernel_reference_and_explanation_agree(made: Catalogue, some: list[dict
 
 def light_engine(made: Catalogue) -> DipEngine:
     """An engine whose code books know a few codes only, as building whole ones takes a second."""
-    from grouper.codes import CodeOptions
-    from grouper.dip.compile import compile_catalogue
-    from grouper.dip.texts import DipCodes
+    from grouper.codes.book import CodeOptions
+    from grouper.grouping.dip.compile import compile_catalogue
+    from grouper.grouping.dip.texts import DipCodes
 
     compiled = compile_catalogue(made)
     dx = [code for code in DIAGNOSES if code in facts.diagnoses()]

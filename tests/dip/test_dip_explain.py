@@ -19,9 +19,9 @@ from dip_support import (
     small,
 )
 
-from grouper.dip.engine import RESULT_COLUMNS
-from grouper.dip.explain import DipExplanation, explain
-from grouper.errors import DataError
+from grouper.base.errors import DataError
+from grouper.grouping.dip.engine import RESULT_COLUMNS
+from grouper.grouping.dip.explain import DipExplanation, explain
 
 
 @pytest.mark.parametrize("profile", PROFILES)

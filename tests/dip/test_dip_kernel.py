@@ -28,11 +28,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper._fast.dip import DipProgram, pick
-from grouper.arrow import empty
-from grouper.dip.catalogue import assemble
-from grouper.dip.compile import compile_catalogue
-from grouper.dip.options import CHOICES, CLASSES, TIE_BREAKS, options_from
-from grouper.dip.reference import Reference
+from grouper.base.arrow import empty
+from grouper.grouping.dip.compile import compile_catalogue
+from grouper.grouping.dip.options import CHOICES, CLASSES, TIE_BREAKS, options_from
+from grouper.grouping.dip.reference import Reference
+from grouper.grouping.dip.tables.catalogue import assemble
 
 
 def compare(engine_: Any, reference_: Reference, records: list[dict[str, Any]]) -> None:

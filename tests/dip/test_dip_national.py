@@ -22,15 +22,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from national_book import national_book
 
-from grouper import icd
+from grouper.codes import icd
 from grouper.commands.tables import tables
-from grouper.dip.catalogue import assemble, load, scheme_folders
-from grouper.dip.explain import explain
-from grouper.dip.listing import code_lines, overview, verify
-from grouper.dip.reference import Reference
-from grouper.dip.rules import Rule, stands_in
-from grouper.dip.workbook_anomalies import anomalies
-from grouper.schemes.sheets import write_book
+from grouper.grouping.dip.explain import explain
+from grouper.grouping.dip.reference import Reference
+from grouper.grouping.dip.tables.anomalies import anomalies
+from grouper.grouping.dip.tables.catalogue import assemble, load, scheme_folders
+from grouper.grouping.dip.tables.listing import code_lines, overview, verify
+from grouper.grouping.dip.tables.rules import Rule, stands_in
+from grouper.grouping.tables.sheets import write_book
 
 NATIONAL = "dip-3.0"
 FULL = os.environ.get("GROUPER_DIP_VECTORS")

@@ -20,7 +20,7 @@ from dip_small import (
 )
 from dip_support import BLANK, row, small
 
-from grouper.dip.catalogue import Catalogue
+from grouper.grouping.dip.tables.catalogue import Catalogue
 
 # --- step 1 ---------------------------------------------------------------------------------------
 

@@ -18,15 +18,15 @@ from click.testing import CliRunner, Result
 from dip_support import FEATURES, catalogue
 
 import grouper
+from grouper.base.errors import GrouperError, UsageError
 from grouper.commands.tables import tables
-from grouper.dip.catalogue import load, scheme_folders
-from grouper.dip.diff import diff, in_words
-from grouper.dip.rules import Exclusions
-from grouper.dip.workbook import import_catalogue
-from grouper.dip.workbook_anomalies import anomalies
-from grouper.dip.workbook_layout import COLUMNS, PARTS, export_catalogue, load_sheet_map
-from grouper.errors import GrouperError, UsageError
-from grouper.schemes.sheets import write_book
+from grouper.grouping.dip.tables.anomalies import anomalies
+from grouper.grouping.dip.tables.catalogue import load, scheme_folders
+from grouper.grouping.dip.tables.diff import diff, in_words
+from grouper.grouping.dip.tables.layout import COLUMNS, PARTS, export_catalogue, load_sheet_map
+from grouper.grouping.dip.tables.rules import Exclusions
+from grouper.grouping.dip.tables.workbook import import_catalogue
+from grouper.grouping.tables.sheets import write_book
 
 CHAIN = Path(__file__).parent / "data" / "chain"
 META = {"id": "mine", "name": "我市", "kind": "dip", "area": "mine"}

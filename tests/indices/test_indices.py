@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grouper.base.errors import DataError, TableError, UsageError
 from grouper.commands import cli
-from grouper.errors import DataError, TableError, UsageError
 from grouper.indices.cases import Columns
 from grouper.indices.parameters import INDICES, load
 from grouper.indices.run import compute

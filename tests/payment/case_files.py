@@ -18,13 +18,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from grouper.payment.compile import evaluate, query, word_type
-from grouper.payment.expression import half_up
-from grouper.payment.inputs import INPUTS, needed
-from grouper.payment.lookups import Lookups, load_lookups
-from grouper.payment.policy import Policy, find_policy
-from grouper.payment.pricing import connect
-from grouper.payment.steps import Step, build
+from grouper.payment.formula.expression import half_up
+from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.price.compile import evaluate, query, word_type
+from grouper.payment.price.inputs import INPUTS, needed
+from grouper.payment.price.lookups import Lookups, load_lookups
+from grouper.payment.price.pricing import connect
+from grouper.payment.price.steps import Step, build
 
 CASES = Path(__file__).parent / "cases"
 TEMPLATE: dict[str, Any] = {

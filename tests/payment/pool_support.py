@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from policy_text import drg_head
 
-from grouper.payment.cases import Files
-from grouper.payment.policy import Policy, load_policy
-from grouper.payment.pricing import price_files
+from grouper.payment.policy.policy import Policy, load_policy
+from grouper.payment.price.cases import Files
+from grouper.payment.price.pricing import price_files
 
 _WEIGHTS = "drg,weight,mean_cost\nAA11,0.8,8000\nBB13,1.2501,12501\nCC15,2.7,27000\n"
 POINTS = {

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pool_support import POINTS, write_policy
 
-from grouper.errors import DataError, TableError, UsageError
-from grouper.payment.alliance import Sums, read_alliances, settle_alliances
-from grouper.payment.capitation import Package, read_packages, settle_packages
-from grouper.payment.terms import Terms
+from grouper.base.errors import DataError, TableError, UsageError
+from grouper.payment.packages.alliance import Sums, read_alliances, settle_alliances
+from grouper.payment.packages.capitation import Package, read_packages, settle_packages
+from grouper.payment.policy.terms import Terms
 
 BY_DISEASE = """
 [parameters.capitation]

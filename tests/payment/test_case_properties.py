@@ -13,8 +13,8 @@ from case_files import by_evaluate, by_sql, policy_of, row_of, steps_of, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.payment.expression import half_up
-from grouper.payment.policy import Policy, policy_files
+from grouper.payment.formula.expression import half_up
+from grouper.payment.policy.policy import Policy, policy_files
 
 RANKS = ("high_rank", "review_rank")
 # Policies under which a dearer stay may be worth less. Lishui: the limit of high outliers has the

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pool_support import POINTS, write_policy
 
-from grouper.errors import DataError, ReconciliationError, TableError
-from grouper.payment.budget import Budget, parse_budget
-from grouper.payment.clearing import Yearly, check_years, clear_month, clear_year, months_paid
-from grouper.payment.terms import Terms
+from grouper.base.errors import DataError, ReconciliationError, TableError
+from grouper.payment.policy.terms import Terms
+from grouper.payment.pool.budget import Budget, parse_budget
+from grouper.payment.pool.clearing import Yearly, check_years, clear_month, clear_year, months_paid
 
 HOSPITAL = {"hospital_code": "A", "pool": "p", "prepaid": "900", "deposit": "50", "score": "80"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pay_support import grouper, write_cases
 
-from grouper.payment.parameter_tables import fill, section_of, sections_of
-from grouper.payment.policy import load_policy
-from grouper.payment.registry import PARAMETERS
+from grouper.payment.docs.parameter_tables import fill, section_of, sections_of
+from grouper.payment.policy.policy import load_policy
+from grouper.payment.policy.registry import PARAMETERS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "payment.md"
 
@@ -19,7 +19,7 @@ def page() -> str:
 
 
 def test_the_tables_are_those_of_the_registry() -> None:
-    assert fill(page()) == page(), "run: python -m grouper.payment.parameter_tables docs/payment.md"
+    assert fill(page()) == page(), "run: python -m grouper.payment.docs.parameter_tables docs/payment.md"
 
 
 def test_every_parameter_has_its_section() -> None:

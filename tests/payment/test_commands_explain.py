@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 from pay_support import CASES, DIP, POLICY, case, grouper, write_cases, write_policy
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.payment import explain_case, find_policy, load_policy, pay
-from grouper.payment.explain_row import parse_settings, priced_row, typed
-from grouper.payment.expression import Field, Number, Product, Sum
-from grouper.payment.lookups import load_lookups
-from grouper.payment.monotonic import typical_row
-from grouper.payment.policy import policy_files
-from grouper.payment.simplify import settle
-from grouper.payment.steps import build
+from grouper.payment.check.monotonic import typical_row
+from grouper.payment.explain.row import parse_settings, priced_row, typed
+from grouper.payment.formula.expression import Field, Number, Product, Sum
+from grouper.payment.formula.simplify import settle
+from grouper.payment.policy.policy import policy_files
+from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.steps import build
 
 RECORD = ["--dx", "K35.300", "--proc", "47.0100", "--sex", 1, "--age", 30, "--los", 6, "--discharge-way", 1]
 

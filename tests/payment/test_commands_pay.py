@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from pay_support import CASES, POLICY, case, grouper, write_cases, write_policy
 
+from grouper.base.output import PROVENANCE_KEY
 from grouper.payment import pay
-from grouper.payment.whatif import Side, compare, percent
-from grouper.writers import PROVENANCE_KEY
+from grouper.payment.price.whatif import Side, compare, percent
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from pay_support import DIP, POLICY, WEIGHTS, grouper, write_policy
 
-from grouper.errors import UsageError
-from grouper.payment import words
-from grouper.payment.describe import as_dict, listing, registry_rows, show
-from grouper.payment.diff import diff
-from grouper.payment.inputs import INPUTS
-from grouper.payment.parameters import Segment
-from grouper.payment.policy import ROUTE_METHODS, find_policy, load_policy, policy_files
-from grouper.payment.registry import DENOMINATORS, HIGH, LOW, PARAMETERS
-from grouper.payment.verify import sharing_faults, verify, verify_policy
-from grouper.schemes.findings import Finding
+from grouper.base.errors import UsageError
+from grouper.base.findings import Finding
+from grouper.payment.check.verify import sharing_faults, verify, verify_policy
+from grouper.payment.policy import words
+from grouper.payment.policy.describe import as_dict, listing, registry_rows, show
+from grouper.payment.policy.diff import diff
+from grouper.payment.policy.parameters import Segment
+from grouper.payment.policy.policy import ROUTE_METHODS, find_policy, load_policy, policy_files
+from grouper.payment.policy.registry import DENOMINATORS, HIGH, LOW, PARAMETERS
+from grouper.payment.price.inputs import INPUTS
 
 
 def kinds(findings: list[Finding]) -> dict[str, Finding]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pay_support import case, write_cases, write_policy
 
-from grouper.payment.lookups import load_lookups
-from grouper.payment.policy import load_policy
-from grouper.statistics.weights import WeightOptions, fit, write
+from grouper.fitting.weights import WeightOptions, fit, write
+from grouper.payment.policy.policy import load_policy
+from grouper.payment.price.lookups import load_lookups
 
 
 @pytest.mark.parametrize("dear", ["20000.00", "30000.00"])

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from grouper.payment.compile import evaluate
-from grouper.payment.inputs import INPUTS, needed
-from grouper.payment.lookups import Lookups, load_lookups
-from grouper.payment.overview import policies_page
-from grouper.payment.policy import Policy, load_policy, policy_files
-from grouper.payment.steps import Step, build
-from grouper.schemes import store
+from grouper.grouping.drg.tables import store
+from grouper.payment.docs.overview import policies_page
+from grouper.payment.policy.policy import Policy, load_policy, policy_files
+from grouper.payment.price.compile import evaluate
+from grouper.payment.price.inputs import INPUTS, needed
+from grouper.payment.price.lookups import Lookups, load_lookups
+from grouper.payment.price.steps import Step, build
 
 ROOT = Path(__file__).parents[2]
 FILES = policy_files()
@@ -220,7 +220,7 @@ def test_one_rate_gives_all_printed_standards_of_beijing(key: str) -> None:
 
 
 def test_the_page_of_policies_is_up_to_date() -> None:
-    """``python -m grouper.payment.overview`` writes it anew."""
+    """``python -m grouper.payment.docs.overview`` writes it anew."""
     assert (ROOT / "docs" / "policies.md").read_text(encoding="utf-8") == policies_page()
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pool_support import POINTS, write_policy
 
-from grouper.errors import UsageError
-from grouper.payment.budget import Entry, distributable, parse_budget, read_budget
-from grouper.payment.terms import Terms
+from grouper.base.errors import UsageError
+from grouper.payment.policy.terms import Terms
+from grouper.payment.pool.budget import Entry, distributable, parse_budget, read_budget
 
 FILE = """
 area = "test"

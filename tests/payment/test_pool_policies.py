@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from pool_support import make_cases, price
 
-from grouper.payment.budget import Budget, parse_budget
-from grouper.payment.clearing import clear_month, clear_year, dues, months_paid
-from grouper.payment.policy import Policy, load_policy, policy_files
-from grouper.payment.pool import Volume, settle_pools
-from grouper.payment.settle import settle_cases
-from grouper.payment.sharing import jumps
-from grouper.payment.statement import hospital_statement
-from grouper.payment.terms import Terms
+from grouper.payment.policy.policy import Policy, load_policy, policy_files
+from grouper.payment.policy.sharing import jumps
+from grouper.payment.policy.terms import Terms
+from grouper.payment.pool.budget import Budget, parse_budget
+from grouper.payment.pool.clearing import clear_month, clear_year, dues, months_paid
+from grouper.payment.pool.pool import Volume, settle_pools
+from grouper.payment.pool.settle import settle_cases
+from grouper.payment.pool.statement import hospital_statement
 
 POLICIES = {name: load_policy(path) for name, path in policy_files().items()}
 WITH_POOLS = sorted(name for name, policy in POLICIES.items() if "pool_method" in policy.parameters)

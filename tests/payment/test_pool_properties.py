@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grouper.errors import DataError, ReconciliationError, TableError
-from grouper.payment.apportion import FLOOR_MACRO, apportion, cuts_sql, round_parts
-from grouper.payment.budget import Distributable, Entry
-from grouper.payment.capitation import Package, settle_package
-from grouper.payment.clearing import instalments, pay_month, returned_deposit
-from grouper.payment.parameters import Segment
-from grouper.payment.pool import Rule, Settled, Volume, settle
-from grouper.payment.sharing import fen, jumps, share
+from grouper.base.errors import DataError, ReconciliationError, TableError
+from grouper.payment.packages.capitation import Package, settle_package
+from grouper.payment.policy.parameters import Segment
+from grouper.payment.policy.sharing import fen, jumps, share
+from grouper.payment.pool.apportion import FLOOR_MACRO, apportion, cuts_sql, round_parts
+from grouper.payment.pool.budget import Distributable, Entry
+from grouper.payment.pool.clearing import instalments, pay_month, returned_deposit
+from grouper.payment.pool.pool import Rule, Settled, Volume, settle
 
 weights = st.fractions(min_value=0, max_value=10**6, max_denominator=10**4)
 names = st.text("ABCDEFGH123", min_size=1, max_size=4)

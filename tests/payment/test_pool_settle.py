@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 from pool_support import POINTS, RATE, budget_tables, make_cases, price, write_cases, write_policy
 
-from grouper.errors import DataError, ReconciliationError, TableError, UsageError
-from grouper.payment import settle as settle_module
-from grouper.payment.alliance import charge_cases, read_alliances
-from grouper.payment.apportion import round_parts
-from grouper.payment.budget import parse_budget
-from grouper.payment.clearing import clear_month, clear_year, dues
-from grouper.payment.pool import POOL_TERMS
-from grouper.payment.settle import Run, settle_cases
-from grouper.payment.statement import hospital_statement, pool_summary
-from grouper.writers import PROVENANCE_KEY
+from grouper.base.errors import DataError, ReconciliationError, TableError, UsageError
+from grouper.base.output import PROVENANCE_KEY
+from grouper.payment.packages.alliance import charge_cases, read_alliances
+from grouper.payment.pool import settle as settle_module
+from grouper.payment.pool.apportion import round_parts
+from grouper.payment.pool.budget import parse_budget
+from grouper.payment.pool.clearing import clear_month, clear_year, dues
+from grouper.payment.pool.pool import POOL_TERMS
+from grouper.payment.pool.settle import Run, settle_cases
+from grouper.payment.pool.statement import hospital_statement, pool_summary
 
 BUDGET = parse_budget(budget_tables(employee="6000000", resident="5500000.01"))
 Row = dict[str, Any]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from grouper.payment.alliance import Sums, settle_alliance
-from grouper.payment.budget import Distributable, Entry
-from grouper.payment.capitation import Package, settle_package
-from grouper.payment.clearing import pay_month, returned_deposit
-from grouper.payment.parameters import Segment
-from grouper.payment.pool import Rule, Settled, Volume, settle
+from grouper.payment.packages.alliance import Sums, settle_alliance
+from grouper.payment.packages.capitation import Package, settle_package
+from grouper.payment.policy.parameters import Segment
+from grouper.payment.pool.budget import Distributable, Entry
+from grouper.payment.pool.clearing import pay_month, returned_deposit
+from grouper.payment.pool.pool import Rule, Settled, Volume, settle
 
 FILES = Path(__file__).parent / "pools"
 

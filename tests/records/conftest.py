@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
-from grouper.reasons import Flag
+from grouper.base.reasons import Flag
 from grouper.records import ColumnMap, NormaliseOptions, Normaliser, Source, open_records
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from record_files import FIELDS, write_csv
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records import CANONICAL, Source, detect_layout, load_map, propose_map
 from grouper.records.columns import LAYOUTS, aliases
 from grouper.records.values import _code_list

@@ -12,7 +12,7 @@ import record_files as layouts
 import xlsxwriter
 from record_files import FIELDS, RECORDS, write_csv
 
-from grouper.errors import DataError, GrouperError, UsageError
+from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.records import Normaliser, open_records
 from grouper.records.source import read_header
 

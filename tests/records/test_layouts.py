@@ -9,7 +9,7 @@ import pytest
 import record_files as layouts
 from record_files import EXPECTED, FIELDS, RECORDS
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.records import NormaliseOptions, open_records
 
 DAYS = NormaliseOptions(age_days_unit="days")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grouper.errors import DataError, UsageError
-from grouper.reasons import Flag
+from grouper.base.errors import DataError, UsageError
+from grouper.base.reasons import Flag
 from grouper.records import ColumnMap, NormaliseOptions, Normaliser, Source
 
 NIGHTS, DAYS, GIVEN = (

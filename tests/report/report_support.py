@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import grouper
-from grouper.city import City, city_batches
-from grouper.city.hospitals import hospitals as hospitals_of
-from grouper.payment.areas import area_name
-from grouper.payment.budget import parse_budget
-from grouper.payment.cases import Files
-from grouper.payment.clearing import clear_month, clear_year, dues
-from grouper.payment.policy import find_policy
-from grouper.payment.pricing import price_files
-from grouper.payment.settle import settle_cases
-from grouper.payment.statement import hospital_statement, pool_summary
+from grouper.payment.policy.areas import area_name
+from grouper.payment.policy.policy import find_policy
+from grouper.payment.pool.budget import parse_budget
+from grouper.payment.pool.clearing import clear_month, clear_year, dues
+from grouper.payment.pool.settle import settle_cases
+from grouper.payment.pool.statement import hospital_statement, pool_summary
+from grouper.payment.price.cases import Files
+from grouper.payment.price.pricing import price_files
 from grouper.report import Paths, ReportData
+from grouper.synth.city import City, city_batches
+from grouper.synth.city.hospitals import hospitals as hospitals_of
 
 CLERK = "2025-07-08 10:00"
 _MONEY = pa.decimal128(18, 2)

@@ -20,12 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_support import Sample
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
+from grouper.base.output import Output, neutral_texts
 from grouper.report import Paths, write_feeds, write_statements
 from grouper.report.cells import cell, file_name, neutral
+from grouper.report.draw.svg import fitted, log_ticks, text_width, tick_text, ticks
 from grouper.report.numbers import Lang, number, percent
-from grouper.report.svg import fitted, log_ticks, text_width, tick_text, ticks
-from grouper.writers import Output, neutral_texts
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", ' =HYPERLINK("http://x")', "＝1+1"]
 

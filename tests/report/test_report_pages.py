@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from report_support import Sample
 
-from grouper.errors import UsageError
-from grouper.payment.areas import area_name
-from grouper.payment.policy import policy_files
+from grouper.base.errors import UsageError
+from grouper.payment.policy.areas import area_name
+from grouper.payment.policy.policy import policy_files
 from grouper.report import Paths, ReportData, write_month, write_year
 from grouper.report.measures import measure
 from grouper.report.numbers import number, yuan

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from scheme_samples import small_scheme
 
-from grouper.schemes.model import Scheme
-from grouper.schemes.store import load, save
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.store import load, save
 
 
 @cache

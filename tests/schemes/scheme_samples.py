@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
+from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
 
 
 def small_scheme(**changes: Any) -> Scheme:

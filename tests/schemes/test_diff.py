@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from scheme_samples import small_scheme
 
-from grouper import icd
-from grouper.schemes.diff import SECTIONS, Change, diff, in_words
-from grouper.schemes.model import Adrg, Drg, Mdc, Scheme
+from grouper.codes import icd
+from grouper.grouping.drg.tables.diff import SECTIONS, Change, diff, in_words
+from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
 
 SMALL = small_scheme()
 NAMES = {**icd.diagnoses(), **icd.procedures()}

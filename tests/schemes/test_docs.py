@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from grouper.conditions import NUMBERS, SUBJECTS
-from grouper.paths import tables_dir
-from grouper.schemes.grouplist import CODE_HEADERS, NAME_HEADERS, WEIGHT_HEADERS
-from grouper.schemes.layout import SHEETS
-from grouper.schemes.store import FILES, scheme_folders
+from grouper.base.paths import tables_dir
+from grouper.grouping.drg.conditions import NUMBERS, SUBJECTS
+from grouper.grouping.drg.tables.grouplist import CODE_HEADERS, NAME_HEADERS, WEIGHT_HEADERS
+from grouper.grouping.drg.tables.layout import SHEETS
+from grouper.grouping.drg.tables.store import FILES, scheme_folders
 
 DOCS = Path(__file__).parents[2] / "docs" / "tables.md"
 

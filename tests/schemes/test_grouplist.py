@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from grouper.errors import UsageError
-from grouper.schemes.fourth import built_in, read_fourth, read_name
-from grouper.schemes.grouplist import Result, import_list
-from grouper.schemes.model import Scheme
-from grouper.schemes.store import load_folder, save
+from grouper.base.errors import UsageError
+from grouper.grouping.drg.tables.fourth import built_in, read_fourth, read_name
+from grouper.grouping.drg.tables.grouplist import Result, import_list
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.store import load_folder, save
 
 META = {"id": "local", "name": "本地", "area": "local"}
 Shipped = Callable[[str], Scheme]

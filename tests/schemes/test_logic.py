@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.conditions import (
+from grouper.grouping.drg.conditions import (
     SUBJECTS,
     Compare,
     Condition,
@@ -20,9 +20,9 @@ from grouper.conditions import (
     negation,
     parse,
 )
-from grouper.evaluate import Case, Evaluator
-from grouper.schemes.logic import MOST_CLAUSES, clauses, facts_of, implies
-from grouper.schemes.model import Scheme
+from grouper.grouping.drg.evaluate import Case, Evaluator
+from grouper.grouping.drg.tables.logic import MOST_CLAUSES, clauses, facts_of, implies
+from grouper.grouping.drg.tables.model import Scheme
 
 LISTS = {
     "D1": frozenset({"a"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grouper.schemes.manifest import check_manifest, write_manifest
+from grouper.grouping.tables.manifest import check_manifest, write_manifest
 
 
 def test_changes_are_found(tmp_path: Path) -> None:

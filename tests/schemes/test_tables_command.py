@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from grouper.base.errors import GrouperError
 from grouper.commands.tables import tables
-from grouper.errors import GrouperError
-from grouper.schemes.store import load, load_folder
+from grouper.grouping.drg.tables.store import load, load_folder
 
 
 def call(*arguments: object) -> Result:

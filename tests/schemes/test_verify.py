@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grouper.schemes.findings import Finding
-from grouper.schemes.store import scheme_folders
-from grouper.schemes.verify import verify, verify_named
+from grouper.base.findings import Finding
+from grouper.grouping.drg.tables.store import scheme_folders
+from grouper.grouping.drg.tables.verify import verify, verify_named
 
 # Groups that the notes of the schemes, or their sources, name as out of reach.
 KNOWN_GAPS = {
@@ -42,7 +42,7 @@ def findings() -> list[Finding]:
 
 
 def test_shipped_tables_have_no_errors() -> None:
-    """The manifest fits the files too; ``python -m grouper.schemes.manifest`` renews it."""
+    """The manifest fits the files too; ``python -m grouper.grouping.tables.manifest`` renews it."""
     assert [f.text("en") for f in findings() if f.severity == "error"] == []
 
 

@@ -11,15 +11,15 @@ import pytest
 import xlsxwriter
 
 import grouper
-from grouper import icd
-from grouper.conditions import parse
-from grouper.errors import UsageError
-from grouper.schemes.findings import Finding
-from grouper.schemes.layout import export_book, is_workbook
-from grouper.schemes.model import Scheme
-from grouper.schemes.sheets import column_letters, read_book, write_book
-from grouper.schemes.store import load_folder, save
-from grouper.schemes.workbook import import_workbook
+from grouper.base.errors import UsageError
+from grouper.base.findings import Finding
+from grouper.codes import icd
+from grouper.grouping.drg.conditions import parse
+from grouper.grouping.drg.tables.layout import export_book, is_workbook
+from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.store import load_folder, save
+from grouper.grouping.drg.tables.workbook import import_workbook
+from grouper.grouping.tables.sheets import column_letters, read_book, write_book
 
 META = {"id": "w", "name": "测试", "area": "w"}
 RULES = [  # as the official workbook writes them, and what they mean

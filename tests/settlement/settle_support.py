@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grouper.city import City, city_batches
-from grouper.city.hospitals import hospital_csv
 from grouper.lake import Lake
 from grouper.lake.views import connect
 from grouper.settlement.month import Done, settle_month
-from grouper.settlement.plan import Job
+from grouper.settlement.plan.job import Job
+from grouper.synth.city import City, city_batches
+from grouper.synth.city.hospitals import hospital_csv
 
 BUDGET = """period = "2025"
 [pools.employee]

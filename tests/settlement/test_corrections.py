@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import settle_support as support
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 

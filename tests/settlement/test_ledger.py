@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from grouper.errors import DataError
+from grouper.base.errors import DataError
 from grouper.lake import Lake, ledger, views
 from grouper.lake.layout import part
-from grouper.settlement.plan import Asked, Job
+from grouper.settlement.plan.job import Asked, Job
 from grouper.settlement.year import YearJob
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import settle_support as support
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.intake import level
@@ -179,7 +179,7 @@ def test_a_changed_past_is_seen(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_yearly_budget_gives_months_their_parts(place: Path, tmp_path: Path) -> None:
-    from grouper.settlement.plan import month_budget
+    from grouper.settlement.plan.job import month_budget
     from grouper.settlement.validate import Month
 
     path = tmp_path / "b.toml"

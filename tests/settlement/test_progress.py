@@ -17,8 +17,8 @@ import duckdb
 import pytest
 import settle_support as support
 
-from grouper.commands.ledger_text import STAGES
-from grouper.commands.progress import Line, Shown, Stages, duration, expected, over, text
+from grouper.commands.text.ledger import STAGES
+from grouper.commands.text.progress import Line, Shown, Stages, duration, expected, over, text
 from grouper.settlement.intake import _lines
 from grouper.settlement.stage import followed, onward
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import settle_support as support
 
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake, ledger
 from grouper.lake.lock import writing
 from grouper.settlement.audit import audit
@@ -185,7 +185,7 @@ def test_a_run_that_fails_leaves_nothing(
 
 
 def test_a_plan_that_no_longer_holds_is_made_again(begun: tuple[Path, Path], tmp_path: Path) -> None:
-    from grouper.settlement.plan import make_plan
+    from grouper.settlement.plan.job import make_plan
 
     lake = _copy(begun, tmp_path / "lake")
     job = dataclasses.replace(support.job(begun[0], "2025-06"), reopen=True)

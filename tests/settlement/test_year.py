@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import settle_support as support
 
-from grouper.errors import UsageError
+from grouper.base.errors import UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.year import YearJob, clear_year

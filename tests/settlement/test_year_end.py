@@ -20,10 +20,10 @@ from year_end_told import (
     total,
 )
 
-from grouper.commands.ledger_text import month_summary
-from grouper.errors import DataError, UsageError
+from grouper.base.errors import DataError, UsageError
+from grouper.commands.text.ledger import month_summary
 from grouper.lake import Lake
-from grouper.settlement.assumed import in_words
+from grouper.payment.policy.assumed import in_words
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.year import YearJob, clear_year
 

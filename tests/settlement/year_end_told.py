@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import fastexcel
 import settle_support as support
 
-from grouper.commands.ledger_text import month_summary, statement_lines, year_summary
+from grouper.commands.text.ledger import month_summary, statement_lines, year_summary
 from grouper.lake import Lake
 from grouper.lake.views import connect
-from grouper.payment.policy import find_policy
+from grouper.payment.policy.policy import find_policy
 from grouper.report import ReportData, write_feeds
 from grouper.report.measures import measure
-from grouper.report.pages import page
+from grouper.report.pages.page import page
 from grouper.settlement.reports import paths, run_info
 from grouper.settlement.show import read_run, statement_of, write_statement
 from grouper.watch import watch

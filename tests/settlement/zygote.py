@@ -19,11 +19,12 @@ def main() -> None:
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    from grouper.errors import GrouperError
+    from grouper.base.errors import GrouperError
     from grouper.lake import Lake
-    from grouper.payment import pricing, settle, statement  # noqa: F401
+    from grouper.payment.pool import settle, statement  # noqa: F401
+    from grouper.payment.price import pricing  # noqa: F401
     from grouper.settlement.month import settle_month
-    from grouper.settlement.plan import Job, load_grouper, make_plan
+    from grouper.settlement.plan.job import Job, load_grouper, make_plan
 
     job = Job.from_json(sys.argv[1])
     plans: dict[str, object] = {}

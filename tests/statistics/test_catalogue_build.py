@@ -21,12 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_statistics import Case, Stay
 
-from grouper import icd
+from grouper.base.errors import DataError, UsageError
+from grouper.base.exact import rounded
+from grouper.codes import icd
 from grouper.commands.catalogue import catalogue as catalogue_command
-from grouper.dip import catalogue as dip_catalogue
-from grouper.dip.reference import Reference
-from grouper.errors import DataError, UsageError
-from grouper.statistics.catalogue import (
+from grouper.fitting.catalogue import (
     Built,
     CatalogueOptions,
     build,
@@ -36,7 +35,8 @@ from grouper.statistics.catalogue import (
     scheme_meta,
     write,
 )
-from grouper.statistics.exact import rounded
+from grouper.grouping.dip.reference import Reference
+from grouper.grouping.dip.tables import catalogue as dip_catalogue
 
 # Principal diagnoses of few keys, rare ones among them; operations of every class.
 DIAGNOSES = ["K35.800", "K35.800x001", "K35.300", "K36.x00", "K63.500", "J18.900", "J18.000", "I10.x00x002"]

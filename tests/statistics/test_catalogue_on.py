@@ -26,13 +26,13 @@ import pytest
 from click.testing import CliRunner
 
 import grouper
+from grouper.base.errors import TableError, UsageError
 from grouper.commands.catalogue import catalogue as catalogue_command
-from grouper.dip import catalogue as dip_catalogue
-from grouper.dip.listing import verify
-from grouper.errors import TableError, UsageError
-from grouper.payment.policy import load_policy
-from grouper.payment.pricing import Files, price_files
-from grouper.statistics.catalogue import CatalogueOptions, build
+from grouper.fitting.catalogue import CatalogueOptions, build
+from grouper.grouping.dip.tables import catalogue as dip_catalogue
+from grouper.grouping.dip.tables.listing import verify
+from grouper.payment.policy.policy import load_policy
+from grouper.payment.price.pricing import Files, price_files
 
 BLADDER, STILL, VESSEL = ("C67.900", "17.7200x004"), ("K59.101",), ("I70.200x002",)
 OUTSIDE, ALONE = ("K59.101", "51.2300"), ("K63.801", "47.0100")

@@ -22,9 +22,9 @@ import pytest
 from click.testing import CliRunner
 
 import grouper
-from grouper import icd
+from grouper.codes import icd
 from grouper.commands.catalogue import catalogue as catalogue_command
-from grouper.dip import catalogue as dip_catalogue
+from grouper.grouping.dip.tables import catalogue as dip_catalogue
 
 YEARS = (2023, 2024, 2025)
 WEIGHTS = (1, 2, 7)

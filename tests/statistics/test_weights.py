@@ -20,12 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_statistics import Case
 
+from grouper.base.errors import DataError, TableError, UsageError
+from grouper.base.exact import Trim, parse_year_weights, rank, rounded, weighted_mean
 from grouper.commands.weights import weights as weights_command
-from grouper.errors import DataError, TableError, UsageError
-from grouper.statistics.exact import Trim, parse_year_weights, rank, rounded, weighted_mean
-from grouper.statistics.history import HistoryOptions
-from grouper.statistics.weights import Fitted, WeightOptions, fit, provenance, weights_text, write
-from grouper.synth import write_parquet
+from grouper.fitting.history import HistoryOptions
+from grouper.fitting.weights import Fitted, WeightOptions, fit, provenance, weights_text, write
+from grouper.synth.rows import write_parquet
 
 SCHEME = "chs-drg-2.0"
 GROUPS = ["BR21", "BR23", "ES33", "FR21", "GD19", "HC15", "OC11", "RU19"]
@@ -307,8 +307,8 @@ def test_calls_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
 
 
 def test_ungrouped_files_are_grouped_first_and_other_schemes_are_refused(tmp_path: Path) -> None:
-    from grouper.api import load_scheme
-    from grouper.run import group_files
+    from grouper.grouping.api import load_scheme
+    from grouper.grouping.files import group_files
 
     raw, done = tmp_path / "raw.parquet", tmp_path / "grouped.parquet"
     write_parquet(raw, 2_000, seed=3, month="2025-04")

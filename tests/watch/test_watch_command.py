@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from watch_support import CASES, POOLS, case, pool
 
+from grouper.base.errors import UsageError
 from grouper.commands import cli
-from grouper.errors import UsageError
 from grouper.lake import commit, ledger
 from grouper.lake.layout import Lake
 

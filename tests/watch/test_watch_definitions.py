@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from watch_support import case, indicators, lake
 
-from grouper.errors import DataError, TableError, UsageError
-from grouper.paths import tables_dir
+from grouper.base.errors import DataError, TableError, UsageError
+from grouper.base.paths import tables_dir
 from grouper.watch import SCHEMA, load, read_facts, watch
 from grouper.watch.definitions import MEASURES
 from grouper.watch.listing import page

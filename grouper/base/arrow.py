@@ -1,0 +1,140 @@
+"""Arrow arrays as plain buffers for the kernel, and numbers back as arrays. No values are copied twice."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from grouper.base.errors import DataError
+
+INT32_LIMIT = 2**31 - 1
+
+
+Kind = Literal["i", "q", "d"]  # int32, int64, float64
+_SIZES: dict[str, int] = {"i": 4, "q": 8, "d": 8}
+
+
+def raw(buffer: pa.Buffer | None) -> memoryview:
+    """The bytes of a buffer; none where there is no buffer."""
+    return memoryview(buffer if buffer is not None else b"").cast("B")
+
+
+def values_of(buffer: pa.Buffer | None, kind: Kind) -> memoryview[Any]:
+    """A buffer as a flat memoryview of numbers; a ragged end is cut off."""
+    size = _SIZES[kind]
+    whole = raw(buffer)
+    return whole[: len(whole) // size * size].cast(kind)
+
+
+def bitmap(buffer: pa.Buffer | None) -> memoryview | None:
+    """A validity bitmap, None where every value is valid."""
+    return None if buffer is None else raw(buffer)
+
+
+def empty(kind: Kind, length: int) -> memoryview[Any]:
+    """A writable buffer of ``length`` numbers, with whatever is in memory there."""
+    return memoryview(pa.allocate_buffer(_SIZES[kind] * length)).cast("B").cast(kind)
+
+
+def int32_array(values: memoryview, length: int) -> pa.Array:
+    """The first ``length`` values of an int32 buffer as an Arrow array, not copied."""
+    return pa.Array.from_buffers(pa.int32(), length, [None, pa.py_buffer(values)])
+
+
+def text_array(values: Sequence[str]) -> pa.Array:
+    """Texts as an Arrow array. Unlike ``pa.array`` this does not import pandas where it is installed."""
+    encoded = [value.encode() for value in values]
+    offsets = array("i", accumulate(map(len, encoded), initial=0))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def number_array(values: Sequence[float], kind: str = "d") -> pa.Array:
+    """Numbers as a float64 ("d") or int32 ("i") array; see :func:`text_array`."""
+    type_ = pa.float64() if kind == "d" else pa.int32()
+    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(array(kind, values))])
+
+
+def numbered(values: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    """Distinct texts, and for each number the position of its text; see :func:`pick`."""
+    distinct = list(dict.fromkeys(values))
+    where = {value: position for position, value in enumerate(distinct)}
+    return text_array(distinct), number_array([where[value] for value in values], "i")
+
+
+def pick(table: tuple[pa.Array, pa.Array], numbers: pa.Array) -> pa.Array:
+    """A dictionary column: the text of each number of a :func:`numbered` table, null for null."""
+    return pa.DictionaryArray.from_arrays(pc.take(table[1], numbers), table[0], safe=False)
+
+
+def int32_field(column: pa.Array) -> memoryview:
+    """The values of an int32 column without nulls."""
+    return values_of(column.buffers()[1], "i")[column.offset : column.offset + len(column)]
+
+
+def number_field(column: pa.Array) -> memoryview:
+    """A numeric column as float64 values with NaN for null."""
+    if not column.type.equals(pa.float64()):
+        column = pc.cast(column, pa.float64())
+    if column.null_count:
+        column = pc.fill_null(column, float("nan"))
+    return values_of(column.buffers()[1], "d")[column.offset : column.offset + len(column)]
+
+
+def text_field(column: pa.Array, texts: tuple[str, ...]) -> memoryview:
+    """A text column as the position of each value in ``texts``, -1 for others, NaN for null."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not pa.types.is_string(column.type):
+        column = pc.cast(column, pa.string())
+    where = pc.fill_null(pc.index_in(column, value_set=text_array(texts)), -1)
+    numbers = pc.cast(where, pa.float64())
+    return number_field(pc.if_else(pc.is_valid(column), numbers, pa.scalar(None, pa.float64())))
+
+
+def list_parts(column: pa.Array) -> tuple[memoryview, pa.Array]:
+    """Offsets (from the column's first row on) and values of a list or large_list column.
+
+    Raises DataError when the column is of another type.
+    """
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        column = pc.cast(column, pa.large_list(kind.value_type))
+        kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        raise DataError(
+            zh=f"编码列的类型应为字符串列表，实为 {kind}",
+            en=f"a code column must be a list of strings, but it is {kind}",
+        )
+    offsets = values_of(column.buffers()[1], "i" if pa.types.is_list(kind) else "q")
+    if not len(offsets):
+        # An empty array may come without offsets.
+        offsets = memoryview(bytearray(4 * (column.offset + 1))).cast("i")
+    return offsets, column.values
+
+
+def batches_of(data: Any) -> pa.RecordBatchReader:
+    """Any dataframe as a stream of record batches, by the Arrow stream capsule.
+
+    Raises DataError when the object does not offer one.
+    """
+    if isinstance(data, pa.RecordBatchReader):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.RecordBatchReader.from_batches(data.schema, [data])
+    if isinstance(data, pa.Table):
+        return data.to_reader()
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(data)
+    if hasattr(data, "to_arrow_reader"):  # a duckdb relation
+        return data.to_arrow_reader()
+    raise DataError(
+        zh=f"无法读取类型 {type(data).__name__} 的数据：需要支持 Arrow 流接口的数据表",
+        en=f"cannot read data of type {type(data).__name__}: a dataframe with the Arrow stream "
+        "interface is needed",
+    )

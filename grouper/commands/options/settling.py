@@ -1,0 +1,58 @@
+"""Options that the commands which write a run into a lake share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from grouper.commands.options.shared import both, option, with_options
+
+FILE = click.Path(exists=True, dir_okay=False)
+# Whose policy the run goes by.
+policy_options = with_options(
+    option("--area", default="", help=both("地区；政策按期间选取", "Area; the period chooses its policy")),
+    option(
+        "--policy",
+        default="",
+        metavar="ID|FILE",
+        help=both("支付政策（代替 --area 的）", "Policy, instead of the area's"),
+    ),
+)
+# What the ledger keeps of a run, how it is carried out, and where to.
+run_options = with_options(
+    option("--who", default="", help=both("操作人，写入账本", "Who runs it, for the ledger")),
+    option(
+        "--when",
+        default="",
+        metavar="TEXT",
+        help=both("时间，原样写入账本（程序不读时钟）", "Time, for the ledger as given (no clock is read)"),
+    ),
+    option("--note", default="", help=both("备注，写入账本", "Note, for the ledger")),
+    option("--dry-run", is_flag=True, help=both("只显示计划", "Show the plan and stop")),
+    option("--no-report", is_flag=True, help=both("不写报告", "Write no reports")),
+    option(
+        "--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: all)")
+    ),
+    option(
+        "--memory",
+        default="",
+        metavar="SIZE",
+        help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"),
+    ),
+    option(
+        "-o",
+        "--output",
+        "lake",
+        required=True,
+        type=click.Path(file_okay=False),
+        metavar="LAKE",
+        help=both("结算湖目录", "Folder of the lake"),
+    ),
+)
+
+
+def corrections_option(zh: str, en: str) -> Callable[..., Any]:
+    """``--corrections``, with what the command takes by it."""
+    return option("--corrections", multiple=True, type=FILE, metavar="FILE", help=both(zh, en))

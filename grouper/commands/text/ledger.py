@@ -1,0 +1,245 @@
+"""Runs of a lake in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from grouper.commands.text.aligned import aligned
+from grouper.payment.policy.assumed import in_words
+from grouper.settlement.reasons import text
+
+if TYPE_CHECKING:
+    from grouper.settlement.audit import Audited, Replayed
+    from grouper.settlement.month import Done
+    from grouper.settlement.year import YearPlan
+
+STAGES = {
+    "read": ("读取与分组", "read and group"),
+    "validate": ("检查", "validate"),
+    "price": ("计价", "price"),
+    "pool": ("基金池", "pools"),
+    "adjust": ("调整", "adjust"),
+    "statements": ("结算表", "statements"),
+    "report": ("报告", "reports"),
+    "commit": ("提交", "commit"),
+}
+YEAR_STAGES = {**STAGES, "read": ("读取", "read")}
+ADJUSTMENTS = {
+    "refund": ("冲正", "refunds"),
+    "late": ("补报", "late cases"),
+    "correction": ("更正", "corrections"),
+    "withdrawal": ("撤销", "withdrawals"),
+    "special_review": ("特例单议", "special reviews"),
+    "readmission": ("再住院", "readmissions"),
+    "quality": ("考核得分", "quality scores"),
+    "audit_deduction": ("稽核扣款", "audit deductions"),
+}
+
+
+def yuan(fen: int) -> str:
+    return f"{fen / 100:,.2f}" if abs(fen) < 2**50 else f"{fen // 100:,}"
+
+
+def month_summary(done: Done, lang: str) -> Iterator[str]:
+    """What a settled month came to."""
+    zh, run = lang != "en", done.record.run
+    heads = (
+        ("读入", "病例", "退回", "相抵", "调整")
+        if zh
+        else ("rows", "cases", "rejected", "netted", "adjusted")
+    )
+    numbers = (run["rows_in"], run["cases"], run["rejected"], run["netted"], run["adjusted"])
+    yield "  ".join(f"{head} {number:,}" for head, number in zip(heads, numbers, strict=True))
+    for reason, number in done.rejected.items():
+        yield f"  {text(reason, lang)}  {number:,}"
+    for kind, number in done.adjustments.items():
+        yield f"  {ADJUSTMENTS[kind][not zh]}  {number:,}"
+    for name, value in done.assumed.items():
+        if words := in_words(name, value, lang):
+            yield f"  {'：'.join(words) if zh else ': '.join(words)}"
+    yield from _pools(done, zh)
+    due, adjusted = yuan(run["fund_due_fen"]), yuan(run["adjustments_fen"])
+    told = (
+        f"应付基金 {due} 元，往月调整 {adjusted} 元"
+        if zh
+        else f"fund due {due} yuan, adjustments {adjusted} yuan"
+    )
+    if apart := _sums(done).get("earlier_years"):
+        told += f"，其中往年 {yuan(apart)} 元" if zh else f", {yuan(apart)} of them of earlier years"
+    yield told
+    yield from _end(done, zh)
+
+
+def _sums(done: Done) -> dict[str, int]:
+    """The amounts of a run over its hospitals, in fen."""
+    sums: dict[str, int] = {}
+    for row in done.record.rows["amounts"]:
+        sums[row["name"]] = sums.get(row["name"], 0) + row["fen"]
+    return sums
+
+
+def _pools(done: Done, zh: bool) -> Iterator[str]:
+    for pool in done.pools:
+        value = pool["point_value"] or "-"
+        yield (
+            f"  {pool['pool']}: {'点值' if zh else 'point value'} {value}  "
+            f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
+            f"{pool['distributable']:,}"
+        )
+
+
+def _end(done: Done, zh: bool) -> Iterator[str]:
+    if done.report is not None:
+        yield f"{'报告' if zh else 'reports'} {done.report}"
+    yield f"{'运行' if zh else 'run'} {done.run}  {done.hash}"
+
+
+def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
+    """What a clearing is going to do."""
+    zh = lang != "en"
+    yield f"{'清算' if zh else 'Clear'} {plan.area} {plan.job.year}"
+    yield f"  {'政策' if zh else 'policy'} {plan.policy.id}  sha256 {plan.policy.digest[:12]}"
+    yield f"  {'月份' if zh else 'months'} " + ", ".join(f"{p} ({r})" for p, r in sorted(plan.months.items()))
+    for name, pool in plan.budget.pools.items():
+        yield f"  {'基金池' if zh else 'pool'} {name}: {yuan(pool.budget)}"
+
+
+def year_summary(done: Done, lang: str) -> Iterator[str]:
+    """What a cleared year came to."""
+    zh, sums = lang != "en", _sums(done)
+    yield f"{'病例' if zh else 'cases'} {done.record.run['cases']:,}"
+    yield from _pools(done, zh)
+    names = {
+        "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],
+        "deposit": ("保证金", "deposit"), "balance": ("余额", "balance"),
+        "returned": ("返还保证金", "deposit returned"),
+        "final": ("应补付（负为收回）", "to pay (negative: to recover)"),
+        "earlier_years": AMOUNTS["earlier_years"],
+    }  # fmt: skip
+    for name, words in names.items():
+        if sums.get(name) or name not in BETWEEN_YEARS:
+            yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
+    yield from _end(done, zh)
+
+
+def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
+    """The runs of a lake as a table."""
+    zh = lang != "en"
+    header = (
+        (
+            "运行",
+            "",
+            "类别",
+            "地区",
+            "期间",
+            "病例",
+            "退回",
+            "调整",
+            "应付基金",
+            "政策",
+            "操作人",
+            "时间",
+            "备注",
+        )
+        if zh
+        else (
+            "run",
+            "",
+            "kind",
+            "area",
+            "period",
+            "cases",
+            "rejected",
+            "adjusted",
+            "fund due",
+            "policy",
+            "who",
+            "when",
+            "note",
+        )
+    )
+    kinds = {"settle": ("月度", "month"), "clear": ("清算", "clearing")}
+    table = [header] + [
+        (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], r["area"], r["period"],
+         f"{r['cases']:,}", f"{r['rejected']:,}", f"{r['adjusted']:,}", yuan(r["fund_due_fen"]),
+         r["policy_id"], r["started_by"] or "",
+         r["as_of"] or "", r["note"] or "") for r in rows
+    ]  # fmt: skip
+    yield from aligned(table, right={5, 6, 7, 8})
+    yield "* 有效" if zh else "* valid"
+
+
+def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
+    """A hospital's statement as text; empty amounts are left out, and zeros of other years."""
+    zh = lang != "en"
+    run = "运行" if zh else "run"
+    yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {run} {found['run']}"
+    for row in found["pools"]:
+        yield f"{'基金池' if zh else 'pool'} {row['pool']}"
+        lines = [
+            (words[not zh], _cell(row[name]))
+            for name, words in AMOUNTS.items()
+            if row.get(name) is not None and (row[name] or name not in BETWEEN_YEARS)
+        ]
+        yield from aligned(lines, right={1}, indent="  ")
+        if row.get("clauses"):
+            yield f"  {'依据' if zh else 'by'} {row['clauses']}"
+    if found["adjustments"]:
+        yield f"{'调整' if zh else 'adjustments'} {len(found['adjustments'])}"
+    for row in found["adjustments"]:
+        kind = ADJUSTMENTS[row["kind"]][not zh]
+        yield (
+            f"  {kind}  {row['settlement_id'] or row['record_id'] or ''}  {row['original_period'] or ''}  "
+            f"{_cell(row['amount_before'])} → {_cell(row['amount_after'])}  {_cell(row['difference'])}  "
+            f"{row['reason'] or ''}  {row['clause'] or ''}".rstrip()
+        )
+
+
+BETWEEN_YEARS = ("paid_later", "earlier_years")
+AMOUNTS = {
+    "cases": ("病例", "cases"), "held": ("挂起", "held"), "total_cost": ("总费用", "total cost"),
+    "points": ("点数", "points"), "fund_by_item": ("按项目基金", "fund by item"),
+    "fund_due": ("应付基金", "fund due"), "difference": ("差额", "difference"),
+    "adjustments": ("往月调整", "adjustments"), "due_total": ("应付合计", "due in all"),
+    "deposit": ("保证金", "deposit"), "prepaid": ("预拨", "prepaid"),
+    "paid_later": ("其中以后年度已付", "of it paid by later years"), "deferred": ("留待清算", "deferred"),
+    "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
+    "carried_in": ("上期结转扣减", "carried in"), "advance": ("冲抵预付", "advance"),
+    "audit": ("扣款", "deductions"),
+    "payable": ("本期拨付", "payable"), "carried": ("结转下期", "carried"),
+    "balance": ("清算余额", "balance"),
+    "score": ("考核得分", "score"), "returned": ("返还保证金", "deposit returned"),
+    "forfeited": ("扣除保证金", "deposit forfeited"), "final": ("应补付", "to pay"),
+}  # fmt: skip
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def audit_lines(done: Audited, lang: str) -> Iterator[str]:
+    """What an audit found."""
+    zh = lang != "en"
+    yield (
+        f"{done.runs} 次运行，{done.files} 个文件，{done.checks} 项检查，{len(done.findings)} 项不符"
+        if zh
+        else f"{done.runs} runs, {done.files} files, {done.checks} checks, {len(done.findings)} differ"
+    )
+    for finding in done.findings:
+        yield f"  {finding.run or '-'}  {finding.zh if zh else finding.en}"
+
+
+def replay_lines(done: Sequence[Replayed], lang: str) -> Iterator[str]:
+    """What came of computing runs again."""
+    words = {
+        "bytes": ("逐字节相同", "same bytes"),
+        "rows": ("逐行相同", "same rows"),
+        "differs": ("不同", "differs"),
+    }
+    for item in done:
+        yield f"{'重算' if lang != 'en' else 'replay of'} {item.run}"
+        for table, state in item.tables.items():
+            yield f"  {table}  {words[state][lang == 'en']}"

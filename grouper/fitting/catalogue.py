@@ -1,0 +1,442 @@
+"""A DIP catalogue from years of discharges with costs: packets, scores, and a report on their quality."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from grouper import __version__
+from grouper.base.errors import DataError, UsageError
+from grouper.base.exact import (
+    DEFAULT_YEAR_WEIGHTS,
+    Trim,
+    product,
+    quotient,
+    rounded,
+    total,
+    weights_of_years,
+)
+from grouper.codes.book import CodeOptions
+from grouper.fitting.discharges import Codes, Counts, read_discharges
+from grouper.fitting.files import csv_text, digests, toml_text
+from grouper.fitting.history import HistoryOptions
+from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
+from grouper.fitting.packets import Packet, assign
+from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
+from grouper.grouping.tables.text import format_toml
+
+METHODS = ("mean", "base-disease", "quota")
+CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
+             "average_cost", "packet", "drug_score", "consumable_score", "cv", "case_count")  # fmt: skip
+REPORT = ("code", "kind", "cases", "cases_trimmed", "weighted_cases", "coverage", "mean_cost", "cv",
+          "unstable", "note")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CatalogueOptions:
+    """``core``, ``mixed_min``: cases a year (weighted) of a core packet and of a mixed group.
+
+    ``method`` "base-disease" divides by the mean of the packet ``base``, "quota" by ``quota`` yuan,
+    "mean" by the mean of all. ``related``: operations beside the main one are part of packets.
+    ``clinical``, ``repair_codes``: see grouper.codes.book. ``on``: the catalogue whose packets get scores; then
+    there are no core packets of its own, and ``allow_missing`` names fields of grouping that may be without a
+    source. Others as in WeightOptions.
+    """
+
+    year_weights: tuple[Decimal, ...] = DEFAULT_YEAR_WEIGHTS
+    trim: str = "p2.5-p97.5"
+    small: int = 30
+    unstable: int = 5
+    core: int = 15
+    mixed_min: int = 15
+    related: bool = True
+    method: str = "mean"
+    base: str | None = None
+    quota: Decimal | None = None
+    points: int = 1000
+    digits: int = 4
+    interventional_as: str = "therapeutic"
+    on: str | None = None
+    allow_missing: tuple[str, ...] = ()
+    clinical: bool = False
+    repair_codes: bool = False
+    history: HistoryOptions = field(default_factory=HistoryOptions)
+    memory: str = "2GiB"
+    threads: int = 2
+
+    def check(self) -> None:
+        """Raise UsageError for a method without what it needs, or with what it has no use for."""
+        for flag, value, method in (("--base", self.base, "base-disease"), ("--quota", self.quota, "quota")):
+            if (value is None) == (self.method == method):
+                raise UsageError(
+                    zh=f"{flag} 须与 --method {method} 同时使用",
+                    en=f"{flag} and --method {method} go together",
+                )
+        if self.quota is not None and not (self.quota.is_finite() and self.quota > 0):
+            raise UsageError(zh="--quota 应为大于 0 的金额", en="--quota must be an amount above 0")
+
+        if self.on is not None and (self.core != CatalogueOptions.core or not self.related):
+            flag = "--related" if not self.related else "--core"
+            raise UsageError(
+                zh=f"{flag} 不能与 --on 同时使用：病种由 {self.on} 规定",
+                en=f"{flag} and --on exclude each other: the packets are those of {self.on}",
+            )
+        if self.on is None and self.allow_missing:
+            raise UsageError(zh="--allow-missing 只与 --on 同用", en="--allow-missing needs --on")
+
+    def as_dict(self) -> dict[str, Any]:
+        """What changes a result, for provenance."""
+        values = {**self.__dict__, **self.history.__dict__}
+        values["year_weights"] = [str(weight) for weight in self.year_weights]
+        values["allow_missing"] = list(self.allow_missing) or None
+        values["quota"] = None if self.quota is None else str(self.quota)
+        for name in ("history", "memory", "threads", "prefix"):
+            values.pop(name)
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A packet with its statistics. Means are in fen; scores have 60 digits and are None without costs."""
+
+    packet: Packet | Scored
+    sums: GroupSums
+    mean_cost: Decimal
+    score: Decimal
+    drug_score: Decimal | None
+    consumable_score: Decimal | None
+    weighted_cases: Decimal
+    unstable: bool
+
+
+@dataclass(frozen=True)
+class Built:
+    """A catalogue before it is written. ``entries``: core packets by code, then mixed groups by code."""
+
+    entries: tuple[Entry, ...]
+    year_weights: Mapping[int, Decimal]
+    counts: Counts
+    mean_cost: Decimal
+    riv: Decimal | None
+    options: CatalogueOptions
+    inputs: list[dict[str, Any]]
+
+    @property
+    def cases(self) -> int:
+        return sum(entry.sums.cases for entry in self.entries)
+
+    def number(self, kind: str) -> int:
+        """How many packets (kind "core", or "national" with scores) or mixed groups ("mixed") there are."""
+        return sum(entry.packet.kind == kind for entry in self.entries)
+
+    @property
+    def core_cases(self) -> int:
+        return sum(entry.sums.cases for entry in self.entries if entry.packet.kind != "mixed")
+
+    @property
+    def core_share(self) -> Decimal:
+        """Share of the cases that core packets cover."""
+        return quotient(self.core_cases, self.cases)
+
+    @property
+    def cv_above_1(self) -> int:
+        return sum(entry.sums.cv is not None and entry.sums.cv > 1 for entry in self.entries)
+
+    @property
+    def unstable(self) -> int:
+        return sum(entry.unstable for entry in self.entries)
+
+
+def build(history: Sequence[str | Path], options: CatalogueOptions | None = None) -> Built:
+    """The packets of the files (any known layout) and their scores.
+
+    Raises UsageError for options that do not fit, a missing column, more years than weights or the same
+    file twice; DataError for unusable amounts or no cases.
+    """
+    chosen = options or CatalogueOptions()
+    chosen.check()
+    trim = Trim.of(chosen.trim)
+    paths = [str(path) for path in history]
+    inputs = digests(paths)
+    codes = Codes(chosen.interventional_as, CodeOptions(chosen.clinical, chosen.repair_codes))
+    under = below(chosen.on) if chosen.on else None
+    with workspace(chosen.memory, chosen.threads) as connection:
+        if under:
+            probed = probe(under, chosen.interventional_as)
+            missing = chosen.allow_missing
+            counts = read_grouped(connection, paths, probed, codes.options, chosen.history, missing)
+        else:
+            counts = read_discharges(connection, paths, codes, chosen.history, chosen.related)
+        found = connection.execute("SELECT DISTINCT y FROM records").fetchall()
+        if not found:
+            raise DataError(
+                zh="没有可用的病例：全部记录都被排除，请检查诊断编码、费用列和出院日期",
+                en="there are no cases to use: every record is left out; check codes, costs and dates",
+            )
+        weights = weights_of_years((row[0] for row in found), chosen.year_weights)
+        packets: Mapping[str, Packet | Scored]
+        if under:
+            packets = assign_below(connection, under, weights, chosen.mixed_min)
+        else:
+            packets = assign(connection, codes, weights, chosen.core, chosen.mixed_min)
+        sums = sums_by_group(connection, trim, chosen.small)
+    return _built(packets, sums, weights, counts, chosen, inputs)
+
+
+def _built(
+    packets: Mapping[str, Packet | Scored],
+    sums: Mapping[str, GroupSums],
+    weights: Mapping[int, Decimal],
+    counts: Counts,
+    options: CatalogueOptions,
+    inputs: list[dict[str, Any]],
+) -> Built:
+    whole = pooled(sums)
+    mean_all = whole.mean(weights)
+    assert mean_all is not None
+    unit = _unit(sums, weights, mean_all, options)
+    parts = {part: whole.mean(weights, part) for part in ("drug", "consumable")}
+
+    def part_score(group: GroupSums, part: str) -> Decimal | None:
+        mean = group.mean(weights, part)
+        return _score(mean, parts[part], options.points) if mean is not None and parts[part] else None
+
+    entries = []
+    for code in sorted(sums, key=lambda code: (packets[code].kind, code)):
+        group = sums[code]
+        mean = group.mean(weights)
+        assert mean is not None
+        entries.append(
+            Entry(
+                packets[code],
+                group,
+                mean,
+                _score(mean, unit, options.points),
+                part_score(group, "drug"),
+                part_score(group, "consumable"),
+                _weighted_cases(group, weights),
+                group.cases < options.unstable,
+            )
+        )
+    return Built(tuple(entries), weights, counts, mean_all, riv(sums), options, inputs)
+
+
+def _score(mean: Decimal, unit: Decimal | None, points: int) -> Decimal:
+    assert unit is not None
+    return quotient(product(mean, points), unit)
+
+
+def _unit(
+    sums: Mapping[str, GroupSums],
+    weights: Mapping[int, Decimal],
+    mean_all: Decimal,
+    options: CatalogueOptions,
+) -> Decimal:
+    """The cost in fen that stands for the points of ``--points``."""
+    if options.method == "mean":
+        return mean_all
+    if options.method == "quota":
+        assert options.quota is not None
+        return options.quota.scaleb(2)
+    assert options.base is not None
+    base = sums.get(options.base.upper())
+    mean = base.mean(weights) if base else None
+    if mean is None:
+        raise UsageError(
+            zh=f"--base {options.base} 不在建成的目录中；请给出目录中的病种编码，例如 K35.8",
+            en=f"--base {options.base} is not in the catalogue that was built; name one of its codes, "
+            "such as K35.8",
+        )
+    return mean
+
+
+def _weighted_cases(group: GroupSums, weights: Mapping[int, Decimal]) -> Decimal:
+    """Cases a year, averaged by the year weights; years without cases count as 0."""
+    above = total(product(weights[year], group.years[year].cases) for year in sorted(group.years))
+    return quotient(above, total(weights[year] for year in sorted(weights)))
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+def catalogue_text(built: Built) -> str:
+    """catalogue.csv: average_cost in yuan with 6 decimals, cv with 6, scores with --digits."""
+    digits = built.options.digits
+
+    def shown(value: Decimal | None, places: int) -> Decimal | None:
+        return None if value is None else rounded(value, places)
+
+    return csv_text(
+        CATALOGUE,
+        (
+            [
+                entry.packet.code, entry.packet.name, entry.packet.kind, entry.packet.dx, entry.packet.main,
+                "+".join(entry.packet.related), entry.packet.treatment, "", rounded(entry.score, digits),
+                rounded(entry.mean_cost.scaleb(-2), 6), entry.packet.label, shown(entry.drug_score, digits),
+                shown(entry.consumable_score, digits), shown(entry.sums.cv, 6), entry.sums.cases,
+            ]
+            for entry in built.entries
+            if entry.packet.kind != "national"
+        ),
+    )  # fmt: skip
+
+
+def scores_of(built: Built) -> str:
+    """scores.csv: score and cost of the packets of the catalogue below that have cases."""
+    digits = built.options.digits
+    shown = [
+        (entry, [None if part is None else rounded(part, digits) for part in
+                 (entry.drug_score, entry.consumable_score)])
+        for entry in built.entries if entry.packet.kind == "national"
+    ]  # fmt: skip
+    return scores_text(
+        [
+            [entry.packet.code, rounded(entry.score, digits), rounded(entry.mean_cost.scaleb(-2), 6), *parts,
+             None if entry.sums.cv is None else rounded(entry.sums.cv, 6), entry.sums.cases]
+            for entry, parts in shown
+        ]
+    )  # fmt: skip
+
+
+def report_text(built: Built) -> str:
+    """report.csv: what stands behind each row."""
+    rows = []
+    for entry in built.entries:
+        sums = entry.sums
+        lacking = [str(year) for year in sorted(built.year_weights) if year not in sums.years]
+        rows.append(
+            [
+                entry.packet.code, entry.packet.kind, sums.cases, sums.cases - sums.kept,
+                rounded(entry.weighted_cases, 4), rounded(quotient(sums.cases, built.cases), 6),
+                rounded(entry.mean_cost.scaleb(-2), 2), None if sums.cv is None else rounded(sums.cv, 4),
+                entry.unstable, "no cases in " + " ".join(lacking) if lacking else "",
+            ]
+        )  # fmt: skip
+    return csv_text(REPORT, rows)
+
+
+def quality(built: Built) -> dict[str, Any]:
+    """What stands in quality.toml: provenance, options, counts and measures."""
+    parts = {part: sum(y.parts[part][0] for e in built.entries for y in e.sums.years.values())
+             for part in ("drug", "consumable")}  # fmt: skip
+    return {
+        "software": f"grouper {__version__}",
+        "cases": built.cases,
+        "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),
+        "cases_with_drug_cost": parts["drug"],
+        "cases_with_consumable_cost": parts["consumable"],
+        "core_packets": built.number("core"),
+        "packets_with_scores": built.number("national"),
+        "mixed_groups": built.number("mixed"),
+        "core_share": str(rounded(built.core_share, 6)),
+        "cv_above_1": built.cv_above_1,
+        "unstable": built.unstable,
+        "riv": "" if built.riv is None else str(rounded(built.riv, 6)),
+        "mean_cost_yuan": str(rounded(built.mean_cost.scaleb(-2), 6)),
+        "related_operations_by_resource_share": "not tested: costs by operation are not in the data",
+        "year_weights": {str(year): str(weight) for year, weight in sorted(built.year_weights.items())},
+        "options": built.options.as_dict(),
+        "left_out": dict(sorted(built.counts.left_out.items())),
+        "codes": dict(sorted(built.counts.codes.items())),
+        "fields": dict(sorted(built.counts.fields.items())),
+        "inputs": built.inputs,
+    }
+
+
+def scheme_meta(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
+    """scheme.toml, with the options of grouping under which the history falls into the same packets."""
+    years = sorted(built.year_weights)
+    if built.options.on:
+        return _meta_below(built, id_, name, area)
+    return {
+        "id": id_,
+        "name": name,
+        "kind": "dip",
+        "area": area,
+        "validity_verified": False,
+        "sources": [f"grouper catalogue build, discharges of {', '.join(map(str, years))} (quality.toml)"],
+        "editions": {"icd10": "insurance-2.0", "icd9cm3": "insurance-2.0"},
+        "options": {
+            "interventional_as": built.options.interventional_as,
+            "main_position": "first",
+            "repeats": "set",
+            "unknown_principal": "reject",
+            "tie_breaks": ["first_procedure_is_main", "most_matched", "no_unmatched_surgery", "code_order"],
+        },
+    }
+
+
+def _meta_below(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
+    """scheme.toml of scores and mixed groups on top of another catalogue."""
+    options, years = built.options, sorted(built.year_weights)
+    assert options.on is not None
+    under = below(options.on)
+    day = {key: under.meta[key] for key in ("valid_from", "valid_to") if key in under.meta}
+    changed = options.interventional_as != under.options.interventional_as
+    return {
+        "id": id_,
+        "name": name,
+        "kind": "dip",
+        "area": area,
+        "base": options.on,
+        **day,
+        "validity_verified": False,
+        "sources": [
+            f"{under.id}: packets and rules",
+            f"grouper catalogue build --on {options.on}, discharges of {', '.join(map(str, years))} "
+            "(quality.toml): scores and mixed groups",
+        ],
+        "editions": dict(under.meta.get("editions", {})),
+        "options": {
+            "scores": "optional",
+            **({"interventional_as": options.interventional_as} if changed else {}),
+        },
+    }
+
+
+def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = False) -> None:
+    """Write the folder whole or not at all.
+
+    Raises UsageError when it exists without ``force``, or is not a catalogue.
+    """
+    refuse_existing(folder, force)
+    texts = {
+        "scheme.toml": (format_toml if built.options.on else toml_text)(meta),
+        "catalogue.csv": catalogue_text(built),
+        "report.csv": report_text(built),
+        "quality.toml": toml_text(quality(built)),
+    }
+    if built.options.on:
+        texts["scores.csv"] = scores_of(built)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".catalogue-"))
+    try:
+        part.chmod(0o755)
+        for name, text in texts.items():
+            (part / name).write_text(text, encoding="utf-8", newline="\n")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Raise UsageError when ``folder`` is in the way."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not force:
+        raise UsageError(
+            zh=f"{folder} 已存在；用 --force 覆盖，或换一个 -o",
+            en=f"{folder} exists; --force replaces it, or choose another -o",
+        )
+    if not (folder / "catalogue.csv").is_file():
+        raise UsageError(
+            zh=f"{folder} 不是目录库目录，不会覆盖；请换一个 -o",
+            en=f"{folder} is not a catalogue folder and will not be replaced: choose another -o",
+        )

@@ -1,0 +1,209 @@
+"""Grouped discharges of some years as the table ``cases``; what is left out is counted by reason."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from grouper.base.errors import DataError, UsageError
+from grouper.base.money import cost_columns, refuse
+from grouper.base.output import PROVENANCE_KEY
+from grouper.fitting.sums import CASES
+
+if TYPE_CHECKING:
+    import duckdb
+
+LEFT_OUT: dict[str, tuple[str, str]] = {
+    "ambiguous": ("歧义组", "ambiguous"),
+    "ungrouped": ("未入组", "ungrouped"),
+    "needs-data": ("缺数据", "lacking data"),
+    "invalid": ("无效", "invalid"),
+    "no-status": ("没有分组状态", "without a status of grouping"),
+    "no-group": ("没有病组编码", "without a group"),
+    "no-cost": ("缺费用", "cost missing"),
+    "cost-not-positive": ("费用不大于 0", "cost not above 0"),
+    "no-year": ("缺出院年份", "year of discharge missing"),
+    "principal-missing": ("缺主要诊断", "principal diagnosis missing"),
+    "principal-unknown": ("主要诊断编码不在编码版本中", "principal diagnosis not in the code edition"),
+    "procedure-unknown": ("手术操作编码不在编码版本中", "a procedure not in the code edition"),
+    "lost-zero": (
+        "手术操作编码疑似丢失零；核实后用 --repair-codes",
+        "a procedure that seems to have lost zeros; --repair-codes accepts the repair",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class HistoryOptions:
+    """Which columns of the files say what.
+
+    ``prefix`` stands before the result columns of grouping. ``year_column`` holds whole years;
+    without it the year is that of ``discharge_date``. ``round_cost``: amounts with parts of a
+    fen are rounded, halves away from zero, instead of refused.
+    """
+
+    prefix: str = ""
+    cost_column: str = "total_cost"
+    year_column: str | None = None
+    round_cost: bool = False
+
+
+def read_history(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Sequence[str],
+    scheme: str,
+    options: HistoryOptions,
+) -> Counter[str]:
+    """Fill ``cases`` from the files; give the number of records left out, by reason.
+
+    Files without the column of groups are grouped first by ``scheme``. Raises UsageError for a
+    missing column or a file grouped by another scheme, DataError for an amount that is none.
+    """
+    connection.execute(CASES)
+    left: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="grouper-") as folder:
+        for path in paths:
+            schema = _schema(path)
+            ready = path
+            if schema is None or options.prefix + "drg" not in schema.names:
+                ready = _grouped(path, scheme, options.prefix, Path(folder) / "grouped.parquet")
+                schema = _schema(ready)
+            assert schema is not None
+            _check_scheme(path, schema, scheme)
+            left += _read_file(connection, ready, path, schema, options)
+    return left
+
+
+def _schema(path: str) -> pa.Schema | None:
+    """The schema of a Parquet file; None for a file of another kind."""
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_schema(path)
+    except pa.ArrowInvalid:
+        return None
+    except OSError as error:
+        raise UsageError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+
+
+def _grouped(path: str, scheme: str, prefix: str, target: Path) -> str:
+    from grouper.grouping.api import load_scheme
+    from grouper.grouping.files import group_files
+
+    group_files(load_scheme(scheme, prefix=prefix), [path], target)
+    return str(target)
+
+
+def _check_scheme(path: str, schema: pa.Schema, scheme: str) -> None:
+    """A file that says which scheme grouped it must say this one."""
+    from grouper.grouping.drg.tables import store
+
+    made_by = json.loads((schema.metadata or {}).get(PROVENANCE_KEY.encode(), b"{}")).get("scheme", {})
+    wanted = store.load(scheme)
+    if made_by and (made_by.get("id"), made_by.get("sha256")) != (wanted.id, wanted.digest):
+        other = made_by.get("id")
+        zh, en = ("的另一版本", "another state of ") if other == wanted.id else ("", "")
+        raise UsageError(
+            zh=f"{path} 由方案 {other}{zh} 分组，不是 --scheme {wanted.id}；请用同一方案重新分组",
+            en=f"{path} was grouped by {en}{other}, not by --scheme {wanted.id}; "
+            "group it again by that scheme",
+        )
+
+
+def _read_file(
+    connection: duckdb.DuckDBPyConnection, path: str, shown: str, schema: pa.Schema, options: HistoryOptions
+) -> Counter[str]:
+    drg, status, cost = options.prefix + "drg", options.prefix + "status", options.cost_column
+    year = options.year_column or "discharge_date"
+    for column, flag in ((status, "--prefix"), (cost, "--cost-column"), (year, "--year-column")):
+        if column not in schema.names:
+            raise UsageError(
+                zh=f"{shown} 缺少列 {column}；请用 {flag} 指明",
+                en=f"{shown} has no column {column}; name it with {flag}",
+            )
+    amount = cost_columns(quoted(cost), schema.field(cost).type, "fen", options.round_cost)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE staged AS
+        WITH read AS (
+            SELECT {quoted(drg)} AS g, {quoted(status)} AS status, {amount},
+                   {year_sql(year, schema, bool(options.year_column))} AS y, file_row_number AS row
+            FROM read_parquet(?, file_row_number = true)
+        )
+        SELECT g, y, fen, CASE
+            WHEN status IS NULL THEN 'no-status' WHEN status <> 'grouped' THEN status
+            WHEN coalesce(g, '') = '' THEN 'no-group'
+            WHEN fen_fault IS NOT NULL THEN 'fault' WHEN fen IS NULL THEN 'no-cost'
+            WHEN fen <= 0 THEN 'cost-not-positive' WHEN y IS NULL THEN 'no-year' END AS reason,
+            CASE WHEN fen_fault IS NOT NULL THEN row END AS row, fen_fault
+        FROM read""",
+        [path],
+    )
+    left = left_out(connection)
+    if left.pop("fault", 0):
+        _refuse_first(connection, path, shown, cost)
+    connection.execute("INSERT INTO cases SELECT g, y, fen, NULL, NULL FROM staged WHERE reason IS NULL")
+    return left
+
+
+def left_out(connection: duckdb.DuckDBPyConnection) -> Counter[str]:
+    """Rows of ``staged`` by the reason that keeps them out of ``cases``."""
+    query = "SELECT reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY reason"
+    return Counter(dict(connection.execute(query).fetchall()))
+
+
+def _refuse_first(connection: duckdb.DuckDBPyConnection, path: str, shown: str, column: str) -> None:
+    first = connection.execute(
+        "SELECT row, fen_fault FROM staged WHERE reason = 'fault' ORDER BY row LIMIT 1"
+    ).fetchone()
+    assert first is not None
+    value = connection.execute(
+        f"SELECT {quoted(column)} FROM read_parquet(?, file_row_number = true) WHERE file_row_number = ?",
+        [path, first[0]],
+    ).fetchone()
+    raise refuse(first[1], shown, first[0] + 1, column, value[0] if value else None)
+
+
+def year_sql(column: str, schema: pa.Schema, whole: bool) -> str:
+    """SQL for the year (INTEGER, null when it is missing) that a column gives.
+
+    ``whole``: the column holds years. Raises UsageError for a type that does not fit.
+    """
+    type_, name = schema.field(column).type, quoted(column)
+    if whole and (pa.types.is_integer(type_) or _is_text(type_)):
+        return f"TRY_CAST({name} AS INTEGER)"
+    if not whole and (pa.types.is_date(type_) or pa.types.is_timestamp(type_)):
+        return f"CAST(year({name}) AS INTEGER)"
+    if not whole and _is_text(type_):
+        return f"CAST(year(TRY_CAST({name} AS TIMESTAMP)) AS INTEGER)"
+    raise UsageError(
+        zh=f"列 {column} 的类型 {type_} 不能给出年份；请用 --year-column 指定整数年份列",
+        en=f"the column {column} of type {type_} gives no year; name a column of whole years with "
+        "--year-column",
+    )
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_)
+
+
+def quoted(name: str) -> str:
+    """A column name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def years_present(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """The years of ``cases`` in order. Raises DataError when there are no cases."""
+    years = [row[0] for row in connection.execute("SELECT DISTINCT y FROM cases ORDER BY y").fetchall()]
+    if not years:
+        raise DataError(
+            zh="没有可用的病例：全部记录都被排除，请看各原因的数目和 --cost-column、--year-column",
+            en="there are no cases to use: every record is left out; check --cost-column and --year-column",
+        )
+    return years

@@ -1,0 +1,276 @@
+"""Group discharge records by a compiled DIP catalogue, batch by batch."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from grouper._fast.dip import pick
+from grouper.base.arrow import (
+    empty,
+    int32_array,
+    int32_field,
+    number_array,
+    number_field,
+    numbered,
+    text_array,
+)
+from grouper.base.arrow import pick as pick_texts
+from grouper.base.reasons import REASONS, STATUS_NAMES
+from grouper.codes import icd
+from grouper.codes.book import CodeOptions
+from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, compile_catalogue
+from grouper.grouping.dip.tables.catalogue import Catalogue
+from grouper.grouping.dip.texts import BatchCodes, DipCodes
+from grouper.grouping.engine import Grouped
+
+if TYPE_CHECKING:
+    from grouper.grouping.dip.explain import DipExplanation
+
+RESULT_COLUMNS = (
+    "dip_code",
+    "dip_name",
+    "dip_kind",
+    "score",
+    "packet",
+    "status",
+    "reason",
+    "reason_text",
+    "matched",
+    "unmatched",
+    "auxiliary",
+    "warnings",
+)
+PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
+SCORE = pa.decimal128(18, 6)
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_WARNINGS = ["", "unknown-diagnosis", "unknown-procedure", "unknown-diagnosis|unknown-procedure"]
+_UNKNOWN = 3  # the warnings among the marks of a row; the next one is that of primary care
+_MICRO = pa.decimal128(30, 6)
+_REMEMBERED = 500_000
+_MET, _UNMET = 1, 2
+
+
+class Numbers(NamedTuple):
+    """What the kernel says of each row: numbers of row, reason and warnings, and operations joined by |."""
+
+    result: pa.Array
+    reason: pa.Array
+    warnings: pa.Array
+    matched: pa.Array
+    unmatched: pa.Array
+
+
+@dataclass
+class DipEngine:
+    """A compiled catalogue with its code books. Immutable in use; one serves many threads.
+
+    ``lang`` chooses the language of ``reason_text``.
+    """
+
+    compiled: CompiledDip
+    diagnoses: DipCodes
+    procedures: DipCodes
+    lang: str = "zh"
+
+    def __post_init__(self) -> None:
+        rows = self.compiled.rows
+        self._columns = {
+            "dip_code": numbered([row.code for row in rows]),
+            "dip_name": numbered([row.name for row in rows]),
+            "dip_kind": numbered([row.kind for row in rows]),
+            "packet": numbered([row.packet for row in rows]),
+            "auxiliary": numbered([f"{row.aux[0]}:{row.aux[1]}" if row.aux else "" for row in rows]),
+        }
+        listed = self.compiled.catalogue.primary_care
+        self._primary_care = None
+        if listed is not None:
+            flags = [row.kind == "primary_care" or row.packet.upper() in listed for row in rows]
+            self._primary_care = pc.equal(number_array(flags, "i"), 1)
+        self._scores = pa.array([row.score for row in rows], SCORE)
+        self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
+        self._reason = numbered([reason.code for reason in REASONS])
+        self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
+        self._warnings = numbered(_WARNINGS)
+        attributes = self.compiled.attributes
+        self._dx = _Attributed(attributes.diagnosis, self.diagnoses.codes)
+        self._op = _Attributed(attributes.procedure, self.procedures.codes)
+        exact = self.compiled.catalogue.options.procedure_match == "exact"
+        self._prefix = None if exact else _Attributed(attributes.prefix, self.procedures.codes)
+        self._known_procedures = text_array(["", *self.procedures.codes])
+
+    @property
+    def scheme(self) -> Catalogue:
+        """The catalogue with its options."""
+        return self.compiled.catalogue
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The canonical columns that the options read besides the codes."""
+        return self.compiled.fields
+
+    @property
+    def result_fields(self) -> list[pa.Field]:
+        """Names and types of the result columns."""
+        types = {"score": SCORE, PRIMARY_CARE: pa.bool_()}
+        return [pa.field(name, types.get(name, _TEXT)) for name in self.result_columns]
+
+    @property
+    def result_columns(self) -> tuple[str, ...]:
+        """RESULT_COLUMNS, and ``primary_care`` where the catalogue has an overlay list."""
+        return RESULT_COLUMNS if self._primary_care is None else (*RESULT_COLUMNS, PRIMARY_CARE)
+
+    def explain(self, record: Mapping[str, Any]) -> DipExplanation:
+        """Explain one record given as canonical columns."""
+        from grouper.grouping.dip.explain import explain
+
+        return explain(self, record)
+
+    # --- numbers ----------------------------------------------------------------------------
+
+    def numbers(
+        self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
+    ) -> Numbers:
+        """Run the kernel over a batch of canonical columns.
+
+        ``batch`` needs ``diagnoses`` and ``procedures`` as lists of texts, and those of
+        ``fields`` that there are; ``flags`` is grouper.base.reasons.Flag per row.
+        """
+        rows = batch.num_rows
+        counts = Counter() if counts is None else counts
+        dx_book, op_book = BatchCodes(self.diagnoses), BatchCodes(self.procedures)
+        dx_offsets, dx = dx_book.row_ids(batch.column("diagnoses"), counts)
+        if "procedures" in batch.schema.names:
+            op_offsets, ops = op_book.row_ids(batch.column("procedures"), counts)
+        else:  # the caller allowed the column to be missing: no record has an operation
+            op_offsets, ops = memoryview(bytes(4 * (rows + 1))).cast("i"), empty("i", 0)
+        outputs = [empty("i", rows) for _ in range(3)]
+        met = empty("i", len(ops))
+        self.compiled.kernel.group(
+            rows,
+            dx_offsets,
+            dx,
+            op_offsets,
+            ops,
+            self._dx.of(dx_book.extra),
+            self._op.of(op_book.extra),
+            self._prefix.of(op_book.extra) if self._prefix else array("i"),
+            self._fields(batch),
+            self._costs(batch),
+            None if flags is None else int32_field(flags),
+            outputs[0],
+            outputs[1],
+            outputs[2],
+            met,
+        )
+        codes = self._known_procedures
+        if op_book.extra:
+            codes = pa.concat_arrays([codes, text_array(list(op_book.extra))])
+        joined = [_joined(rows, op_offsets, ops, met, which, codes) for which in (_MET, _UNMET)]
+        return Numbers(*(int32_array(output, rows) for output in outputs), *joined)
+
+    def _fields(self, batch: pa.RecordBatch) -> list[Any]:
+        names = set(batch.schema.names) & set(self.compiled.fields)
+        return [number_field(batch.column(name)) if name in names else None for name in FIELDS]
+
+    def _costs(self, batch: pa.RecordBatch) -> memoryview | None:
+        """Total cost in millionths of a yuan, -1 where it is unknown."""
+        if "total_cost" not in self.compiled.fields or "total_cost" not in batch.schema.names:
+            return None
+        cost = batch.column("total_cost").cast(_MICRO)
+        micro = pc.multiply(cost, pa.scalar(Decimal(1_000_000), pa.decimal128(7, 0))).cast(pa.int64())
+        known = pc.fill_null(micro, -1)
+        return memoryview(known.buffers()[1]).cast("B").cast("q")[known.offset : known.offset + len(known)]
+
+    # --- columns ----------------------------------------------------------------------------
+
+    def row(self, numbers: Numbers, row: int) -> dict[str, Any]:
+        """One row of the result columns as a dict; ``score`` is a Decimal."""
+        one = Numbers(*(column.slice(row, 1) for column in numbers))
+        return {
+            name: column[0].as_py()
+            for name, column in zip(self.result_columns, self._built(one), strict=True)
+        }
+
+    def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
+        """The result columns of a batch of canonical columns."""
+        counts: Counter[str] = Counter()
+        numbers = self.numbers(batch, flags, counts)
+        tally = {
+            REASONS[item["values"]].code: item["counts"]
+            for item in pc.value_counts(numbers.reason).to_pylist()
+        }
+        return Grouped(self._built(numbers), Counter(tally), counts)
+
+    def _built(self, numbers: Numbers) -> list[pa.Array]:
+        found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
+        columns = {name: pick_texts(table, found) for name, table in self._columns.items()}
+        columns |= {
+            "score": pc.take(self._scores, found),
+            "status": pick_texts(self._status, numbers.reason),
+            "reason": pick_texts(self._reason, numbers.reason),
+            "reason_text": pick_texts(self._reason_text, numbers.reason),
+            "matched": numbers.matched,
+            "unmatched": numbers.unmatched,
+            "warnings": pick_texts(self._warnings, pc.bit_wise_and(numbers.warnings, _UNKNOWN)),
+        }
+        if self._primary_care is not None:
+            held = pc.greater(numbers.warnings, _UNKNOWN)  # a condition of primary care
+            columns[PRIMARY_CARE] = pc.or_(pc.take(self._primary_care, found), held)
+        return [columns[name] for name in self.result_columns]
+
+
+def make_engine(catalogue: Catalogue, options: CodeOptions, lang: str = "zh") -> DipEngine:
+    """The engine of a catalogue for texts that are understood as ``options`` say."""
+    compiled = compile_catalogue(catalogue)
+    return DipEngine(
+        compiled,
+        DipCodes("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), options),
+        DipCodes("procedure", compiled.procedures, icd.crosswalk("procedure"), options),
+        lang,
+    )
+
+
+class _Attributed:
+    """Attributes of all known codes (``by`` their text), and of the unknown ones of a batch behind them."""
+
+    def __init__(self, by: Callable[[str], tuple[int, ...]], codes: Sequence[str]) -> None:
+        self._by = by
+        self._lock = threading.Lock()
+        self._remembered: dict[str, tuple[int, ...]] = {}
+        blank = [0] * len(by(""))
+        self._known = array("i", blank)
+        if len(blank) == DIAGNOSIS_WIDTH:
+            self._known[1:3] = array("i", [-1, 1])  # id 0 is no code: no principal diagnosis
+        for code in codes:
+            self._known.extend(by(code.upper()))
+
+    def of(self, extra: Iterable[str]) -> array[int]:
+        found = array("i")
+        with self._lock:
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.clear()
+            for code in extra:
+                if code not in self._remembered:
+                    self._remembered[code] = self._by(code.upper())
+                found.extend(self._remembered[code])
+        return self._known + found if found else self._known
+
+
+def _joined(
+    rows: int, offsets: memoryview, ids: memoryview, met: memoryview, which: int, codes: pa.Array
+) -> pa.Array:
+    """The operations of each row that are marked ``which``, joined by |."""
+    out_offsets, out_ids = empty("i", rows + 1), empty("i", len(ids))
+    number = pick(rows, offsets, ids, met, which, out_offsets, out_ids)
+    texts = pc.take(codes, int32_array(out_ids, number))
+    lists = pa.ListArray.from_arrays(int32_array(out_offsets, rows + 1), texts)
+    return pc.dictionary_encode(pc.binary_join(lists, "|"))

@@ -1,0 +1,340 @@
+"""Explain one record: its codes, the packets considered, why each won or lost, and the auxiliary classes.
+
+The steps are the trace of the reference; the kernel groups the record as well. Should the two
+ever differ, that is an error, not an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from grouper.base.arrow import number_array, text_array
+from grouper.base.errors import GrouperError
+from grouper.codes import icd
+from grouper.codes.book import BLANK, Resolved, code_texts
+from grouper.grouping.dip import auxiliary, normalise
+from grouper.grouping.dip.auxiliary import AuxCase
+from grouper.grouping.dip.engine import DipEngine
+from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses, score_of
+from grouper.grouping.dip.options import CLASSES, DipOptions
+from grouper.grouping.dip.reference import NUMBERS, WEIGHT
+from grouper.grouping.dip.tables.catalogue import Packet, Row, Term
+from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, RuleStep, Trace
+
+
+@dataclass(frozen=True)
+class CodeStep:
+    """A code as it came and what it was taken for. ``cls`` is the class of an operation, "" otherwise.
+
+    ``dropped``: an operation that the options delete.
+    """
+
+    kind: str
+    position: int
+    raw: str
+    code: str
+    name: str
+    issue: str
+    cls: str = ""
+    dropped: bool = False
+
+
+@dataclass(frozen=True)
+class PacketStep:
+    """An operative packet under the diagnosis key.
+
+    ``verdict``: candidate, missing-terms, repeats-short (a code is not recorded often enough) or
+    not-first (the main operation of the record is another). ``missing``: terms that nothing meets.
+    """
+
+    code: str
+    name: str
+    score: str
+    verdict: str
+    matched: tuple[str, ...]
+    unmatched: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ListStep:
+    """One list of packets: ``core`` or ``primary_care``.
+
+    ``conservative``: won (the conservative packet stands), barred (the rule keeps it out) or "".
+    """
+
+    list: str
+    packets: tuple[PacketStep, ...]
+    rules: tuple[RuleStep, ...]
+    winner: str
+    conservative: str
+
+    @property
+    def decided_by(self) -> str:
+        """The last rule that took somebody out."""
+        return next((rule.rule for rule in reversed(self.rules) if rule.after != rule.before), "")
+
+
+@dataclass(frozen=True)
+class MixedStep:
+    """The search for a mixed group: the class of the case, the keys tried, what was found."""
+
+    cls: str
+    tried: tuple[str, ...]
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AuxiliaryStep:
+    """How the row of the chosen packet was found: the case's levels of the packet's types, and the hit."""
+
+    levels: Mapping[str, tuple[int, ...]]
+    rows: Mapping[str, tuple[int, ...]]
+    hit: str
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The classes that the auxiliary tools give a case, whether the scheme uses them or not.
+
+    ``levels``: per tool, the preferred level first, none where it gives no class. ``charlson``: the
+    index. ``complication``: MCC or CC where a secondary diagnosis counts as one.
+    """
+
+    levels: Mapping[str, tuple[int, ...]]
+    charlson: int
+    complication: str
+    used: bool
+
+
+@dataclass(frozen=True)
+class DipExplanation:
+    """The steps of one record. ``result`` holds the result columns of the batch for it.
+
+    ``mixed`` is None, and ``lists`` empty, where the chain had the last word.
+    """
+
+    scheme: str
+    codes: list[CodeStep]
+    numbers: dict[str, float]
+    key: str
+    cls: str
+    chain: list[ChainStepView]
+    lists: list[ListStep]
+    family_pass: bool
+    mixed: MixedStep | None
+    order: tuple[str, ...]
+    won_by: str
+    surgery_unmatched: bool
+    near: list[NearMiss]
+    auxiliary: AuxiliaryStep | None
+    tools: Tools | None
+    missing: str
+    result: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; scores as texts."""
+        return _plain(asdict(self))
+
+    def text(self, lang: str = "zh") -> str:
+        """The explanation in words, "zh" or "en"."""
+        from grouper.grouping.dip.explain_text import render
+
+        return render(self, lang)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
+    """Explain a record given as canonical columns (grouper.records.schema).
+
+    ``diagnoses`` and ``procedures`` are lists of codes or texts joined by ``|``. Raises DataError
+    when the record has no list of diagnoses, and GrouperError when reference and kernel
+    disagree, which would be a defect of this program.
+    """
+    diagnoses = _resolved(engine.diagnoses.resolve, record, "diagnoses")
+    procedures = _resolved(engine.procedures.resolve, record, "procedures")
+    result = _by_kernel(engine, record, diagnoses, procedures)
+    official = {
+        **record,
+        "diagnoses": [r.code for _, r in diagnoses],
+        "procedures": [r.code for _, r in procedures if r.id != BLANK],
+    }
+    reference = engine.compiled.reference
+    trace = reference.group(official) if result["status"] != "invalid" else Trace(None, result["reason"])
+    _must_agree(trace.row, result)
+    case = trace.case
+    return DipExplanation(
+        scheme=engine.compiled.catalogue.id,
+        codes=[*_diagnosis_steps(diagnoses), *_procedure_steps(procedures, case, reference.is_dropped)],
+        numbers={n: float(record[n]) for n in (*NUMBERS, WEIGHT, "total_cost") if record.get(n) is not None},
+        key=normalise.key(case.principal) if case else "",
+        cls=CLASSES[case.cls] if case else "",
+        chain=chain_views(trace),
+        lists=[_list_step(case, contest) for contest in trace.contests] if case else [],
+        family_pass=trace.family_pass,
+        mixed=_mixed_step(trace) if trace.contests else None,
+        order=trace.order,
+        won_by=trace.won_by,
+        surgery_unmatched=trace.surgery_unmatched,
+        near=near_misses(trace, reference.catalogue, normalise.key(case.principal) if case else ""),
+        auxiliary=_auxiliary_step(trace.chosen),
+        tools=_tools(case, reference.options) if case else None,
+        missing=trace.missing,
+        result=result,
+    )
+
+
+def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tuple[str, Resolved]]:
+    return [(text, resolve(text)) for text in code_texts(record, column)]
+
+
+def _by_kernel(
+    engine: DipEngine,
+    record: Mapping[str, Any],
+    diagnoses: Sequence[tuple[str, Resolved]],
+    procedures: Sequence[tuple[str, Resolved]],
+) -> dict[str, Any]:
+    """The result columns that the batch would give this record."""
+    columns: dict[str, pa.Array] = {}
+    for name, resolved in (("diagnoses", diagnoses), ("procedures", procedures)):
+        values = text_array([raw for raw, _ in resolved])
+        columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
+    for name in (*NUMBERS, WEIGHT):
+        if record.get(name) is not None:
+            columns[name] = number_array([float(record[name])])
+    if record.get("total_cost") is not None:
+        columns["total_cost"] = text_array([str(record["total_cost"])]).cast(pa.decimal128(30, 6))
+    flags = number_array([int(record.get("flags", 0))], "i")
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    return engine.row(engine.numbers(batch, flags), 0)
+
+
+def _must_agree(row: Row | None, batch: Mapping[str, Any]) -> None:
+    found = row.code if row else None
+    if found != batch["dip_code"]:
+        raise GrouperError(
+            zh=f"程序缺陷：解释得到 {found}，批量分组得到 {batch['dip_code']}，请报告此记录",
+            en=f"a defect of this program: the explanation finds {found}, the batch {batch['dip_code']}; "
+            "please report the record",
+        )
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def _diagnosis_steps(resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]:
+    names = icd.diagnoses()
+    return [
+        CodeStep("diagnosis", position, raw, r.code, names.get(r.code, ""), r.issue)
+        for position, (raw, r) in enumerate(resolved, start=1)
+        if position == 1 or r.id != BLANK
+    ]
+
+
+def _procedure_steps(
+    resolved: Sequence[tuple[str, Resolved]], case: Case | None, is_dropped: Any
+) -> list[CodeStep]:
+    names = icd.procedures()
+    classes = {operation.code: CLASSES[operation.cls] for operation in case.operations} if case else {}
+    coded = [(raw, r) for raw, r in resolved if r.id != BLANK]
+    return [
+        CodeStep(
+            "procedure",
+            position,
+            raw,
+            r.code,
+            names.get(r.code, ""),
+            r.issue,
+            classes.get(r.code.upper(), ""),
+            is_dropped(r.code.upper()),
+        )
+        for position, (raw, r) in enumerate(coded, start=1)
+    ]
+
+
+def _list_step(case: Case, contest: Contest) -> ListStep:
+    chosen = {candidate.packet.label: candidate for candidate in contest.candidates}
+    still = contest.winner is not None and contest.winner.met is None
+    return ListStep(
+        list="primary_care" if contest.primary_care else "core",
+        packets=tuple(
+            _packet_step(case, packet, met, chosen.get(packet.label)) for packet, met in contest.tried
+        ),
+        rules=contest.rules,
+        winner=contest.winner.row.code if contest.winner else "",
+        conservative="won" if still else "barred" if contest.conservative_barred else "",
+    )
+
+
+def _packet_step(case: Case, packet: Packet, met: Met, candidate: Candidate | None) -> PacketStep:
+    row = candidate.row if candidate else packet.default
+    verdict = "candidate"
+    if candidate is None:
+        verdict = "missing-terms" if met.missing else "repeats-short" if met.repeats_short else "not-first"
+    unmatched = [i for i in range(len(case.operations)) if i not in met.matched]
+    return PacketStep(
+        code=row.code,
+        name=row.name,
+        score=score_of(row),
+        verdict=verdict,
+        matched=tuple(case.operations[i].code for i in met.matched),
+        unmatched=tuple(case.operations[i].code for i in unmatched),
+        missing=tuple(_term(term) for term in met.missing),
+    )
+
+
+def _term(term: Term) -> str:
+    return "/".join(term)
+
+
+def _mixed_step(trace: Trace) -> MixedStep:
+    row = trace.mixed.row if trace.mixed else None
+    return MixedStep(
+        cls=CLASSES[trace.mixed_class],
+        tried=tuple(_key(text) for text in trace.mixed_tried),
+        code=row.code if row else "",
+        name=row.name if row else "",
+    )
+
+
+def _key(text: str) -> str:
+    key, _, cls = text.partition(":")
+    return f"{key}:{CLASSES[int(cls)]}"
+
+
+def _tools(case: Case, options: DipOptions) -> Tools:
+    codes = [operation.code for operation in case.operations]
+    aux = AuxCase(case.principal, case.others, codes, case.numbers, options.severity_min_stay)
+    return Tools(
+        levels=auxiliary.levels(aux),
+        charlson=auxiliary.charlson_index(case.others),
+        complication=auxiliary.counted_level(aux),
+        used=options.auxiliary != "off",
+    )
+
+
+def _auxiliary_step(chosen: Candidate | None) -> AuxiliaryStep | None:
+    """The auxiliary classes of the chosen packet; None where it has none or they are off."""
+    if chosen is None or not chosen.choice.levels:
+        return None
+    hit = chosen.choice.hit
+    return AuxiliaryStep(
+        levels=dict(chosen.choice.levels),
+        rows={type_: tuple(sorted(rows)) for type_, rows in chosen.packet.variants.items()},
+        hit=f"{hit[0]}:{hit[1]}" if hit else "",
+    )

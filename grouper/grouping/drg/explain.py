@@ -1,0 +1,287 @@
+"""Explain one record: every step from its codes to its group, and what came close.
+
+The steps are found by walking the same compiled scheme that the kernel runs, and the
+kernel groups the record as well; should the two ever differ, that is an error, not an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from grouper.base.arrow import number_array, text_array
+from grouper.base.errors import GrouperError
+from grouper.codes.book import Resolved, code_texts
+from grouper.grouping.drg.compile import FIELDS, CompiledScheme, Result
+from grouper.grouping.drg.conditions import And, Condition, Count, In, to_text
+from grouper.grouping.drg.engine import DrgEngine
+from grouper.grouping.drg.evaluate import Case, Evaluator, SeverityHit, Truth
+from grouper.grouping.drg.tables.model import Adrg, Drg
+
+NUMBER_COLUMNS = {column: name for name, column in FIELDS.items() if name != "department"}
+
+
+@dataclass(frozen=True)
+class CodeStep:
+    """A code as it came, what it was taken for, and its name."""
+
+    kind: str
+    position: int
+    raw: str
+    code: str
+    name: str
+    issue: str
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A condition that was tried: MDC, ADRG or group; ``failing`` says what kept it from holding.
+
+    ``idle``: data are lacking, but no ADRG of this MDC could hold with them either.
+    """
+
+    code: str
+    name: str
+    condition: Condition
+    truth: Truth
+    failing: tuple[Condition, ...] = ()
+    idle: bool = False
+
+
+@dataclass(frozen=True)
+class MdcStep:
+    """An MDC that took the record, and its ADRGs up to the one that held."""
+
+    mdc: Tried
+    adrgs: list[Tried] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """An ADRG that one part of its condition, or the choice of main procedure, kept away."""
+
+    code: str
+    name: str
+    failing: Condition
+    instead: str = ""  # the procedure that would have to be the main one
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The steps of one record. ``result`` holds the result columns of the batch for it."""
+
+    scheme: str
+    codes: list[CodeStep]
+    numbers: dict[str, float]
+    department: str | None
+    severity: list[SeverityHit]
+    refused: list[Tried]
+    mdcs: list[MdcStep]
+    groups: list[Tried]
+    retried: list[str]
+    near: list[NearMiss]
+    result: dict[str, str | None]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; conditions in the notation of the tables."""
+        return _plain(self)
+
+    def text(self, lang: str = "zh") -> str:
+        """The explanation in words, "zh" or "en"."""
+        from grouper.grouping.drg.explain_text import render
+
+        return render(self, lang)
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, sets and conditions as dicts, lists and texts."""
+    if isinstance(value, Condition):
+        return to_text(value)
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass
+class _Walk:
+    """The outcome of walking the scheme with one record."""
+
+    refused: list[Tried] = field(default_factory=list)
+    mdcs: list[MdcStep] = field(default_factory=list)
+    groups: list[Tried] = field(default_factory=list)
+    result: Result | None = None
+
+
+def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
+    """Explain a record given as canonical columns (grouper.records.schema).
+
+    Raises DataError when the record has no list of diagnoses, and GrouperError when the
+    walk and the kernel disagree, which would be a defect of this program.
+    """
+    compiled = engine.compiled
+    diagnoses = _resolved(engine.diagnoses.resolve, record, "diagnoses")
+    procedures = _resolved(engine.procedures.resolve, record, "procedures")
+    result = _by_kernel(engine, record)
+    codes = _code_steps("diagnosis", diagnoses) + _code_steps("procedure", procedures)
+    case = Case(
+        diagnoses=tuple(r.code for _, r in diagnoses if r.id >= 0),
+        procedures=tuple(r.code for _, r in procedures if r.id >= 0),
+        numbers=_numbers(record),
+        department=record.get("department"),
+    )
+    usable = result["status"] != "invalid"
+    walk, retried = _walk_with_retry(compiled, case) if usable else (_Walk(), [])
+    if usable:
+        _must_agree(walk.result, result)
+    severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
+    return Explanation(
+        scheme=compiled.scheme.id,
+        codes=codes,
+        numbers=dict(case.numbers),
+        department=case.department,
+        severity=severity,
+        refused=walk.refused,
+        mdcs=walk.mdcs,
+        groups=walk.groups,
+        retried=retried,
+        near=_near_misses(compiled, case, walk) if usable else [],
+        result=result,
+    )
+
+
+def _resolved(resolve: Any, record: Mapping[str, Any], column: str) -> list[tuple[str, Resolved]]:
+    found = [(text, resolve(text)) for text in code_texts(record, column)]
+    return found if column == "diagnoses" else [pair for pair in found if pair[1].id != -1]
+
+
+def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]:
+    from grouper.codes import icd
+
+    names = icd.diagnoses() if kind == "diagnosis" else icd.procedures()
+    return [
+        CodeStep(kind, position, raw, r.code, names.get(r.code, ""), r.issue)
+        for position, (raw, r) in enumerate(resolved, start=1)
+        if position == 1 or r.id != -1
+    ]
+
+
+def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: float(record[column])
+        for column, name in NUMBER_COLUMNS.items()
+        if record.get(column) is not None
+    }
+
+
+def _by_kernel(engine: DrgEngine, record: Mapping[str, Any]) -> dict[str, str | None]:
+    """The result columns that the batch would give this record."""
+    columns: dict[str, pa.Array] = {}
+    for name in ("diagnoses", "procedures"):
+        values = text_array(code_texts(record, name))
+        columns[name] = pa.ListArray.from_arrays(number_array([0, len(values)], "i"), values)
+    for column in NUMBER_COLUMNS:
+        if record.get(column) is not None:
+            columns[column] = number_array([float(record[column])])
+    if record.get("department") is not None:
+        columns["department"] = text_array([record["department"]])
+    flags = number_array([int(record.get("flags", 0))], "i")
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    return engine.row(engine.numbers(batch, flags), 0)
+
+
+def _must_agree(walked: Result | None, batch: Mapping[str, str | None]) -> None:
+    found = (walked.mdc, walked.adrg, walked.drg) if walked else None
+    if found != (batch["mdc"], batch["adrg"], batch["drg"]):
+        raise GrouperError(
+            zh=f"程序缺陷：解释得到 {found}，批量分组得到 {batch['drg']}，请报告此记录",
+            en=f"a defect of this program: the explanation finds {found}, the batch {batch['drg']}; "
+            "please report the record",
+        )
+
+
+def _walk_with_retry(compiled: CompiledScheme, case: Case) -> tuple[_Walk, list[str]]:
+    """Walk the scheme; where it says so, again with each other procedure alone."""
+    walk = _walk(compiled, case)
+    retried: list[str] = []
+    if compiled.scheme.option("retry_other_procedures") and walk.result == compiled.results[0]:
+        for procedure in case.procedures[1:]:
+            retried.append(procedure)
+            again = _walk(compiled, case.with_only(procedure))
+            if again.result != compiled.results[0]:
+                return again, retried
+    return walk, retried
+
+
+def _walk(compiled: CompiledScheme, case: Case) -> _Walk:
+    """Every MDC and ADRG in order until one gives a result."""
+    walk = _Walk()
+    evaluator = Evaluator(compiled.scheme, case)
+    for mdc in compiled.scheme.mdcs:
+        entry = _tried(evaluator, mdc.mdc, mdc.name, compiled.entries[mdc.mdc])
+        inside = [adrg for adrg in compiled.scheme.adrgs if adrg.mdc == mdc.mdc]
+        if entry.truth is not True:
+            hopes = (evaluator.holds(compiled.conditions[adrg.variant]) for adrg in inside)
+            idle = entry.truth is None and all(hope is False for hope in hopes)
+            walk.refused.append(replace(entry, idle=idle))
+            continue
+        step = MdcStep(entry)
+        walk.mdcs.append(step)
+        for adrg in inside:
+            tried = _tried(evaluator, adrg.adrg, adrg.name, compiled.conditions[adrg.variant])
+            step.adrgs.append(tried)
+            if tried.truth is True:
+                walk.result = _outcome(compiled, evaluator, adrg, walk)
+                if walk.result:
+                    return walk
+    walk.result = compiled.results[0]
+    return walk
+
+
+def _outcome(compiled: CompiledScheme, evaluator: Evaluator, adrg: Adrg, walk: _Walk) -> Result | None:
+    """The result inside an ADRG that holds; None when the search goes on."""
+    own = Result(adrg.mdc, adrg.adrg, adrg.adrg, adrg.name)
+    if adrg.kind == "ambiguous":
+        return own
+    walk.groups.clear()
+    groups: Sequence[Drg] = compiled.scheme.drgs.get(adrg.variant, ())
+    for drg, condition in zip(groups, compiled.group_conditions.get(adrg.variant, ()), strict=True):
+        tried = _tried(evaluator, drg.drg, drg.name, condition)
+        walk.groups.append(tried)
+        if tried.truth is True:
+            return Result(adrg.mdc, adrg.adrg, drg.drg, drg.name)
+    return own if compiled.scheme.stops_without_drg else None
+
+
+def _tried(evaluator: Evaluator, code: str, name: str, condition: Condition) -> Tried:
+    truth = evaluator.holds(condition)
+    failing = () if truth is True else tuple(evaluator.failing(condition))
+    return Tried(code, name, condition, truth, failing)
+
+
+def _near_misses(compiled: CompiledScheme, case: Case, walk: _Walk) -> list[NearMiss]:
+    """ADRGs of the MDCs entered that only the choice of main procedure, or one number, kept away."""
+    found: list[NearMiss] = []
+    evaluator = Evaluator(compiled.scheme, case)
+    for step in walk.mdcs:
+        for adrg in compiled.scheme.adrgs:
+            condition = compiled.conditions[adrg.variant]
+            if adrg.mdc != step.mdc.code or not isinstance(condition, And | In):
+                continue
+            failing = evaluator.failing(condition)
+            if len(failing) != 1:
+                continue
+            miss = failing[0]
+            if isinstance(miss, In) and miss.subject == "principal_proc":
+                fitting = [c for c in case.procedures[1:] if c in compiled.scheme.lists[miss.list]]
+                if fitting:
+                    found.append(NearMiss(adrg.adrg, adrg.name, miss, fitting[0]))
+            elif not isinstance(miss, In | Count):
+                found.append(NearMiss(adrg.adrg, adrg.name, miss))
+    return found

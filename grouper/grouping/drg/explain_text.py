@@ -1,0 +1,241 @@
+"""The explanation of a record in words, Chinese or English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
+from grouper.codes.book import ISSUES
+from grouper.grouping.drg.conditions import (
+    And,
+    Compare,
+    Condition,
+    Const,
+    Count,
+    Department,
+    Discharge,
+    In,
+    NoProcedure,
+    Not,
+    Or,
+    Severity,
+)
+from grouper.grouping.drg.explain import CodeStep, Explanation, Tried
+
+SUBJECTS = {
+    "principal_dx": ("主要诊断", "principal diagnosis"),
+    "other_dx": ("其他诊断", "an other diagnosis"),
+    "any_dx": ("任一诊断", "any diagnosis"),
+    "principal_proc": ("主要手术操作", "main procedure"),
+    "other_proc": ("其他手术操作", "an other procedure"),
+    "any_proc": ("任一手术操作", "any procedure"),
+}
+NONE_OF = {
+    "other_dx": ("没有其他诊断", "no other diagnosis"),
+    "any_dx": ("没有诊断", "no diagnosis"),
+    "other_proc": ("没有其他手术操作", "no other procedure"),
+    "any_proc": ("没有手术操作", "no procedure"),
+}
+NUMBERS = {
+    "sex": ("性别", "sex"),
+    "age": ("年龄（岁）", "age (years)"),
+    "age_days": ("天龄", "age in days"),
+    "weight": ("出生体重（克）", "birth weight (g)"),
+    "los": ("住院天数", "stay (days)"),
+    "icu_hours": ("重症监护（小时）", "ICU hours"),
+    "discharge": ("离院方式", "way of discharge"),
+    "injured_sites": ("损伤部位数", "injured body sites"),
+}
+_OPERATORS = {"<": "＜", "<=": "≤", ">": "＞", ">=": "≥", "=": "＝"}
+
+
+def describe(condition: Condition, lang: str) -> str:
+    """A condition in the words of the field."""
+    zh = lang != "en"
+    index = 0 if zh else 1
+    match condition:
+        case Const(value):
+            return ("无附加条件" if zh else "always") if value else ("不成立" if zh else "never")
+        case And(items):
+            return ("，且" if zh else " and ").join(_inner(item, lang) for item in items)
+        case Or(items):
+            return ("，或" if zh else " or ").join(_inner(item, lang) for item in items)
+        case Not(In(subject, name)):
+            if subject.startswith("principal"):
+                return f"{SUBJECTS[subject][index]}{'不在 ' if zh else ' not in '}{name}"
+            none = NONE_OF[subject][index]
+            return f"{none}{'在 ' if zh else ' in '}{name}"
+        case Not(item):
+            return ("非" if zh else "not ") + _inner(item, lang)
+        case In(subject, name):
+            return f"{SUBJECTS[subject][index]}{'在 ' if zh else ' in '}{name}"
+        case Count(subject, name, op, value):
+            subject_text = SUBJECTS[subject][index]
+            if zh:
+                return f"{subject_text}中属于 {name} 的编码数{_OPERATORS[op]}{value}"
+            return f"number of codes of {name} ({subject_text}) {op} {value}"
+        case NoProcedure():
+            return "没有手术操作" if zh else "no procedure"
+        case Severity(level):
+            word = level.upper()
+            return f"有未被排除的 {word}" if zh else f"an {word} that is not excluded"
+        case Compare(name, op, value):
+            return f"{NUMBERS[name][index]}{_OPERATORS[op] if zh else f' {op} '}{value}"
+        case Department(text):
+            return f"科室为“{text}”" if zh else f"department is {text!r}"
+        case Discharge(ways):
+            return ("离院方式为 " if zh else "way of discharge ") + "/".join(map(str, ways))
+    raise TypeError(condition)
+
+
+def _inner(condition: Condition, lang: str) -> str:
+    text = describe(condition, lang)
+    if not isinstance(condition, And | Or):
+        return text
+    return f"({text})" if lang == "en" else f"（{text}）"
+
+
+def render(explanation: Explanation, lang: str) -> str:
+    """The whole explanation, one step under the other."""
+    writer = _Writer(explanation, lang)
+    return "\n".join(writer.lines())
+
+
+class _Writer:
+    def __init__(self, explanation: Explanation, lang: str) -> None:
+        self.e = explanation
+        self.lang = lang
+
+    def say(self, zh: str, en: str) -> str:
+        return en if self.lang == "en" else zh
+
+    def lines(self) -> Iterator[str]:
+        yield self.say(f"方案：{self.e.scheme}", f"Scheme: {self.e.scheme}")
+        yield from self.code_lines()
+        yield from self.number_lines()
+        if self.e.mdcs or self.e.refused:
+            yield from self.severity_lines()
+            yield from self.mdc_lines()
+            yield from self.group_lines()
+        yield from self.near_lines()
+        yield from self.result_lines()
+
+    def code_lines(self) -> Iterator[str]:
+        yield self.say("一、编码", "1. Codes")
+        for step in self.e.codes:
+            yield f"   {self.place(step)} {step.raw}{self.turned(step)} {step.name}".rstrip()
+
+    def place(self, step: CodeStep) -> str:
+        if step.kind == "diagnosis":
+            if step.position == 1:
+                return self.say("主要诊断", "principal diagnosis")
+            return self.say(f"其他诊断{step.position - 1}", f"other diagnosis {step.position - 1}")
+        if step.position == 1:
+            return self.say("主要手术操作", "main procedure")
+        return self.say(f"其他手术操作{step.position - 1}", f"other procedure {step.position - 1}")
+
+    def turned(self, step: CodeStep) -> str:
+        if not step.issue:
+            return ""
+        text = self.say(*ISSUES[step.issue])
+        arrow = f" → {step.code}" if step.code and step.code != step.raw else ""
+        return f"{arrow} [{text}]"
+
+    def number_lines(self) -> Iterator[str]:
+        parts = [f"{self.say(*NUMBERS[name])} {value:g}" for name, value in self.e.numbers.items()]
+        if self.e.department is not None:
+            parts.append(self.say("科室 ", "department ") + self.e.department)
+        if parts:
+            yield self.say("   资料：", "   Data: ") + self.say("；", "; ").join(parts)
+
+    def severity_lines(self) -> Iterator[str]:
+        yield self.say("二、合并症与并发症（MCC/CC）", "2. Complications (MCC/CC)")
+        if not self.e.severity:
+            yield self.say("   其他诊断中没有 MCC 或 CC", "   no MCC or CC among the other diagnoses")
+        for hit in self.e.severity:
+            levels = "/".join(sorted(hit.levels, reverse=True))
+            verdict = (
+                self.say(
+                    f"被主要诊断排除（第 {hit.table} 号排除表）",
+                    f"excluded by the principal diagnosis (table {hit.table})",
+                )
+                if hit.excluded
+                else self.say(
+                    f"成立（第 {hit.table} 号排除表不含主要诊断）",
+                    f"counts (table {hit.table} does not hold the principal diagnosis)",
+                )
+            )
+            yield f"   {hit.code} {levels} {verdict}"
+
+    def mdc_lines(self) -> Iterator[str]:
+        yield self.say("三、主要诊断大类（MDC）与核心组（ADRG）", "3. MDC and ADRG")
+        for step in self.e.mdcs:
+            yield (
+                "   "
+                + self.say(f"进入 {self.named(step.mdc)}：", f"enters {self.named(step.mdc)}: ")
+                + describe(step.mdc.condition, self.lang)
+            )
+            for tried in step.adrgs:
+                yield "     " + self.verdict(tried)
+        for tried in self.e.refused:
+            if tried.idle:
+                continue
+            if tried.truth is None or not any(isinstance(part, In | Or) for part in tried.failing):
+                yield "   " + self.verdict(tried)
+        if not self.e.mdcs:
+            yield self.say("   没有 MDC 的条件成立", "   no MDC takes the record")
+        if self.e.retried:
+            yield self.say(
+                f"   未入组，按方案规则逐一改用其他手术操作作主要手术：{'、'.join(self.e.retried)}",
+                f"   ungrouped; tried again with each other procedure alone: {', '.join(self.e.retried)}",
+            )
+
+    def named(self, tried: Tried) -> str:
+        return f"{tried.code} {tried.name}".strip()
+
+    def verdict(self, tried: Tried) -> str:
+        if tried.truth is True:
+            return f"✓ {self.named(tried)}{self.say('：', ': ')}{describe(tried.condition, self.lang)}"
+        mark = "✗" if tried.truth is False else "?"
+        wrong = self.say("；", "; ").join(describe(item, self.lang) for item in tried.failing)
+        why = (
+            self.say("不满足：", "fails: ") if tried.truth is False else self.say("缺数据：", "lacks data: ")
+        )
+        return f"{mark} {self.named(tried)}  {why}{wrong}"
+
+    def group_lines(self) -> Iterator[str]:
+        if not self.e.groups:
+            return
+        yield self.say("四、细分组（DRG）", "4. DRG")
+        for tried in self.e.groups:
+            yield "   " + self.verdict(tried)
+
+    def near_lines(self) -> Iterator[str]:
+        if not self.e.near:
+            return
+        yield self.say("接近的核心组", "Near misses")
+        for miss in self.e.near:
+            head = f"   {miss.code} {miss.name}".rstrip()
+            if miss.instead:
+                yield self.say(
+                    f"{head}：若主要手术操作为 {miss.instead}，条件成立",
+                    f"{head}: would hold with {miss.instead} as the main procedure",
+                )
+            else:
+                yield self.say(f"{head}：只差", f"{head}: only lacks ") + describe(miss.failing, self.lang)
+
+    def result_lines(self) -> Iterator[str]:
+        r = self.e.result
+        status = r["status"] or ""
+        yield self.say("结果", "Result")
+        shown = STATUS_ZH[STATUS_NAMES.index(status)] if self.lang != "en" else status
+        group = f"{r['mdc']} / {r['adrg']} / {r['drg']} {r['drg_name'] or ''}".rstrip() if r["drg"] else "-"
+        yield f"   {group}"
+        yield self.say(f"   状态：{shown}（{r['reason']}）", f"   status: {shown} ({r['reason']})")
+        reason = next(item for item in REASONS if item.code == r["reason"])
+        yield "   " + self.say(reason.zh, reason.en)
+        if r["complication"] != "none" and r["complication_by"]:
+            yield self.say(
+                f"   并发症水平：{r['complication']}，来自 {r['complication_by']}",
+                f"   complication level: {r['complication']}, from {r['complication_by']}",
+            )

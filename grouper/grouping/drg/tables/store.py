@@ -1,0 +1,383 @@
+"""Find, read and write scheme folders.
+
+A folder holds ``scheme.toml``, ``mdc.csv``, ``adrg.csv``, ``drg.csv``, ``lists.txt``,
+``complication.txt`` and ``exclusion.txt`` (docs/tables.md). A scheme with a base is an
+overlay: its files hold only what differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from grouper.base.errors import TableError, UsageError
+from grouper.base.paths import tables_dir
+from grouper.grouping.drg.conditions import Compare as NumberTest
+from grouper.grouping.drg.conditions import atoms, lists_of, parse
+from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+from grouper.grouping.tables.text import Lists, format_lists, format_rows, format_toml, parse_lists, read_rows
+
+FILES = (
+    "scheme.toml",
+    "mdc.csv",
+    "adrg.csv",
+    "drg.csv",
+    "lists.txt",
+    "complication.txt",
+    "exclusion.txt",
+)
+MDC_COLUMNS = ("mdc", "name", "entry")
+ADRG_COLUMNS = ("variant", "name", "condition")
+DRG_COLUMNS = ("variant", "drg", "name", "condition")
+NO_GROUPS = "-"  # in drg.csv of an overlay: the variant has no group here
+SITES = "MDCZ.site."
+KEPT = ("UNGROUPABLE.dx", "UNGROUPABLE.proc")  # lists that no condition names, for messages
+
+
+def scheme_folders() -> dict[str, Path]:
+    """The shipped DRG schemes: id to folder, in order of their ids."""
+    root = tables_dir() / "drg"
+    return {path.name: path for path in sorted(root.iterdir()) if (path / "scheme.toml").is_file()}
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """``scheme.toml`` of a folder.
+
+    Raises TableError when it cannot be read or lacks a key.
+    """
+    try:
+        meta = tomllib.loads((folder / "scheme.toml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TableError(
+            zh=f"无法读取 {folder / 'scheme.toml'}：{error}",
+            en=f"cannot read {folder / 'scheme.toml'}: {error}",
+        ) from error
+    missing = [key for key in ("id", "name", "area") if key not in meta]
+    if missing:
+        raise TableError(
+            zh=f"{folder / 'scheme.toml'} 缺少 {missing[0]}",
+            en=f"{folder / 'scheme.toml'} lacks {missing[0]}",
+        )
+    return meta
+
+
+def find(name: str, when: date | None = None) -> Path:
+    """The folder of a scheme named by id, by path, or by area and date.
+
+    Raises UsageError when nothing fits, or when an area has several editions and ``when``
+    does not choose one.
+    """
+    folders = scheme_folders()
+    if name in folders:
+        folder = folders[name]
+        _check_date(folder, when)
+        return folder
+    path = Path(name)
+    if (path / "scheme.toml").is_file():
+        _check_date(path, when)
+        return path
+    return by_area(name, when, folders)
+
+
+def _check_date(folder: Path, when: date | None) -> None:
+    meta = read_meta(folder)
+    if when and not _valid_on(meta, when):
+        raise UsageError(
+            zh=f"方案 {meta['id']} 在 {when} 不适用（{_validity(meta)}）；"
+            "请改用 --date 或写地区名以便按日期选择",
+            en=f"scheme {meta['id']} does not apply on {when} ({_validity(meta)}); "
+            "change --date, or name the area to let the date choose",
+        )
+
+
+def _valid_on(meta: Mapping[str, Any], when: date) -> bool:
+    return meta.get("valid_from", date.min) <= when <= meta.get("valid_to", date.max)
+
+
+def _validity(meta: Mapping[str, Any]) -> str:
+    return f"{meta.get('valid_from', '…')} – {meta.get('valid_to', '…')}"
+
+
+def by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
+    """The only scheme of ``folders`` (id to folder) for an area, on ``when`` if that is given.
+
+    Raises UsageError when there is none, or more than one.
+    """
+    metas = {id_: read_meta(path) for id_, path in folders.items()}
+    editions = [id_ for id_, meta in metas.items() if meta["area"] == name]
+    fitting = [id_ for id_ in editions if when is None or _valid_on(metas[id_], when)]
+    if len(fitting) == 1:
+        return folders[fitting[0]]
+    if not editions:
+        near = ", ".join(id_ for id_ in folders if name[:4] and id_.startswith(name[:4])) or "…"
+        raise UsageError(
+            zh=f"没有方案“{name}”（相近：{near}）；grouper tables list 列出全部方案，也可给出方案目录的路径",
+            en=f"there is no scheme {name!r} (near: {near}); grouper tables list shows all, "
+            "and the path of a scheme folder works too",
+        )
+    which = ", ".join(f"{id_} ({_validity(metas[id_])})" for id_ in editions)
+    if when and fitting:
+        raise UsageError(
+            zh=f"地区“{name}”在 {when} 有多个适用的方案：{'、'.join(fitting)}；请写方案 id",
+            en=f"several schemes of area {name!r} apply on {when}: {', '.join(fitting)}; name one by its id",
+        )
+    raise UsageError(
+        zh=f"地区“{name}”有这些方案：{which}；请写方案 id 或用 --date 选择",
+        en=f"area {name!r} has these schemes: {which}; name one, or choose with --date",
+    )
+
+
+def load(name: str | Path, when: date | None = None) -> Scheme:
+    """A complete scheme by id, folder or area.
+
+    Raises UsageError for an unknown name and TableError for broken tables.
+    """
+    return load_folder(find(str(name), when))
+
+
+def load_folder(folder: Path) -> Scheme:
+    """The scheme of a folder, with its base underneath when it is an overlay."""
+    meta = read_meta(folder)
+    base_id = meta.get("base")
+    base = None
+    if base_id:
+        beside = folder.parent / base_id
+        base = _load_cached(beside if (beside / "scheme.toml").is_file() else find(base_id))
+    return _assemble(folder, meta, base)
+
+
+@cache
+def _load_cached(folder: Path) -> Scheme:
+    return load_folder(folder)
+
+
+def _assemble(folder: Path, meta: dict[str, Any], base: Scheme | None) -> Scheme:
+    order = meta.pop("order", {})
+    mdcs = _mdcs(folder, order, base)
+    adrgs = _adrgs(folder, order, mdcs, base)
+    drgs = _drgs(folder, adrgs, base)
+    conditions = [mdc.entry for mdc in mdcs] + [adrg.condition for adrg in adrgs]
+    conditions += [drg.condition for groups in drgs.values() for drg in groups]
+    lists = _lists(folder, "lists.txt", base.lists if base else {})
+    return Scheme(
+        id=meta["id"],
+        name=meta["name"],
+        meta=meta,
+        mdcs=mdcs,
+        adrgs=adrgs,
+        drgs=drgs,
+        lists=used_lists(lists, conditions),
+        complications=_complications(_lists(folder, "complication.txt", _complication_lists(base))),
+        exclusions=_lists(folder, "exclusion.txt", base.exclusions if base else {}),
+        digest=digest(folder, base),
+    )
+
+
+def digest(folder: Path, base: Scheme | None) -> str:
+    """SHA-256 over the files of the folder and the digest of its base."""
+    total = hashlib.sha256(base.digest.encode() if base else b"")
+    for name in FILES:
+        path = folder / name
+        if path.exists():
+            total.update(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _lists(folder: Path, name: str, base: Mapping[str, frozenset[str]]) -> Lists:
+    path = folder / name
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lists = parse_lists(text, base, str(path))
+    return {key: codes for key, codes in lists.items() if codes}
+
+
+def used_lists(lists: Mapping[str, frozenset[str]], conditions: Sequence[str]) -> Lists:
+    """Without the inherited lists that no condition names."""
+    used = set(KEPT)
+    sites = False
+    for text in set(conditions):
+        condition = parse(text)
+        used |= lists_of(condition)
+        tests = (atom for atom in atoms(condition) if isinstance(atom, NumberTest))
+        sites = sites or any(test.field == "injured_sites" for test in tests)
+    if sites:
+        used |= {name for name in lists if name.startswith(SITES)}
+    return {name: codes for name, codes in lists.items() if name in used}
+
+
+def _complications(lists: Lists) -> dict[str, tuple[frozenset[str], str]]:
+    """From sections named ``MCC 12`` (level, exclusion table) to code -> (levels, table)."""
+    result: dict[str, tuple[frozenset[str], str]] = {}
+    for name, codes in lists.items():
+        level, _, table = name.partition(" ")
+        for code in codes:
+            before = result.get(code)
+            if before and before[1] != table:
+                raise TableError(
+                    zh=f"并发症编码 {code} 指向两张排除表 {before[1]} 和 {table}",
+                    en=f"complication {code} points at two exclusion tables, {before[1]} and {table}",
+                )
+            result[code] = ((before[0] if before else frozenset()) | {level}, table)
+    return result
+
+
+def _complication_lists(scheme: Scheme | None) -> Lists:
+    lists: dict[str, set[str]] = {}
+    for code, (levels, table) in (scheme.complications if scheme else {}).items():
+        for level in levels:
+            lists.setdefault(f"{level} {table}", set()).add(code)
+    return {name: frozenset(lists[name]) for name in sorted(lists, key=_natural)}
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    level, _, table = name.rpartition(" ")
+    return (level, int(table), "") if table.isdigit() else (level, 0, table)
+
+
+def _mdcs(folder: Path, order: Mapping[str, str], base: Scheme | None) -> tuple[Mdc, ...]:
+    known = {mdc.mdc: mdc for mdc in base.mdcs} if base else {}
+    for row in read_rows(folder / "mdc.csv", MDC_COLUMNS):
+        old = known.get(row["mdc"])
+        name = row["name"] or (old.name if old else "")
+        known[row["mdc"]] = Mdc(row["mdc"], name, row["entry"] or (old.entry if old else "true"))
+    sequence = order["MDC"].split() if "MDC" in order else list(known)
+    return tuple(_pick(known, key, folder) for key in sequence)
+
+
+def _adrgs(
+    folder: Path, order: Mapping[str, str], mdcs: Sequence[Mdc], base: Scheme | None
+) -> tuple[Adrg, ...]:
+    known = {adrg.variant: adrg for adrg in base.adrgs} if base else {}
+    for row in read_rows(folder / "adrg.csv", ADRG_COLUMNS):
+        old = known.get(row["variant"])
+        name = row["name"] or (old.name if old else "")
+        condition = row["condition"] or (old.condition if old else "true")
+        known[row["variant"]] = Adrg(row["variant"], name, condition)
+    result: list[Adrg] = []
+    for mdc in mdcs:
+        if mdc.mdc in order:
+            result += [_pick(known, key, folder) for key in order[mdc.mdc].split()]
+        else:
+            result += [adrg for adrg in known.values() if adrg.mdc == mdc.mdc]
+    return tuple(result)
+
+
+def _drgs(folder: Path, adrgs: Sequence[Adrg], base: Scheme | None) -> dict[str, tuple[Drg, ...]]:
+    old = base.drgs if base else {}
+    own: dict[str, list[Drg]] = {}
+    for row in read_rows(folder / "drg.csv", DRG_COLUMNS):
+        groups = own.setdefault(row["variant"], [])
+        if row["drg"] != NO_GROUPS:
+            names = {drg.drg: drg.name for drg in old.get(row["variant"], ())}
+            name = row["name"] or names.get(row["drg"], "")
+            groups.append(Drg(row["drg"], name, row["condition"] or "true"))
+    variants = [adrg.variant for adrg in adrgs]
+    merged = {**old, **{variant: tuple(groups) for variant, groups in own.items()}}
+    return {variant: merged[variant] for variant in variants if merged.get(variant)}
+
+
+def _pick(known: Mapping[str, Any], key: str, folder: Path) -> Any:
+    if key not in known:
+        raise TableError(
+            zh=f"{folder}/scheme.toml [order]：{key} 没有定义",
+            en=f"{folder}/scheme.toml [order]: {key} is not defined",
+        )
+    return known[key]
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
+    """Write ``scheme`` as a folder: whole, or as what differs from ``base``.
+
+    :func:`load_folder` gives the same scheme back.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    order: dict[str, str] = {}
+    meta = {key: value for key, value in scheme.meta.items() if key != "order"}
+    files = {
+        "mdc.csv": _mdc_text(scheme, base, order),
+        "adrg.csv": _adrg_text(scheme, base, order),
+        "drg.csv": _drg_text(scheme, base),
+        "lists.txt": _lists_text(scheme, base),
+        "complication.txt": _delta(_complication_lists(scheme), _complication_lists(base)),
+        "exclusion.txt": _delta(scheme.exclusions, base.exclusions if base else {}),
+    }
+    files["scheme.toml"] = format_toml({**meta, "order": order} if order else meta)
+    for name, text in files.items():
+        path = folder / name
+        if text:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        elif path.exists():
+            path.unlink()
+
+
+def _lists_text(scheme: Scheme, base: Scheme | None) -> str:
+    """Lists that a reader takes without being asked must be emptied when they are gone."""
+    sites = any(name.startswith(SITES) for name in scheme.lists)
+    gone: Lists = {
+        name: frozenset()
+        for name in (base.lists if base else ())
+        if name not in scheme.lists and (name in KEPT or (sites and name.startswith(SITES)))
+    }
+    return format_lists({**scheme.lists, **gone}, base.lists if base else {})
+
+
+def _delta(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str]]) -> str:
+    """Like ``format_lists``, but a base list that is gone is emptied."""
+    gone: Lists = {name: frozenset() for name in base if name not in lists}
+    return format_lists({**lists, **gone}, base)
+
+
+def _mdc_text(scheme: Scheme, base: Scheme | None, order: dict[str, str]) -> str:
+    old = {mdc.mdc: mdc for mdc in base.mdcs} if base else {}
+    rows = []
+    for mdc in scheme.mdcs:
+        before = old.get(mdc.mdc, Mdc(mdc.mdc, "", ""))
+        if mdc != before:
+            name = "" if mdc.name == before.name else mdc.name
+            entry = "" if mdc.entry == before.entry else mdc.entry
+            rows.append({"mdc": mdc.mdc, "name": name, "entry": entry})
+    if base and [mdc.mdc for mdc in scheme.mdcs] != list(old):
+        order["MDC"] = " ".join(mdc.mdc for mdc in scheme.mdcs)
+    return format_rows(rows, MDC_COLUMNS) if rows else ""
+
+
+def _adrg_text(scheme: Scheme, base: Scheme | None, order: dict[str, str]) -> str:
+    old = {adrg.variant: adrg for adrg in base.adrgs} if base else {}
+    rows = []
+    for adrg in scheme.adrgs:
+        before = old.get(adrg.variant, Adrg(adrg.variant, "", ""))
+        if adrg != before:
+            name = "" if adrg.name == before.name else adrg.name
+            condition = "" if adrg.condition == before.condition else adrg.condition
+            rows.append({"variant": adrg.variant, "name": name, "condition": condition})
+    for mdc in scheme.mdcs if base else ():
+        sequence = [adrg.variant for adrg in scheme.adrgs if adrg.mdc == mdc.mdc]
+        added = [row["variant"] for row in rows if row["variant"] not in old]
+        inherited = [v for v in [*old, *added] if v[0] == mdc.mdc[3]]
+        if sequence != inherited:
+            order[mdc.mdc] = " ".join(sequence)
+    return format_rows(rows, ADRG_COLUMNS) if rows else ""
+
+
+def _drg_text(scheme: Scheme, base: Scheme | None) -> str:
+    old = base.drgs if base else {}
+    rows = []
+    for adrg in scheme.adrgs:
+        groups, before = scheme.drgs.get(adrg.variant, ()), old.get(adrg.variant, ())
+        if groups == before:
+            continue
+        names = {drg.drg: drg.name for drg in before}
+        for drg in groups:
+            name = "" if drg.name == names.get(drg.drg) else drg.name
+            condition = "" if drg.condition == "true" else drg.condition
+            rows.append({"variant": adrg.variant, "drg": drg.drg, "name": name, "condition": condition})
+        if not groups:
+            rows.append({"variant": adrg.variant, "drg": NO_GROUPS, "name": "", "condition": ""})
+    return format_rows(rows, DRG_COLUMNS) if rows else ""

@@ -1,0 +1,275 @@
+"""Group whole files: read, normalise, group, write; counted at every step and checked at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import resource
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+from grouper import __version__
+from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.output import Output, output_format
+from grouper.base.reasons import REASONS, STATUS_NAMES
+
+if TYPE_CHECKING:
+    from grouper.grouping.api import Grouper
+    from grouper.records import ColumnMap, Normaliser
+
+Progress = Callable[[int, int | None], None]  # rows done, rows in all where known
+_BATCH_ROWS = 250_000
+
+
+@dataclass
+class Summary:
+    """What a run did. ``rows`` came in and went out; ``statuses`` and ``reasons`` add up to it."""
+
+    scheme: str
+    inputs: list[str]
+    output: str
+    layout: str
+    rows: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
+    dropped: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    peak_rss_mib: int = 0
+
+    def add(self, done: _Done) -> None:
+        self.rows += done.rows
+        self.reasons += done.reasons
+        self.codes += done.codes
+        self.fields += done.fields
+
+
+class _Done(NamedTuple):
+    """A grouped batch on its way to the writer, with its counts."""
+
+    batch: pa.RecordBatch
+    rows: int
+    reasons: Counter[str]
+    codes: Counter[str]
+    fields: Counter[str]
+
+
+def group_files(
+    grouper: Grouper,
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    *,
+    layout: str | None = None,
+    columns: ColumnMap | None = None,
+    input_format: str | None = None,
+    to: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    keep_personal: bool = False,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Summary:
+    """Group files into one output file and return the summary.
+
+    The output appears whole or not at all. Rows come out in the order in which they came in.
+    ``workers`` threads group; with more than one, reading and writing overlap with grouping.
+    Raises UsageError for a missing column or an unknown layout before any work,
+    DataError for unreadable input, ReconciliationError when the rows do not add up.
+    """
+    from grouper.records import open_records
+
+    begin = time.perf_counter()
+    target, paths = str(output), [str(path) for path in inputs]
+    format_ = output_format(target, to)
+    refuse_overwriting(paths, target)
+    source = open_records(
+        paths,
+        layout=layout,
+        columns=columns,
+        file_format=input_format,
+        encoding=encoding,
+        sheet=sheet,
+        batch_rows=_BATCH_ROWS,
+        keep_personal=keep_personal,
+    )
+    with source, Output(target, format_) as out:
+        normaliser = grouper.normaliser(source.columns, source.schema)
+        schema = grouper.result_schema(source.schema)
+        summary = Summary(grouper.id, paths, target, source.layout, dropped=list(source.dropped))
+        writer = out.open(schema)
+        for done in _grouped(grouper, normaliser, source.batches(), schema, workers):
+            writer.write(done.batch)
+            summary.add(done)
+            if progress:
+                progress(summary.rows, source.num_rows)
+        summary.fields += getattr(source, "counts", Counter())
+        _reconcile(summary, source.num_rows)
+        summary.seconds = time.perf_counter() - begin
+        summary.peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        writer.provenance = provenance(grouper, summary)
+    return summary
+
+
+def refuse_overwriting(inputs: Sequence[str], output: str) -> None:
+    """Raise UsageError when the output is one of the inputs; "-" is neither."""
+    for path in inputs:
+        if path != "-" and output != "-" and Path(path).resolve() == Path(output).resolve():
+            raise UsageError(
+                zh=f"输出文件与输入文件相同：{path}；请换一个 -o",
+                en=f"output and input are the same file: {path}; choose another -o",
+            )
+
+
+def _grouped(
+    grouper: Grouper,
+    normaliser: Normaliser,
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    workers: int,
+) -> Iterator[_Done]:
+    """The grouped batches in the order of the input."""
+    first_row = 0
+
+    def jobs() -> Iterator[tuple[pa.RecordBatch, int]]:
+        nonlocal first_row
+        for batch in batches:
+            yield batch, first_row
+            first_row += batch.num_rows
+
+    def work(job: tuple[pa.RecordBatch, int]) -> _Done:
+        batch, row = job
+        prepared = normaliser.prepare(batch, row)
+        grouped = grouper.engine.group(prepared.batch, prepared.flags)
+        whole = pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
+        return _Done(whole, batch.num_rows, grouped.reasons, grouped.codes, prepared.counts)
+
+    if workers <= 1:
+        yield from map(work, jobs())
+        return
+    groupers = workers - 1  # reading and writing keep the rest busy
+    with ahead(jobs()) as read, ThreadPoolExecutor(groupers) as pool:
+        running: deque[Future[_Done]] = deque()
+        for job in read:
+            running.append(pool.submit(work, job))
+            if len(running) > groupers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+@contextmanager
+def ahead(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
+    """``items`` read by a thread, one ahead of the consumer; errors arrive where they are consumed."""
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
+    stop = threading.Event()
+
+    def offer(item: tuple[str, Any]) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for item in items:
+                if not offer(("item", item)):
+                    return
+            offer(("end", None))
+        except BaseException as error:
+            offer(("error", error))
+
+    def taken() -> Iterator[Any]:
+        while True:
+            kind, item = ready.get()
+            if kind == "error":
+                raise item
+            if kind == "end":
+                return
+            yield item
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        yield taken()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _reconcile(summary: Summary, expected: int | None) -> None:
+    """Rows in = rows out = rows by status, or nothing is written."""
+    names = {reason.code: STATUS_NAMES[reason.status] for reason in REASONS}
+    for code, number in summary.reasons.items():
+        summary.statuses[names[code]] += number
+    total = sum(summary.statuses.values())
+    if total != summary.rows or expected not in (None, summary.rows):
+        raise ReconciliationError(
+            zh=f"行数不符：读入 {expected}，写出 {summary.rows}，按状态合计 {total}；没有写出结果",
+            en=f"rows do not add up: {expected} read, {summary.rows} written, {total} by status; "
+            "nothing was written",
+        )
+
+
+def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
+    """What made a result: software, scheme, options, inputs and counts."""
+    scheme = grouper.engine.scheme
+    return {
+        "software": {"name": "grouper", "version": __version__},
+        "scheme": {
+            "id": grouper.id,
+            "name": scheme.name,
+            "sha256": scheme.digest,
+            "base": scheme.meta.get("base"),
+            "validity_verified": bool(scheme.meta.get("validity_verified")),
+        },
+        "options": grouper.options.as_dict(),
+        "scheme_options": scheme_options(scheme),
+        "inputs": [_input_digest(path) for path in summary.inputs],
+        "layout": summary.layout,
+        "dropped_columns": summary.dropped,
+        "rows": summary.rows,
+        "statuses": dict(sorted(summary.statuses.items())),
+        "reasons": dict(sorted(summary.reasons.items())),
+        "codes": dict(sorted(summary.codes.items())),
+        "fields": dict(sorted(summary.fields.items())),
+        "seconds": round(summary.seconds, 3),
+        "peak_rss_mib": summary.peak_rss_mib,
+    }
+
+
+def scheme_options(scheme: Any) -> dict[str, Any]:
+    """The options of a scheme: a mapping in DRG schemes, an object in DIP catalogues."""
+    own = getattr(scheme, "options", None)
+    return own.as_dict() if own is not None else dict(scheme.meta.get("options", {}))
+
+
+def _input_digest(path: str) -> dict[str, Any]:
+    """Name, size and SHA-256 of an input file (of the files of a folder)."""
+    if path == "-":
+        return {"name": "-"}
+    parts = sorted(p for p in Path(path).rglob("*") if p.is_file()) if Path(path).is_dir() else [Path(path)]
+    digests = [_sha256(part) for part in parts]
+    return {
+        "name": os.path.basename(path),
+        "bytes": sum(part.stat().st_size for part in parts),
+        "sha256": digests[0] if len(parts) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

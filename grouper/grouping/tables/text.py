@@ -1,0 +1,160 @@
+"""The text files of a scheme folder: code lists, small CSV tables and ``scheme.toml``.
+
+A list file is a sequence of sections::
+
+    [AA1.proc]
+    33.6x00
+    37.5100x001
+    [AD1.proc] = AA1.proc
+    + 52.8000
+    - 33.6x00
+
+A section is the whole list when its codes stand alone. It is a change of the list that
+it names when codes carry ``+`` or ``-``: of the list after ``=``, or else of the base
+scheme's list of the same name. ``= NAME`` alone repeats a list without writing it again.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from grouper.base.errors import TableError
+
+Lists = dict[str, frozenset[str]]
+
+
+def parse_lists(text: str, base: Mapping[str, frozenset[str]], where: str) -> Lists:
+    """All lists of a file, changes applied to ``base``; inherited lists are included.
+
+    Raises TableError naming ``where`` and the section that cannot be read.
+    """
+    lists: Lists = dict(base)
+    for section in ("\n" + text).split("\n[")[1:]:
+        head, _, body = section.partition("\n")
+        name, bracket, alias = head.partition("]")
+        alias = alias.strip().removeprefix("=").strip()
+        if not bracket or (alias and alias not in lists):
+            raise TableError(
+                zh=f"{where}：无法读取小节 [{head}，或它引用的编码集合不存在",
+                en=f"{where}: section [{head} cannot be read, or the list it refers to does not exist",
+            )
+        items = body.split()
+        if alias or "+" in items or "-" in items:
+            lists[name] = _changed(lists.get(alias or name, frozenset()), items, f"{where} [{name}]")
+        else:
+            lists[name] = frozenset(items)
+    return lists
+
+
+def _changed(old: frozenset[str], items: Sequence[str], where: str) -> frozenset[str]:
+    """``items`` alternate between a sign and a code."""
+    signs, codes = items[0::2], items[1::2]
+    if len(signs) != len(codes) or not set(signs) <= {"+", "-"}:
+        raise TableError(
+            zh=f"{where}：增减行必须都写成“+ 编码”或“- 编码”",
+            en=f"{where}: every line of a changed list must be '+ CODE' or '- CODE'",
+        )
+    plus = {code for sign, code in zip(signs, codes, strict=True) if sign == "+"}
+    minus = {code for sign, code in zip(signs, codes, strict=True) if sign == "-"}
+    if minus - old or plus & old:
+        wrong = sorted((minus - old) | (plus & old))[0]
+        raise TableError(
+            zh=f"{where}：{wrong} 的增减与基础集合不符",
+            en=f"{where}: the change of {wrong} does not fit the list it changes",
+        )
+    return (old | plus) - minus
+
+
+def format_lists(lists: Mapping[str, frozenset[str]], base: Mapping[str, frozenset[str]]) -> str:
+    """The shortest text that gives ``lists`` on top of ``base``; equal lists are left out."""
+    current = dict(base)  # what a reader of the file knows at this point
+    known: dict[frozenset[str], str] = {}
+    for name, codes in base.items():
+        known.setdefault(codes, name)
+    parts: list[str] = []
+    for name, codes in lists.items():
+        old = current.get(name)
+        if old == codes:
+            continue
+        same = known.get(codes)
+        if same is not None and len(codes) > 1 and current.get(same) == codes:
+            parts.append(f"[{name}] = {same}\n")
+        elif old is not None and len(codes ^ old) * 2 < len(codes):
+            lines = [f"- {code}" for code in sorted(old - codes)]
+            lines += [f"+ {code}" for code in sorted(codes - old)]
+            parts.append(f"[{name}]\n" + "\n".join(lines) + "\n")
+        else:
+            parts.append("\n".join([f"[{name}]", *sorted(codes)]) + "\n")
+        current[name] = codes
+        known.setdefault(codes, name)
+    return "".join(parts)
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV table; a missing file has none.
+
+    Raises TableError when the header is not ``columns``.
+    """
+    if not path.exists():
+        return []
+    rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8"))))
+    if not rows or rows[0] != list(columns):
+        raise TableError(
+            zh=f"{path}：表头应为 {','.join(columns)}",
+            en=f"{path}: the header must be {','.join(columns)}",
+        )
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(columns):
+            raise TableError(
+                zh=f"{path} 第 {number} 行：应有 {len(columns)} 列",
+                en=f"{path} line {number}: expected {len(columns)} columns",
+            )
+    return [dict(zip(columns, row, strict=True)) for row in rows[1:]]
+
+
+def format_rows(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> str:
+    """The rows as CSV text with a header and LF line ends."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row[column] for column in columns] for row in rows)
+    return out.getvalue()
+
+
+def format_toml(data: Mapping[str, Any]) -> str:
+    """A mapping of plain values, lists of texts, and tables of those, as TOML text."""
+    lines = [
+        f"{key} = {_toml_value(value)}"
+        for key, value in data.items()
+        if value is not None and not _is_table(value)
+    ]
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{key}]", *(f"{k} = {_toml_value(v)}" for k, v in value.items())]
+        elif _is_table(value):
+            for item in value:
+                lines += ["", f"[[{key}]]", *(f"{k} = {_toml_value(v)}" for k, v in item.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+    )
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+        return f'"{escaped}"'
+    if isinstance(value, list | tuple):
+        if not value:
+            return "[]"
+        return "[\n" + "".join(f"  {_toml_value(item)},\n" for item in value) + "]"
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,342 @@
+"""The payment of one case: every step with its formula, its numbers and the clause behind them.
+
+Only what matters for the case is told: steps that the amounts come from, without factors of 1,
+amounts of 0 and columns that only carry a value on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from grouper.payment.explain.explanation import Clause, Line, PaymentExplanation
+from grouper.payment.explain.row import Gathered, gather
+from grouper.payment.formula.expression import (
+    Expr,
+    Field,
+    Lookup,
+    Number,
+    Rounded,
+    Word,
+    fraction,
+    half_up,
+    plain,
+    walk,
+)
+from grouper.payment.formula.simplify import deciding, settle
+from grouper.payment.formula.window import Rank
+from grouper.payment.policy import words
+from grouper.payment.policy.registry import KEYS, PARAMETERS
+from grouper.payment.price.compile import evaluate
+from grouper.payment.price.inputs import names_in
+from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.steps import ONE, ZERO, Step, build
+
+if TYPE_CHECKING:
+    from grouper.payment.policy.parameters import Dated
+    from grouper.payment.policy.policy import Policy
+
+LANGS = ("zh", "en")
+_ENDS = ("item_difference", "amount", "person_paid", "other_funds", "fund_due", "income")
+_HEAD = ("pool", "route", "method", "pay_status", "pay_reason")
+# Parameters that choose the shape of a column, and so do not stand in its formula.
+_SHAPES = {
+    "coefficient": ("coefficient_rule",),
+    "cost_ratio": ("ratio_denominator",),
+    "group_value": ("high_formula", "low_formula", "extreme_rule"),
+    "case_value": ("points_digits",),
+    "item_fund": ("item_rule",),
+    "fund_due": ("fund_formula", "fund_floor"),
+    "fund_raw": ("fund_formula",),
+}
+
+
+def explain_case(
+    policy: Policy,
+    row: Mapping[str, Any],
+    when: date | None = None,
+    *,
+    stored: Mapping[str, Any] | None = None,
+) -> PaymentExplanation:
+    """Explain the payment of a case.
+
+    ``row``: input columns (grouper.payment.price.inputs): amounts as Decimal in yuan or texts of such.
+    ``when``: the day whose parameters hold; else the row's pay_date or discharge_date. ``stored``: the
+    columns that a priced file has for the case, to compare with.
+    Raises UsageError when the policy does not apply on the day, or the row lacks what it reads.
+    """
+    day = when or day_of(row)
+    steps = build(policy, policy.on(day))
+    gathered = gather(policy, steps, row, stored)
+    if gathered.route is not None:
+        steps = [replace(s, expr=Word(gathered.route)) if s.name == "route" else s for s in steps]
+    values = evaluate(steps, gathered.row, load_lookups(policy))
+    teller = _Teller(policy, day, steps, {**gathered.row, **values})
+    return PaymentExplanation(
+        policy=policy.id,
+        name={"zh": policy.name, "en": policy.name_en},
+        when=day,
+        record=str(row.get("record_id") or ""),
+        head={name: values[name] or "—" for name in _HEAD},
+        clauses=tuple(teller.way()),
+        lines=tuple(teller.lines()),
+        notes=(*_notes(gathered, steps, teller), *_settled(stored or {})),
+        differences=tuple(_differences(steps, values, stored or {})),
+        digest=policy.digest,
+        routes={route.name: (route.zh, route.en) for route in policy.routes},
+        values=values,
+    )
+
+
+def day_of(row: Mapping[str, Any]) -> date:
+    """The day whose parameters a case takes: its pay_date, else its discharge_date.
+
+    Raises UsageError when it has none.
+    """
+    from grouper.base.errors import UsageError
+
+    for name in ("pay_date", "discharge_date"):
+        found = row.get(name)
+        if found is not None:
+            return date.fromisoformat(str(found)[:10])
+    raise UsageError(
+        zh="病例没有 discharge_date；请用 --as-of 指定日期",
+        en="the case has no discharge_date; name a day with --as-of",
+    )
+
+
+def _notes(gathered: Gathered, steps: Sequence[Step], teller: _Teller) -> Iterator[dict[str, str]]:
+    if gathered.route is not None:
+        yield {
+            "zh": "支付路径取自文件（文件不含诊断和手术操作）",
+            "en": "the route is the file's, which has no diagnoses or procedures",
+        }
+    if gathered.assumed:
+        names = [(words.column(n, "zh"), words.column(n, "en")) for n in gathered.assumed]
+        yield {
+            "zh": f"未给出、按默认：{'、'.join(zh for zh, _ in names)}",
+            "en": f"not given, taken as default: {', '.join(en for _, en in names)}",
+        }
+    ranks = [s for s in steps if isinstance(_inner(s.expr), Rank) and teller.row.get(s.name) is not None]
+    if ranks and gathered.alone:
+        yield {
+            "zh": "排序按本例排第一计（单独一例不知道其他病例）",
+            "en": "ranks are those of a first case: other cases are not known here",
+        }
+
+
+def _settled(stored: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """What the settlement of the pools made of the case; it needs all cases, so it is only told."""
+    fund, amount = stored.get("settled_fund"), stored.get("settled_amount")
+    if fund is not None:
+        points = stored.get("settled_points")
+        zh, en = ("", "") if points is None else (f"点数 {plain(points)}，", f" for {plain(points)} points")
+        yield {
+            "zh": f"结算后{zh}总额 {amount} 元，基金 {fund} 元",
+            "en": f"settled{en}: {amount} yuan in all, {fund} by the fund",
+        }
+
+
+def _differences(
+    steps: Sequence[Step], values: Mapping[str, Any], stored: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    for step in steps:
+        if step.name not in stored:
+            continue
+        here, there = values[step.name], stored[step.name]
+        if step.digits is not None and step.digits >= 0:
+            there = fraction(there)
+        if here != there:
+            yield step.name, plain(here), plain(there)
+
+
+def _inner(expr: Expr) -> Expr:
+    return expr.inner if isinstance(expr, Rounded) else expr
+
+
+class _Teller:
+    """The steps of a case, settled on the branches that count for it."""
+
+    def __init__(self, policy: Policy, day: date, steps: Sequence[Step], row: Mapping[str, Any]) -> None:
+        self.policy, self.day, self.row = policy, day, row
+        self.steps = {step.name: step for step in steps}
+        self.known: dict[str, Expr] = self._neutral_inputs()
+        self.settled: dict[str, Expr] = {}
+        self.told: set[str] = set()
+        for step in steps:
+            self._settle_step(step)
+
+    def _neutral_inputs(self) -> dict[str, Expr]:
+        """Decided amounts of 0 and factors of 1 change nothing, and need not be told."""
+        neutral = {"unreasonable_cost": ZERO, "new_technology_cost": ZERO, "auxiliary_coefficient": ONE}
+        return {n: e for n, e in neutral.items() if fraction(self.row.get(n)) == e.value({})}
+
+    def _settle_step(self, step: Step) -> None:
+        value = self.row.get(step.name)
+        if step.digits is None or step.digits < 0 or value is None:
+            return
+        if isinstance(step.expr, Lookup):
+            self.settled[step.name] = step.expr
+            return
+        settled = self.settled[step.name] = settle(step.expr, self.row, self.known)
+        carried = isinstance(settled, Field) or (isinstance(settled, Number) and not settled.parameter)
+        if carried and step.name not in _ENDS and settled.value(self.row) == value:
+            self.known[step.name] = settled
+
+    def way(self) -> Iterator[Clause]:
+        """The clause of the route or of the rule that chose the method."""
+        for route in self.policy.routes:
+            if route.name == self.row["route"]:
+                test = {lang: words.in_words(route.test, lang) for lang in LANGS}
+                label = {"zh": f"{route.zh}（{test['zh']}）", "en": f"{route.en} ({test['en']})"}
+                yield Clause(route.name, label, "", route.source, route.article, route.verified)
+        rule = f"{self.row['route']}_rule"
+        if self.row["route"] in ("ungrouped", "ambiguous"):
+            yield from self._parameter(rule, True)
+        elif self.row["route"] == "group" and self.row["method"] not in ("group", "tcm"):
+            yield from self._parameter("unweighted_rule", True)
+            yield from self._parameter("unstable_rule", True)
+
+    def lines(self) -> Iterator[Line]:
+        """The steps that the amounts come from, in order."""
+        wanted = self._reached()
+        for name, step in self.steps.items():
+            if name == "outlier":
+                yield from self._outlier(step)
+            elif name in wanted and name in self.settled:
+                yield self._line(step)
+
+    def _reached(self) -> set[str]:
+        """The columns that the amounts and the outlier class rest on."""
+        self._inline("fund_raw", "fund_due")
+        open_ = [name for name in _ENDS if name in self.settled]
+        if self.row.get("outlier") is not None:
+            open_ += ["cost_ratio", *(n for test in self._outlier_tests() for n in names_in(test))]
+        found: set[str] = set()
+        while open_:
+            name = open_.pop()
+            if name in self.settled and name not in found:
+                found.add(name)
+                open_ += names_in(self.settled[name])
+        if not any("base" in names_in(self.settled[n]) for n in found - {"standard"}) and "base" in found:
+            self._inline("base", "standard")
+            found.discard("base")
+        return found
+
+    def _inline(self, inner: str, outer: str) -> None:
+        """Tell two columns in one formula, where nothing is rounded between them."""
+        if inner not in self.settled or outer not in self.settled:
+            return
+        formula = self.settled[inner]
+        if not isinstance(formula, Lookup) and formula.value(self.row) == self.row[inner]:
+            same = lambda part: formula if isinstance(part, Field) and part.name == inner else part  # noqa: E731
+            self.settled[outer] = words.mapped(self.settled[outer], same)
+
+    def _line(self, step: Step) -> Line:
+        expr = self.settled[step.name]
+        value = fraction(self.row[step.name])
+        assert value is not None and step.digits is not None
+        exact = None if isinstance(expr, Lookup) else expr.value(self.row)
+        money = step.unit == "yuan" and step.digits == 2
+        result = format(half_up(value, 2), "f") if money else plain(value)
+        return Line(
+            step.name,
+            {"zh": step.zh, "en": step.en},
+            {lang: self._names(expr, lang) for lang in LANGS},
+            {lang: self._numbers(expr, lang) for lang in LANGS},
+            dict.fromkeys(LANGS, result),
+            step.unit,
+            exact is not None and exact != value,
+            tuple(self._clauses(step, expr)),
+        )
+
+    def _names(self, expr: Expr, lang: str) -> str:
+        return "" if isinstance(expr, Lookup | Rank) else self._labelled(expr).show(lang)
+
+    def _numbers(self, expr: Expr, lang: str) -> str:
+        return "" if isinstance(expr, Lookup | Rank) else expr.show(lang, self.row)
+
+    def _labelled(self, expr: Expr) -> Expr:
+        """Columns by the labels of their steps."""
+
+        def rename(part: Any) -> Any:
+            if not isinstance(part, Field):
+                return part
+            step = self.steps.get(part.name)
+            zh, en = (step.zh, step.en) if step else words.COLUMNS.get(part.name, (part.zh, part.en))
+            return replace(part, zh=zh, en=en)
+
+        return words.mapped(expr, rename)
+
+    def _outlier(self, step: Step) -> Iterator[Line]:
+        """The class of the case with the comparisons that made it."""
+        value, tests = self.row.get("outlier"), self._outlier_tests()
+        if value is None or not tests:
+            return
+        yield Line(
+            step.name,
+            {"zh": step.zh, "en": step.en},
+            {lang: _joined([self._labelled(t).show(lang) for t in tests], lang) for lang in LANGS},
+            {lang: _joined([t.show(lang, self.row) for t in tests], lang) for lang in LANGS},
+            {lang: words.pick(words.OUTLIERS.get(value, (value, value)), lang) for lang in LANGS},
+            "",
+            False,
+            tuple(c for test in tests for c in self._clauses(step, test)),
+        )
+
+    def _outlier_tests(self) -> list[Expr]:
+        """The comparisons that made the class, before and after the cap on high cases."""
+        steps = [self.steps[n] for n in ("outlier_by_ratio", "outlier") if n in self.steps]
+        return [settle(test, self.row, self.known) for s in steps for test in deciding(s.expr, self.row)]
+
+    def _clauses(self, step: Step, expr: Expr) -> Iterator[Clause]:
+        """The clauses of a formula, each told once."""
+        if isinstance(expr, Lookup):
+            table = self.policy.means if expr.table == "means" else self.policy.weights
+            if table and table.path.stem not in self.told:
+                self.told.add(table.path.stem)
+                label = {"zh": f"表 {table.path.stem}", "en": f"table {table.path.stem}"}
+                yield Clause(table.path.stem, label, "", table.source, "", table.verified)
+            return
+        for part in walk(expr):
+            if isinstance(part, Number) and part.parameter:
+                yield from self._parameter(part.parameter, False)
+        for name in _SHAPES.get(step.name, ()):
+            if self._shapes(name):
+                yield from self._parameter(name, True)
+
+    def _shapes(self, name: str) -> bool:
+        """Whether a choice had a say in this case."""
+        outlier = self.row.get("outlier")
+        return {
+            "high_formula": outlier == "high",
+            "low_formula": outlier == "low",
+            "extreme_rule": outlier == "extreme",
+            "fund_floor": (fraction(self.row.get("fund_raw")) or 0) < 0,
+            "fund_formula": self.row["method"] not in ("by_item", "outside", "hold"),
+        }.get(name, True)
+
+    def _parameter(self, name: str, shown: bool) -> Iterator[Clause]:
+        parameter = self.policy.parameters.get(name)
+        dated: Dated | None = parameter.on(self.day) if parameter else None
+        if dated is None or name in self.told:
+            return
+        self.told.add(name)
+        spec = PARAMETERS[name]
+        value = plain(dated.value) if shown and isinstance(dated.value, str | int | Decimal) else ""
+        label = {"zh": spec.zh.split("：")[0], "en": spec.en.split(":")[0]}
+        for key in parameter.by if parameter else ():
+            column = KEYS[key]
+            at = plain(self.row.get(column))
+            label = {
+                "zh": f"{label['zh']}（{words.column(column, 'zh')} {at}）",
+                "en": f"{label['en']} ({words.column(column, 'en')} {at})",
+            }
+        yield Clause(name, label, value, dated.source, dated.article, dated.verified)
+
+
+def _joined(texts: Sequence[str], lang: str) -> str:
+    return ("，" if lang == "zh" else ", ").join(texts)

@@ -1,0 +1,289 @@
+"""Dated parameters of a policy: read, checked, and resolved for a day."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from grouper.base.errors import TableError, UsageError
+from grouper.payment.formula.expression import Case, Expr, Field, Null, Number
+from grouper.payment.formula.predicates import All, Compare, OneOf
+from grouper.payment.policy.registry import BANDED, KEYS, PARAMETERS, Spec
+
+OPEN_END = date.max
+
+
+@dataclass(frozen=True)
+class Dated:
+    """One value of a parameter with the time for which it holds (both ends included) and its source.
+
+    ``value`` is a Decimal, int, bool, text, tuple of texts, or for a parameter that depends on
+    something a mapping of keys ("3/employee") to those; bands are (upper end or None, value) pairs.
+    """
+
+    start: date
+    end: date
+    value: Any
+    source: str
+    article: str
+    verified: bool
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter with its values in the order of time."""
+
+    name: str
+    by: tuple[str, ...]
+    values: tuple[Dated, ...]
+
+    @property
+    def spec(self) -> Spec:
+        return PARAMETERS[self.name]
+
+    def on(self, when: date) -> Dated | None:
+        """The value that holds on a day."""
+        for dated in self.values:
+            if dated.start <= when <= dated.end:
+                return dated
+        return None
+
+
+@dataclass(frozen=True)
+class Band:
+    """Values up to ``up_to`` (included; None: no end)."""
+
+    up_to: Decimal | None
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class Segment:
+    """y = ``base`` + ``slope`` · (x - ``start``) from ``start`` (included) to the next segment's start."""
+
+    start: Decimal
+    base: Decimal
+    slope: Decimal
+
+
+def read_parameter(name: str, raw: Mapping[str, Any], where: str, start: date, end: date) -> Parameter:
+    """A ``[parameters.NAME]`` table of a policy file.
+
+    Raises TableError, naming file and parameter, for an unknown name, a value of the wrong kind, a
+    missing source, or times that overlap.
+    """
+    if name not in PARAMETERS:
+        raise _error(where, name, "未知参数", "unknown parameter")
+    spec = PARAMETERS[name]
+    by = tuple(raw.get("by", ()))
+    for key in by:
+        if key not in KEYS:
+            raise _error(where, name, f"by 中的 {key} 不认识", f"unknown key {key} in by")
+    if BANDED & set(by) and len(by) > 1:
+        raise _error(where, name, "分段参数只能按一项分段", "a banded parameter has one key")
+    entries = raw.get("values", [raw])
+    values = tuple(
+        sorted(
+            (_dated(name, spec, by, {**raw, **e}, where, start, end) for e in entries), key=lambda d: d.start
+        )
+    )
+    for before, after in itertools.pairwise(values):
+        if after.start <= before.end:
+            raise _error(where, name, f"有效期重叠：{after.start}", f"values overlap on {after.start}")
+    return Parameter(name, by, values)
+
+
+def _dated(
+    name: str, spec: Spec, by: Sequence[str], raw: Mapping[str, Any], where: str, start: date, end: date
+) -> Dated:
+    if "value" not in raw:
+        raise _error(where, name, "缺 value", "value is missing")
+    if not raw.get("source"):
+        raise _error(where, name, "缺 source（出处）", "source is missing")
+    if not isinstance(raw.get("verified"), bool):
+        raise _error(where, name, "缺 verified = true|false", "verified = true|false is missing")
+    value = raw["value"]
+    if BANDED & set(by):
+        value = _bands(value, where, name)
+    elif by:
+        if not isinstance(value, Mapping):
+            raise _error(where, name, f"应为按 {'/'.join(by)} 的表", f"should be a table by {'/'.join(by)}")
+        for key in value:
+            if len(key.split("/")) != len(by):
+                raise _error(
+                    where, name, f"键 {key} 应有 {len(by)} 段", f"key {key} should have {len(by)} parts"
+                )
+        value = {key: _one(spec, item, where, name) for key, item in value.items()}
+    else:
+        value = _one(spec, value, where, name)
+    return Dated(
+        raw.get("from", start),
+        raw.get("to", end),
+        value,
+        str(raw["source"]),
+        str(raw.get("article", "")),
+        raw["verified"],
+    )
+
+
+def _bands(value: Any, where: str, name: str) -> tuple[Band, ...]:
+    bands = tuple(
+        Band(
+            None if "up_to" not in item else _number(item["up_to"], where, name),
+            _number(item.get("value"), where, name),
+        )
+        for item in value
+    )
+    ends = [band.up_to for band in bands]
+    closed = [end for end in ends[:-1] if end is not None]
+    if not bands or ends[-1] is not None or len(closed) != len(ends) - 1 or sorted(set(closed)) != closed:
+        raise _error(
+            where,
+            name,
+            "分段应由小到大，只有最后一段没有 up_to",
+            "bands rise, and only the last has no up_to",
+        )
+    return bands
+
+
+def _one(spec: Spec, value: Any, where: str, name: str) -> Any:
+    if spec.kind == "number":
+        return _number(value, where, name)
+    if spec.kind == "count" and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if spec.kind == "flag" and isinstance(value, bool):
+        return value
+    if spec.kind == "choice" and value in spec.choices:
+        return value
+    if spec.kind == "words" and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if spec.kind == "tiers":
+        return _bands(value, where, name)
+    if spec.kind == "segments":
+        return tuple(
+            Segment(*(_number(item.get(key), where, name) for key in ("start", "base", "slope")))
+            for item in value
+        )
+    allowed = f"（{'、'.join(spec.choices)}）" if spec.choices else ""
+    raise _error(
+        where,
+        name,
+        f"取值 {value!r} 不是 {spec.kind}{allowed}",
+        f"{value!r} is no {spec.kind} {' | '.join(spec.choices)}".rstrip(),
+    )
+
+
+def _number(value: Any, where: str, name: str) -> Decimal:
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        try:
+            number = Decimal(value)
+            if number.is_finite():
+                return number
+        except InvalidOperation:
+            pass
+    raise _error(
+        where,
+        name,
+        f'{value!r} 不是数；小数请加引号写作文本，例如 "0.85"',
+        f'{value!r} is no number; write decimals as texts, such as "0.85"',
+    )
+
+
+def _error(where: str, name: str, zh: str, en: str) -> TableError:
+    return TableError(zh=f"{where}：参数 {name}：{zh}", en=f"{where}: parameter {name}: {en}")
+
+
+class Values:
+    """The parameters of a policy on one day."""
+
+    def __init__(
+        self, parameters: Mapping[str, Parameter], when: date, where: str, weight_digits: int = 0
+    ) -> None:
+        self.when = when
+        self._digits = {"weight": weight_digits, "base": 8}
+        self.where = where
+        self._parameters = parameters
+        self.used: dict[str, Dated] = {}
+
+    def _dated(self, name: str) -> Dated | None:
+        parameter = self._parameters.get(name)
+        if parameter is None:
+            return None
+        dated = parameter.on(self.when)
+        if dated is None:
+            raise UsageError(
+                zh=f"{self.where}：参数 {name} 在 {self.when} 没有取值；请用 --as-of 指定其有效期内的日期，"
+                "或补充该参数",
+                en=f"{self.where}: parameter {name} has no value on {self.when}; name a day of its validity "
+                "with --as-of, or add a value",
+            )
+        self.used[name] = dated
+        return dated
+
+    def has(self, name: str) -> bool:
+        """The policy sets the parameter at all."""
+        return name in self._parameters
+
+    def plain(self, name: str) -> Any:
+        """A choice, flag, count, text list, tier table or segment list; None where the policy has none."""
+        dated = self._dated(name)
+        return None if dated is None else dated.value
+
+    def need(self, name: str) -> Any:
+        """Like ``plain``, but the policy must set it."""
+        dated = self._dated(name)
+        if dated is None:
+            raise TableError(
+                zh=f"{self.where}：缺少参数 {name}（{PARAMETERS[name].zh}）",
+                en=f"{self.where}: parameter {name} ({PARAMETERS[name].en}) is missing",
+            )
+        return dated.value
+
+    def number(self, name: str) -> Expr | None:
+        """The formula of a number parameter: a constant, or the value for the keys of the case.
+
+        None where the policy does not set it; a case whose key is in no entry gets null.
+        """
+        dated = self._dated(name)
+        return None if dated is None else formula(self._parameters[name], dated.value, self._digits)
+
+    def need_number(self, name: str) -> Expr:
+        """Like ``number``, but the policy must set it."""
+        self.need(name)
+        found = self.number(name)
+        assert found is not None
+        return found
+
+
+def formula(parameter: Parameter, value: Any, digits: Mapping[str, int]) -> Expr:
+    """A parameter's value as a formula over its key columns."""
+    spec = parameter.spec
+
+    def number(amount: Decimal) -> Number:
+        return Number(amount, parameter.name, spec.zh, spec.en)
+
+    if not parameter.by:
+        return number(value)
+    if parameter.by[0] in BANDED:
+        name = KEYS[parameter.by[0]]
+        column = Field(name, digits[name])
+        bands: list[tuple[Expr, Expr]] = [
+            (Compare(column, "<=", Number(band.up_to)), number(band.value))
+            for band in value
+            if band.up_to is not None
+        ]
+        return Case(tuple(bands), number(value[-1].value))
+    columns = [KEYS[key] for key in parameter.by]
+    exact = sorted(value.items(), key=lambda item: item[0].split("/").count("*"))
+    branches: list[tuple[Expr, Expr]] = [
+        (
+            All(tuple(OneOf(c, (k,)) for c, k in zip(columns, key.split("/"), strict=True) if k != "*")),
+            number(amount),
+        )
+        for key, amount in exact
+    ]
+    return Case(tuple(branches), Null())

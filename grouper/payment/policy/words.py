@@ -1,0 +1,215 @@
+"""Payment in words: statuses, reasons, methods, units, columns and formulas, in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from grouper.payment.formula.expression import Bool, Expr, Field, Text
+from grouper.payment.formula.predicates import AnyPrefix, OneOf
+
+Pair = tuple[str, str]
+E = TypeVar("E")
+
+STATUSES: dict[str, Pair] = {
+    "paid": ("支付", "paid"),
+    "held": ("暂不支付", "held"),
+    "outside": ("不由本政策支付", "outside this policy"),
+}
+METHODS: dict[str, Pair] = {
+    "drg_rate": ("DRG 费率法", "DRG with a base rate"),
+    "drg_points": ("DRG 点数法", "DRG points"),
+    "dip": ("DIP 分值法", "DIP scores"),
+    "group": ("按病组", "by group"),
+    "tcm": ("中医按疗效", "TCM by outcome"),
+    "per_diem": ("按床日", "per diem"),
+    "quota": ("按定额（限额）", "quota or cap"),
+    "by_item": ("按项目", "by item"),
+    "by_cost": ("按费用折算", "by cost"),
+    "hold": ("暂不支付", "held"),
+    "outside": ("不由本政策支付", "outside this policy"),
+}
+OUTLIERS: dict[str, Pair] = {
+    "normal": ("正常倍率", "normal"),
+    "high": ("高倍率", "high outlier"),
+    "low": ("低倍率", "low outlier"),
+    "extreme": ("极高倍率", "extreme outlier"),
+    "blank": ("空白病种", "blank packet"),
+}
+_REASONS: dict[str, Pair] = {
+    "group": ("按病组标准", "by the standard of the group"),
+    "high": ("高倍率病例", "high outlier"),
+    "low": ("低倍率病例", "low outlier"),
+    "extreme": ("极高倍率病例", "extreme outlier"),
+    "blank": ("空白病种病例", "blank packet"),
+    "no-settlement": ("缺按项目结算的金额", "the amounts settled by item are missing"),
+    "no-benefit": ("没有适用的待遇参数", "no parameters of the benefit fit the case"),
+    "benefit-differs": (
+        "按待遇规则的基金与记录的其他基金合计超过总费用",
+        "the fund's part by the benefit rules and the other funds recorded exceed the total cost",
+    ),
+    "no-pool": ("险种不属于任何基金池", "the insurance type is in no pool"),
+    "no-weight": ("病组没有权重或分值", "the group has no weight or score"),
+    "no-base-rate": ("没有适用的费率", "no base rate fits the case"),
+    "no-coefficient": ("没有适用的系数", "no coefficient fits the case"),
+    "no-level-mean": ("缺同级别例均费用", "no mean cost of the group at this level"),
+    "no-value": ("无法计价", "the case has no value"),
+    "no-standard": ("没有适用的床日标准或定额", "no per-diem standard or quota fits the case"),
+    "extreme-review": ("极高倍率，待评审", "extreme outlier, to be reviewed"),
+    "held": ("分组结果无效或缺数据", "the grouping is invalid or needs data"),
+    "ungrouped": ("未入组", "ungrouped"),
+    "ambiguous": ("歧义组", "ambiguous group"),
+}
+UNITS: dict[str, Pair] = {
+    "yuan": ("元", "yuan"),
+    "points": ("点", "points"),
+    "ratio": ("倍", "times"),
+    "share": ("", ""),
+    "factor": ("", ""),
+    "days": ("天", "days"),
+    "cases": ("", ""),
+    "yuan/weight": ("元/权重", "yuan/weight"),
+    "yuan/point": ("元/点", "yuan/point"),
+    "yuan/day": ("元/天", "yuan/day"),
+    "yuan/head": ("元/人", "yuan/head"),
+    "points/weight": ("点/权重", "points/weight"),
+    "months": ("个月", "months"),
+    "digits": ("位", "digits"),
+    "score": ("分", "score"),
+}
+COLUMNS: dict[str, Pair] = {
+    "record_id": ("记录号", "record"),
+    "hospital_code": ("医院", "hospital"),
+    "hospital_level": ("医院等级", "hospital level"),
+    "hospital_kind": ("医院类别", "kind of hospital"),
+    "county": ("县区", "county"),
+    "insurance_type": ("险种", "insurance type"),
+    "admission_type": ("就医类型", "admission type"),
+    "payment_method": ("医保支付方式", "payment method"),
+    "department": ("科室", "department"),
+    "person_id": ("人员", "person"),
+    "status": ("分组状态", "status of grouping"),
+    "reason": ("分组原因", "reason of grouping"),
+    "group": ("病组", "group"),
+    "price_group": ("计价病组", "group priced"),
+    "dip_kind": ("病种类别", "kind of packet"),
+    "score": ("病种分值", "packet score"),
+    "discharge_way": ("离院方式", "way of discharge"),
+    "los_days": ("住院天数", "days of stay"),
+    "age_years": ("年龄", "age"),
+    "principal": ("主要诊断", "principal diagnosis"),
+    "diagnoses": ("诊断", "diagnoses"),
+    "procedures": ("手术操作", "procedures"),
+    "total_cost": ("总费用", "total cost"),
+    "own_expense": ("全自费", "own expense"),
+    "self_pay_first": ("先自付", "self-paid first"),
+    "deductible": ("起付线", "deductible"),
+    "pool_paid": ("按项目统筹基金", "pool paid by item"),
+    "fund_paid": ("按项目基金合计", "all funds by item"),
+    "pool_paid_before": ("本年此前统筹基金已付", "paid by the pool earlier in the year"),
+    "auxiliary_coefficient": ("辅助目录系数", "auxiliary coefficient"),
+    "unreasonable_cost": ("不合理费用", "unreasonable cost"),
+    "new_technology_cost": ("除外支付费用", "carved-out cost"),
+    "special_review": ("特例单议", "special review"),
+    "special_review_amount": ("评审金额", "amount by review"),
+    "special_review_points": ("评审点数", "points by review"),
+    "readmission_justified": ("再住院有正当理由", "readmission justified"),
+    "admission_date": ("入院日期", "day of admission"),
+    "discharge_date": ("出院日期", "day of discharge"),
+    "tcm_share": ("中治率", "TCM share"),
+    "tcm_outcome": ("中医疗效", "TCM outcome"),
+    "tcm_pathway": ("中医路径", "TCM pathway"),
+    "hospital_coefficient": ("医院系数", "hospital coefficient"),
+    "hospital_cases": ("本院出院病例数", "discharges of the hospital"),
+    "readmitted_after": ("至再住院天数", "days until readmission"),
+    "weight": ("权重", "weight"),
+    "pool": ("基金池", "pool"),
+    "base": ("基准点数", "base points"),
+    "route": ("支付路径", "route"),
+    "method": ("支付方式", "method"),
+}
+DENOMINATORS: dict[str, Pair] = {
+    "standard": ("支付标准（点数×预算点值）", "the standard (points × budget point value)"),
+    "group_mean": ("病组例均费用", "mean cost of the group"),
+    "mean_by_weight": ("全部病例例均费用 × 权重", "mean cost of all cases × weight"),
+    "mean_by_weight_and_coefficient": (
+        "全部病例例均费用 × 权重 × 系数",
+        "mean cost of all cases × weight × coefficient",
+    ),
+    "level_mean": ("同级别病组例均费用", "mean cost of the group at the level"),
+    "last_year_level_mean": ("上年度同级别病组例均费用", "last year's mean cost of the group at the level"),
+    "adjusted_standard": ("支付标准 × 调节系数", "standard × adjustment"),
+}
+# S standard, B base (without coefficient), k coefficient, C cost considered, D denominator,
+# M mean cost of the group, θ high limit, d discount.
+HIGH: dict[str, str] = {
+    "standard": "S",
+    "excess_over_standard": "S + (C − θ × S) × d",
+    "excess_over_denominator": "S + (C − θ × D) × d",
+    "excess_over_base": "S + (C − θ × B) × d",
+    "excess_by_group_mean": "S + B × (C ÷ M − θ) × d",
+    "multiple_of_standard": "S × (C ÷ D − θ + 1)",
+    "multiple_without_coefficient": "B × (C ÷ D − θ + k)",
+    "slope_of_standard": "S × (1 + d × (C ÷ D − θ))",
+    "share_of_cost": "C × d",
+}
+LOW: dict[str, str] = {
+    "standard": "S",
+    "cost": "C",
+    "share_of_standard": "S × C ÷ D",
+    "share_of_base": "B × C ÷ D",
+    "share_by_group_mean": "B × C ÷ M",
+    "incomplete_stay": "min(B, S × C ÷ M)",
+}
+
+
+def pick(pair: Pair, lang: str) -> str:
+    """The Chinese or the English of a pair."""
+    return pair[1] if lang == "en" else pair[0]
+
+
+def unit(name: str, lang: str) -> str:
+    """A unit in words; one that is not known comes back as it is."""
+    return pick(UNITS.get(name, (name, name)), lang)
+
+
+def reason(code: str, lang: str, routes: Mapping[str, Pair] | None = None) -> str:
+    """Why a case is paid as it is: of the program, of a route of the policy, or of a method."""
+    known = {**METHODS, **(routes or {}), **_REASONS}
+    return pick(known.get(code, (code, code)), lang)
+
+
+def column(name: str, lang: str) -> str:
+    """The label of an input column."""
+    return pick(COLUMNS.get(name, (name, name)), lang)
+
+
+def labelled(expr: Expr, lang: str) -> Expr:
+    """The formula with the names of its columns in words: for showing only."""
+
+    def rename(part: Any) -> Any:
+        if isinstance(part, Field):
+            words = pick(COLUMNS.get(part.name, (part.zh or part.name, part.en or part.name)), lang)
+            return replace(part, zh=words, en=words)
+        if isinstance(part, Text | Bool | OneOf | AnyPrefix):
+            return replace(part, name=column(part.name, lang))
+        return part
+
+    return mapped(expr, rename)
+
+
+def mapped(expr: E, change: Any) -> E:
+    """The formula with ``change`` applied to every part of it, innermost first."""
+    if isinstance(expr, tuple):
+        return tuple(mapped(part, change) for part in expr)  # type: ignore[return-value]
+    if not isinstance(expr, Expr) or not is_dataclass(expr):
+        return expr
+    parts = {f.name: getattr(expr, f.name) for f in fields(expr)}
+    inner = {name: mapped(part, change) for name, part in parts.items() if isinstance(part, Expr | tuple)}
+    return change(replace(expr, **inner) if inner else expr)  # type: ignore[return-value]
+
+
+def in_words(expr: Expr, lang: str) -> str:
+    """A condition or formula with column names in words."""
+    return labelled(expr, lang).show(lang)

@@ -1,0 +1,351 @@
+"""The budget file of a month or a year: what the pools may spend, and what hospitals already had.
+
+TOML; amounts in yuan as texts ("5600000.00") or whole numbers, never floats. docs/settlement-rules.md
+describes every key. Nothing is taken for granted: an unknown key is an error that names it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import tomllib
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from grouper.base.errors import UsageError
+from grouper.payment.policy.sharing import fen
+from grouper.payment.policy.terms import Terms
+from grouper.payment.pool.apportion import apportion
+
+_KEYS = {"area", "period", "source", "pools", "hospitals"}
+_POOL_KEYS = {
+    "budget", "annual_budget", "month_weights", "growth_base", "growth_rate", "reserve", "carve_outs",
+    "members", "point_value", "pay_ratio", "source",
+}  # fmt: skip
+_AMOUNTS = ("prepaid", "deposit", "advance", "audit")
+_HOSPITAL_KEYS = ("hospital_code", "pool", *_AMOUNTS, "score")
+_MONTHS = 12
+
+
+@dataclass(frozen=True)
+class CarveOut:
+    """An amount set apart from the pool (fen), with the reason."""
+
+    name: str
+    amount: int
+    source: str
+
+
+@dataclass(frozen=True)
+class PoolBudget:
+    """A pool's money for the period, in fen.
+
+    ``reserve`` None: by the policy's ``reserve_rate``. ``members``: the policy's pools that it pays.
+    ``point_value`` (yuan per point) stands for the policy's budget value, ``pay_ratio`` for the cases' own
+    fund shares (F3).
+    """
+
+    name: str
+    budget: int
+    reserve: int | None
+    carve_outs: tuple[CarveOut, ...]
+    members: tuple[str, ...]
+    point_value: Fraction | None
+    pay_ratio: Fraction | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a hospital in a pool, in fen; None where the file does not say.
+
+    ``prepaid``: paid in the period before offsets and deductions; ``deposit``: withheld; ``advance``: to be
+    offset now; ``audit``: deductions not yet taken; ``score``: of the assessment.
+    """
+
+    prepaid: int | None = None
+    deposit: int | None = None
+    advance: int = 0
+    audit: int = 0
+    score: Fraction | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A budget file. ``hospitals``: (hospital, pool) to what is known of it."""
+
+    area: str
+    period: str
+    pools: Mapping[str, PoolBudget]
+    hospitals: Mapping[tuple[str, str], Entry]
+    where: str
+
+    @property
+    def yearly(self) -> bool:
+        return len(self.period) == 4
+
+    @property
+    def first(self) -> date:
+        return date(int(self.period[:4]), 1 if self.yearly else int(self.period[5:]), 1)
+
+    @property
+    def last(self) -> date:
+        """The day whose parameters the settlement takes."""
+        year, month = int(self.period[:4]), 12 if self.yearly else int(self.period[5:])
+        return date(year, month, monthrange(year, month)[1])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what the file and its table say."""
+        told = (self.area, self.period, sorted(self.pools.items()), sorted(self.hospitals.items()))
+        return hashlib.sha256(repr(told).encode()).hexdigest()
+
+    def pool_of(self, member: str) -> str:
+        """The budget's pool that pays a pool of the policy.
+
+        Raises UsageError that names the key to add.
+        """
+        for pool in self.pools.values():
+            if member in pool.members:
+                return pool.name
+        raise UsageError(
+            zh=f"{self.where}：没有基金池 {member} 的预算；请补 [pools.{member}]，或列入某池的 members",
+            en=f"{self.where}: no budget for the pool {member}; add [pools.{member}], or name it in "
+            "the members of a pool",
+        )
+
+    def entry(self, hospital: str, pool: str) -> Entry | None:
+        """What is known of a hospital in a pool; a score for all pools stands under pool "*"."""
+        own, general = self.hospitals.get((hospital, pool)), self.hospitals.get((hospital, "*"))
+        if own is None or own.score is not None or general is None:
+            return own
+        return Entry(own.prepaid, own.deposit, own.advance, own.audit, general.score)
+
+
+@dataclass(frozen=True)
+class Distributable:
+    """budget = reserve + carve-outs + distributable, in fen."""
+
+    budget: int
+    reserve: int
+    carve_outs: int
+
+    @property
+    def amount(self) -> int:
+        return self.budget - self.reserve - self.carve_outs
+
+
+def distributable(pool: PoolBudget, terms: Terms, where: str) -> Distributable:
+    """What the pool may spend: budget less reserve (rounded to the fen) less carve-outs.
+
+    Raises UsageError when nothing can be spent.
+    """
+    reserve = pool.reserve
+    if reserve is None:
+        rate = terms.otherwise("reserve_rate", "0", pool.members)
+        reserve = fen(pool.budget * rate)
+    found = Distributable(pool.budget, reserve, sum(c.amount for c in pool.carve_outs))
+    if found.amount < 0:
+        raise _error(
+            where,
+            f"pools.{pool.name}",
+            "预算不足以扣除调剂金和单列项目",
+            "reserve and carve-outs exceed the budget",
+        )
+    return found
+
+
+def read_budget(path: str | Path) -> Budget:
+    """Read a budget file and the hospital table that it names.
+
+    Raises UsageError that names file and key.
+    """
+    place = Path(path)
+    try:
+        raw = tomllib.loads(place.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(
+            zh=f"无法读取预算 {path}：{error}", en=f"cannot read the budget {path}: {error}"
+        ) from error
+    return parse_budget(raw, str(path), place.parent)
+
+
+def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = Path(".")) -> Budget:
+    """A budget from the tables of its file."""
+    _known(raw, _KEYS, where, "")
+    period = raw.get("period")
+    if not isinstance(period, str) or not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", period):
+        raise _error(where, "period", '应为 "2025" 或 "2025-06"', 'should be "2025" or "2025-06"')
+    pools = raw.get("pools")
+    if not isinstance(pools, Mapping) or not pools:
+        raise _error(where, "pools", "至少要有一个 [pools.名称]", "there must be a [pools.NAME]")
+    read = {name: _pool(name, item, period, where) for name, item in pools.items()}
+    members = [member for pool in read.values() for member in pool.members]
+    for member in members:
+        if members.count(member) > 1:
+            raise _error(where, "members", f"{member} 属于两个池", f"{member} is in two pools")
+    hospitals = _hospitals(raw.get("hospitals", ()), set(read), where, folder)
+    return Budget(str(raw.get("area", "")), period, read, hospitals, where)
+
+
+def _pool(name: str, raw: Mapping[str, Any], period: str, where: str) -> PoolBudget:
+    key = f"pools.{name}"
+    _known(raw, _POOL_KEYS, where, key)
+    members = raw.get("members", [name])
+    if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
+        raise _error(where, f"{key}.members", "应为池名列表", "should be a list of pools")
+    reserve = raw.get("reserve")
+    return PoolBudget(
+        name,
+        _budget(raw, period, where, key),
+        None if reserve is None else _money(reserve, where, f"{key}.reserve"),
+        tuple(
+            _carve_out(item, where, f"{key}.carve_outs[{number}]")
+            for number, item in enumerate(raw.get("carve_outs", ()), 1)
+        ),
+        tuple(members),
+        _optional(raw, "point_value", where, key),
+        _optional(raw, "pay_ratio", where, key),
+        str(raw.get("source", "")),
+    )
+
+
+def _budget(raw: Mapping[str, Any], period: str, where: str, key: str) -> int:
+    """The budget of the period: given, grown from a base, or a month's part of the year."""
+    found: dict[str, int] = {}
+    if "budget" in raw:
+        found["budget"] = _money(raw["budget"], where, f"{key}.budget")
+    if "growth_base" in raw or "growth_rate" in raw:
+        for needed in ("growth_base", "growth_rate"):
+            if needed not in raw:
+                raise _error(where, f"{key}.{needed}", "缺失", "is missing")
+        base = _money(raw["growth_base"], where, f"{key}.growth_base")
+        rate = _exact(raw["growth_rate"], where, f"{key}.growth_rate", signed=True)
+        found["growth_base × (1 + growth_rate)"] = fen(base * (1 + rate))
+    if "annual_budget" in raw:
+        if len(period) == 4:
+            raise _error(
+                where,
+                f"{key}.annual_budget",
+                "只用于月度；年度请写 budget",
+                "is for months; a year has budget",
+            )
+        annual = _money(raw["annual_budget"], where, f"{key}.annual_budget")
+        weights = raw.get("month_weights", [1] * _MONTHS)
+        if not isinstance(weights, list) or len(weights) != _MONTHS:
+            raise _error(where, f"{key}.month_weights", "应为 12 个数", "should be 12 numbers")
+        parts = {n: _exact(w, where, f"{key}.month_weights[{n}]") for n, w in enumerate(weights, 1)}
+        found["annual_budget"] = apportion(annual, parts)[int(period[5:])]
+    if not found:
+        raise _error(where, f"{key}.budget", "缺失", "is missing")
+    if len(set(found.values())) > 1:
+        told = ", ".join(f"{name} = {Decimal(amount).scaleb(-2)}" for name, amount in found.items())
+        raise _error(where, key, f"预算互相矛盾：{told}", f"the budgets contradict each other: {told}")
+    return next(iter(found.values()))
+
+
+def _carve_out(raw: Any, where: str, key: str) -> CarveOut:
+    if not isinstance(raw, Mapping):
+        raise _error(where, key, "应为 { name, amount, source }", "should be { name, amount, source }")
+    _known(raw, {"name", "amount", "source"}, where, key)
+    for needed in ("name", "amount", "source"):
+        if not raw.get(needed) and raw.get(needed) != 0:
+            raise _error(where, f"{key}.{needed}", "缺失", "is missing")
+    return CarveOut(str(raw["name"]), _money(raw["amount"], where, f"{key}.amount"), str(raw["source"]))
+
+
+def _hospitals(raw: Any, pools: set[str], where: str, folder: Path) -> dict[tuple[str, str], Entry]:
+    """Inline tables, or the name of a CSV beside the file."""
+    if isinstance(raw, str):
+        where, rows = str(folder / raw), _csv(folder / raw)
+    else:
+        rows = [(f"hospitals[{number}]", item) for number, item in enumerate(raw, 1)]
+    found: dict[tuple[str, str], Entry] = {}
+    for key, row in rows:
+        _known(row, set(_HOSPITAL_KEYS), where, key)
+        hospital, pool = str(row.get("hospital_code") or ""), str(row.get("pool") or "")
+        if not hospital:
+            raise _error(where, f"{key}.hospital_code", "缺失", "is missing")
+        if pool not in pools and pool != "*":
+            raise _error(
+                where, f"{key}.pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget"
+            )
+        if (hospital, pool) in found:
+            raise _error(where, key, f"{hospital}、{pool} 重复", f"{hospital}, {pool} is there twice")
+        given = {n: _money(row[n], where, f"{key}.{n}") for n in _AMOUNTS if row.get(n) not in (None, "")}
+        if pool == "*" and given:
+            raise _error(where, f"{key}.pool", "金额须写明基金池", "amounts must name their pool")
+        score = row.get("score")
+        found[hospital, pool] = Entry(
+            given.get("prepaid"),
+            given.get("deposit"),
+            given.get("advance", 0),
+            given.get("audit", 0),
+            None if score in (None, "") else _exact(score, where, f"{key}.score"),
+        )
+    return found
+
+
+def _csv(path: Path) -> Sequence[tuple[str, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+    return [
+        (f"row {number}", {str(k): (v or "").strip() for k, v in row.items()})
+        for number, row in enumerate(rows, 2)
+    ]
+
+
+def _optional(raw: Mapping[str, Any], name: str, where: str, key: str) -> Fraction | None:
+    return _exact(raw[name], where, f"{key}.{name}") if name in raw else None
+
+
+def _money(value: Any, where: str, key: str) -> int:
+    """Fen of an amount in yuan that is not negative."""
+    exact = _exact(value, where, key) * 100
+    if exact.denominator != 1:
+        raise _error(where, key, f"{value} 不是整分", f"{value} has parts of a fen")
+    return exact.numerator
+
+
+def _exact(value: Any, where: str, key: str, signed: bool = False) -> Fraction:
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        try:
+            number = Decimal(value)
+            if number.is_finite() and (signed or number >= 0):
+                return Fraction(number)
+        except InvalidOperation:
+            pass
+    raise _error(
+        where,
+        key,
+        f'{value!r} 应为不小于 0 的数；小数请加引号写作文本，例如 "0.85"',
+        f'{value!r} should be a number of at least 0; write decimals as texts, such as "0.85"',
+    )
+
+
+def _known(raw: Any, known: set[str], where: str, key: str) -> None:
+    if not isinstance(raw, Mapping):
+        raise _error(where, key, "应为表", "should be a table")
+    for name in raw:
+        if name not in known:
+            dotted = f"{key}.{name}" if key else name
+            raise _error(
+                where,
+                dotted,
+                f"未知的键；可用 {'、'.join(sorted(known))}",
+                f"unknown key; there are {', '.join(sorted(known))}",
+            )
+
+
+def _error(where: str, key: str, zh: str, en: str) -> UsageError:
+    return UsageError(zh=f"{where}：{key}：{zh}", en=f"{where}: {key}: {en}")

@@ -1,0 +1,269 @@
+"""What a hospital is paid for a month, and what is left to pay for a year.
+
+Month: deposit = base × guarantee_rate; prepaid = (base - deposit) × prepay_rate; the rest is deferred to
+the year. From the prepaid amount the advance is offset first, then audit deductions are taken; what is
+left is payable, and what they exceed it by is carried to the next month. Where prepayment goes by quarters,
+the last month of one pays for its three, from the money of its three. What corrections of earlier years come
+to is paid whole beside the prepayment: no clearing of this year carries it. Year: balance = due - prepaid -
+deposit; the deposit returns by the assessment score. Each amount is rounded to the fen, halves away from
+zero, where it first appears; the others are differences, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from grouper.base.errors import DataError, ReconciliationError
+from grouper.payment.policy.sharing import fen
+from grouper.payment.policy.terms import Terms
+from grouper.payment.pool.apportion import apportion
+from grouper.payment.pool.budget import Budget, Entry, distributable
+from grouper.payment.pool.pool import Settled
+
+Key = tuple[str, str]  # hospital, pool
+MONTH_TERMS = ("guarantee_rate", "prepay_rate", "prepay_base", "prepay_period")
+YEAR_TERMS = ("guarantee_rate", "assessment_full", "assessment_rule")
+_HUNDRED = Fraction(100)
+
+
+@dataclass(frozen=True)
+class Monthly:
+    """A hospital's month in a pool, in fen.
+
+    deposit + prepaid + deferred = due; advance + audit + payable + carried = prepaid + earlier_years, where
+    ``carried`` is 0 or negative: what offsets and deductions exceed the payment by.
+    """
+
+    hospital: str
+    pool: str
+    due: int
+    deposit: int
+    prepaid: int
+    deferred: int
+    advance: int
+    audit: int
+    payable: int
+    carried: int
+    earlier_years: int = 0
+    clauses: str = ""
+
+
+@dataclass(frozen=True)
+class Yearly:
+    """A hospital's year in a pool, in fen.
+
+    prepaid + deposit + balance = due; returned + forfeited = deposit; final = balance + returned - advance
+    - audit: what is still to be paid, or if negative to be recovered.
+    """
+
+    hospital: str
+    pool: str
+    due: int
+    prepaid: int
+    deposit: int
+    balance: int
+    score: Fraction | None
+    returned: int
+    forfeited: int
+    advance: int
+    audit: int
+    final: int
+    clauses: str = ""
+
+
+def dues(pools: Mapping[str, Settled]) -> dict[Key, int]:
+    """Fund due in fen by hospital and pool."""
+    return {(h, name): due.total for name, settled in pools.items() for h, due in settled.dues.items()}
+
+
+def pay_month(
+    due: int,
+    guarantee: Fraction,
+    prepay: Fraction,
+    *,
+    base: int | None = None,
+    entry: Entry | None = None,
+    earlier_years: int = 0,
+    hospital: str = "",
+    pool: str = "",
+    clauses: str = "",
+) -> Monthly:
+    """One hospital's month: ``base`` (the due, unless given) is what rates apply to; ``earlier_years`` is
+    paid (or, negative, taken) beside it.
+
+    A negative base is settled whole, without deposit.
+    """
+    base = due if base is None else base
+    entry = entry or Entry()
+    deposit = fen(base * guarantee) if base > 0 else 0
+    prepaid = fen((base - deposit) * prepay) if base > 0 else base
+    left = prepaid + earlier_years - entry.advance - entry.audit
+    return Monthly(
+        hospital, pool, due, deposit, prepaid, due - deposit - prepaid, entry.advance, entry.audit,
+        max(left, 0), min(left, 0), earlier_years, clauses,
+    )  # fmt: skip
+
+
+def clear_month(
+    terms: Terms,
+    budget: Budget,
+    due: Mapping[Key, int],
+    *,
+    more: Mapping[str, int] | None = None,
+    earlier_years: Mapping[Key, int] | None = None,
+) -> list[Monthly]:
+    """All hospitals of a month (or of the months that one prepayment covers), in the order of their keys.
+
+    ``due`` is empty in a month that prepays nothing. ``more``: by pool, the distributable fen of the other
+    months covered, where ``budget`` is that of the last. Hospitals of the budget file that have something to
+    settle appear even without cases. Raises ReconciliationError when an identity does not hold.
+    """
+    rows = []
+    apart = earlier_years or {}
+    bases = _bases(terms, budget, due, more or {})
+    for key in sorted(due.keys() | apart.keys() | _open(budget)):
+        hospital, pool = key
+        own, members = Terms(terms.values), budget.pools[pool].members
+        guarantee = own.otherwise("guarantee_rate", "0", members, hospital=hospital)
+        prepay = own.otherwise("prepay_rate", "1", members, hospital=hospital)
+        own.choice("prepay_base", "due")
+        rows.append(
+            pay_month(
+                due.get(key, 0),
+                guarantee,
+                prepay,
+                base=bases.get(key, 0),
+                entry=budget.entry(hospital, pool),
+                earlier_years=apart.get(key, 0),
+                hospital=hospital,
+                pool=pool,
+                clauses=own.clauses(*MONTH_TERMS),
+            )
+        )
+        terms.absorb(own)
+    check_months(rows)
+    return rows
+
+
+def _bases(
+    terms: Terms, budget: Budget, due: Mapping[Key, int], more: Mapping[str, int]
+) -> Mapping[Key, int]:
+    """What prepayment goes by: the dues, or the pool's money of the period shared out by the dues."""
+    if terms.choice("prepay_base", "due") == "due":
+        return due
+    bases: dict[Key, int] = {}
+    for name, pool in budget.pools.items():
+        weights = {key: max(amount, 0) for key, amount in due.items() if key[1] == name}
+        if weights:
+            money = distributable(pool, terms, budget.where).amount + more.get(name, 0)
+            bases |= apportion(money, weights)
+    return bases
+
+
+def _open(budget: Budget) -> set[Key]:
+    """Hospitals that have something to settle whether or not they have cases."""
+    return {
+        key
+        for key, entry in budget.hospitals.items()
+        if key[1] != "*" and (entry.prepaid or entry.deposit or entry.advance or entry.audit)
+    }
+
+
+def months_paid(terms: Terms, month: int) -> tuple[int, ...]:
+    """The months whose dues are prepaid after ``month``: itself, or by quarter the three that it ends."""
+    if terms.choice("prepay_period", "month") == "month":
+        return (month,)
+    return () if month % 3 else (month - 2, month - 1, month)
+
+
+def instalments(amount: int, period: str) -> list[int]:
+    """An amount of a year in equal instalments by month or quarter, to the fen, the larger ones first."""
+    count = {"month": 12, "quarter": 4}[period]
+    parts = apportion(amount, dict.fromkeys(range(count), 1))
+    return [parts[n] for n in range(count)]
+
+
+def returned_deposit(deposit: int, score: Fraction, full: Fraction, rule: str = "of_full") -> int:
+    """What returns of a deposit: all from the score ``full``; below it by ``assessment_rule``."""
+    if score >= full:
+        return deposit
+    share = {"of_full": score / full, "of_100": score / _HUNDRED, "none": Fraction(0)}[rule]
+    return min(deposit, fen(deposit * share))
+
+
+def clear_year(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> list[Yearly]:
+    """All hospitals of a year, in the order of their keys.
+
+    Raises DataError that names the hospital where its prepayment or its score is not known,
+    ReconciliationError when an identity does not hold.
+    """
+    rows = []
+    for key in sorted(due.keys() | _open(budget)):
+        own = Terms(terms.values)
+        rows.append(_year(own, budget, key, due.get(key, 0)))
+        terms.absorb(own)
+    check_years(rows, due)
+    return rows
+
+
+def _year(terms: Terms, budget: Budget, key: Key, due: int) -> Yearly:
+    hospital, pool = key
+    members = budget.pools[pool].members
+    entry = budget.entry(hospital, pool)
+    if entry is None or entry.prepaid is None:
+        raise _unknown(
+            budget, key, "prepaid", "已预拨金额（没有则写 0）", 'what was prepaid ("0" for nothing)'
+        )
+    deposit = entry.deposit
+    if deposit is None:
+        if terms.agreed("guarantee_rate", members, hospital=hospital):
+            raise _unknown(budget, key, "deposit", "已扣保证金", "the deposit withheld")
+        deposit = 0
+    returned = deposit
+    if deposit:
+        if entry.score is None:
+            raise _unknown(budget, key, "score", "考核得分", "the score of the assessment")
+        full = terms.agreed("assessment_full", members, hospital=hospital)
+        if full is None:
+            full = terms.need("assessment_full")
+        rule = "of_full" if entry.score >= full else terms.choice("assessment_rule", "of_full")
+        returned = returned_deposit(deposit, entry.score, full, rule)
+    balance = due - entry.prepaid - deposit
+    return Yearly(
+        hospital, pool, due, entry.prepaid, deposit, balance, entry.score, returned, deposit - returned,
+        entry.advance, entry.audit, balance + returned - entry.advance - entry.audit,
+        terms.clauses(*YEAR_TERMS),
+    )  # fmt: skip
+
+
+def _unknown(budget: Budget, key: Key, name: str, zh: str, en: str) -> DataError:
+    return DataError(
+        zh=f"{budget.where}：hospitals 中 {key[0]}、{key[1]} 缺 {name}：{zh}",
+        en=f"{budget.where}: hospitals: {key[0]}, {key[1]} has no {name}: give {en}",
+    )
+
+
+def check_months(rows: Sequence[Monthly]) -> None:
+    """The identities of months, per hospital; sums follow. Raises ReconciliationError."""
+    for row in rows:
+        paid = row.advance + row.audit + row.payable + row.carried
+        if row.deposit + row.prepaid + row.deferred != row.due or paid != row.prepaid + row.earlier_years:
+            raise _off(row.hospital, row.pool)
+
+
+def check_years(rows: Sequence[Yearly], due: Mapping[Key, int]) -> None:
+    """prepaid + deposit + balance = due for each hospital and in all. Raises ReconciliationError."""
+    for row in rows:
+        if row.prepaid + row.deposit + row.balance != row.due or row.returned + row.forfeited != row.deposit:
+            raise _off(row.hospital, row.pool)
+    if sum(row.prepaid + row.deposit + row.balance for row in rows) != sum(due.values()):
+        raise _off("*", "*")
+
+
+def _off(hospital: str, pool: str) -> ReconciliationError:
+    return ReconciliationError(
+        zh=f"清算对不上：医院 {hospital}、基金池 {pool}",
+        en=f"clearing does not add up: hospital {hospital}, pool {pool}",
+    )

@@ -1,0 +1,303 @@
+"""The table of cases in DuckDB: grouped files, hospitals and decisions joined, checked before pricing."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from grouper.base.errors import DataError, UsageError
+from grouper.base.money import cost_columns, refuse
+from grouper.payment.formula import keyed
+from grouper.payment.formula.expression import literal
+from grouper.payment.price.inputs import DECIDED, INPUTS, input_sql, missing
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from grouper.payment.policy.policy import Policy
+    from grouper.records import ColumnMap
+
+HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
+DATES = ("discharge_date", "settlement_date")
+
+
+@dataclass
+class Cases:
+    """A view ``cases`` over the inputs. ``assumed``: columns that no input has, with what stands for them."""
+
+    rows: int
+    first: datetime.date
+    last: datetime.date
+    total_cost: int  # fen
+    columns: list[str]
+    assumed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a run reads. ``date``: the column that chooses the parameters of a case."""
+
+    paths: Sequence[str]
+    columns: ColumnMap | None = None
+    hospitals: str | None = None
+    decisions: str | None = None
+    date: str = "discharge_date"
+    as_of: datetime.date | None = None
+
+
+def open_cases(
+    connection: duckdb.DuckDBPyConnection, files: Files, wanted: Sequence[str], policy: Policy
+) -> Cases:
+    """Make the view ``cases`` with the columns ``wanted``, ``pay_date`` and ``row_number``.
+
+    Raises UsageError for a missing column, DataError that names row and column for a bad amount or
+    date, a repeated record_id, or a decision about a case that is not there.
+    """
+    scan = _scan(connection, files.paths)
+    schema = connection.sql(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().schema
+    sources = _sources(schema, files)
+    hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
+    decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
+    reading = _Reading(schema, sources, hospitals, decisions)
+    windows = [name for name in wanted if INPUTS[name].kind == "window"]
+    select = []
+    for name in wanted:
+        if name in windows:
+            continue
+        sql = reading.column(name)
+        if sql is None:
+            raise missing(name, files.paths[0], policy.id)
+        select.append(f'{sql} AS "{name}"')
+    select.append(f"{_date(files, schema, sources)} AS pay_date")
+    body = f"SELECT {', '.join(select)} FROM {scan} AS t"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS {body}")
+    _check_amounts(connection, scan, reading.faults, files)
+    found = _survey(connection, files, bool(decisions))
+    _windows(connection, windows, policy)
+    found.assumed = reading.assumed
+    found.columns = list(wanted)
+    return found
+
+
+def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
+    for path in paths:
+        if not Path(path).exists():
+            raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
+    listed = ", ".join(literal(str(p)) for path in paths for p in _expanded(path))
+    kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
+    if kinds and kinds <= {".csv", ".txt"}:
+        return f"read_csv([{listed}], all_varchar = true, header = true, union_by_name = true)"
+    return f"read_parquet([{listed}], union_by_name = true)"
+
+
+def _expanded(path: str) -> list[Path]:
+    place = Path(path)
+    return sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
+
+
+def _sources(schema: pa.Schema, files: Files) -> dict[str, str]:
+    """Canonical name -> column of the file, where one column gives the field."""
+    from grouper.records.columns import detect_layout
+
+    header = schema.names
+    if files.columns is not None:
+        bound = files.columns.bind(header)
+    elif "diagnoses" in header or "record_id" in header:
+        return {name: name for name in header}
+    else:
+        bound = detect_layout(header)
+    found = {name: name for name in header}
+    found |= {
+        name: source.columns[0]
+        for name, source in bound.fields.items()
+        if len(source.columns) == 1 and not source.transform
+    }
+    return found
+
+
+def _side(
+    connection: duckdb.DuckDBPyConnection, path: str | None, table: str, key: str, known: Sequence[str]
+) -> set[str]:
+    """Load a small CSV keyed by ``key`` as a table of texts; returns the columns it gives."""
+    if path is None:
+        return set()
+    if not Path(path).is_file():
+        raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS "
+        f"SELECT * FROM read_csv({literal(path)}, all_varchar = true, header = true)"
+    )
+    names = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
+    if key not in names:
+        raise UsageError(zh=f"{path} 缺少列 {key}", en=f"{path} lacks the column {key}")
+    twice = connection.execute(
+        f'SELECT "{key}" FROM {table} GROUP BY 1 HAVING count(*) > 1 LIMIT 1'
+    ).fetchone()
+    if twice:
+        raise DataError(zh=f"{path}：{key} {twice[0]} 重复", en=f"{path}: {key} {twice[0]} is there twice")
+    given = [name for name in names if name in known]
+    keyed.create(connection, table, table, f'"{key}"', given)
+    return set(given)
+
+
+def _own(name: str, schema: pa.Schema, sources: dict[str, str]) -> str:
+    column = sources.get(name)
+    if column is None or column not in schema.names:
+        raise UsageError(
+            zh=f"输入缺少列 {name}；请用 --columns 指明其来源列",
+            en=f"the input lacks the column {name}; name its source with --columns",
+        )
+    return f't."{column}"'
+
+
+@dataclass
+class _Reading:
+    """SQL of the input columns. ``faults``: amounts to be checked; ``assumed``: as in Cases."""
+
+    schema: pa.Schema
+    sources: dict[str, str]
+    hospitals: set[str]
+    decisions: set[str]
+    faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
+    assumed: dict[str, str] = field(default_factory=dict)
+
+    def column(self, name: str) -> str | None:
+        """A decision, else the hospital's property, else the record's column, else the default; or None."""
+        ways = []
+        if name in self.decisions:
+            ways.append(self._keyed(name, "decisions", "record_id"))
+        if name in self.hospitals:
+            ways.append(self._keyed(name, "hospitals", "hospital_code"))
+        ways += self._own(name)
+        default = INPUTS[name].default
+        if default is not None:
+            if not ways:
+                self.assumed[name] = default.split("::")[0]
+            ways.append(default)
+        if not ways:
+            return None
+        return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
+
+    def _keyed(self, name: str, table: str, key: str) -> str:
+        own = _own(key, self.schema, self.sources)
+        return input_sql(name, pa.string(), keyed.found(table, own, name))
+
+    def _own(self, name: str) -> list[str]:
+        for candidate in (INPUTS[name].of or name).split("|"):
+            plain, _, place = candidate.partition("[")
+            column = self.sources.get(plain)
+            if column is None or column not in self.schema.names:
+                continue
+            if place:
+                return [f't."{column}"[1]']
+            kind = self.schema.field(column).type
+            if INPUTS[name].kind == "money" and not _exact(kind):
+                self.faults.append((name, column, kind))
+            return [input_sql(name, kind, f't."{column}"')]
+        return []
+
+
+def _exact(kind: pa.DataType) -> bool:
+    return pa.types.is_decimal(kind) and kind.scale <= 2
+
+
+def _date(files: Files, schema: pa.Schema, sources: dict[str, str]) -> str:
+    if files.as_of is not None:
+        return f"DATE '{files.as_of.isoformat()}'"
+    return f"CAST({_own(files.date, schema, sources)} AS DATE)"
+
+
+def _check_amounts(
+    connection: duckdb.DuckDBPyConnection,
+    scan: str,
+    faults: Sequence[tuple[str, str, pa.DataType]],
+    files: Files,
+) -> None:
+    """Amounts that are texts or floats must be whole fen."""
+    for name, column, kind in faults:
+        checked = cost_columns(f'"{column}"', kind, "fen", False)
+        bad = connection.execute(
+            f"SELECT row_number, fault, value FROM (SELECT row_number() OVER () AS row_number, "
+            f'fen_fault AS fault, value FROM (SELECT {checked}, "{column}" AS value FROM {scan})) '
+            "WHERE fault IS NOT NULL LIMIT 1"
+        ).fetchone()
+        if bad:
+            raise refuse(bad[1], files.paths[0], bad[0], name, bad[2])
+
+
+def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: bool) -> Cases:
+    """Count the cases, and refuse what would make the counting wrong."""
+    try:
+        row = connection.execute(
+            "SELECT count(*), count(pay_date), min(pay_date), max(pay_date), coalesce(sum(total_cost), 0), "
+            "count(record_id), count(total_cost) FROM plain_cases"
+        ).fetchone()
+    except Exception as error:  # DuckDB's own conversion errors name the value
+        raise DataError(zh=f"输入无法读取：{error}", en=f"cannot read the input: {error}") from error
+    assert row is not None
+    rows, dated, first, last, total, named, priced = row
+    if not rows:
+        raise DataError(zh="输入没有病例", en="the input has no cases")
+    for name, count in ((files.date, dated), ("record_id", named), ("total_cost", priced)):
+        if count != rows:
+            hint = "；可用 --as-of 指定统一日期" if name == files.date else ""
+            hint_en = "; --as-of names one day for all" if name == files.date else ""
+            raise DataError(
+                zh=f"{rows - count} 行缺 {name}{hint}", en=f"{rows - count} rows have no {name}{hint_en}"
+            )
+    twice = connection.execute(
+        "SELECT record_id, count(*) FROM plain_cases GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+    ).fetchone()
+    if twice:
+        raise DataError(
+            zh=f"record_id {twice[0]} 出现 {twice[1]} 次；请先去重，或用 --columns 换唯一的标识列",
+            en=f"record_id {twice[0]} occurs {twice[1]} times; remove repeats, or name a unique column with "
+            "--columns",
+        )
+    if decided:
+        stray = connection.execute(
+            "SELECT record_id FROM decisions ANTI JOIN plain_cases USING (record_id) ORDER BY 1 LIMIT 1"
+        ).fetchone()
+        if stray:
+            raise DataError(
+                zh=f"--decisions 中的 record_id {stray[0]} 不在病例中",
+                en=f"--decisions has record_id {stray[0]}, which is not among the cases",
+            )
+    return Cases(rows, first, last, int(total), [])
+
+
+def _windows(connection: duckdb.DuckDBPyConnection, windows: Sequence[str], policy: Policy) -> None:
+    """``cases``: the plain cases with what depends on other cases of the run."""
+    columns = ""
+    if "hospital_cases" in windows:
+        connection.execute(
+            "CREATE TEMP TABLE counts AS "
+            "SELECT hospital_code, count(*) AS hospital_cases FROM plain_cases GROUP BY 1"
+        )
+        keyed.create(connection, "counts", "counts", "hospital_code", ["hospital_cases"])
+        columns += f", {keyed.found('counts', 'hospital_code', 'hospital_cases')} AS hospital_cases"
+    if "readmitted_after" in windows:
+        _readmissions(connection, policy)
+        keyed.create(connection, "returns", "returns", "record_id", ["readmitted_after"])
+        columns += f", {keyed.found('returns', 'record_id', 'readmitted_after')} AS readmitted_after"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW cases AS SELECT *{columns} FROM plain_cases")
+
+
+def _readmissions(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Stays that were followed by another of the same person and group, within the longest limit."""
+    same = {dated.value for dated in policy.parameters["readmission_same"].values}
+    by = '"group"' if same == {"group"} else "left(diagnoses[1], 3)"
+    limit = max(dated.value for dated in policy.parameters["readmission_days"].values)
+    connection.execute(
+        f"""CREATE TEMP TABLE returns AS
+        SELECT record_id, greatest(next - discharge_date, 0) AS readmitted_after FROM (
+          SELECT record_id, discharge_date, lead(admission_date) OVER (
+            PARTITION BY person_id, {by} ORDER BY admission_date, discharge_date, record_id) AS next
+          FROM plain_cases WHERE person_id IS NOT NULL AND {by} IS NOT NULL)
+        WHERE next - discharge_date <= {int(limit)}"""
+    )

@@ -1,0 +1,146 @@
+"""The columns of a case that pricing may read, and how each comes out of a grouped file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from grouper.base.errors import UsageError
+from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Text, walk
+from grouper.payment.formula.predicates import AnyPrefix, OneOf
+from grouper.payment.formula.window import Rank
+
+
+class Input(NamedTuple):
+    """``kind``: text, int, money (fen), decimal (``digits`` decimals), list, date.
+
+    ``default``: SQL of the value where the file lacks the column, which the run reports; None: the
+    column must be there. ``of``: where the column comes from, if not from a column of its name.
+    """
+
+    kind: str
+    default: str | None = None
+    digits: int = 0
+    of: str = ""
+
+
+INPUTS: dict[str, Input] = {
+    "record_id": Input("text"),
+    "hospital_code": Input("text"),
+    "hospital_level": Input("text"),
+    "hospital_kind": Input("text", "NULL::VARCHAR"),
+    "county": Input("text", "NULL::VARCHAR"),
+    "insurance_type": Input("text"),
+    "admission_type": Input("text"),
+    "payment_method": Input("text"),
+    "department": Input("text"),
+    "person_id": Input("text"),
+    "status": Input("text"),
+    "reason": Input("text"),
+    "group": Input("text", of="drg|dip_code"),
+    "dip_kind": Input("text"),
+    "score": Input("decimal", digits=6),
+    "discharge_way": Input("int"),
+    "los_days": Input("int"),
+    "age_years": Input("int"),
+    "admission_date": Input("date"),
+    "discharge_date": Input("date"),
+    "diagnoses": Input("list"),
+    "procedures": Input("list"),
+    "principal": Input("text", of="diagnoses[1]"),
+    "total_cost": Input("money"),
+    "own_expense": Input("money"),
+    "self_pay_first": Input("money"),
+    "deductible": Input("money"),
+    "pool_paid": Input("money"),
+    "fund_paid": Input("money"),
+    "pool_paid_before": Input("money"),  # by the pool for the person this year, before this stay
+    # decided or measured beside the record; mostly absent
+    "auxiliary_coefficient": Input("decimal", "10000::BIGINT", 4),
+    "unreasonable_cost": Input("money", "0::BIGINT"),
+    "new_technology_cost": Input("money", "0::BIGINT"),
+    "special_review": Input("text", "NULL::VARCHAR"),
+    "special_review_amount": Input("money", "NULL::BIGINT"),
+    "special_review_points": Input("decimal", "NULL::BIGINT", 4),
+    "readmission_justified": Input("text", "NULL::VARCHAR"),  # "yes": the next stay had good reason
+    "tcm_share": Input("decimal", "NULL::BIGINT", 4),
+    "tcm_outcome": Input("text", "NULL::VARCHAR"),
+    "tcm_pathway": Input("text", "NULL::VARCHAR"),
+    "hospital_coefficient": Input("decimal", digits=8),
+    # of the whole run, not of a file
+    "hospital_cases": Input("window"),
+    "readmitted_after": Input("window"),
+}
+ALWAYS = ("record_id", "hospital_code", "insurance_type", "group", "status", "total_cost")
+DECIDED = (
+    "auxiliary_coefficient",
+    "unreasonable_cost",
+    "new_technology_cost",
+    "special_review",
+    "special_review_amount",
+    "special_review_points",
+    "readmission_justified",
+    "tcm_share",
+    "tcm_outcome",
+    "tcm_pathway",
+)
+
+
+def names_in(expr: Expr) -> set[str]:
+    """The columns that a formula reads."""
+    found: set[str] = set()
+    for part in walk(expr):
+        if isinstance(part, Field | Text | Bool | OneOf | AnyPrefix):
+            found.add(part.name)
+        elif isinstance(part, Lookup):
+            found.update(part.keys)
+        elif isinstance(part, Rank):
+            found.update(part.within)
+    return found
+
+
+def needed(expressions: Iterable[tuple[str, Expr]]) -> list[str]:
+    """The input columns that an ordered list of (column, formula) reads, in the order of INPUTS."""
+    made: set[str] = set()
+    read: set[str] = set(ALWAYS)
+    for name, expr in expressions:
+        read |= names_in(expr) - made
+        made.add(name)
+    unknown = read - set(INPUTS)
+    if unknown:
+        raise KeyError(f"no such input column: {sorted(unknown)}")
+    if "readmitted_after" in read:
+        read |= {"person_id", "admission_date", "discharge_date", "diagnoses"}
+    return [name for name in INPUTS if name in read]
+
+
+def input_sql(name: str, kind: pa.DataType, quoted: str) -> str:
+    """SQL of an input column from the file's column ``quoted`` of Arrow type ``kind``."""
+    spec = INPUTS[name]
+    if spec.kind == "text":
+        return f"nullif(trim(CAST({quoted} AS VARCHAR)), '')" if not _is_text(kind) else quoted
+    if spec.kind == "int":
+        return f"CAST({quoted} AS INTEGER)"
+    if spec.kind == "date":
+        return f"CAST({quoted} AS DATE)"
+    if spec.kind == "list":
+        return quoted
+    digits = 2 if spec.kind == "money" else spec.digits
+    return f"CAST(CAST({quoted} AS DECIMAL(18,{digits})) * {10**digits} AS BIGINT)"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+
+
+def missing(name: str, path: str, policy: str) -> UsageError:
+    """The error for a column that the policy reads and the file lacks."""
+    return UsageError(
+        zh=f"{path} 缺少列 {name}，政策 {policy} 需要它；请用 --columns 指明其来源列，"
+        "或由 --hospitals（医院属性）、--decisions（逐例决定）给出",
+        en=f"{path} lacks the column {name}, which policy {policy} reads; name its source with --columns, "
+        "or give it by --hospitals (properties of hospitals) or --decisions (decisions by case)",
+    )

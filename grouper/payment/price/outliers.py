@@ -1,0 +1,216 @@
+"""Outliers: the ratio of cost to a named denominator, its class, and the value of each class."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from grouper.base.errors import TableError
+from grouper.payment.formula.expression import (
+    Case,
+    Expr,
+    Field,
+    Limit,
+    Lookup,
+    Null,
+    Number,
+    Text,
+    Whole,
+    Word,
+)
+from grouper.payment.formula.predicates import All, Any_, Compare, Not, OneOf
+from grouper.payment.formula.window import Rank
+from grouper.payment.price.steps import (
+    BASE_DIGITS,
+    COST,
+    IS_GROUP,
+    ONE,
+    RATIO_DIGITS,
+    TOTAL,
+    ZERO,
+    Context,
+    money,
+)
+
+# TCM is paid at the standard of its reference whatever it cost, so that outlier rules do not reach it.
+BY_RATIO = OneOf("method", ("group",))
+BLANK = OneOf("reason", ("blank-packet",))
+_EXEMPT = {
+    "day_surgery": OneOf("admission_type", ("28",)),
+    "death": Compare(Field("discharge_way"), "=", Number(Decimal(5))),
+    "transfer": Compare(Field("discharge_way"), "=", Number(Decimal(2))),
+}
+
+
+def add(context: Context) -> None:
+    """Columns cost_considered, denominator, cost_ratio, limits, outlier, group_value."""
+    unreasonable = money("unreasonable_cost", "不合理费用", "unreasonable cost")
+    carved = money("new_technology_cost", "除外支付费用", "carved-out cost")
+    context.add("cost_considered", TOTAL - unreasonable - carved, "yuan", 2, "计入费用", "cost considered")
+    standard = context.field("standard")
+    denominator = _denominator(context, standard)
+    if denominator is None:
+        context.text("outlier", Case(((IS_GROUP, Word("normal")),), Null()), "倍率类型", "outlier class")
+        context.add("group_value", standard, context.unit, BASE_DIGITS, "病组价值", "value by group")
+        return
+    high = context.values.number("high_threshold")
+    low = context.values.number("low_threshold")
+    context.add("cost_ratio", COST / denominator, "ratio", RATIO_DIGITS, "倍率", "cost ratio")
+    if high is not None:
+        context.add("high_limit", high, "ratio", RATIO_DIGITS, "高倍率界限", "high limit")
+    _classes(context, denominator, low)
+    context.add(
+        "group_value",
+        _values(context, standard, denominator),
+        context.unit,
+        BASE_DIGITS if context.in_points else 2,
+        "病组价值",
+        "value by group",
+    )
+
+
+def _denominator(context: Context, standard: Field) -> Expr | None:
+    """What the cost is compared with; None where the policy knows no outliers."""
+    values = context.values
+    name = values.plain("ratio_denominator")
+    if name is None:
+        return None
+    if name in ("standard", "adjusted_standard"):
+        amount = standard * _total_cost_value(context) if context.in_points else standard
+        return amount if name == "standard" else amount * values.need_number("denominator_adjustment")
+    if name == "group_mean":
+        return money("group_mean", "病组例均费用", "mean cost of the group")
+    if name == "mean_by_weight":
+        return values.need_number("mean_cost") * context.weight
+    if name == "mean_by_weight_and_coefficient":
+        return values.need_number("mean_cost") * context.weight * context.field("coefficient")
+    if context.policy.means is None:
+        raise TableError(
+            zh=f"{context.policy.where}：ratio_denominator = {name} 需要 [means] 表（病组×等级例均费用）",
+            en=f"{context.policy.where}: ratio_denominator = {name} needs a [means] table (group × level)",
+        )
+    column = "mean_cost" if name == "level_mean" else "last_year_mean_cost"
+    zh = "同级别病组例均费用" if name == "level_mean" else "上年度同级别病组例均费用"
+    lookup = Lookup("means", ("price_group", "hospital_level"), column, 2)
+    return context.add("level_mean", lookup, "yuan", 2, zh, name.replace("_", " "))
+
+
+def _classes(context: Context, denominator: Expr, low: Expr | None) -> None:
+    """The class of each case: extreme, high, low or normal."""
+    values = context.values
+    branches: list[tuple[Expr, Expr]] = []
+    extreme = values.number("extreme_threshold")
+    if extreme is not None:
+        branches.append((Compare(COST, ">", extreme * denominator), Word("extreme")))
+    if values.has("high_threshold"):
+        sign = ">=" if values.plain("high_inclusive") else ">"
+        branches.append(
+            (Compare(COST, sign, values.need_number("high_threshold") * denominator), Word("high"))
+        )
+    if low is not None:
+        sign = "<=" if values.plain("low_inclusive") else "<"
+        test: Expr = Compare(COST, sign, low * denominator)
+        exempt = tuple(_EXEMPT[word] for word in values.plain("low_exempt") or ())
+        if exempt:
+            test = All((test, Not(Any_(exempt))))
+        branches.append((test, Word("low")))
+    if values.plain("blank_packet_factor") is not None:
+        branches.insert(0, (BLANK, Word("blank")))
+    grouped = All((BY_RATIO, Compare(denominator, ">", ZERO)))
+    found = Case(((grouped, Case(tuple(branches), Word("normal"))), (IS_GROUP, Word("normal"))), Null())
+    cap = values.number("high_case_cap")
+    if cap is None:
+        context.text("outlier", found, "倍率类型", "outlier class")
+        return
+    context.text("outlier_by_ratio", found, "倍率类型（限额前）", "outlier class before the cap")
+    limit = values.need_number("high_threshold")
+    context.add("high_excess", COST - limit * denominator, "yuan", 2, "超额", "excess over the limit")
+    is_high = OneOf("outlier_by_ratio", ("high",))
+    rank = Rank("high_rank", ("hospital_code",), is_high, Field("high_excess", 2))
+    context.add("high_rank", rank, "cases", 0, "本院高倍率排序", "rank among the hospital's high cases")
+    allowed = Whole(cap * Field("hospital_cases", 0, "本院出院病例数", "discharges of the hospital"))
+    beyond = All((is_high, Compare(Field("high_rank"), ">", allowed)))
+    context.text(
+        "outlier", Case(((beyond, Word("normal")),), Text("outlier_by_ratio")), "倍率类型", "outlier class"
+    )
+
+
+def cost_value(context: Context, cost: Expr = COST) -> Expr:
+    """A cost in the unit of the case values: yuan; points by the mean cost, else by the point value."""
+    values = context.values
+    if not context.in_points:
+        return cost
+    if values.has("mean_cost") and values.has("points_scale"):
+        return cost / values.need_number("mean_cost") * values.need_number("points_scale")
+    return cost / _total_cost_value(context)
+
+
+def _total_cost_value(context: Context) -> Expr:
+    """The budget point value, where costs may be compared with it: not where it prices fund money only."""
+    if context.values.need("fund_formula") == "points":
+        where = context.policy.where
+        raise TableError(
+            zh=f"{where}：点值只含基金（fund_formula = points）时不能用来折算费用；"
+            "请设 mean_cost 和 points_scale，ratio_denominator 用 mean_by_weight、group_mean 或 level_mean",
+            en=f"{where}: a point value of fund money (fund_formula = points) cannot stand for costs; set "
+            "mean_cost and points_scale, and ratio_denominator = mean_by_weight, group_mean or level_mean",
+        )
+    return context.values.need_number("point_value")
+
+
+def _values(context: Context, standard: Field, denominator: Expr) -> Expr:
+    """The value of a grouped case by its class."""
+    values = context.values
+    high = _high(context, standard, denominator) if values.has("high_threshold") else standard
+    branches: list[tuple[Expr, Expr]] = [(OneOf("outlier", ("high",)), high)]
+    rule = values.plain("extreme_rule")
+    if rule == "high":
+        branches.append((OneOf("outlier", ("extreme",)), high))
+    elif rule == "hold":
+        branches.append((OneOf("outlier", ("extreme",)), Null()))
+    if values.has("low_threshold"):
+        branches.append((OneOf("outlier", ("low",)), _low(context, standard, denominator)))
+    if values.plain("blank_packet_factor") is not None:
+        blank = values.need_number("blank_packet_factor")
+        branches.insert(
+            0, (OneOf("outlier", ("blank",)), context.field("base") * (COST / denominator) * blank)
+        )
+    return Case(tuple(branches), standard)
+
+
+def _high(context: Context, standard: Field, denominator: Expr) -> Expr:
+    values = context.values
+    base, coefficient = context.field("base"), context.field("coefficient")
+    limit = values.need_number("high_threshold")
+    name = values.need("high_formula")
+    discount = values.number("high_discount") or ONE
+    cost = cost_value(context)
+    ratio = COST / denominator
+    mean = money("group_mean", "病组例均费用", "mean cost of the group")
+    formulas: dict[str, Expr] = {
+        "standard": standard,
+        "excess_over_standard": standard + (cost - limit * standard) * discount,
+        "excess_over_denominator": standard + cost_value(context, COST - limit * denominator) * discount,
+        "excess_over_base": standard + (cost - limit * base) * discount,
+        "excess_by_group_mean": standard + base * (COST / mean - limit) * discount,
+        "multiple_of_standard": standard * (ratio - limit + ONE),
+        "multiple_without_coefficient": base * (ratio - limit + coefficient),
+        "slope_of_standard": standard * (ONE + discount * (ratio - limit)),
+        "share_of_cost": cost * discount,
+    }
+    return formulas[name]
+
+
+def _low(context: Context, standard: Field, denominator: Expr) -> Expr:
+    base = context.field("base")
+    name = context.values.need("low_formula")
+    ratio = COST / denominator
+    mean = money("group_mean", "病组例均费用", "mean cost of the group")
+    formulas: dict[str, Expr] = {
+        "standard": standard,
+        "cost": cost_value(context),
+        "share_of_standard": standard * ratio,
+        "share_of_base": base * ratio,
+        "share_by_group_mean": base * (COST / mean),
+        "incomplete_stay": Limit(base, standard * (COST / mean), least=True),
+    }
+    return formulas[name]

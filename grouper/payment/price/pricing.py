@@ -1,0 +1,303 @@
+"""Price grouped files: every case in is a case out, with the columns that made its amount."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from grouper import __version__
+from grouper.base.errors import ReconciliationError
+from grouper.base.output import Output
+from grouper.grouping.files import ahead
+from grouper.payment.formula.expression import WORDS
+from grouper.payment.price.cases import Cases, Files, open_cases
+from grouper.payment.price.compile import BARRIER, query, word_type
+from grouper.payment.price.inputs import INPUTS, needed
+from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.steps import Step, build
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from grouper.payment.policy.policy import Policy
+
+_BATCH = 131_072
+NOT_KEPT = frozenset({"diagnoses", "procedures"})  # long, and not needed to defend an amount
+STATUSES = ("paid", "held", "outside")
+
+
+@dataclass
+class Priced:
+    """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``."""
+
+    policy: Policy
+    rows: int
+    total_cost: Decimal
+    statuses: dict[str, int]
+    reasons: dict[str, int]
+    assumed: dict[str, str]
+    unverified: list[dict[str, Any]]
+    parameters: list[dict[str, Any]]
+    seconds: float = 0.0
+    peak_rss_mib: int = 0
+    files: list[str] = field(default_factory=list)
+
+
+def price_files(
+    policy: Policy,
+    files: Files,
+    output: str,
+    *,
+    threads: int | None = None,
+    memory: str | None = None,
+    extra: dict[str, Any] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Priced:
+    """Price grouped files into one Parquet file that appears whole or not at all.
+
+    With ``threads`` above 1 (or none named) the cases are priced while others are written.
+
+    Raises UsageError, DataError or TableError before anything is written, ReconciliationError when
+    rows or costs do not add up.
+    """
+    begin = time.perf_counter()
+    connection = connect(threads, memory)
+    with connection:
+        run = Run(connection, policy, files)
+        with Output(output, "parquet") as out:
+            writer = out.open(run.schema)
+            rows = 0
+            with (nullcontext if threads == 1 else ahead)(run.batches()) as batches:
+                for batch in batches:
+                    writer.write(batch)
+                    rows += batch.num_rows
+                    if progress:
+                        progress(rows, run.cases.rows)
+            done = run.finish()
+            done.seconds = time.perf_counter() - begin
+            done.peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            writer.provenance = provenance(done) | (extra or {})
+    return done
+
+
+def connect(threads: int | None = None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB for one run, with the macros of the formulas."""
+    import duckdb
+
+    from grouper.payment.formula.quotient import MACROS
+
+    connection = duckdb.connect()
+    if threads:
+        connection.execute(f"SET threads = {int(threads)}")
+    if memory:
+        connection.execute("SET memory_limit = ?", [memory])
+    connection.execute(MACROS)
+    connection.execute(BARRIER)
+    return connection
+
+
+class Run:
+    """A policy over files: opened and compiled; ``batches`` gives the priced cases once."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, policy: Policy, files: Files) -> None:
+        self.connection, self.policy, self.files = connection, policy, files
+        probe = files.as_of or policy.valid_from
+        wanted = self._wanted(probe)
+        self.cases: Cases = open_cases(connection, files, wanted, policy)
+        policy.on(self.cases.first)
+        policy.on(self.cases.last)
+        load_lookups(policy).create(connection)
+        self.epochs = policy.epochs(self.cases.first, self.cases.last)
+        self.plans = [self._plan(start) for start, _ in self.epochs]
+        connection.execute(word_type(self.plans))
+        self.kept = [name for name in self.cases.columns if name not in NOT_KEPT]
+        self.schema = self._schema()
+        self._rows = 0
+
+    def _wanted(self, probe: date) -> list[str]:
+        names: set[str] = set()
+        edges = {probe} | {dated.start for p in self.policy.parameters.values() for dated in p.values}
+        for edge in edges:
+            if self.policy.valid_from <= edge <= self.policy.valid_to:
+                names |= set(needed((s.name, s.expr) for s in build(self.policy, self.policy.on(edge))))
+        return [name for name in INPUTS if name in names]
+
+    def _plan(self, start: date) -> list[Step]:
+        values = self.policy.on(start)
+        steps = build(self.policy, values)
+        self._note(values)
+        return steps
+
+    def _note(self, values: Any) -> None:
+        self.used = {**getattr(self, "used", {}), **{(n, d.start): d for n, d in values.used.items()}}
+
+    @property
+    def steps(self) -> list[Step]:
+        """The columns made; the same names in every epoch of a run."""
+        return self.plans[-1]
+
+    def _schema(self) -> pa.Schema:
+        own = [pa.field(name, _input_type(name)) for name in self.kept]
+        made = {step.name: step for plan in self.plans for step in plan}
+        fields = [pa.field(step.name, step_type(step)) for step in made.values()]
+        return pa.schema([*own, pa.field("pay_date", pa.date32()), *fields])
+
+    def sql(self) -> str:
+        """The whole query: one part for each time in which the parameters are the same."""
+        made = {step.name: step for plan in self.plans for step in plan}
+        parts = []
+        for number, ((start, end), plan) in enumerate(zip(self.epochs, self.plans, strict=True)):
+            source = f"(SELECT * FROM cases WHERE pay_date BETWEEN DATE '{start}' AND DATE '{end}')"
+            inner = query(
+                plan, source if len(self.epochs) > 1 else "cases", self.connection, f"rank_{number}"
+            )
+            has = {step.name for step in plan}
+            columns = [_out_input(name) for name in self.kept] + ["pay_date"]
+            columns += [_out_step(s, s.name in has) for s in made.values()]
+            parts.append(f"SELECT {', '.join(columns)} FROM ({inner})")
+        return " UNION ALL ".join(parts)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The priced cases, in the order of the inputs (of each epoch)."""
+        self.counts: dict[tuple[str, str], list[int]] = {}
+        query = self.sql()
+        self.connection.execute("SET threads = 1")  # several would not keep the order of the cases
+        for batch in self.connection.sql(query).to_arrow_reader(_BATCH):
+            if batch.num_rows:
+                done = _exact(batch, self.schema)
+                self._count(done)
+                yield done
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        """Rows and costs in fen by status and reason."""
+        self._rows += batch.num_rows
+        status, reason = batch["pay_status"], batch["pay_reason"]
+        table = pa.table(
+            [status.indices, reason.indices, batch["total_cost"].view(pa.int64())],
+            ["status", "reason", "total_cost"],
+        )
+        sums = table.group_by(["status", "reason"]).aggregate([("total_cost", "sum"), ([], "count_all")])
+        for row in sums.to_pylist():
+            key = (status.dictionary[row["status"]].as_py(), reason.dictionary[row["reason"]].as_py())
+            entry = self.counts.setdefault(key, [0, 0])
+            entry[0] += row["count_all"]
+            entry[1] += row["total_cost_sum"]
+
+    def finish(self) -> Priced:
+        """Rows in = rows out and cost in = cost out, or nothing is written."""
+        rows = sum(entry[0] for entry in self.counts.values())
+        cost = sum(entry[1] for entry in self.counts.values())
+        if rows != self.cases.rows or cost != self.cases.total_cost:
+            raise ReconciliationError(
+                zh=f"对不上：读入 {self.cases.rows} 例 {self.cases.total_cost} 分，写出 {rows} 例 {cost} 分；"
+                "没有写出结果",
+                en=f"does not add up: {self.cases.rows} cases and {self.cases.total_cost} fen read, "
+                f"{rows} and {cost} written; nothing was written",
+            )
+        statuses = dict.fromkeys(STATUSES, 0)
+        reasons: dict[str, int] = {}
+        for (status, reason), (number, _) in sorted(self.counts.items()):
+            statuses[status] += number
+            reasons[f"{status}:{reason}"] = number
+        listed = [
+            {"name": name, "from": str(d.start), "to": str(d.end), "source": d.source, "article": d.article,
+             "verified": d.verified}
+            for (name, _), d in sorted(self.used.items(), key=lambda item: (item[0][0], item[0][1]))
+        ]  # fmt: skip
+        return Priced(
+            self.policy,
+            rows,
+            Decimal(cost).scaleb(-2),
+            statuses,
+            reasons,
+            self.cases.assumed,
+            [item for item in listed if not item["verified"]],
+            listed,
+            files=list(self.files.paths),
+        )
+
+
+def step_type(step: Step) -> pa.DataType:
+    """The Arrow type of a step's column."""
+    if step.name in WORDS:
+        return pa.dictionary(pa.int32(), pa.string())
+    if step.digits is None:
+        return pa.string()
+    if step.digits < 0:
+        return pa.bool_()
+    if step.unit in ("cases", "days"):
+        return pa.int64()
+    return pa.decimal64(18, step.digits)
+
+
+def _input_type(name: str) -> pa.DataType:
+    spec = INPUTS[name]
+    return {
+        "text": pa.string(),
+        "int": pa.int32(),
+        "date": pa.date32(),
+        "window": pa.int64(),
+        "money": pa.decimal64(18, 2),
+        "decimal": pa.decimal64(18, spec.digits),
+    }[spec.kind]
+
+
+def _out_input(name: str) -> str:
+    whole = INPUTS[name].kind in ("money", "decimal", "window")
+    return f'CAST("{name}" AS BIGINT) AS "{name}"' if whole else f'"{name}"'
+
+
+def _out_step(step: Step, made: bool) -> str:
+    if not made:
+        return f'NULL AS "{step.name}"'
+    kind = step_type(step)
+    whole = pa.types.is_decimal(kind) or pa.types.is_int64(kind)
+    return f'CAST("{step.name}" AS BIGINT) AS "{step.name}"' if whole else f'"{step.name}"'
+
+
+def _exact(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Whole numbers of last digits become decimals by their buffers; nothing is computed."""
+    columns = []
+    for column, wanted in zip(batch.columns, schema, strict=True):
+        if pa.types.is_decimal64(wanted.type) and pa.types.is_int64(column.type):
+            column = pa.Array.from_buffers(
+                wanted.type, len(column), column.buffers(), column.null_count, column.offset
+            )
+        elif column.type != wanted.type:
+            column = column.cast(wanted.type)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def provenance(done: Priced) -> dict[str, Any]:
+    """What made the amounts: software, policy, parameters and counts."""
+    policy = done.policy
+    return {
+        "software": {"name": "grouper", "version": __version__},
+        "policy": {
+            "id": policy.id,
+            "name": policy.name,
+            "sha256": policy.digest,
+            "scheme": policy.scheme,
+            "valid_from": str(policy.valid_from),
+            "valid_to": str(policy.valid_to),
+            "weights": policy.weights
+            and {"name": policy.weights.path.stem, "verified": policy.weights.verified},
+        },
+        "parameters": done.parameters,
+        "assumed": done.assumed,
+        "rows": done.rows,
+        "statuses": done.statuses,
+        "reasons": done.reasons,
+        "total_cost": str(done.total_cost),
+        "seconds": round(done.seconds, 3),
+        "peak_rss_mib": done.peak_rss_mib,
+    }

@@ -1,0 +1,110 @@
+"""Which pool a case belongs to and which method pays it."""
+
+from __future__ import annotations
+
+from grouper.base.errors import TableError
+from grouper.payment.formula.expression import Bool, Case, Expr, Field, Lookup, Null, Text, Word
+from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, OneOf
+from grouper.payment.price.steps import ONE, SCORE_DIGITS, ZERO, Context
+
+_UNUSABLE = {"ungrouped": "ungrouped", "ambiguous": "ambiguous"}
+
+
+def add(context: Context) -> None:
+    """Columns pool, route, method, price_group, and of the group: weight, marks and means."""
+    context.text("pool", _pool(context), "基金池", "pool")
+    context.text("route", _route(context), "支付路径", "route")
+    context.text("price_group", _price_group(context), "计价病组", "group priced")
+    _group_columns(context)
+    context.text("method", _method(context), "支付方式", "method")
+
+
+def _pool(context: Context) -> Expr:
+    named = [(types, pool) for pool, types in context.policy.pools.items() if "*" not in types]
+    rest = [pool for pool, types in context.policy.pools.items() if "*" in types]
+    branches = tuple((OneOf("insurance_type", types), Word(pool)) for types, pool in named)
+    return Case(branches, Word(rest[0]) if rest else Null())
+
+
+def _route(context: Context) -> Expr:
+    """The first route that fits; then the state of the grouping."""
+    bad = OneOf("status", ("invalid", "needs-data"))
+    branches: list[tuple[Expr, Expr]] = [(bad, Word("held"))]
+    branches += [(route.test, Word(route.name)) for route in context.policy.routes]
+    branches += [(OneOf("status", (status,)), Word(word)) for status, word in _UNUSABLE.items()]
+    return Case(tuple(branches), Word("group"))
+
+
+def _price_group(context: Context) -> Expr:
+    references = [r for r in context.policy.routes if r.reference_group]
+    if references and context.policy.weights is None:
+        raise TableError(
+            zh=f"{context.policy.where}：reference_group 需要 [weights]；DIP 以病例自己的分值计价",
+            en=f"{context.policy.where}: reference_group needs [weights]; DIP prices a case by its own score",
+        )
+    branches = tuple((OneOf("route", (r.name,)), Word(r.reference_group)) for r in references)
+    return Case(branches, Text("group"))
+
+
+def _group_columns(context: Context) -> None:
+    policy = context.policy
+    if policy.weights is None:
+        return
+    key = ("price_group",)
+    digits = policy.weight_digits
+    context.add("weight", Lookup("weights", key, "weight", digits), "factor", digits, "权重", "weight")
+    context.add("basic_group", Lookup("weights", key, "basic", -1), "", -1, "基础病组", "basic group")
+    context.add(
+        "unstable_group", Lookup("weights", key, "unstable", -1), "", -1, "非稳定病组", "unstable group"
+    )
+    context.add(
+        "group_mean",
+        Lookup("weights", key, "mean_cost", 2),
+        "yuan",
+        2,
+        "病组例均费用",
+        "mean cost of the group",
+    )
+
+
+def _method(context: Context) -> Expr:
+    """The method of the route; groups that cannot be priced follow their rule."""
+    policy, values = context.policy, context.values
+    branches: list[tuple[Expr, Expr]] = [(OneOf("route", ("held",)), Word("hold"))]
+    branches.append((IsNull(Text("pool")), Word("hold")))
+    branches += [
+        (OneOf("route", (r.name,)), Word(r.method)) for r in policy.routes if r.method not in ("group", "tcm")
+    ]
+    for status, word in _UNUSABLE.items():
+        branches.append((OneOf("route", (word,)), Word(values.plain(f"{status}_rule") or "hold")))
+    unweighted = values.plain("unweighted_rule") or "hold"
+    branches.append((_without_measure(context), Word(unweighted)))
+    unstable = values.plain("unstable_rule")
+    if unstable and unstable != "standard" and policy.weights:
+        branches.append((Bool("unstable_group"), Word(unstable)))
+    branches += [(OneOf("route", (r.name,)), Word("tcm")) for r in policy.routes if r.method == "tcm"]
+    return Case(tuple(branches), Word("group"))
+
+
+def _without_measure(context: Context) -> Expr:
+    """The group lacks what it must have to be priced: a weight, or in DIP a score; 0 is none."""
+    measure = context.weight if context.policy.weights else Field("score", SCORE_DIGITS)
+    return Any_((IsNull(measure), Compare(measure, "=", ZERO)))
+
+
+def factor_of(context: Context) -> Expr | None:
+    """The factor on a case valued by its cost: of the rule that sent it there."""
+    values = context.values
+    branches: list[tuple[Expr, Expr]] = []
+    for word, name in (("ungrouped", "ungrouped_factor"), ("ambiguous", "ambiguous_factor")):
+        factor = values.number(name)
+        if factor is not None:
+            branches.append((OneOf("route", (word,)), factor))
+    unstable, unweighted = values.number("unstable_factor"), values.number("unweighted_factor")
+    if unweighted is not None:
+        branches.append((All((OneOf("route", ("group",)), _without_measure(context))), unweighted))
+    if unstable is not None and context.policy.weights:
+        branches.append((All((OneOf("route", ("group",)), Bool("unstable_group"))), unstable))
+    if not branches:
+        return None
+    return Case(tuple(branches), ONE)

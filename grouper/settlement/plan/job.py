@@ -1,0 +1,440 @@
+"""What a run is going to do: everything that it reads, found, opened and checked before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from grouper import __version__
+from grouper.base.errors import UsageError
+from grouper.lake.commit import sha256
+from grouper.lake.layout import Lake, check_area
+from grouper.lake.ledger import check_files, opened
+from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.pool.apportion import apportion
+from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
+from grouper.records.schema import GROUPING_FIELDS
+from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
+from grouper.settlement.intake import Reading
+from grouper.settlement.validate import Month
+
+if TYPE_CHECKING:
+    from grouper.grouping.api import Grouper
+
+MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwise
+_LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
+KEY_BYTES = 16
+_NOT_RESULT = frozenset({"who", "when", "note", "threads", "memory"})  # options that change no result
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a job says in the ledger: all that makes the result, so that a replay reads it back."""
+
+    def as_json(self) -> str:
+        own = {name: value for name, value in asdict(self).items() if name not in _NOT_RESULT}
+        return json.dumps(own, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        raw = json.loads(text)
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
+        )
+
+
+@dataclass(frozen=True)
+class Job(Asked):
+    """A month to settle, as the user asked for it. Paths are texts as given."""
+
+    month: str
+    inputs: tuple[str, ...]
+    budget: str
+    hospitals: str
+    area: str = ""
+    policy: str = ""
+    scheme: str = ""
+    corrections: tuple[str, ...] = ()
+    decisions: str = ""
+    max_rejected: str = MAX_REJECTED
+    pseudonymise: str = ""
+    value: str = "budget"
+    reopen: bool = False
+    columns: str = ""
+    layout: str = ""
+    input_format: str = ""
+    encoding: str = ""
+    sheet: str = ""
+    codes: str = "insurance"
+    repair_codes: bool = False
+    stay: str = "given"
+    allow_missing: tuple[str, ...] = ()
+    who: str = ""
+    when: str = ""
+    note: str = ""
+    threads: int | None = None
+    memory: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job with what it names loaded. ``closed``: period to current run of all months before that the lake
+    has, also of earlier years."""
+
+    job: Job
+    month: Month
+    policy: Policy
+    grouper: Grouper
+    budget: Budget
+    reading: Reading
+    corrections: Corrections
+    decisions: tuple[Item, ...]
+    inputs: list[dict[str, Any]]
+    closed: Mapping[str, str]
+    voids: tuple[str, ...]
+    replaces: str
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """Role and path of every file with settlement lists."""
+        return [("input", path) for path in self.job.inputs] + [
+            ("correction", path) for path in self.corrections.lists
+        ]
+
+    def about(self, table: str) -> dict[str, Any]:
+        """The provenance of a data file; nothing in it depends on the clock."""
+        return {
+            "table": table, "kind": "settle", "area": self.month.area, "period": self.month.period,
+            "policy": {"id": self.policy.id, "sha256": self.policy.digest},
+            "scheme": {"id": self.grouper.id, "sha256": self.grouper.engine.scheme.digest},
+            "inputs": [{"role": i["role"], "sha256": i["sha256"]} for i in self.inputs],
+        }  # fmt: skip
+
+
+def make_plan(lake: Lake, job: Job, *, before: str | None = None) -> Plan:
+    """Load what a job names; ``before``: as the lake was before this run.
+
+    Raises UsageError, DataError or TableError; nothing is written.
+    """
+    first, last = month_days(job.month)
+    policy = find_policy(_policy_name(job), last)
+    policy.on(first)
+    area = check_area(job.area or policy.area)
+    month = Month(area, first, last)
+    inputs = digests(job)
+    budget = month_budget(job.budget, month)
+    closed, voids, replaces = _past(lake, job, month, before)
+    check_files(lake, list(closed.values()))
+    key = read_key(job.pseudonymise)
+    _same_key(lake, area, key, before)
+    return Plan(
+        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key),
+        read_corrections(job.corrections, tuple(budget.pools)),
+        tuple(read_decisions(job.decisions)) if job.decisions else (),
+        inputs, closed, voids, replaces,
+    )  # fmt: skip
+
+
+def _policy_name(job: Job) -> str:
+    if not (job.area or job.policy):
+        raise UsageError(zh="请用 --area 或 --policy 指定政策", en="name the policy with --area or --policy")
+    return job.policy or job.area
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """First and last day of YYYY-MM. Raises UsageError."""
+    try:
+        first = date.fromisoformat(f"{month}-01")
+    except ValueError as error:
+        raise UsageError(
+            zh=f"--month {month!r} 应为 YYYY-MM", en=f"--month {month!r} should be YYYY-MM"
+        ) from error
+    return first, first.replace(day=monthrange(first.year, first.month)[1])
+
+
+def digests(job: Job) -> list[dict[str, Any]]:
+    """Every file that the run reads: role, path as given, size and SHA-256. Raises UsageError."""
+    named = [("input", p) for p in job.inputs] + [("correction", p) for p in job.corrections]
+    named += [("budget", job.budget), ("hospitals", job.hospitals), ("decisions", job.decisions)]
+    return digests_of([*named, ("columns", job.columns)])
+
+
+def digests_of(named: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The files behind roles and paths; a budget brings the table that it names."""
+    found = []
+    for role, path in named:
+        if path:
+            found += [{"role": role, "path": str(p), **_digest(p)} for p in _files(path)]
+    for entry in [e for e in found if e["role"] == "budget"]:
+        found += [{"role": "budget", "path": p, **_digest(Path(p))} for p in _beside(entry["path"])]
+    return found
+
+
+def _files(path: str) -> list[Path]:
+    place = Path(path)
+    if place.is_dir():
+        return sorted(p for p in place.rglob("*") if p.is_file())
+    return [place]
+
+
+def _beside(budget: str) -> list[str]:
+    """The table of hospitals that a budget file names."""
+    import tomllib
+
+    try:
+        raw = tomllib.loads(Path(budget).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return []  # read_budget says what is wrong
+    named = raw.get("hospitals")
+    return [str(Path(budget).parent / named)] if isinstance(named, str) else []
+
+
+def _digest(path: Path) -> dict[str, Any]:
+    try:
+        return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    except OSError as error:
+        raise UsageError(
+            zh=f"无法读取 {path}：{error.strerror}", en=f"cannot read {path}: {error.strerror}"
+        ) from error
+
+
+def month_budget(path: str, month: Month) -> Budget:
+    """The budget of the month: of a file for it, or its part of a file for the year.
+
+    Raises UsageError when the file is for another time or another area.
+    """
+    budget = read_budget(path)
+    _same_area(budget, month.area)
+    if budget.yearly and budget.period == str(month.first.year):
+        return _part(budget, path, month)
+    if budget.period != month.period:
+        raise UsageError(
+            zh=f"{path}：period 是 {budget.period}，而要结算 {month.period}；请用该月或该年的预算文件",
+            en=f"{path}: period is {budget.period}, but {month.period} is to be settled; "
+            "name the budget of the month or of its year",
+        )
+    return budget
+
+
+def _same_area(budget: Budget, area: str) -> None:
+    if budget.area and budget.area != area:
+        raise UsageError(
+            zh=f"{budget.where}：area 是 {budget.area}，不是 {area}",
+            en=f"{budget.where}: area is {budget.area}, not {area}",
+        )
+
+
+def _part(budget: Budget, path: str, month: Month) -> Budget:
+    """A month of a yearly budget: by month_weights, else equal parts, to the fen."""
+    import tomllib
+
+    raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+
+    def of_month(pool: PoolBudget) -> PoolBudget:
+        weights = raw["pools"][pool.name].get("month_weights", [1] * 12)
+        shares = {n: Fraction(str(w)) for n, w in enumerate(weights, 1)}
+        take = lambda fen: apportion(fen, shares)[month.first.month]  # noqa: E731
+        return replace(
+            pool, budget=take(pool.budget),
+            reserve=None if pool.reserve is None else take(pool.reserve),
+            carve_outs=tuple(replace(c, amount=take(c.amount)) for c in pool.carve_outs),
+        )  # fmt: skip
+
+    pools = {name: of_month(pool) for name, pool in budget.pools.items()}
+    return Budget(budget.area, month.period, pools, {}, budget.where)
+
+
+def _reading(job: Job, key: bytes | None) -> Reading:
+    from grouper.records import load_map
+
+    return Reading(
+        load_map(job.columns) if job.columns else None, job.layout or None, job.input_format or None,
+        job.encoding or None, job.sheet or None, key,
+    )  # fmt: skip
+
+
+def load_grouper(job: Job, policy: Policy, when: date) -> Grouper:
+    """The scheme of the job, else of the policy. Raises UsageError when neither names one."""
+    from grouper.grouping.api import load_scheme
+    from grouper.grouping.locate import stamp
+
+    name = job.scheme or policy.scheme
+    if not name:
+        raise UsageError(
+            zh=f"政策 {policy.id} 没有写明分组方案；请用 --scheme 指定",
+            en=f"policy {policy.id} names no scheme; name one with --scheme",
+        )
+    day = when if job.scheme else None  # the policy says which edition it goes with
+    missing = tuple(n for n in job.allow_missing if n in GROUPING_FIELDS)
+    key = (name, day, job.codes, job.repair_codes, job.stay, missing, stamp(name, day))
+    if key not in _LOADED:
+        _LOADED.clear()  # the months of a year go by the same scheme; one is enough
+        _LOADED[key] = load_scheme(
+            name, when=day, codes=job.codes, repair_codes=job.repair_codes, stay=job.stay,
+            allow_missing=missing,
+        )  # fmt: skip
+    return _LOADED[key]
+
+
+def _past(
+    lake: Lake, job: Job, month: Month, before: str | None
+) -> tuple[dict[str, str], tuple[str, ...], str]:
+    """Closed months, the runs that this one makes invalid, and the one that it replaces.
+
+    What came after in the year becomes invalid; in a later year, the months that were settled when those
+    runs were there; and the clearings that took what one of them had.
+
+    Raises UsageError when the month is closed and ``reopen`` does not say to open it.
+    """
+    current = current_runs(lake, month.area, before)
+    settled = {period: run for (kind, period), run in current.items() if kind == "settle"}
+    year = str(month.first.year)
+    closed = {p: r for p, r in settled.items() if p < month.period}
+    replaces = settled.get(month.period, "")
+    later = [p for p in settled if p[:4] == year and p > month.period]
+    changed = [r for r in (replaces, *(settled[p] for p in later)) if r]
+    later += [p for p, r in settled.items() if p[:4] > year and changed and r > min(changed)]
+    gone = {replaces, *(settled[p] for p in later)}
+    taken = _taken(lake, [r for (kind, _), r in current.items() if kind == "clear"])
+    cleared = [
+        p for (kind, p), r in current.items() if kind == "clear" and (p == year or gone & taken.get(r, set()))
+    ]
+    if (later or cleared) and not job.reopen:
+        names = "、".join(sorted(later + cleared))
+        raise UsageError(
+            zh=f"{month.period} 已关账（其后已有 {names}）；更正请在开放月份用 --corrections 给出。"
+            "确需重做请用 --reopen：其后各月和年度清算将失效，须重新运行",
+            en=f"{month.period} is closed ({', '.join(sorted(later + cleared))} came after it); "
+            "corrections go into the open month by --corrections. To do it again use --reopen: what came "
+            "after becomes invalid and must be run again",
+        )
+    voids = [settled[p] for p in later] + [current["clear", p] for p in cleared]
+    return closed, tuple(sorted(voids)), replaces
+
+
+def _taken(lake: Lake, clearings: Sequence[str]) -> dict[str, set[str]]:
+    """The runs of months whose cases or payments each clearing took."""
+    found: dict[str, set[str]] = {run: set() for run in clearings}
+    if clearings:
+        with opened(lake) as connection:
+            rows = connection.execute(
+                "SELECT run, path FROM inputs WHERE role = 'run' AND list_contains(?, run)", [list(clearings)]
+            ).fetchall()
+        for run, path in rows:
+            found[run].add(path.split()[-1])
+    return found
+
+
+def still_holds(lake: Lake, plan: Plan) -> bool:
+    """No other run has come in between since the plan was made."""
+    return (plan.closed, plan.voids, plan.replaces) == _past(lake, plan.job, plan.month, None)
+
+
+def current_runs(lake: Lake, area: str, before: str | None = None) -> dict[tuple[str, str], str]:
+    """(kind, period) to the valid run of an area."""
+    if not lake.ledger.is_file():
+        return {}
+    with opened(lake) as connection:
+        rows = connection.execute(
+            "SELECT run, kind, period, voids FROM runs WHERE area = ? AND (?::VARCHAR IS NULL OR run < ?) "
+            "ORDER BY run",
+            [area, before, before],
+        ).fetchall()
+    found: dict[tuple[str, str], str] = {}
+    void: dict[str, None] = {}
+    for run, kind, period, voids in rows:
+        found[kind, period] = run
+        void.update(dict.fromkeys((voids or "").split(",")))
+    return {key: run for key, run in found.items() if run not in void}
+
+
+def read_key(path: str) -> bytes | None:
+    """The key of a key file. Raises UsageError when it is too short to keep anything secret."""
+    if not path:
+        return None
+    try:
+        key = Path(path).read_bytes().strip()
+    except OSError as error:
+        raise UsageError(
+            zh=f"无法读取 {path}（--pseudonymise）：{error.strerror}",
+            en=f"cannot read {path} (--pseudonymise): {error.strerror}",
+        ) from error
+    if len(key) < KEY_BYTES:
+        raise UsageError(
+            zh=f"{path}（--pseudonymise）：密钥至少 {KEY_BYTES} 字节",
+            en=f"{path} (--pseudonymise): a key has at least {KEY_BYTES} bytes",
+        )
+    return key
+
+
+def key_mark(key: bytes | None) -> str:
+    """What the ledger keeps of a key: enough to see another one, too little to find it."""
+    return "" if key is None else hmac.new(key, b"grouper lake", hashlib.sha256).hexdigest()[:16]
+
+
+def _same_key(lake: Lake, area: str, key: bytes | None, before: str | None) -> None:
+    """Months under different keys do not know the same person."""
+    if not lake.ledger.is_file():
+        return
+    current = list(current_runs(lake, area, before).values())
+    with opened(lake) as connection:
+        rows = connection.execute("SELECT run, value FROM parameters WHERE name = 'person_key'").fetchall()
+    marks = {mark for run, mark in rows if run in current}
+    if marks and marks != {key_mark(key)}:
+        raise UsageError(
+            zh="本湖已有月份用另一密钥（或没有密钥）处理人员标识；同一湖须始终用同一个 --pseudonymise",
+            en="months of this lake were settled with another key for person ids, or with none; "
+            "a lake needs the same --pseudonymise always",
+        )
+
+
+def _months(plan: Plan) -> str:
+    """The closed months of the year one by one, those of earlier years counted."""
+    year = plan.month.period[:4]
+    years = Counter(period[:4] for period in plan.closed if period[:4] < year)
+    told = [f"{earlier} ({count})" for earlier, count in sorted(years.items())]
+    return ", ".join([*told, *sorted(p for p in plan.closed if p[:4] == year)])
+
+
+def describe(plan: Plan, lang: str) -> list[str]:
+    """The plan in words, shown before any work."""
+    zh = lang != "en"
+    unverified = sorted(
+        {n for n, p in plan.policy.parameters.items() if not all(v.verified for v in p.values)}
+    )
+    lines = [
+        f"{'结算' if zh else 'Settle'} {plan.month.area} {plan.month.period}",
+        f"  {'政策' if zh else 'policy'} {plan.policy.id}  sha256 {plan.policy.digest[:12]}",
+        f"  {'分组方案' if zh else 'scheme'} {plan.grouper.id}  "
+        f"sha256 {plan.grouper.engine.scheme.digest[:12]}",
+    ]
+    for entry in plan.inputs:
+        lines.append(
+            f"  {entry['role']} {entry['path']}  {entry['bytes']:,} B  sha256 {entry['sha256'][:12]}"
+        )
+    for name, pool in plan.budget.pools.items():
+        lines.append(
+            f"  {'基金池' if zh else 'pool'} {name}: {pool.budget / 100:,.2f} {'元' if zh else 'yuan'}"
+        )
+    lines.append(f"  {'点值' if zh else 'point value'}: {plan.job.value}")
+    if plan.closed:
+        lines.append(f"  {'已关账月份' if zh else 'closed months'}: {_months(plan)}")
+    if plan.corrections.items:
+        lines.append(f"  {'更正' if zh else 'corrections'}: {len(plan.corrections.items)}")
+    if plan.replaces:
+        lines.append(f"  {'取代运行' if zh else 'replaces run'} {plan.replaces}")
+    if plan.voids:
+        lines.append(f"  {'将失效的运行' if zh else 'runs that become invalid'}: {', '.join(plan.voids)}")
+    if unverified:
+        lines.append(f"  {'未核实的参数' if zh else 'unverified parameters'}: {', '.join(unverified)}")
+    lines.append(f"  grouper {__version__}")
+    return lines

@@ -1,0 +1,197 @@
+"""A city as files: one Parquet a month, the hospitals, and the options that everything was made from."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from grouper.base.errors import UsageError
+from grouper.base.output import parquet_options
+from grouper.synth.city.costs import CaseWeights
+from grouper.synth.city.hospitals import assessment_csv, hospital_csv
+from grouper.synth.city.model import VERSION, City
+from grouper.synth.city.rows import SCHEMA, TRUTH, city_batches, maker_of
+
+Progress = Callable[[int, int | None], None]
+FUNDED = 97  # per cent of what the pool pays that the budget covers: a small overspend
+_SAMPLE = 120_000  # rows that the budget is estimated from
+_INSURANCES = ("310", "390")
+_DICTIONARIES = {
+    "hospital_code", "hospital_level", "insurance_type", "sex", "age_years", "los_days", "discharge_way",
+    "department", "icu_hours", "admission_type", "region_code", "region_of_treatment", "birth_weight_g",
+    "age_days", "admission_date", "discharge_date", "settlement_date", "birth_date",
+}  # fmt: skip
+
+
+POOLS = {"310": "employee", "390": "resident"}
+
+
+@dataclass
+class Written:
+    """What was written: files, rows by kind and by fault, and what the pool paid."""
+
+    files: list[Path] = field(default_factory=list)
+    rows: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    pool_fen: Counter[str] = field(default_factory=Counter)  # by insurance type, refunds netted
+    budget: dict[str, int] = field(default_factory=dict)  # yuan by insurance type, of the whole year
+
+
+def write_city(
+    folder: str | os.PathLike[str],
+    city: City,
+    progress: Progress | None = None,
+    *,
+    months: Collection[int] = range(1, 13),
+    weights: CaseWeights | None = None,
+) -> Written:
+    """Write ``YYYY-MM.parquet`` for each of ``months``, ``hospitals.csv``, ``assessment.csv``,
+    ``budget.toml`` and ``city.toml``.
+
+    Each file appears when it is whole. ``progress(done, total)`` is called with rows. Raises
+    UsageError when the folder holds another city: months of two cities would mix.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    options = city.to_toml() + f'\n[made]\nweights = "{weights.origin if weights else ""}"\n'
+    _same_city(target, options)
+    order = maker_of(city).order
+    total = sum(order.first_row(m + 1) - order.first_row(m) for m in months)
+    done = Written()
+    for month in sorted(months):
+        path = target / f"{city.year}-{month:02}.parquet"
+        _write_month(path, city, month, weights, done, lambda: progress and progress(done.rows, total))
+        done.files.append(path)
+    done.budget = expected_budget(city, weights=weights)
+    for name, text in (
+        ("hospitals.csv", hospital_csv(city)),
+        ("assessment.csv", assessment_csv(city)),
+        ("budget.toml", _budget_toml(city, done.budget)),
+    ):
+        done.files.append(_write_text(target / name, text))
+    return done
+
+
+def _same_city(target: Path, options: str) -> None:
+    """Write ``city.toml`` first, so that no month stands in the folder without it."""
+    path = target / "city.toml"
+    if path.exists() and path.read_text(encoding="utf-8") != options:
+        raise UsageError(
+            zh=f"{target} 中已有另一座城市的数据（见 {path.name}）；请用 -o 指定其他目录，或先删除该目录",
+            en=f"{target} holds the data of another city (see {path.name}); name another folder with -o, "
+            "or remove it first",
+        )
+    _write_text(path, options)
+
+
+def _write_text(path: Path, text: str) -> Path:
+    with _Part(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+class _Part:
+    """A path beside the real one, which takes its name when all went well."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+
+    def __enter__(self) -> Path:
+        return self._part
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._part.replace(self._path)
+        self._part.unlink(missing_ok=True)
+
+
+def _write_month(
+    path: Path,
+    city: City,
+    month: int,
+    weights: CaseWeights | None,
+    done: Written,
+    report: Callable[[], object],
+) -> None:
+    origin = f"version={VERSION} month={month} {city}"
+    schema = SCHEMA.with_metadata({"grouper.city": origin})
+    lists = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
+    used = [name for name in SCHEMA.names if name in _DICTIONARIES] + lists
+    options = parquet_options(SCHEMA) | {"store_schema": True, "use_dictionary": used}
+    with _Part(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+        for batch in city_batches(city, month, weights=weights, truth=True):
+            _count(batch, done)
+            writer.write_batch(
+                batch.drop_columns([field.name for field in TRUTH]), row_group_size=batch.num_rows
+            )
+            report()
+
+
+def _count(batch: pa.RecordBatch, done: Written) -> None:
+    done.rows += batch.num_rows
+    for name, counter in (("row_kind", done.kinds), ("row_fault", done.faults)):
+        for entry in pc.value_counts(batch.column(name).drop_null()).to_pylist():
+            counter[entry["values"]] += entry["counts"]
+    for insurance, fen in _pool(batch).items():
+        done.pool_fen[insurance] += fen
+
+
+def _pool(batch: pa.RecordBatch) -> dict[str, int]:
+    """What the pool paid, in fen, by insurance type."""
+    paid, insured = batch.column("pool_paid"), batch.column("insurance_type")
+    sums = {kind: pc.sum(paid.filter(pc.equal(insured, kind))).as_py() for kind in _INSURANCES}
+    return {kind: int((amount or 0) * 100) for kind, amount in sums.items()}
+
+
+def expected_budget(
+    city: City, *, weights: CaseWeights | None = None, funded: int = FUNDED
+) -> dict[str, int]:
+    """A round budget in yuan for each insurance type: ``funded`` per cent of what the pool may expect to pay.
+
+    Estimated from a sample of the year's rows, so the same whatever months are made. Only
+    the people of the city count: what is paid for others is not its budget's.
+    """  # fmt: skip
+    expected: Counter[str] = Counter()
+    sample = max(1, min(city.rows, _SAMPLE))
+    counted = 0
+    for month in range(1, 13):
+        wanted = sample * _length(city, month) // max(city.rows, 1)
+        if wanted:
+            batch = next(city_batches(city, month, batch_rows=wanted, weights=weights))
+            own = pc.not_equal(batch.column("region_code"), city.elsewhere)
+            counted += batch.num_rows
+            expected.update(_pool(batch.filter(pc.and_(own, batch.column("valid_flag")))))
+    scale = city.rows / max(counted, 1)
+    return {kind: _round_figure(expected[kind] / 100 * scale * funded / 100) for kind in _INSURANCES}
+
+
+def _length(city: City, month: int) -> int:
+    order = maker_of(city).order
+    return order.first_row(month + 1) - order.first_row(month)
+
+
+def _round_figure(yuan: float) -> int:
+    """Three figures that count."""
+    unit = 10 ** max(0, len(str(int(yuan))) - 3)
+    return round(yuan / unit) * unit
+
+
+def _budget_toml(city: City, budget: dict[str, int]) -> str:
+    """A budget file as settlement reads it; the pools are named as in the shipped policies."""
+    lines = [
+        "# 模拟数据 / invented",
+        f"# 约为预期统筹支付的 {FUNDED}% / about {FUNDED} % of what the pool may expect to pay",
+        f'period = "{city.year}"',
+    ]
+    for kind, pool in POOLS.items():
+        lines += [f"\n[pools.{pool}]  # {kind}", f'budget = "{budget[kind]}"  # 元 / yuan']
+    return "\n".join(lines) + "\n"
