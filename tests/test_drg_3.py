@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import loaded, table_of
 
 from grouper.base.errors import TableError, UsageError
 from grouper.codes import icd
@@ -22,6 +21,8 @@ from grouper.grouping.drg.engine import DrgEngine
 from grouper.grouping.drg.evaluate import Case, Evaluator
 from grouper.grouping.drg.explain_text import describe
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+
+from .support import loaded, table_of
 
 NEWBORN = {"sex": 1, "age_years": 0, "age_days": 5, "procedures": []}
 

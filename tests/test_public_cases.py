@@ -14,7 +14,8 @@ from fnmatch import fnmatchcase
 
 import pyarrow as pa
 import pytest
-from support import DATA, RECORD_COLUMNS, loaded, sample
+
+from .support import DATA, RECORD_COLUMNS, loaded, sample
 
 TESTED = ("right", "to mend", "to build")
 with (DATA / "public_cases.csv").open(encoding="utf-8", newline="") as file:

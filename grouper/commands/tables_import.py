@@ -100,11 +100,12 @@ def _beside(folder: Path, base: str) -> Path | str:
 def kind_of(source: Path, given: Mapping[str, Any]) -> str:
     """What SOURCE is, by its sheets: a DRG workbook, a list of DRGs, or a DIP catalogue."""
     from grouper.grouping.dip.tables.layout import is_catalogue
+    from grouper.grouping.dip.tables.national_layout import is_national
     from grouper.grouping.drg.tables.layout import is_workbook
     from grouper.grouping.tables.sheets import read_book
 
     book = read_book(source)
-    if given["column_map"] or (is_catalogue(book) and not is_workbook(book)):
+    if given["column_map"] or is_national(book) or (is_catalogue(book) and not is_workbook(book)):
         return "dip"
     return "workbook" if is_workbook(book) else "list"
 
@@ -155,9 +156,14 @@ def import_dip(source: Path, output: Path, given: Mapping[str, Any]) -> None:
     from grouper.grouping.dip.tables import listing as dip
     from grouper.grouping.dip.tables.anomalies import anomalies
     from grouper.grouping.dip.tables.layout import load_sheet_map
+    from grouper.grouping.dip.tables.national_layout import is_national
     from grouper.grouping.dip.tables.workbook import import_catalogue
+    from grouper.grouping.tables.sheets import read_book
 
     _refuse_options(given, list(_FLAGS)[4:], "dip")
+    if is_national(read_book(source)):
+        _import_national(source, output, given)
+        return
     under = catalogue.load(given["base"]) if given["base"] else None
     result = import_catalogue(
         source,
@@ -177,6 +183,31 @@ def import_dip(source: Path, output: Path, given: Mapping[str, Any]) -> None:
         catalogue.load(folder)
 
     write_folder(output, fill, lambda: [*dip.verify(output), *anomalies(catalogue.load(output))])
+
+
+def _import_national(source: Path, output: Path, given: Mapping[str, Any]) -> None:
+    """The national DIP 3.0 workbook as a folder that ``group`` takes."""
+    from grouper.grouping.dip.tables import catalogue
+    from grouper.grouping.dip.tables import listing as dip
+    from grouper.grouping.dip.tables.national import import_national
+
+    used = [_FLAGS[name] for name in ("sheet", "column_map", "options_file", "round_numbers") if given[name]]
+    if used or given["base"]:
+        flag = (*used, "--base")[0]
+        raise UsageError(
+            zh=f"{source} 是国家 DIP 3.0 工作簿，{flag} 不适用",
+            en=f"{source} is the national DIP 3.0 workbook: {flag} does not apply",
+        )
+    result = import_national(source, _meta(given, source, "dip", None, {}))
+    report(result.findings, True)
+    files = _or_exit(result.files)
+
+    def fill(folder: Path) -> None:
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        catalogue.load(folder)
+
+    write_folder(output, fill, lambda: dip.verify(output))
 
 
 def _options_of(path: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from dip_support import FEATURES, catalogue, engine_of
 
 from grouper.base.errors import TableError, UsageError
 from grouper.codes import icd
@@ -19,6 +18,8 @@ from grouper.grouping.dip import facts
 from grouper.grouping.dip.compile import compile_catalogue
 from grouper.grouping.dip.options import DEFAULTS, options_from
 from grouper.grouping.dip.tables.catalogue import digest, load, read_rows, scheme_folders
+
+from .dip_support import FEATURES, catalogue, engine_of
 
 HEADER = "code,kind,dx,procedures,related,treatment,aux,score,average_cost,packet,name\n"
 

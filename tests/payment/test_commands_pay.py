@@ -13,11 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pay_support import CASES, POLICY, case, grouper, write_cases, write_policy
 
 from grouper.base.output import PROVENANCE_KEY
 from grouper.payment import pay
 from grouper.payment.price.whatif import Side, compare, percent
+
+from .pay_support import CASES, POLICY, case, grouper, write_cases, write_policy
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ RESULT_COLUMNS = (
 PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
 SCORE = pa.decimal128(18, 6)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
+_UNKNOWN, _HELD = 3, 4  # what the kernel says in its column of warnings: unknown codes, primary care
+_PRIMARY = len(WARNING_TEXTS)  # the bit behind all warnings: a condition of primary care holds
 _MICRO = pa.decimal128(30, 6)
 _REMEMBERED = 500_000
 _MET, _UNMET = 1, 2
@@ -95,7 +97,7 @@ class DipEngine:
         if listed is not None:
             flags = [row.kind == "primary_care" or row.packet.upper() in listed for row in rows]
             self._primary_care = pc.equal(number_array(flags, "i"), 1)
-        self._scores = text_array([str(row.score) for row in rows]).cast(SCORE)
+        self._scores = pa.array([row.score for row in rows], SCORE)
         self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
         self._reason = numbered([reason.code for reason in REASONS])
         self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
@@ -181,7 +183,9 @@ class DipEngine:
         made = Numbers(*(int32_array(output, rows) for output in outputs), *joined)
         marks = self._marks.bits(rows, (dx_offsets, dx), (op_offsets, ops))
         # The beginning of an operation that no list knows still counts, so its group does not hang on it.
-        return made._replace(warnings=pc.bit_wise_or(made.warnings, marks))
+        held = pc.multiply(pc.bit_wise_and(made.warnings, _HELD), _PRIMARY // _HELD)
+        warnings = pc.bit_wise_or(pc.bit_wise_and(made.warnings, _UNKNOWN), marks)
+        return made._replace(warnings=pc.bit_wise_or(warnings, held))
 
     def _fields(self, batch: pa.RecordBatch) -> list[Any]:
         names = set(batch.schema.names) & set(self.compiled.fields)
@@ -226,10 +230,11 @@ class DipEngine:
             "reason_text": pick_texts(self._reason_text, numbers.reason),
             "matched": numbers.matched,
             "unmatched": numbers.unmatched,
-            "warnings": pick_texts(self._warnings, numbers.warnings),
+            "warnings": pick_texts(self._warnings, pc.bit_wise_and(numbers.warnings, _PRIMARY - 1)),
         }
         if self._primary_care is not None:
-            columns[PRIMARY_CARE] = pc.take(self._primary_care, found)
+            held = pc.greater_equal(numbers.warnings, _PRIMARY)  # a condition of primary care
+            columns[PRIMARY_CARE] = pc.or_(pc.take(self._primary_care, found), held)
         return [columns[name] for name in self.result_columns]
 
 

@@ -20,7 +20,7 @@ from grouper.codes.book import BLANK, Resolved, code_texts
 from grouper.grouping.dip import auxiliary, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.engine import DipEngine
-from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses
+from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses, score_of
 from grouper.grouping.dip.options import CLASSES, DipOptions
 from grouper.grouping.dip.reference import NUMBERS, WEIGHT
 from grouper.grouping.dip.tables.catalogue import Packet, Row, Term
@@ -299,7 +299,7 @@ def _packet_step(case: Case, packet: Packet, met: Met, candidate: Candidate | No
     return PacketStep(
         code=row.code,
         name=row.name,
-        score=str(row.score),
+        score=score_of(row),
         verdict=verdict,
         matched=tuple(case.operations[i].code for i in met.matched),
         unmatched=tuple(case.operations[i].code for i in unmatched),

@@ -194,7 +194,7 @@ def _cells(row: Row) -> dict[str, str]:
         "related": row.related,
         "treatment": CLASS_ZH[row.treatment] if row.treatment >= 0 else "",
         "aux": f"{row.aux[0]}:{row.aux[1]}" if row.aux else "",
-        "score": format(row.score, "f"),
+        "score": "" if row.score is None else format(row.score, "f"),
         "average_cost": "" if row.average_cost is None else format(row.average_cost, "f"),
         "packet": row.packet,
     }

@@ -22,7 +22,8 @@ _CODE = re.compile(r"[0-9A-Za-z.]+")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry of a catalogue. ``score`` has up to six decimals, ``treatment`` is a class or -1.
+    """One entry of a catalogue. ``score`` has up to six decimals, None where the catalogue prints none;
+    ``treatment`` is a class or -1.
 
     ``procedures`` and ``related`` are kept in one notation, whatever sign the file has for "or".
     """
@@ -34,7 +35,7 @@ class Row:
     procedures: str
     related: str
     treatment: int
-    score: Decimal
+    score: Decimal | None
     average_cost: Decimal | None
     aux: tuple[str, int] | None
     packet: str
@@ -82,7 +83,7 @@ class Packet:
     @property
     def default(self) -> Row:
         """The row without an auxiliary class: the plain one, or the variant with the lowest score."""
-        return self.plain or min(self.rows, key=lambda row: (row.score, row.order))
+        return self.plain or min(self.rows, key=lambda row: (row.score or Decimal(0), row.order))
 
 
 # --- cells ------------------------------------------------------------------------------------
