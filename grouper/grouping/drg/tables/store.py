@@ -8,7 +8,6 @@ overlay: its files hold only what differs.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -17,6 +16,7 @@ from typing import Any
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.base.toml_in import read_toml
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
@@ -50,13 +50,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
     Raises TableError when it cannot be read or lacks a key.
     """
-    try:
-        meta = tomllib.loads((folder / "scheme.toml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TableError(
-            zh=f"无法读取 {folder / 'scheme.toml'}：{error}",
-            en=f"cannot read {folder / 'scheme.toml'}: {error}",
-        ) from error
+    meta = read_toml(folder / "scheme.toml", kind=TableError)
     missing = [key for key in ("id", "name", "area") if key not in meta]
     if missing:
         raise TableError(
