@@ -13,6 +13,7 @@ import click
 
 from grouper.base.errors import EXIT_DATA, UsageError
 from grouper.base.findings import SEVERITIES, SEVERITY_ZH, Finding, count_by_severity
+from grouper.base.toml_in import read_toml
 from grouper.commands.options.shared import day, language, say
 from grouper.grouping.drg.tables import store
 from grouper.grouping.drg.tables.model import Scheme
@@ -212,12 +213,7 @@ def _import_national(source: Path, output: Path, given: Mapping[str, Any]) -> No
 
 def _options_of(path: Path) -> dict[str, Any]:
     """The options of a TOML file: its ``[options]``, or all of it."""
-    import tomllib
-
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(zh=f"--options {path} 无法读取：{error}", en=f"--options {path}: {error}") from error
+    document = read_toml(path, flag="--options")
     return dict(document.get("options", document))
 
 

@@ -71,7 +71,7 @@ def test_a_missing_column_and_a_ragged_line(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="the column procedures is missing"):
         read_rows(path)
     path.write_text(HEADER + "a,core\n", encoding="utf-8")
-    with pytest.raises(TableError, match="line 2"):
+    with pytest.raises(TableError, match="row 2"):
         read_rows(path)
 
 

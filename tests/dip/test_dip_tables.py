@@ -256,7 +256,7 @@ def test_every_header_is_documented() -> None:
         ("[treatment]\n'1' = 'x'", "treatment.1"),
         ("[x]", "unknown key"),
         ("kind = 1", "must be a table"),
-        ("[", "cannot be read"),
+        ("[", "line 1, character 1"),
     ],
 )
 def test_broken_column_maps_are_refused(tmp_path: Path, text: str, words: str) -> None:

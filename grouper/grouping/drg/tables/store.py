@@ -8,7 +8,6 @@ A scheme with a base is an overlay: its files hold only what differs.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import format_of
 from grouper.base.paths import tables_dir
+from grouper.base.toml_in import read_toml
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
@@ -54,13 +54,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
     Raises TableError when it cannot be read or lacks a key.
     """
-    try:
-        meta = tomllib.loads((folder / "scheme.toml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TableError(
-            zh=f"无法读取 {folder / 'scheme.toml'}：{error}",
-            en=f"cannot read {folder / 'scheme.toml'}: {error}",
-        ) from error
+    meta = read_toml(folder / "scheme.toml", kind=TableError)
     format_of(meta, "scheme", str(folder / "scheme.toml"))
     missing = [key for key in ("id", "name", "area") if key not in meta]
     if missing:
