@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from grouper.base.errors import DataError
 from grouper.base.tables_in import cell_error, read_table
 from grouper.records.words import WordReader
+from grouper.settlement import relations
 
 if TYPE_CHECKING:
     import duckdb
 
-COLUMNS = (
-    "hospital_code", "hospital_name", "hospital_level", "hospital_kind", "county", "hospital_coefficient",
-)  # fmt: skip
+COLUMNS = relations.HOSPITALS.names
 
 
 def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Iterable[str] = ()) -> list[str]:
@@ -24,9 +23,7 @@ def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Ite
     nobody knows.
     """
     rows, names = _rows(path, WordReader("hospital_level", levels))
-    connection.execute(
-        "CREATE OR REPLACE TABLE hospitals (" + ", ".join(f"{n} VARCHAR" for n in COLUMNS) + ")"
-    )
+    relations.make(connection, relations.HOSPITALS)
     if rows:
         marks = ", ".join("?" * len(COLUMNS))
         values = [[row.get(name) for name in COLUMNS] for row in rows]
