@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouper.grouping.drg.explain import Explanation
+from grouper.grouping.drg.explanation import Explanation
 
 from .support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grouper.base.errors import EXIT_DATA, GrouperError, UsageError
-from grouper.base.findings import Finding, has_errors
+from grouper.base.errors import EXIT_DATA, UsageError
+from grouper.base.findings import has_errors
 from grouper.commands.options.shared import (
     DATE,
     BilingualGroup,
@@ -31,11 +31,15 @@ from grouper.commands.tables_import import (
     icd_names,
     import_scheme,
     kind_of,
+    kinds,
     refuse_existing,
     report,
 )
-from grouper.grouping.drg.tables import store
-from grouper.grouping.locate import Located, locate
+from grouper.grouping.family import families
+from grouper.grouping.locate import locate, shipped
+from grouper.grouping.tables.change import Change
+from grouper.grouping.tables.folders import is_shipped
+from grouper.grouping.tables.manifest import check_manifest
 
 PATH = click.Path(path_type=Path)
 
@@ -73,32 +77,17 @@ date_option = option(
 )
 @json_option
 def list_command(as_json: bool) -> None:
-    from grouper.grouping.dip.tables import listing as dip
-    from grouper.grouping.drg.tables.listing import schemes
-
-    drg_rows, dip_rows = schemes(), dip.schemes()
+    rows = {each.KIND: (each.LISTED, each.listing()) for each in families()}
     if as_json:
-        emit_json([{"kind": "drg", **row} for row in drg_rows] + [{"kind": "dip", **row} for row in dip_rows])
+        emit_json([{"kind": kind, **row} for kind, (_, listed) in rows.items() for row in listed])
         return
-    header = {
-        "id": "id",
-        "area": "area",
-        "base": "base",
-        "valid_from": "from",
-        "valid_to": "to",
-        "mdc": "MDC",
-        "adrg": "ADRG",
-        "drg": "DRG",
-        "ambiguous": "QY",
-        "region": "region",
-    }
-    _table(header, drg_rows)
-    click.echo()
-    kept = {key: header[key] for key in ("id", "area", "base", "valid_from", "valid_to")}
-    _table({**kept, "entries": "DIP", "region": "region"}, dip_rows)
+    for number, (header, listed) in enumerate(rows.values()):
+        if number:
+            click.echo()
+        _table(header, listed)
 
 
-def _table(header: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+def _table(header: Mapping[str, str], rows: Sequence[dict[str, Any]]) -> None:
     widths = {key: max(len(str(row[key])) for row in [header, *rows]) for key in header}
     for row in [header, *rows]:
         click.echo("  ".join(str(row[key]).ljust(widths[key]) for key in header).rstrip())
@@ -119,10 +108,6 @@ def _table(header: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 @option("--code", help=both("一个诊断或手术操作编码", "One diagnosis or procedure code"))
 @date_option
 def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
-    from grouper.grouping.dip.tables import catalogue
-    from grouper.grouping.dip.tables import listing as dip
-    from grouper.grouping.drg.tables.listing import View
-
     chosen = [(name, value) for name, value in parts.items() if value]
     if len(chosen) > 1:
         raise UsageError(
@@ -130,17 +115,16 @@ def show(scheme: str, when: datetime | None, **parts: str | None) -> None:
             en="use only one of --mdc, --adrg, --drg, --list, --code",
         )
     located = locate(scheme, day(when))
-    if located.kind == "dip":
-        if chosen and chosen[0][0] != "code":
-            raise UsageError(
-                zh="DIP 目录只能用 --code 查看其中的条目", en="of a DIP catalogue only --code can be shown"
-            )
-        found = catalogue.load(located.folder)
-        lines = dip.code_lines(found, chosen[0][1], language()) if chosen else dip.overview(found, language())
-        emit(lines)
-        return
-    view = View(store.load(located.folder), icd_names(), language())
-    emit(getattr(view, chosen[0][0])(chosen[0][1]) if chosen else view.overview())
+    family = located.family
+    part, value = chosen[0] if chosen else ("", "")
+    if part and part not in family.PARTS:
+        flags = {name: "--list" if name == "code_list" else f"--{name}" for name in family.PARTS}
+        zh, en = family.NAMES
+        raise UsageError(
+            zh=f"{zh}只能用 {'、'.join(flags.values())} 查看其中的条目",
+            en=f"of a {en} only {', '.join(flags.values())} can be shown",
+        )
+    emit(family.show(located.load(), part, str(value), icd_names(), language()))
 
 
 @command(
@@ -165,50 +149,37 @@ def diff_command(
     a: str, b: str, when: datetime | None, output: Path | None, force: bool, as_json: bool
 ) -> None:
     old, new = locate(a, day(when)), locate(b, day(when))
+    family = old.family
     if old.kind != new.kind:
+        (zh_a, en_a), (zh_b, en_b) = family.NAMES, new.family.NAMES
         raise UsageError(
-            zh=f"{a} 和 {b} 一个是 DRG 方案，一个是 DIP 目录，不能比较",
-            en=f"{a} and {b} cannot be compared: one is a DRG scheme, the other a DIP catalogue",
+            zh=f"{a} 是 {zh_a}，{b} 是 {zh_b}，不能比较",
+            en=f"{a} and {b} cannot be compared: one is a {en_a}, the other a {en_b}",
         )
     if output is not None:
-        if as_json or old.kind == "dip":
+        if as_json or not family.PAGE:
             raise UsageError(
                 zh="-o 只用于 DRG 方案，且不能与 --json 同用",
                 en="-o is for DRG schemes, and not together with --json",
             )
         refuse_existing(output, force)
-        _write_changes(old, new, output)
-        return
-    changes, lines = _changes(old, new)
-    if as_json:
+    before, after = old.load(), new.load()
+    changes = family.diff(before, after)
+    if output is not None:
+        _write_changes(before, after, changes, output)
+    elif as_json:
         emit_json([change.as_dict() for change in changes])
     elif changes:
-        emit(lines())
+        emit(family.in_words(changes, icd_names(), language()))
     else:
         say("没有差别", "no difference", err=False)
 
 
-def _write_changes(old: Located, new: Located, output: Path) -> None:
-    from grouper.grouping.drg.tables import diff as drg
+def _write_changes(a: Any, b: Any, changes: Sequence[Change], output: Path) -> None:
     from grouper.report.scheme_changes import page
 
-    a, b = store.load(old.folder), store.load(new.folder)
-    output.write_text(page(a, b, drg.diff(a, b), icd_names(), language()), encoding="utf-8", newline="\n")
+    output.write_text(page(a, b, changes, icd_names(), language()), encoding="utf-8", newline="\n")
     say(f"已写出 {output}", f"wrote {output}")
-
-
-def _changes(old: Located, new: Located) -> tuple[list[Any], Callable[[], list[str]]]:
-    """The changes between two schemes of one kind, and how to put them in words."""
-    if old.kind == "dip":
-        from grouper.grouping.dip.tables import catalogue
-        from grouper.grouping.dip.tables import diff as dip
-
-        found = dip.diff(catalogue.load(old.folder), catalogue.load(new.folder))
-        return found, lambda: dip.in_words(found, language())
-    from grouper.grouping.drg.tables import diff as drg
-
-    changes = drg.diff(store.load(old.folder), store.load(new.folder))
-    return changes, lambda: drg.in_words(changes, icd_names(), language())
 
 
 @command(
@@ -231,33 +202,17 @@ def _changes(old: Located, new: Located) -> tuple[list[Any], Callable[[], list[s
 )
 @json_option
 def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -> None:
-    from grouper.grouping.dip.tables import catalogue
-    from grouper.grouping.drg.tables.verify import verify_named, verify_shipped
-
-    named = [locate(name) for name in schemes]
-    findings = verify_named([n.folder for n in named if n.kind == "drg"]) if schemes else verify_shipped()
-    shipped = [Located("dip", folder) for folder in catalogue.scheme_folders().values()]
-    for found in named or shipped:
-        findings += _verify_dip(found.folder) if found.kind == "dip" else []
+    findings = [] if schemes else check_manifest()
+    for found in [locate(name) for name in schemes] or shipped():
+        if schemes and is_shipped(found.kind, found.folder):
+            findings += check_manifest(under=f"{found.kind}/{found.folder.name}/")
+        findings += found.family.verify(found.folder, beside=True)
     if as_json:
         emit_json([finding.as_dict() for finding in findings])
     else:
         report(findings, all_details)
     if has_errors(findings):
         sys.exit(EXIT_DATA)
-
-
-def _verify_dip(folder: Path) -> list[Finding]:
-    """What cannot be read, and what is odd but legal."""
-    from grouper.grouping.dip.tables import catalogue
-    from grouper.grouping.dip.tables import listing as dip
-    from grouper.grouping.dip.tables.anomalies import anomalies
-
-    findings = dip.verify(folder)
-    try:
-        return [*findings, *anomalies(catalogue.load(folder))]
-    except GrouperError:  # said already
-        return findings
 
 
 # --- import and export ----------------------------------------------------------------------
@@ -304,7 +259,7 @@ def export(scheme: str, target: Path, when: datetime | None, force: bool) -> Non
 @option(
     "--as",
     "kind",
-    type=click.Choice(["workbook", "list", "dip"]),
+    type=click.Choice(kinds()),
     help=both(
         "来源是 DRG 工作簿、DRG 分组目录还是 DIP 目录（默认按内容判断）",
         "What SOURCE is (default: by its sheets)",

@@ -16,6 +16,7 @@ from grouper.base.money import cost_columns, refuse
 from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import quote, scan
 from grouper.fitting.sums import CASES
+from grouper.grouping.drg.family import GROUP
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,7 +73,7 @@ def read_history(
         for path in paths:
             schema = _schema(path)
             ready = path
-            if schema is None or options.prefix + "drg" not in schema.names:
+            if schema is None or options.prefix + GROUP not in schema.names:
                 ready = _grouped(path, scheme, options.prefix, Path(folder) / "grouped.parquet")
                 schema = _schema(ready)
             assert schema is not None
@@ -120,7 +121,7 @@ def _check_scheme(path: str, schema: pa.Schema, scheme: str) -> None:
 def _read_file(
     connection: duckdb.DuckDBPyConnection, path: str, shown: str, schema: pa.Schema, options: HistoryOptions
 ) -> Counter[str]:
-    drg, status, cost = options.prefix + "drg", options.prefix + "status", options.cost_column
+    drg, status, cost = options.prefix + GROUP, options.prefix + "status", options.cost_column
     year = options.year_column or "discharge_date"
     for column, flag in ((status, "--prefix"), (cost, "--cost-column"), (year, "--year-column")):
         if column not in schema.names:

@@ -6,19 +6,15 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from grouper.base.arrow import batches_of
 from grouper.base.errors import DataError, UsageError
-from grouper.codes import icd
-from grouper.codes.book import CodeBook, CodeOptions
-from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
-from grouper.grouping.drg.engine import DrgEngine
-from grouper.grouping.drg.tables import store
+from grouper.codes.book import CodeOptions
 from grouper.grouping.engine import Engine, Explained, Grouped
+from grouper.grouping.family import family
 from grouper.grouping.locate import locate
 
 if TYPE_CHECKING:
@@ -64,12 +60,9 @@ class Grouper:
         return self.engine.scheme.id
 
     @property
-    def compiled(self) -> CompiledScheme:
-        """The compiled tables of a DRG scheme.
-
-        Raises AttributeError for other kinds of scheme.
-        """
-        return self.engine.compiled  # type: ignore[attr-defined]
+    def compiled(self) -> Any:
+        """What the engine runs: the compiled tables of its scheme, of a type of its family's own."""
+        return self.engine.compiled
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -173,7 +166,8 @@ class Grouper:
         """
         from grouper.grouping.one import prepare_record
 
-        return self.engine.explain(record if "flags" in record else prepare_record(self, record))
+        prepared = record if "flags" in record else prepare_record(self, record)
+        return family(self.engine.kind).explain(self.engine, prepared)
 
 
 def load_scheme(
@@ -184,40 +178,16 @@ def load_scheme(
     options: Options | None = None,
     **kwargs: Any,
 ) -> Grouper:
-    """Load a DRG or DIP scheme by id, by the path of its folder, or by area and date.
+    """Load a scheme of any family by id, by the path of its folder, or by area and date.
 
     ``profile`` chooses among the option sets of a DIP folder that holds several.
     ``options`` or its fields as keywords (``codes="clinical"``, ``repair_codes=True`` …).
     Raises UsageError for an unknown name, TableError for broken tables.
     """
     chosen = options or Options(**kwargs)
-    if name in store.scheme_folders():  # the common case does without what DIP needs
-        return Grouper(_drg_engine(name, when, chosen), chosen)
-    kind, folder = locate(name, when)
-    if kind == "dip":
-        return Grouper(_dip_engine(folder, profile, chosen), chosen)
-    return Grouper(_drg_engine(str(folder), when, chosen), chosen)
-
-
-def _dip_engine(folder: Path, profile: str | None, options: Options) -> Engine:
-    from grouper.grouping.dip.engine import make_engine
-    from grouper.grouping.dip.tables import catalogue
-
-    return make_engine(catalogue.load(folder, None, profile), _code_options(options), options.lang)
-
-
-def _code_options(options: Options) -> CodeOptions:
-    return CodeOptions(options.codes == "clinical", options.repair_codes)
-
-
-def _drg_engine(name: str, when: date | None, options: Options) -> DrgEngine:
-    scheme = store.load(name, when)
-    edition = scheme.meta.get("editions", {}).get("icd9cm3", icd.EDITIONS[0])
-    compiled = compile_scheme(scheme, icd.diagnoses(), icd.procedures_of(edition))
-    how = _code_options(options)
-    diagnoses = CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), how)
-    procedures = CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), how)
-    return DrgEngine(compiled, diagnoses, procedures, options.lang)
+    located = locate(name, when)
+    codes = CodeOptions(chosen.codes == "clinical", chosen.repair_codes)
+    return Grouper(located.family.engine(located.load(profile), codes, chosen.lang), chosen)
 
 
 def _alike(batch: pa.RecordBatch, first: pa.Schema) -> pa.RecordBatch:

@@ -1,4 +1,4 @@
-"""What the API, the file pipeline and the commands ask of a grouping engine, DRG or DIP."""
+"""What the API, the file pipeline and the commands ask of a grouping engine, whatever its family."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ class Engine(Protocol):
     """Immutable in use: one engine may serve many threads."""
 
     @property
+    def kind(self) -> str:
+        """The kind of its family (grouper.grouping.family)."""
+
+    @property
+    def compiled(self) -> Any:
+        """What it runs, in a form of the family's own."""
+
+    @property
     def scheme(self) -> Named: ...
     @property
     def fields(self) -> tuple[str, ...]:
@@ -54,6 +62,3 @@ class Engine(Protocol):
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
         """Group a batch of canonical columns; ``flags`` is grouper.base.reasons.Flag per row."""
-
-    def explain(self, record: Mapping[str, Any]) -> Explained:
-        """Explain one record given as canonical columns."""

@@ -20,6 +20,7 @@ from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
 from grouper.base.reasons import REASONS, STATUS_NAMES
+from grouper.grouping.family import family
 
 if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
@@ -193,7 +194,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
             "validity_verified": bool(scheme.meta.get("validity_verified")),
         },
         "options": grouper.options.as_dict(),
-        "scheme_options": scheme_options(scheme),
+        "scheme_options": family(grouper.engine.kind).options(scheme),
         "inputs": [_input_digest(path) for path in summary.inputs],
         "layout": summary.layout,
         "dropped_columns": summary.dropped,
@@ -205,12 +206,6 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "seconds": round(summary.seconds, 3),
         "peak_rss_mib": summary.peak_rss_mib,
     }
-
-
-def scheme_options(scheme: Any) -> dict[str, Any]:
-    """The options of a scheme: a mapping in DRG schemes, an object in DIP catalogues."""
-    own = getattr(scheme, "options", None)
-    return own.as_dict() if own is not None else dict(scheme.meta.get("options", {}))
 
 
 def _input_digest(path: str) -> dict[str, Any]:

@@ -1,39 +1,59 @@
-"""Which scheme a name stands for: an id, the path of a folder, or an area; DRG and DIP alike."""
+"""Which scheme a name stands for: an id, the path of a folder, or an area, whatever its family."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from grouper.grouping.drg.tables import store
+from grouper.grouping.engine import Named
+from grouper.grouping.family import Family, families, family
+from grouper.grouping.tables.folders import by_area, check_date
 
 
 class Located(NamedTuple):
-    """The folder of a scheme, and what kind of scheme it is."""
+    """The folder of a scheme, and the kind of its family."""
 
-    kind: Literal["drg", "dip"]
+    kind: str
     folder: Path
+
+    @property
+    def family(self) -> Family:
+        return family(self.kind)
+
+    def load(self, profile: str | None = None) -> Named:
+        """The scheme itself. Raises TableError for broken tables."""
+        return self.family.load(self.folder, profile)
 
 
 def locate(name: str, when: date | None = None) -> Located:
     """The scheme named by id, by path, or by area and date.
 
-    An area may have DRG and DIP schemes: then ``when``, or an id, must choose.
+    An area may have schemes of several families: then ``when``, or an id, must choose.
     Raises UsageError when nothing fits, when several do, or when it does not apply on ``when``.
     """
-    from grouper.grouping.dip.tables import catalogue
+    shipped: dict[str, Located] = {}
+    for each in families():
+        folders = each.folders()
+        if name in folders:
+            return _checked(Located(each.KIND, folders[name]), when)
+        shipped |= {id_: Located(each.KIND, folder) for id_, folder in folders.items()}
+    for each in reversed(list(families())):
+        if each.recognises(Path(name)):
+            return _checked(Located(each.KIND, Path(name)), when)
+    chosen = by_area(name, when, {id_: located.folder for id_, located in shipped.items()})
+    return next(located for located in shipped.values() if located.folder == chosen)
 
-    drg = store.scheme_folders()
-    if name not in drg:
-        folder = catalogue.find(name, when)
-        if folder is not None:
-            return Located("dip", folder)
-        if not (Path(name) / "scheme.toml").is_file():
-            dip = catalogue.scheme_folders()
-            folder = store.by_area(name, when, {**drg, **dip})
-            return Located("dip" if folder in dip.values() else "drg", folder)
-    return Located("drg", store.find(name, when))
+
+def _checked(located: Located, when: date | None) -> Located:
+    if when:
+        check_date(located.family.meta(located.folder), when)
+    return located
+
+
+def shipped() -> list[Located]:
+    """Every shipped scheme, family by family."""
+    return [Located(each.KIND, folder) for each in families() for folder in each.folders().values()]
 
 
 def stamp(name: str, when: date | None = None) -> tuple[tuple[str, int, int], ...]:
@@ -41,17 +61,13 @@ def stamp(name: str, when: date | None = None) -> tuple[tuple[str, int, int], ..
 
     Equal stamps mean that a scheme loaded before is still the one on disk.
     """
-    kind, folder = locate(name, when)
-    folders = store.scheme_folders()
-    if kind == "dip":
-        from grouper.grouping.dip.tables import catalogue
-
-        folders = catalogue.scheme_folders()
+    located = locate(name, when)
+    folders = located.family.folders()
     found: list[tuple[str, int, int]] = []
-    here: Path | None = folder
+    here: Path | None = located.folder
     while here is not None:
         for path in sorted(here.iterdir()):
             state = path.stat()
             found.append((str(path), state.st_mtime_ns, state.st_size))
-        here = folders.get(store.read_meta(here).get("base") or "")
+        here = folders.get(located.family.meta(here).get("base") or "")
     return tuple(found)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, UsageError
 from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import parquet_schema, quote, scan
+from grouper.grouping.family import families
 from grouper.indices.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ def _read(
 ) -> None:
     needed = _needed(parameters, columns)
     found = {field: _column(path, schema, field, columns) for field in needed}
+    counted = [columns.prefix + each.COUNTED for each in reversed(list(families()))]
     group = columns.group or next(
-        (columns.prefix + name for name in ("packet", "drg") if columns.prefix + name in schema.names),
-        columns.prefix + "packet",
+        (name for name in counted if name in schema.names),
+        counted[0],
     )
     status, warnings = columns.prefix + "status", columns.prefix + "warnings"
     for name, flag in ((group, "--group-column / --prefix"), (status, "--prefix"), (warnings, "--prefix")):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.sql import literal, scan
-from grouper.payment.price.inputs import INPUTS, Files
+from grouper.payment.price.inputs import Files, sources
 from grouper.settlement import relations, tables
 from grouper.settlement.corrections import Item
 from grouper.settlement.plan import past
@@ -188,7 +188,7 @@ def _scope(
 def _columns(connection: duckdb.DuckDBPyConnection, within: str, names: Sequence[str]) -> list[str]:
     """The columns of ``world`` without those of folders, and without the groups of another kind: an area that
     went from one scheme to another has DRGs in some months and DIP groups in others."""
-    kinds = [n for n in (INPUTS["group"].of or "").split("|") if n in names]
+    kinds = [n for n in sources("group") if n in names]
     counted = ", ".join(f'count("{n}")' for n in kinds) or "0"
     row = connection.execute(f"SELECT {counted} FROM world WHERE {within}").fetchone()
     empty = [n for n, count in zip(kinds, row or (), strict=False) if not count]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, GrouperError, UsageError
+from grouper.grouping.family import families
 from grouper.records import ColumnMap, Normaliser, RecordSource, open_records, scalars
 from grouper.records.columns import fold
 from grouper.records.missing import missing_fields
@@ -50,12 +51,11 @@ NUMBERS = {
 }
 WORDS = frozenset(word_fields())
 FLAGS = ("refund_flag", "valid_flag", "interim_flag")
-GROUPED = ("mdc", "drg", "drg_name", "dip_code", "dip_name", "dip_kind", "score", "status", "reason")
 _ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")  # no canonical name; folded
 _YUAN = pa.decimal128(18, 2)
 _NO_TEXT = pa.scalar(None, pa.string())
 
-SCHEMA = pa.schema(
+_BEFORE = pa.schema(
     [("n", pa.int64()), ("input_file", pa.string()), ("input_row", pa.int64()), ("role", pa.string())]
     + [(name, pa.string()) for name in TEXTS]
     + [("refund_of", pa.string())]
@@ -65,9 +65,21 @@ SCHEMA = pa.schema(
     + [("discharge_way", pa.int32())]
     + [(name, pa.bool_()) for name in FLAGS]
     + [("diagnoses", pa.list_(pa.string())), ("procedures", pa.list_(pa.string()))]
-    + [(name, pa.decimal128(18, 6) if name == "score" else pa.string()) for name in GROUPED]
-    + [("fault", pa.string())]
 )
+
+
+def grouped_columns() -> dict[str, pa.DataType]:
+    """The result columns of grouping that are kept, of all families, with their types."""
+    found: dict[str, pa.DataType] = {}
+    for each in families():
+        found |= each.settled()
+    return {**found, "status": pa.string(), "reason": pa.string()}
+
+
+def row_schema() -> pa.Schema:
+    """The columns of the rows of all input files."""
+    grouped = [pa.field(name, type_) for name, type_ in grouped_columns().items()]
+    return pa.schema([*_BEFORE, *grouped, pa.field("fault", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ def read_files(
                 taken.present |= work.present
                 taken.unknown += work.unknown
 
-    tables.write(output, SCHEMA, batches())
+    tables.write(output, row_schema(), batches())
     return taken
 
 
@@ -192,11 +204,13 @@ class _File:
         self.present: set[str] = set()
         self.unknown: Counter[tuple[str, str]] = Counter()
         self.also = reading.also
+        self.rows_schema, self.grouped = row_schema(), grouped_columns()
         self.normaliser: Normaliser = self._checked(reading)
 
     def _checked(self, reading: Reading) -> Normaliser:
         """The normaliser, when this file has all that the scheme and the policy need; all is told at once."""
-        needed = [name for name in reading.needed if name in SCHEMA.names and name not in GROUPED]
+        kept = {*self.rows_schema.names} - {*self.grouped}
+        needed = [name for name in reading.needed if name in kept]
         if "settlement_id" in self.map.fields:
             needed = [name for name in needed if name != "record_id"]
         try:
@@ -227,7 +241,7 @@ class _File:
         return apart.normaliser(self.map, self.schema)
 
     def canonical(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
-        """The rows of ``batch`` in the columns of SCHEMA; ``before``: rows of all files before it."""
+        """The rows of ``batch`` in the columns of ``row_schema``; ``before``: rows of all files before it."""
         rows = batch.num_rows
         prepared = self.normaliser.prepare(batch, self.rows)
         grouped = self.grouper.engine.group(prepared.batch, prepared.flags)
@@ -248,12 +262,12 @@ class _File:
             if name in ("diagnoses", "procedures", "los_days", "age_years"):
                 made[name] = column
         for item, column in zip(self.grouper.engine.result_fields, grouped.columns, strict=True):
-            if item.name in GROUPED:
+            if item.name in self.grouped:
                 made[item.name] = column
         made["fault"] = _first(faults, rows)
         self.present |= {name for name, array in made.items() if array is not None}
-        arrays = [_as(made.get(item.name), item.type, rows) for item in SCHEMA]
-        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+        arrays = [_as(made.get(item.name), item.type, rows) for item in self.rows_schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.rows_schema)
 
     def _field(
         self, batch: pa.RecordBatch, name: str, faults: list[tuple[str, pa.Array | None]]

@@ -18,7 +18,7 @@ from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
 from grouper.settlement import adjust, relations, tables
 from grouper.settlement.hospitals import load_hospitals
-from grouper.settlement.intake import SCHEMA, Taken, read_files
+from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
 from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment, unknown_words
@@ -399,4 +399,4 @@ def finish(
         done.hash = commit.commit(lake, done.record)
 
 
-__all__ = ["SCHEMA", "STAGES", "Done", "compute", "settle_month"]
+__all__ = ["STAGES", "Done", "compute", "settle_month"]

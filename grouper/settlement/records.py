@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
+from grouper.grouping.family import families
 from grouper.payment.price.inputs import DECIDED
 from grouper.settlement import relations
 from grouper.settlement.corrections import Item
-from grouper.settlement.intake import AMOUNTS, DATES, GROUPED, NUMBERS, SCHEMA, TEXTS
+from grouper.settlement.intake import AMOUNTS, DATES, NUMBERS, TEXTS, grouped_columns, row_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,7 +74,7 @@ def records_sql(
         "coalesce(r.settlement_id, r.record_id) AS settlement_id",
     ]  # fmt: skip
     given = [*TEXTS[2:], *DATES, *NUMBERS, "discharge_way", "interim_flag", "diagnoses", "procedures"]
-    for name in (*given, *AMOUNTS, *GROUPED):
+    for name in (*given, *AMOUNTS, *grouped_columns()):
         if name in present and name not in OF_HOSPITAL:
             columns.append(f'r."{name}"')
     for name in OF_HOSPITAL:
@@ -82,7 +83,7 @@ def records_sql(
             columns.append(f"coalesce(h.{name}, r.{name}) AS {name}" if own else f"h.{name}")
         elif own:
             columns.append(f"r.{name}")
-    columns += [f'r."{name}"' for name in missing if name in SCHEMA.names and name not in present]
+    columns += [f'r."{name}"' for name in missing if name in row_schema().names and name not in present]
     columns += [f"coalesce(d.{name}, {UNDECIDED.get(name, 'NULL')}) AS {name}" for name in decided]
     joins = "LEFT JOIN fate AS f ON f.n = r.n LEFT JOIN hospitals AS h ON h.hospital_code = r.hospital_code"
     if decided:
@@ -112,7 +113,8 @@ def cases_sql(
     wanted = ["settlement_id", "person_id", "visit_id", "admission_date", "discharge_date", "group_name",
               "mdc", "status", "reason", "region_code", "region_of_treatment", "row_kind", "input_file",
               "input_row"]  # fmt: skip
-    names = {"group_name": next((n for n in ("drg_name", "dip_name") if n in known), "NULL::VARCHAR")}
+    of_groups = (each.GROUP_NAME for each in families())
+    names = {"group_name": next((n for n in of_groups if n in known), "NULL::VARCHAR")}
     beside = []
     for name in wanted:
         column = names.get(name, name)

@@ -157,7 +157,7 @@ def _of_schema(schema: pa.Schema, *without: str, needed: bool = True) -> tuple[C
 
 
 def _rows() -> tuple[Column, ...]:
-    return _of_schema(intake.SCHEMA)
+    return _of_schema(intake.row_schema())
 
 
 def _decision(name: str, needed: bool = True) -> Column:
@@ -195,8 +195,8 @@ def _records() -> tuple[Column, ...]:
     """What pricing reads: rows without what only the door needs, with hospital and decisions."""
     first = (*_of(TEXT, "row_kind", "input_file"), *_of(NUMBER, "input_row"),
              *_of(TEXT, "record_id", "settlement_id"))  # fmt: skip
-    given = _of_schema(intake.SCHEMA, *_DOOR, needed=False)
-    of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in intake.SCHEMA.names), needed=False)
+    given = _of_schema(intake.row_schema(), *_DOOR, needed=False)
+    of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in intake.row_schema().names), needed=False)
     return (*first, *given, *of_hospital, *(_decision(name, needed=False) for name in DECIDED))
 
 

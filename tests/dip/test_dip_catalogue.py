@@ -17,7 +17,8 @@ from grouper.codes.book import CodeOptions
 from grouper.grouping.dip import facts
 from grouper.grouping.dip.compile import compile_catalogue
 from grouper.grouping.dip.options import DEFAULTS, options_from
-from grouper.grouping.dip.tables.catalogue import digest, load, read_rows, scheme_folders
+from grouper.grouping.dip.tables.catalogue import FILES, load, read_rows, scheme_folders
+from grouper.grouping.tables.folders import digest
 
 from .dip_support import FEATURES, catalogue, engine_of
 
@@ -100,7 +101,7 @@ def test_an_overlay_adds_rows_and_options_to_its_base() -> None:
     assert more.blank is not None
     assert more.blank.score == Decimal("1485.354916")
     assert more.options == options_from({"blank_code": "KBBZ"}, "")
-    assert more.digest not in (base.digest, digest(scheme_folders()[more.id]))
+    assert more.digest not in (base.digest, digest(scheme_folders()[more.id], FILES))
 
 
 def test_options_of_the_cities() -> None:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from grouper.base.errors import TableError
 from grouper.grouping.dip import facts
 from grouper.grouping.dip.engine import RESULT_COLUMNS, DipEngine
-from grouper.grouping.dip.explain import DipExplanation, explain
+from grouper.grouping.dip.explain import explain
+from grouper.grouping.dip.explanation import DipExplanation
 from grouper.grouping.dip.options import CHAIN, TIE_BREAKS, options_from
 from grouper.grouping.dip.reference import Reference
 from grouper.grouping.dip.tables.catalogue import Catalogue, assemble, load

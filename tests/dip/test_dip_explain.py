@@ -10,7 +10,8 @@ import pytest
 
 from grouper.base.errors import DataError
 from grouper.grouping.dip.engine import RESULT_COLUMNS
-from grouper.grouping.dip.explain import DipExplanation, explain
+from grouper.grouping.dip.explain import explain
+from grouper.grouping.dip.explanation import DipExplanation
 
 from .dip_support import (
     PROFILES,

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from grouper.codes import icd
-from grouper.grouping.drg.tables.diff import SECTIONS, Change, diff, in_words
+from grouper.grouping.drg.tables.diff import SECTIONS, diff, in_words
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+from grouper.grouping.tables.change import Change
 from grouper.report.scheme_changes import page
 
 from .scheme_samples import small_scheme

@@ -17,8 +17,9 @@ from grouper.commands import cli
 from grouper.grouping.drg.conditions import parse, to_text
 from grouper.grouping.drg.tables import official
 from grouper.grouping.drg.tables.model import Scheme
-from grouper.grouping.drg.tables.store import FILES, digest, load_folder, save, scheme_folders
+from grouper.grouping.drg.tables.store import FILES, load_folder, save, scheme_folders
 from grouper.grouping.drg.tables.workbook import import_workbook
+from grouper.grouping.tables.folders import digest
 from grouper.grouping.tables.sheets import write_book
 
 DATA = Path(__file__).parents[1] / "data"
@@ -152,7 +153,7 @@ def test_the_second_issue_gives_the_same_files_and_digest(
     folder = scheme_folders()["chs-drg-3.0"]
     for name in FILES:
         assert (tmp_path / "scheme" / name).read_bytes() == (folder / name).read_bytes(), name
-    assert digest(tmp_path / "scheme", None) == scheme.digest
+    assert digest(tmp_path / "scheme", FILES) == scheme.digest
     assert load_folder(tmp_path / "scheme").digest == scheme.digest
 
 
@@ -212,7 +213,7 @@ def test_names_numbers_and_ends_are_those_of_the_tables(tmp_path: Path) -> None:
     assert scheme.lists["AA1.proc"] == {"17.7200x001"}
     assert scheme.complications["Z94.001"] == (frozenset({"CC"}), "")
     assert scheme.exclusions == {"1": {"I63.900"}}
-    assert scheme.option("when_no_drg") == "stop" and scheme.option("weight") == "admission"
+    assert scheme.options.when_no_drg == "stop" and scheme.options.weight == "admission"
 
 
 @pytest.mark.parametrize(

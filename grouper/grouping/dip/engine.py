@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,18 +24,15 @@ from grouper.base.arrow import (
     text_array,
 )
 from grouper.base.arrow import pick as pick_texts
-from grouper.base.reasons import REASONS, STATUS_NAMES
 from grouper.codes import icd
 from grouper.codes.book import CodeOptions
+from grouper.grouping.columns import TEXT, Verdicts, code_ids, result_rows, row_of, tally
 from grouper.grouping.dip import facts
 from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, compile_catalogue
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
 from grouper.grouping.engine import Grouped
 from grouper.grouping.marks import WARNING_TEXTS, Marks
-
-if TYPE_CHECKING:
-    from grouper.grouping.dip.explain import DipExplanation
 
 RESULT_COLUMNS = (
     "dip_code",
@@ -53,7 +50,6 @@ RESULT_COLUMNS = (
 )
 PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
 SCORE = pa.decimal128(18, 6)
-_TEXT = pa.dictionary(pa.int32(), pa.string())
 _UNKNOWN, _HELD = 3, 4  # what the kernel says in its column of warnings: unknown codes, primary care
 _PRIMARY = len(WARNING_TEXTS)  # the bit behind all warnings: a condition of primary care holds
 _MICRO = pa.decimal128(30, 6)
@@ -82,6 +78,7 @@ class DipEngine:
     diagnoses: DipCodes
     procedures: DipCodes
     lang: str = "zh"
+    kind: ClassVar[str] = "dip"
 
     def __post_init__(self) -> None:
         rows = self.compiled.rows
@@ -98,10 +95,7 @@ class DipEngine:
             flags = [row.kind == "primary_care" or row.packet.upper() in listed for row in rows]
             self._primary_care = pc.equal(number_array(flags, "i"), 1)
         self._scores = pa.array([row.score for row in rows], SCORE)
-        self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
-        self._reason = numbered([reason.code for reason in REASONS])
-        self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
-        self._warnings = numbered(WARNING_TEXTS)
+        self._verdicts = Verdicts(self.lang)
         self._marks = Marks(
             self.diagnoses.codes, self.procedures.codes, grey=(facts.grey_diagnoses(), frozenset())
         )
@@ -126,18 +120,12 @@ class DipEngine:
     def result_fields(self) -> list[pa.Field]:
         """Names and types of the result columns."""
         types = {"score": SCORE, PRIMARY_CARE: pa.bool_()}
-        return [pa.field(name, types.get(name, _TEXT)) for name in self.result_columns]
+        return [pa.field(name, types.get(name, TEXT)) for name in self.result_columns]
 
     @property
     def result_columns(self) -> tuple[str, ...]:
         """RESULT_COLUMNS, and ``primary_care`` where the catalogue has an overlay list."""
         return RESULT_COLUMNS if self._primary_care is None else (*RESULT_COLUMNS, PRIMARY_CARE)
-
-    def explain(self, record: Mapping[str, Any]) -> DipExplanation:
-        """Explain one record given as canonical columns."""
-        from grouper.grouping.dip.explain import explain
-
-        return explain(self, record)
 
     # --- numbers ----------------------------------------------------------------------------
 
@@ -152,36 +140,28 @@ class DipEngine:
         rows = batch.num_rows
         counts = Counter() if counts is None else counts
         dx_book, op_book = BatchCodes(self.diagnoses), BatchCodes(self.procedures)
-        dx_offsets, dx = dx_book.row_ids(batch.column("diagnoses"), counts)
-        if "procedures" in batch.schema.names:
-            op_offsets, ops = op_book.row_ids(batch.column("procedures"), counts)
-        else:  # the caller allowed the column to be missing: no record has an operation
-            op_offsets, ops = memoryview(bytes(4 * (rows + 1))).cast("i"), empty("i", 0)
-        outputs = [empty("i", rows) for _ in range(3)]
-        met = empty("i", len(ops))
+        dx, ops = code_ids(batch, dx_book, op_book, counts)
+        outputs = (empty("i", rows), empty("i", rows), empty("i", rows))
+        met = empty("i", len(ops.ids))
         self.compiled.kernel.group(
             rows,
-            dx_offsets,
-            dx,
-            op_offsets,
-            ops,
+            *dx,
+            *ops,
             self._dx.of(dx_book.extra),
             self._op.of(op_book.extra),
             self._prefix.of(op_book.extra) if self._prefix else array("i"),
             self._fields(batch),
             self._costs(batch),
             None if flags is None else int32_field(flags),
-            outputs[0],
-            outputs[1],
-            outputs[2],
+            *outputs,
             met,
         )
         codes = self._known_procedures
         if op_book.extra:
             codes = pa.concat_arrays([codes, text_array(list(op_book.extra))])
-        joined = [_joined(rows, op_offsets, ops, met, which, codes) for which in (_MET, _UNMET)]
+        joined = [_joined(rows, *ops, met, which, codes) for which in (_MET, _UNMET)]
         made = Numbers(*(int32_array(output, rows) for output in outputs), *joined)
-        marks = self._marks.bits(rows, (dx_offsets, dx), (op_offsets, ops))
+        marks = self._marks.bits(rows, dx, ops)
         # The beginning of an operation that no list knows still counts, so its group does not hang on it.
         held = pc.multiply(pc.bit_wise_and(made.warnings, _HELD), _PRIMARY // _HELD)
         warnings = pc.bit_wise_or(pc.bit_wise_and(made.warnings, _UNKNOWN), marks)
@@ -205,32 +185,22 @@ class DipEngine:
     def row(self, numbers: Numbers, row: int) -> dict[str, Any]:
         """One row of the result columns as a dict; ``score`` is a Decimal."""
         one = Numbers(*(column.slice(row, 1) for column in numbers))
-        return {
-            name: column[0].as_py()
-            for name, column in zip(self.result_columns, self._built(one), strict=True)
-        }
+        return row_of(self.result_columns, self._built(one))
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
         """The result columns of a batch of canonical columns."""
         counts: Counter[str] = Counter()
         numbers = self.numbers(batch, flags, counts)
-        tally = {
-            REASONS[item["values"]].code: item["counts"]
-            for item in pc.value_counts(numbers.reason).to_pylist()
-        }
-        return Grouped(self._built(numbers), Counter(tally), counts)
+        return Grouped(self._built(numbers), tally(numbers.reason), counts)
 
     def _built(self, numbers: Numbers) -> list[pa.Array]:
-        found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
+        found = result_rows(numbers.result)
         columns = {name: pick_texts(table, found) for name, table in self._columns.items()}
+        columns |= self._verdicts.of(numbers.reason, pc.bit_wise_and(numbers.warnings, _PRIMARY - 1))
         columns |= {
             "score": pc.take(self._scores, found),
-            "status": pick_texts(self._status, numbers.reason),
-            "reason": pick_texts(self._reason, numbers.reason),
-            "reason_text": pick_texts(self._reason_text, numbers.reason),
             "matched": numbers.matched,
             "unmatched": numbers.unmatched,
-            "warnings": pick_texts(self._warnings, pc.bit_wise_and(numbers.warnings, _PRIMARY - 1)),
         }
         if self._primary_care is not None:
             held = pc.greater_equal(numbers.warnings, _PRIMARY)  # a condition of primary care

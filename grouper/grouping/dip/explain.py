@@ -7,8 +7,6 @@ ever differ, that is an error, not an answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -20,144 +18,20 @@ from grouper.codes.book import BLANK, Resolved, code_texts
 from grouper.grouping.dip import auxiliary, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.engine import DipEngine
-from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss, chain_views, near_misses, score_of
+from grouper.grouping.dip.explain_chain import chain_views, near_misses, score_of
+from grouper.grouping.dip.explanation import (
+    AuxiliaryStep,
+    CodeStep,
+    DipExplanation,
+    ListStep,
+    MixedStep,
+    PacketStep,
+    Tools,
+)
 from grouper.grouping.dip.options import CLASSES, DipOptions
 from grouper.grouping.dip.reference import NUMBERS, WEIGHT
 from grouper.grouping.dip.tables.catalogue import Packet, Row, Term
-from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, RuleStep, Trace
-
-
-@dataclass(frozen=True)
-class CodeStep:
-    """A code as it came and what it was taken for. ``cls`` is the class of an operation, "" otherwise.
-
-    ``dropped``: an operation that the options delete. ``grey``: a principal diagnosis that is a grey code.
-    """
-
-    kind: str
-    position: int
-    raw: str
-    code: str
-    name: str
-    issue: str
-    cls: str = ""
-    dropped: bool = False
-    grey: bool = False
-
-
-@dataclass(frozen=True)
-class PacketStep:
-    """An operative packet under the diagnosis key.
-
-    ``verdict``: candidate, missing-terms, repeats-short (a code is not recorded often enough) or
-    not-first (the main operation of the record is another). ``missing``: terms that nothing meets.
-    """
-
-    code: str
-    name: str
-    score: str
-    verdict: str
-    matched: tuple[str, ...]
-    unmatched: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ListStep:
-    """One list of packets: ``core`` or ``primary_care``.
-
-    ``conservative``: won (the conservative packet stands), barred (the rule keeps it out) or "".
-    """
-
-    list: str
-    packets: tuple[PacketStep, ...]
-    rules: tuple[RuleStep, ...]
-    winner: str
-    conservative: str
-
-    @property
-    def decided_by(self) -> str:
-        """The last rule that took somebody out."""
-        return next((rule.rule for rule in reversed(self.rules) if rule.after != rule.before), "")
-
-
-@dataclass(frozen=True)
-class MixedStep:
-    """The search for a mixed group: the class of the case, the keys tried, what was found."""
-
-    cls: str
-    tried: tuple[str, ...]
-    code: str
-    name: str
-
-
-@dataclass(frozen=True)
-class AuxiliaryStep:
-    """How the row of the chosen packet was found: the case's levels of the packet's types, and the hit."""
-
-    levels: Mapping[str, tuple[int, ...]]
-    rows: Mapping[str, tuple[int, ...]]
-    hit: str
-
-
-@dataclass(frozen=True)
-class Tools:
-    """The classes that the auxiliary tools give a case, whether the scheme uses them or not.
-
-    ``levels``: per tool, the preferred level first, none where it gives no class. ``charlson``: the
-    index. ``complication``: MCC or CC where a secondary diagnosis counts as one.
-    """
-
-    levels: Mapping[str, tuple[int, ...]]
-    charlson: int
-    complication: str
-    used: bool
-
-
-@dataclass(frozen=True)
-class DipExplanation:
-    """The steps of one record. ``result`` holds the result columns of the batch for it.
-
-    ``mixed`` is None, and ``lists`` empty, where the chain had the last word.
-    """
-
-    scheme: str
-    codes: list[CodeStep]
-    numbers: dict[str, float]
-    key: str
-    cls: str
-    chain: list[ChainStepView]
-    lists: list[ListStep]
-    family_pass: bool
-    mixed: MixedStep | None
-    order: tuple[str, ...]
-    won_by: str
-    surgery_unmatched: bool
-    near: list[NearMiss]
-    auxiliary: AuxiliaryStep | None
-    tools: Tools | None
-    missing: str
-    result: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; scores as texts."""
-        return _plain(asdict(self))
-
-    def text(self, lang: str = "zh") -> str:
-        """The explanation in words, "zh" or "en"."""
-        from grouper.grouping.dip.explain_text import render
-
-        return render(self, lang)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, Trace
 
 
 def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:

@@ -119,7 +119,7 @@ def columns_of(scheme: Scheme) -> dict[str, str]:
 
     Raises TableError when the option has another value.
     """
-    weight = scheme.option("weight", "birth")
+    weight = scheme.options.weight
     if weight not in WEIGHTS:
         raise TableError(
             zh=f"方案 {scheme.id}：scheme.toml [options] weight = {weight}，应为 birth 或 admission",
@@ -187,12 +187,12 @@ class _Compiler:
             "words": words,
             "site_first": 0,
             "site_count": len(sites),
-            "retry_other_procedures": bool(self.scheme.option("retry_other_procedures")),
-            "principal_counts": not self.scheme.option("severity_from_other_diagnoses_only", True),
+            "retry_other_procedures": bool(self.scheme.options.retry_other_procedures),
+            "principal_counts": not self.scheme.options.severity_from_other_diagnoses_only,
             "scheme_dx": scheme_dx,
             "results": len(self.results),
             "reasons": REASON_NUMBER,
-            "missing_weight": MISSING_WEIGHT[self.scheme.option("weight", "birth")],
+            "missing_weight": MISSING_WEIGHT[self.scheme.options.weight],
             "row_block": array("i", [row.block for row in rows]),
             "row_check": row_check,
             "group_check": group_check,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,18 +20,16 @@ from grouper.base.arrow import (
     text_array,
     text_field,
 )
-from grouper.base.reasons import REASONS, STATUS_NAMES, Status
+from grouper.base.reasons import REASONS, Status
 from grouper.codes import icd
-from grouper.codes.book import CodeBook
-from grouper.grouping.drg.compile import CompiledScheme
+from grouper.codes.book import CodeBook, CodeOptions
+from grouper.grouping.columns import TEXT, Verdicts, code_column, code_ids, result_rows, row_of, tally
+from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
 from grouper.grouping.drg.tables.criteria import warned_groups
+from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED
 from grouper.grouping.engine import Grouped
-from grouper.grouping.marks import UNTESTED, WARNING_TEXTS, Marks, reasons_of
-
-if TYPE_CHECKING:
-    from grouper.grouping.drg.explain import Explanation
-    from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.marks import UNTESTED, Marks, reasons_of
 
 RESULT_COLUMNS = (
     "mdc",
@@ -46,7 +43,6 @@ RESULT_COLUMNS = (
     "complication_by",
     "warnings",
 )
-_TEXT = pa.dictionary(pa.int32(), pa.string())
 _NEEDS_DATA = next(i for i, reason in enumerate(REASONS) if reason.status == Status.NEEDS_DATA)
 
 
@@ -84,6 +80,7 @@ class DrgEngine:
     diagnoses: CodeBook
     procedures: CodeBook
     lang: str = "zh"
+    kind: ClassVar[str] = "drg"
 
     def __post_init__(self) -> None:
         results = self.compiled.results
@@ -93,11 +90,8 @@ class DrgEngine:
             "drg": numbered([r.drg for r in results]),
             "drg_name": numbered([r.name for r in results]),
         }
-        self._status = numbered([STATUS_NAMES[reason.status] for reason in REASONS])
-        self._reason = numbered([reason.code for reason in REASONS])
-        self._reason_text = numbered([reason.zh if self.lang == "zh" else reason.en for reason in REASONS])
+        self._verdicts = Verdicts(self.lang)
         self._severity = numbered(["none", "CC", "MCC"])
-        self._warnings = numbered(WARNING_TEXTS)
         self.marks = marks_of(self.compiled)
         self._is_invalid = number_array([int(r.status == Status.INVALID) for r in REASONS], "i")
         self._untested = self._untested_results()
@@ -115,13 +109,7 @@ class DrgEngine:
     @property
     def result_fields(self) -> list[pa.Field]:
         """Names and types of the result columns."""
-        return [pa.field(name, _TEXT) for name in RESULT_COLUMNS]
-
-    def explain(self, record: Mapping[str, Any]) -> Explanation:
-        """Explain one record given as canonical columns."""
-        from grouper.grouping.drg.explain import explain
-
-        return explain(self, record)
+        return [pa.field(name, TEXT) for name in RESULT_COLUMNS]
 
     def numbers(
         self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
@@ -133,18 +121,12 @@ class DrgEngine:
         """
         rows = batch.num_rows
         counts = Counter() if counts is None else counts
-        dx_offsets, dx = self.diagnoses.row_ids(batch.column("diagnoses"), counts)
-        if "procedures" in batch.schema.names:
-            proc_offsets, proc = self.procedures.row_ids(batch.column("procedures"), counts)
-        else:  # the caller allowed the column to be missing: no record has a procedure
-            proc_offsets, proc = memoryview(bytes(4 * (rows + 1))).cast("i"), empty("i", 0)
+        dx, proc = code_ids(batch, self.diagnoses, self.procedures, counts)
         outputs = [empty("i", rows) for _ in range(5)]
         flag_buffer = None if flags is None else int32_field(flags)
-        self.compiled.kernel.group(
-            rows, dx_offsets, dx, proc_offsets, proc, self._fields(batch), flag_buffer, *outputs
-        )
+        self.compiled.kernel.group(rows, *dx, *proc, self._fields(batch), flag_buffer, *outputs)
         made = Numbers(*(int32_array(output, rows) for output in outputs))
-        marks = self.marks.bits(rows, (dx_offsets, dx), (proc_offsets, proc))
+        marks = self.marks.bits(rows, dx, proc)
         usable = pc.less(pc.take(self._is_invalid, made.reason), 1)
         marks = pc.if_else(usable, pc.bit_wise_or(made.warnings, marks), made.warnings)
         return self._with_untested(made._replace(reason=reasons_of(made.reason, marks), warnings=marks))
@@ -175,40 +157,32 @@ class DrgEngine:
         return fields
 
     def row(self, numbers: Numbers, row: int) -> dict[str, str | None]:
-        """One row of the result columns as a dict, without building the columns."""
-        result, reason, severity, by, warnings = (column[row].as_py() for column in numbers)
-        tables = {
-            **{name: (table, result) for name, table in self._columns.items()},
-            "status": (self._status, reason),
-            "reason": (self._reason, reason),
-            "reason_text": (self._reason_text, reason),
-            "complication": (self._severity, severity),
-        }
-        values: dict[str, str | None] = {
-            name: texts[places[number].as_py()].as_py() if number >= 0 else None
-            for name, ((texts, places), number) in tables.items()
-        }
-        values["complication_by"] = self._codes[by].as_py() or None
-        values["warnings"] = WARNING_TEXTS[warnings]
-        return values
+        """One row of the result columns as a dict."""
+        one = Numbers(*(column.slice(row, 1) for column in numbers))
+        return row_of(RESULT_COLUMNS, self._built(one))
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
         """The result columns of a batch of canonical columns."""
         counts: Counter[str] = Counter()
         numbers = self.numbers(batch, flags, counts)
-        found = pc.if_else(pc.less(numbers.result, 0), pa.scalar(None, pa.int32()), numbers.result)
-        columns = [pick(self._columns[name], found) for name in ("mdc", "adrg", "drg", "drg_name")]
-        columns += [pick(table, numbers.reason) for table in (self._status, self._reason, self._reason_text)]
-        columns.append(pick(self._severity, numbers.severity))
-        columns.append(self._code_column(numbers.severity_by))
-        columns.append(pick(self._warnings, numbers.warnings))
-        tally = {
-            REASONS[item["values"]].code: item["counts"]
-            for item in pc.value_counts(numbers.reason).to_pylist()
-        }
-        return Grouped(columns, Counter(tally), counts)
+        return Grouped(self._built(numbers), tally(numbers.reason), counts)
 
-    def _code_column(self, ids: pa.Array) -> pa.Array:
-        """Diagnosis ids as a dictionary of just the codes that occur; null for 0."""
-        encoded = pc.dictionary_encode(pc.if_else(pc.equal(ids, 0), pa.scalar(None, pa.int32()), ids))
-        return pa.DictionaryArray.from_arrays(encoded.indices, pc.take(self._codes, encoded.dictionary))
+    def _built(self, numbers: Numbers) -> list[pa.Array]:
+        found = result_rows(numbers.result)
+        columns = {name: pick(table, found) for name, table in self._columns.items()}
+        columns |= self._verdicts.of(numbers.reason, numbers.warnings)
+        columns["complication"] = pick(self._severity, numbers.severity)
+        columns["complication_by"] = code_column(numbers.severity_by, self._codes)
+        return [columns[name] for name in RESULT_COLUMNS]
+
+
+def make_engine(scheme: Scheme, options: CodeOptions, lang: str = "zh") -> DrgEngine:
+    """The engine of a scheme for texts that are understood as ``options`` say."""
+    edition = scheme.meta.get("editions", {}).get("icd9cm3", icd.EDITIONS[0])
+    compiled = compile_scheme(scheme, icd.diagnoses(), icd.procedures_of(edition))
+    return DrgEngine(
+        compiled,
+        CodeBook("diagnosis", compiled.diagnoses, icd.crosswalk("diagnosis"), options),
+        CodeBook("procedure", compiled.procedures, icd.crosswalk("procedure"), options),
+        lang,
+    )

@@ -74,9 +74,7 @@ class Case:
 
 def severity_hits(scheme: Scheme, case: Case) -> list[SeverityHit]:
     """Every diagnosis that could count as MCC or CC, in order."""
-    others = (
-        case.diagnoses[1:] if scheme.option("severity_from_other_diagnoses_only", True) else case.diagnoses
-    )
+    others = case.diagnoses[1:] if scheme.options.severity_from_other_diagnoses_only else case.diagnoses
     hits = []
     for code in others:
         if code in scheme.complications:

@@ -7,7 +7,7 @@ kernel groups the record as well; should the two ever differ, that is an error, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,118 +16,14 @@ from grouper.base.arrow import number_array, text_array
 from grouper.base.errors import GrouperError
 from grouper.codes.book import Resolved, code_texts
 from grouper.grouping.drg.compile import CompiledScheme, Result
-from grouper.grouping.drg.conditions import And, Condition, Count, In, to_text
+from grouper.grouping.drg.conditions import And, Condition, Count, In
 from grouper.grouping.drg.engine import DrgEngine
-from grouper.grouping.drg.evaluate import Case, Evaluator, SeverityHit, Truth
+from grouper.grouping.drg.evaluate import Case, Evaluator
+from grouper.grouping.drg.explanation import CodeStep, Explanation, MdcStep, NearMiss, Sibling, Tried
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Adrg, Drg
 
 _SIBLINGS = 12  # so many specific codes are tried in the place of a grey one
-
-
-@dataclass(frozen=True)
-class Sibling:
-    """A specific code of the same subcategory (亚目), and the group that it would give in its place."""
-
-    code: str
-    name: str
-    drg: str | None
-    drg_name: str | None
-
-
-@dataclass(frozen=True)
-class CodeStep:
-    """A code as it came, what it was taken for, and its name.
-
-    ``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
-    codes of its subcategory.
-    """
-
-    kind: str
-    position: int
-    raw: str
-    code: str
-    name: str
-    issue: str
-    mark: str = ""
-    instead: tuple[Sibling, ...] = ()
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A condition that was tried: MDC, ADRG or group; ``failing`` says what kept it from holding.
-
-    ``idle``: data are lacking, but no ADRG of this MDC could hold with them either.
-    """
-
-    code: str
-    name: str
-    condition: Condition
-    truth: Truth
-    failing: tuple[Condition, ...] = ()
-    idle: bool = False
-
-
-@dataclass(frozen=True)
-class MdcStep:
-    """An MDC that took the record, and its ADRGs up to the one that held."""
-
-    mdc: Tried
-    adrgs: list[Tried] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class NearMiss:
-    """An ADRG that one part of its condition, or the choice of main procedure, kept away."""
-
-    code: str
-    name: str
-    failing: Condition
-    instead: str = ""  # the procedure that would have to be the main one
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """The steps of one record. ``result`` holds the result columns of the batch for it."""
-
-    scheme: str
-    weight: str  # which weight the scheme reads: "birth" or "admission"
-    codes: list[CodeStep]
-    numbers: dict[str, float]
-    department: str | None
-    severity: list[SeverityHit]
-    refused: list[Tried]
-    mdcs: list[MdcStep]
-    groups: list[Tried]
-    retried: list[str]
-    near: list[NearMiss]
-    result: dict[str, str | None]
-    untested: list[Mapping[str, Any]] = field(default_factory=list)  # rows of [[untested_criteria]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; conditions in the notation of the tables."""
-        return _plain(self)
-
-    def text(self, lang: str = "zh") -> str:
-        """The explanation in words, "zh" or "en"."""
-        from grouper.grouping.drg.explain_text import render
-
-        return render(self, lang)
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, sets and conditions as dicts, lists and texts."""
-    if isinstance(value, Condition):
-        return to_text(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 @dataclass
@@ -166,7 +62,7 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     untested = warned_groups(compiled.scheme).get(result["drg"] or "")
     return Explanation(
         scheme=compiled.scheme.id,
-        weight=compiled.scheme.option("weight", "birth"),
+        weight=compiled.scheme.options.weight,
         codes=codes,
         numbers=dict(case.numbers),
         department=case.department,
@@ -268,7 +164,7 @@ def _walk_with_retry(compiled: CompiledScheme, case: Case) -> tuple[_Walk, list[
     """Walk the scheme; where it says so, again with each other procedure alone."""
     walk = _walk(compiled, case)
     retried: list[str] = []
-    if compiled.scheme.option("retry_other_procedures") and walk.result == compiled.results[0]:
+    if compiled.scheme.options.retry_other_procedures and walk.result == compiled.results[0]:
         for procedure in case.procedures[1:]:
             retried.append(procedure)
             again = _walk(compiled, case.with_only(procedure))

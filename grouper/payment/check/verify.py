@@ -16,7 +16,7 @@ from grouper.payment.check.monotonic import Drop, drops
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.parameters import Parameter, Segment
-from grouper.payment.policy.policy import Policy, find_policy, load_policy, policy_files
+from grouper.payment.policy.policy import FAMILY, Policy, find_policy, load_policy, policy_files
 from grouper.payment.policy.registry import PARAMETERS
 from grouper.payment.price.build import build
 from grouper.payment.price.compile import query
@@ -111,7 +111,7 @@ class _Checked:
             yield self._say("warning", "no-scheme", "scheme", zh, en)
             return
         try:
-            groups = scheme_groups(policy.scheme, policy.method == "dip")
+            groups = scheme_groups(policy.scheme, FAMILY[policy.method])
         except GrouperError as error:
             yield self._say("error", "scheme", "scheme", error.zh, error.en)
             return
@@ -341,25 +341,19 @@ def sharing_faults(segments: Sequence[Segment]) -> Iterator[tuple[Severity, str,
             yield "warning", "sharing", place, zh, en
 
 
-def scheme_groups(name: str, dip: bool) -> set[str]:
-    """The groups of a scheme that pricing may meet.
+def scheme_groups(name: str, kind: str) -> set[str]:
+    """The groups of a scheme that pricing may meet; ``kind``: of the family that the method is for.
 
-    Raises UsageError when there is no such scheme, or when it is of the other kind.
+    Raises UsageError when there is no such scheme, or when it is of another family.
     """
     from grouper.base.errors import UsageError
-    from grouper.grouping.drg.tables import store
     from grouper.grouping.locate import locate
 
     located = locate(name)
-    if (located.kind == "dip") != dip:
-        kind = "DIP 目录" if located.kind == "dip" else "DRG 方案"
+    if located.kind != kind:
+        zh, en = located.family.NAMES
         raise UsageError(
-            zh=f"{name} 是{kind}，与政策的 method 不符",
-            en=f"{name} is a {located.kind} scheme, which the method is not",
+            zh=f"{name} 是 {zh}，与政策的 method 不符",
+            en=f"{name} is a {en}, which the method is not",
         )
-    if located.kind == "dip":
-        from grouper.grouping.dip.tables import catalogue
-
-        return {row.code for row in catalogue.load(located.folder).entries}
-    scheme = store.load(located.folder)
-    return {drg.drg for groups in scheme.drgs.values() for drg in groups}
+    return located.family.groups(located.load())

@@ -14,7 +14,7 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import parquet_schema, scan
 from grouper.payment.formula import keyed
-from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing
+from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
 from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.missing import missing_field
@@ -195,7 +195,7 @@ class _Reading:
         return input_sql(name, pa.string(), keyed.found(table, own, name))
 
     def _own(self, name: str) -> list[str]:
-        for candidate in (INPUTS[name].of or name).split("|"):
+        for candidate in sources(name):
             plain, _, place = candidate.partition("[")
             column = self.sources.get(plain)
             if column is None or column not in self.schema.names:

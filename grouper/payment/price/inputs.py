@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from grouper.base.errors import UsageError
+from grouper.grouping.family import families
 from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Text, walk
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.payment.formula.window import Rank
@@ -20,7 +21,8 @@ class Input(NamedTuple):
     """``kind``: text, int, money (fen), decimal (``digits`` decimals), list, date.
 
     ``default``: SQL of the value where the file lacks the column, which the run reports; None: the
-    column must be there. ``of``: where the column comes from, if not from a column of its name.
+    column must be there. ``of``: where it comes from, if not from a column of its
+    name; "*": from the column of groups (see ``sources``).
     """
 
     kind: str
@@ -42,7 +44,7 @@ INPUTS: dict[str, Input] = {
     "person_id": Input("text"),
     "status": Input("text"),
     "reason": Input("text"),
-    "group": Input("text", of="drg|dip_code"),
+    "group": Input("text", of="*"),
     "dip_kind": Input("text"),
     "score": Input("decimal", digits=6),
     "discharge_way": Input("int"),
@@ -89,6 +91,16 @@ DECIDED = (
     "tcm_outcome",
     "tcm_pathway",
 )
+
+
+def sources(name: str) -> list[str]:
+    """The columns that an input may come from, the first there is; "[1]" behind one: its first entry.
+
+    The group comes from the column of groups of whichever family grouped the file.
+    """
+    if name == "group":
+        return [each.GROUP for each in families()]
+    return [INPUTS[name].of or name]
 
 
 def names_in(expr: Expr) -> set[str]:

@@ -6,7 +6,6 @@ A scheme is a folder with ``scheme.toml`` and ``catalogue.csv`` (docs/dip.md). A
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError, UsageError
-from grouper.base.paths import tables_dir
 from grouper.grouping.dip.names import Names
 from grouper.grouping.dip.options import CLASSES, DipOptions, options_from
 from grouper.grouping.dip.tables.packets import AUX_LEVELS as AUX_LEVELS
@@ -55,7 +53,7 @@ from grouper.grouping.dip.tables.rules import (
     Rule,
     chain_of,
 )
-from grouper.grouping.drg.tables import store
+from grouper.grouping.tables.folders import META, base_folder, check_date, digest, read_meta, shipped
 
 FILES = (
     *("scheme.toml", "catalogue.csv", "extra_groups.csv", "profiles.json", RULES, EXCLUSIONS, PRIMARY_CARE),
@@ -117,10 +115,7 @@ class Catalogue:
 
 def scheme_folders() -> dict[str, Path]:
     """The shipped DIP schemes: id to folder."""
-    root = tables_dir() / "dip"
-    if not root.is_dir():
-        return {}
-    return {path.name: path for path in sorted(root.iterdir()) if (path / "scheme.toml").is_file()}
+    return shipped("dip")
 
 
 def find(name: str, when: date | None = None) -> Path | None:
@@ -132,13 +127,7 @@ def find(name: str, when: date | None = None) -> Path | None:
     if not (folder / "catalogue.csv").is_file():
         return None
     if (folder / "scheme.toml").is_file():
-        meta = store.read_meta(folder)
-        low, high = meta.get("valid_from", date.min), meta.get("valid_to", date.max)
-        if when and not low <= when <= high:
-            raise UsageError(
-                zh=f"方案 {meta['id']} 在 {when} 不适用（{low} – {high}）；请改用 --date",
-                en=f"scheme {meta['id']} does not apply on {when} ({low} – {high}); change --date",
-            )
+        check_date(read_meta(folder), when)
     return folder
 
 
@@ -149,14 +138,11 @@ def load(name: str | Path, when: date | None = None, profile: str | None = None)
     """
     folder = find(str(name), when)
     if folder is None:
-        known = ", ".join(scheme_folders())
-        raise UsageError(
-            zh=f"没有 DIP 方案“{name}”；内置方案：{known}，也可给出含 catalogue.csv 的目录路径",
-            en=f"there is no DIP scheme {str(name)!r}; shipped are {known}, "
-            "and the path of a folder with catalogue.csv works too",
-        )
+        raise _unknown(str(name))
     meta, options = _meta(folder, profile)
-    base = load(_base_folder(folder, meta["base"])) if meta.get("base") else None
+    base = (
+        load(base_folder(folder, meta["base"], "catalogue.csv") or meta["base"]) if meta.get("base") else None
+    )
     if base:
         options = options_from(meta.get("options", {}), str(folder / "scheme.toml"), base.options)
     sign = options.alternatives
@@ -182,13 +168,30 @@ def load(name: str | Path, when: date | None = None, profile: str | None = None)
         every = [*rows, *(rule.row for rule in rules)]
         packets, conditions = read_primary_care(folder / PRIMARY_CARE, every, sign)
         primary_care, overlay = (primary_care or frozenset()) | packets, (*overlay, *conditions)
-    total = digest(folder, base.digest if base else "")
+    total = digest(folder, FILES, base.digest if base else "")
     return assemble(meta, options, rows, total, str(folder), rules, exclusions, primary_care, overlay)
 
 
-def _base_folder(folder: Path, base: str) -> Path | str:
-    beside = folder.parent / base
-    return beside if (beside / "catalogue.csv").is_file() else base
+def bases(folder: Path) -> list[Path]:
+    """The folders that an overlay builds on, the nearest first."""
+    found: list[Path] = []
+    base = read_meta(folder).get("base") if (folder / META).is_file() else None
+    while base:
+        under = base_folder(folder, base, "catalogue.csv") or find(base)
+        if under is None:
+            raise _unknown(base)
+        found.append(under)
+        folder, base = under, read_meta(under).get("base")
+    return found
+
+
+def _unknown(name: str) -> UsageError:
+    known = ", ".join(scheme_folders())
+    return UsageError(
+        zh=f"没有 DIP 方案“{name}”；内置方案：{known}，也可给出含 catalogue.csv 的目录路径",
+        en=f"there is no DIP scheme {name!r}; shipped are {known}, "
+        "and the path of a folder with catalogue.csv works too",
+    )
 
 
 def _meta(folder: Path, profile: str | None) -> tuple[dict[str, Any], DipOptions]:
@@ -199,7 +202,7 @@ def _meta(folder: Path, profile: str | None) -> tuple[dict[str, Any], DipOptions
                 zh=f"{folder.name} 只有一组选项，不能使用 --profile {profile}",
                 en=f"{folder.name} has one option set; --profile {profile} does not apply",
             )
-        meta = store.read_meta(folder)
+        meta = read_meta(folder)
         return meta, options_from(meta.get("options", {}), str(folder / "scheme.toml"))
     profiles = _profiles(folder)
     if profile is None and len(profiles) == 1:
@@ -226,16 +229,6 @@ def _profiles(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(item, dict) for item in found.values()):
         raise TableError(zh=f"{path} 应为选项组的对象", en=f"{path} must be an object of option sets")
     return found
-
-
-def digest(folder: Path, base: str = "") -> str:
-    """SHA-256 over the files of the folder and the digest of its base."""
-    total = hashlib.sha256(base.encode())
-    for name in FILES:
-        path = folder / name
-        if path.exists():
-            total.update(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 # --- reading ----------------------------------------------------------------------------------

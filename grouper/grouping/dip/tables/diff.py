@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -12,55 +11,41 @@ from grouper.grouping.dip.tables.catalogue import Catalogue, Row
 from grouper.grouping.dip.tables.layout import CLASS_ZH, KIND_ZH
 from grouper.grouping.dip.tables.rule_files import in_ranges
 from grouper.grouping.dip.tables.rules import Exclusions, Rule
-from grouper.grouping.drg.tables.diff import Change
+from grouper.grouping.tables.change import Change, Words, of_options
 
-SECTIONS = ("options", "packet", "exclusion", "primary_care")
-_HEADINGS = {
-    "options": ("选项", "Options"),
-    "packet": ("病种", "Entries"),
-    "exclusion": ("不纳入分组的编码", "Codes kept out of grouping"),
-    "primary_care": ("基层病种名单", "List of primary-care packets"),
-}
-_WHAT_ZH = {
-    "added": "新增",
-    "removed": "删除",
-    "value": "取值",
-    "kind": "类型",
-    "condition": "要求",
-    "class": "辅助分型",
-    "packet": "病种组合",
-    "score": "分值",
-    "rule": "规则",
-    "codes": "编码",
-    "cost": "次均费用",
-    "renamed": "更名",
-}
+WORDS = Words(
+    headings={
+        "options": ("选项", "Options"),
+        "packet": ("病种", "Entries"),
+        "exclusion": ("不纳入分组的编码", "Codes kept out of grouping"),
+        "primary_care": ("基层病种名单", "List of primary-care packets"),
+    },
+    zh={
+        "kind": "类型",
+        "condition": "要求",
+        "class": "辅助分型",
+        "packet": "病种组合",
+        "score": "分值",
+        "rule": "规则",
+        "cost": "次均费用",
+    },
+)
+SECTIONS = tuple(WORDS.headings)
 _CHINESE = {**KIND_ZH, **dict(zip(CLASSES, CLASS_ZH, strict=True))}
 _ENGLISH = re.compile(rf"\b({'|'.join(_CHINESE)})\b")
 
 
 def diff(a: Catalogue, b: Catalogue) -> list[Change]:
-    """Everything that ``b`` changes against ``a``, in the form of grouper.grouping.drg.tables.diff.
+    """Everything that ``b`` changes against ``a``, in the form of grouper.grouping.tables.change.
 
     Sections are those of ``SECTIONS``; the key of an entry is its code, compared without letter
     case. ``what`` is ``added``, ``removed``, ``kind``, ``condition`` (diagnosis, operations, treatment),
     ``class``, ``packet``, ``score``, ``cost``, ``renamed`` or ``rule`` (what a rule of a chain asks
     besides); ``value`` for options, ``codes`` for lists.
     """
-    return [*_options(a, b), *_entries(a, b), *_lists(a, b)]
-
-
-def _options(a: Catalogue, b: Catalogue) -> Iterator[Change]:
-    old, new = a.options.as_dict(), b.options.as_dict()
-    for name, value in new.items():
-        if old.get(name) != value and name != "alternatives":  # a sign in files, not a meaning
-            yield Change("options", name, "value", _plain(old.get(name)), _plain(value))
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return " ".join(value)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    # "alternatives" is a sign in files, not a meaning
+    options = of_options(a.options.as_dict(), b.options.as_dict(), unsaid=("alternatives",))
+    return [*options, *_entries(a, b), *_lists(a, b)]
 
 
 def _lists(a: Catalogue, b: Catalogue) -> Iterator[Change]:
@@ -148,22 +133,11 @@ def _words(row: Row) -> str:
 
 def in_words(changes: Sequence[Change], lang: str) -> list[str]:
     """The changes as lines of text under headings."""
-    zh = lang != "en"
-    lines = []
-    for section in SECTIONS:
-        some = [change for change in changes if change.section == section]
-        if some:
-            counts = Counter(change.what for change in some)
-            summary = ", ".join(f"{_WHAT_ZH[what] if zh else what} {n}" for what, n in counts.items())
-            lines += [
-                f"{_HEADINGS[section][0 if zh else 1]}: {summary}",
-                *(f"  {_line(c, zh)}" for c in some),
-            ]
-    return lines
+    return WORDS.lines(changes, _line, lang)
 
 
 def _line(change: Change, zh: bool) -> str:
-    head = f"{change.key} {_WHAT_ZH[change.what] if zh else change.what}"
+    head = f"{change.key} {WORDS.what(change.what, zh)}"
     before, after = (_in_chinese(text) if zh else text for text in (change.before, change.after))
     if change.what in ("added", "removed"):
         return f"{head}: {after or before}"

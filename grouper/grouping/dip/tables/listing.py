@@ -11,21 +11,12 @@ from grouper.base.errors import GrouperError, UsageError
 from grouper.base.findings import Finding
 from grouper.grouping.dip import facts, normalise
 from grouper.grouping.dip.tables.catalogue import Catalogue, Row, load, scheme_folders
-from grouper.grouping.drg.tables import store
-from grouper.grouping.tables.manifest import check_manifest
+from grouper.grouping.tables.folders import listed
 
 
 def schemes() -> list[dict[str, Any]]:
     """The shipped catalogues: id, name, area, region, base, validity and number of entries."""
-    rows = []
-    for folder in scheme_folders().values():
-        meta = store.read_meta(folder)
-        row: dict[str, Any] = {key: meta.get(key, "") for key in ("id", "name", "area", "region", "base")}
-        for key in ("valid_from", "valid_to"):
-            row[key] = meta[key].isoformat() if key in meta else ""
-        row["entries"] = len(load(folder).rows)
-        rows.append(row)
-    return rows
+    return [{**listed(folder), "entries": len(load(folder).rows)} for folder in scheme_folders().values()]
 
 
 def overview(catalogue: Catalogue, lang: str) -> Iterator[str]:
@@ -92,8 +83,6 @@ def _covers(beginning: str, key: str) -> bool:
 def verify(folder: Path) -> list[Finding]:
     """Findings on one catalogue: what cannot be read, entries that stand twice, codes no list knows."""
     findings: list[Finding] = []
-    if folder.parent.resolve() == (scheme_folders_root() or folder).resolve():
-        findings += check_manifest(under=f"dip/{folder.name}/")
     try:
         catalogue = load(folder)
     except GrouperError as error:
@@ -144,9 +133,3 @@ def _shadowed(catalogue: Catalogue) -> Iterator[Finding]:
 def _operations(row: Row) -> Iterator[str]:
     for text in (row.procedures, row.related):
         yield from (code for code in text.replace("/", "+").split("+") if code)
-
-
-def scheme_folders_root() -> Path | None:
-    """The folder of the shipped catalogues."""
-    folders = list(scheme_folders().values())
-    return folders[0].parent if folders else None

@@ -6,46 +6,25 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher
-from typing import Any
 
 from grouper.grouping.drg.conditions import lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
-
-SECTIONS = ("options", "mdc", "adrg", "drg", "list", "complication", "exclusion")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of B against A.
-
-    ``section`` is one of ``SECTIONS``; ``what`` is ``added``, ``removed``, ``renamed``, ``meaning``,
-    ``condition``, ``order``, ``codes``, ``level`` or ``value``; ``key`` names the MDC, group,
-    list, level or exclusion table. ``added`` and ``removed`` hold codes (of lists), or the
-    codes concerned. ``meaning`` is an ADRG whose code B keeps for something else: ``added`` says
-    where B has what A meant, ``removed`` where A had what B means, and ``note`` is ``same-codes``
-    where the condition and its lists are the same all the same.
-    """
-
-    section: str
-    key: str
-    what: str
-    before: str = ""
-    after: str = ""
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    note: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The change for JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+from grouper.grouping.tables.change import Change, Words, of_options
 
 
 def diff(a: Scheme, b: Scheme) -> list[Change]:
-    """Everything that ``b`` changes against ``a``; nothing when they group alike by their tables."""
+    """Everything that ``b`` changes against ``a``; nothing when they group alike by their tables.
+
+    Sections are those of ``SECTIONS``; ``what`` is ``added``, ``removed``, ``renamed``, ``meaning``,
+    ``condition``, ``order``, ``codes``, ``level`` or ``value``; the key names the MDC, group, list, level or
+    exclusion table. ``meaning`` is an ADRG whose code B keeps for something else: ``added`` says where B has
+    what A meant, ``removed`` where A had what B means, and ``note`` is ``same-codes`` where the condition
+    and its lists are the same all the same.
+    """
     return [
-        *_options(a, b),
+        *of_options(a.meta.get("options", {}), b.meta.get("options", {})),
         *_mdcs(a, b),
         *_adrgs(a, b),
         *_drgs(a, b),
@@ -53,17 +32,6 @@ def diff(a: Scheme, b: Scheme) -> list[Change]:
         *_complications(a, b),
         *_exclusions(a, b),
     ]
-
-
-def _options(a: Scheme, b: Scheme) -> Iterator[Change]:
-    old, new = a.meta.get("options", {}), b.meta.get("options", {})
-    for name in [*old, *(name for name in new if name not in old)]:
-        if old.get(name) != new.get(name):
-            yield Change("options", name, "value", _plain(old.get(name)), _plain(new.get(name)))
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _mdcs(a: Scheme, b: Scheme) -> Iterator[Change]:
@@ -225,47 +193,36 @@ def _natural(table: str) -> tuple[int, str]:
 
 # --- words ----------------------------------------------------------------------------------
 
-_HEADINGS = {
-    "options": ("选项", "Options"),
-    "mdc": ("主要诊断大类（MDC）", "Major diagnostic categories (MDC)"),
-    "adrg": ("核心组（ADRG）", "ADRGs"),
-    "drg": ("细分组（DRG）", "DRGs"),
-    "list": ("编码集合", "Code lists"),
-    "complication": ("MCC/CC", "MCC and CC"),
-    "exclusion": ("排除表", "Exclusions"),
-}
-_ZH = {
-    "added": "新增",
-    "removed": "删除",
-    "renamed": "更名",
-    "meaning": "编码沿用、所指改变",
-    "condition": "条件",
-    "value": "取值",
-    "order": "顺序",
-    "codes": "编码",
-    "level": "级别",
-}
-_EN = {"meaning": "kept with another meaning"}
+WORDS = Words(
+    headings={
+        "options": ("选项", "Options"),
+        "mdc": ("主要诊断大类（MDC）", "Major diagnostic categories (MDC)"),
+        "adrg": ("核心组（ADRG）", "ADRGs"),
+        "drg": ("细分组（DRG）", "DRGs"),
+        "list": ("编码集合", "Code lists"),
+        "complication": ("MCC/CC", "MCC and CC"),
+        "exclusion": ("排除表", "Exclusions"),
+    },
+    zh={
+        "meaning": "编码沿用、所指改变",
+        "condition": "条件",
+        "order": "顺序",
+        "level": "级别",
+    },
+    en={"meaning": "kept with another meaning"},
+)
+SECTIONS = tuple(WORDS.headings)
 _FEW = 3
 
 
 def in_words(changes: Sequence[Change], names: Mapping[str, str], lang: str) -> list[str]:
     """The changes as lines of text under headings; ``names`` maps codes to their names."""
-    zh = lang != "en"
-    lines = []
-    for section in SECTIONS:
-        some = [change for change in changes if change.section == section]
-        if some:
-            heading = _HEADINGS[section][0 if zh else 1]
-            counts = Counter(change.what for change in some)
-            summary = ", ".join(f"{what_in_words(what, zh)} {n}" for what, n in counts.items())
-            lines += [f"{heading}: {summary}", *(f"  {_line(change, names, zh)}" for change in some)]
-    return lines
+    return WORDS.lines(changes, lambda change, zh: _line(change, names, zh), lang)
 
 
 def what_in_words(what: str, zh: bool) -> str:
     """The words for a kind of change."""
-    return _ZH[what] if zh else _EN.get(what, what)
+    return WORDS.what(what, zh)
 
 
 def whereabouts(change: Change, zh: bool) -> str:

@@ -9,7 +9,8 @@ from grouper.base.errors import UsageError
 from grouper.codes import icd
 from grouper.grouping.drg.conditions import And, Compare, Condition, Count, In, Not, Or, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Scheme
-from grouper.grouping.drg.tables.store import NOT_NAMED, SITES, read_meta, scheme_folders
+from grouper.grouping.drg.tables.store import NOT_NAMED, SITES, scheme_folders
+from grouper.grouping.tables.folders import listed, read_meta
 
 KINDS_ZH = {
     "surgical": "手术",
@@ -24,12 +25,10 @@ def schemes() -> list[dict[str, Any]]:
     """The shipped schemes: id, name, area, region, base, validity and sizes as their files state them."""
     rows = []
     for folder in scheme_folders().values():
-        meta = read_meta(folder)
-        row: dict[str, Any] = {key: meta.get(key, "") for key in ("id", "name", "area", "region", "base")}
-        for key in ("valid_from", "valid_to"):
-            row[key] = meta[key].isoformat() if key in meta else ""
+        row = listed(folder)
+        counts = read_meta(folder).get("counts", {})
         for key in ("mdc", "adrg", "drg", "ambiguous"):
-            row[key] = meta.get("counts", {}).get(key, 0)
+            row[key] = counts.get(key, 0)
         rows.append(row)
     return rows
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
+
+from grouper.grouping.drg.options import DrgOptions, options_from
 
 UNGROUPED = "0000"
 
@@ -88,7 +91,7 @@ class Scheme:
     @property
     def stops_without_drg(self) -> bool:
         """Whether an ADRG none of whose groups holds ends the search (else it goes on)."""
-        return self.option("when_no_drg", "next") == "stop"
+        return self.options.when_no_drg == "stop"
 
     @property
     def base(self) -> str | None:
@@ -106,9 +109,10 @@ class Scheme:
     def valid_to(self) -> date | None:
         return self.meta.get("valid_to")
 
-    def option(self, name: str, default: Any = None) -> Any:
-        """An option of the scheme, such as ``retry_other_procedures``."""
-        return self.meta.get("options", {}).get(name, default)
+    @cached_property
+    def options(self) -> DrgOptions:
+        """The options of the scheme, those that it does not state included."""
+        return options_from(self.meta.get("options", {}))
 
     def groups(self) -> Iterator[tuple[Adrg, Drg]]:
         """Every group with the ADRG variant it belongs to, in the order in which they are tried."""

@@ -7,20 +7,17 @@ A scheme with a base is an overlay: its files hold only what differs.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from grouper.base.errors import TableError, UsageError
-from grouper.base.formats import format_of
-from grouper.base.paths import tables_dir
-from grouper.base.toml_in import read_toml
+from grouper.base.errors import TableError
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+from grouper.grouping.tables.folders import META, base_folder, by_area, check_date, digest, read_meta, shipped
 from grouper.grouping.tables.text import Lists, format_lists, format_rows, format_toml, parse_lists, read_rows
 
 FILES = (
@@ -45,24 +42,7 @@ KEPT = ("UNGROUPABLE.dx", "UNGROUPABLE.proc")  # lists that no condition names, 
 
 def scheme_folders() -> dict[str, Path]:
     """The shipped DRG schemes: id to folder, in order of their ids."""
-    root = tables_dir() / "drg"
-    return {path.name: path for path in sorted(root.iterdir()) if (path / "scheme.toml").is_file()}
-
-
-def read_meta(folder: Path) -> dict[str, Any]:
-    """``scheme.toml`` of a folder.
-
-    Raises TableError when it cannot be read or lacks a key.
-    """
-    meta = read_toml(folder / "scheme.toml", kind=TableError)
-    format_of(meta, "scheme", str(folder / "scheme.toml"))
-    missing = [key for key in ("id", "name", "area") if key not in meta]
-    if missing:
-        raise TableError(
-            zh=f"{folder / 'scheme.toml'} 缺少 {missing[0]}",
-            en=f"{folder / 'scheme.toml'} lacks {missing[0]}",
-        )
-    return meta
+    return shipped("drg")
 
 
 def find(name: str, when: date | None = None) -> Path:
@@ -74,61 +54,13 @@ def find(name: str, when: date | None = None) -> Path:
     folders = scheme_folders()
     if name in folders:
         folder = folders[name]
-        _check_date(folder, when)
+        check_date(read_meta(folder), when)
         return folder
     path = Path(name)
     if (path / "scheme.toml").is_file():
-        _check_date(path, when)
+        check_date(read_meta(path), when)
         return path
     return by_area(name, when, folders)
-
-
-def _check_date(folder: Path, when: date | None) -> None:
-    meta = read_meta(folder)
-    if when and not _valid_on(meta, when):
-        raise UsageError(
-            zh=f"方案 {meta['id']} 在 {when} 不适用（{_validity(meta)}）；"
-            "请改用 --date 或写地区名以便按日期选择",
-            en=f"scheme {meta['id']} does not apply on {when} ({_validity(meta)}); "
-            "change --date, or name the area to let the date choose",
-        )
-
-
-def _valid_on(meta: Mapping[str, Any], when: date) -> bool:
-    return meta.get("valid_from", date.min) <= when <= meta.get("valid_to", date.max)
-
-
-def _validity(meta: Mapping[str, Any]) -> str:
-    return f"{meta.get('valid_from', '…')} – {meta.get('valid_to', '…')}"
-
-
-def by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
-    """The only scheme of ``folders`` (id to folder) for an area, on ``when`` if that is given.
-
-    Raises UsageError when there is none, or more than one.
-    """
-    metas = {id_: read_meta(path) for id_, path in folders.items()}
-    editions = [id_ for id_, meta in metas.items() if meta["area"] == name]
-    fitting = [id_ for id_ in editions if when is None or _valid_on(metas[id_], when)]
-    if len(fitting) == 1:
-        return folders[fitting[0]]
-    if not editions:
-        near = ", ".join(id_ for id_ in folders if name[:4] and id_.startswith(name[:4])) or "…"
-        raise UsageError(
-            zh=f"没有方案“{name}”（相近：{near}）；grouper tables list 列出全部方案，也可给出方案目录的路径",
-            en=f"there is no scheme {name!r} (near: {near}); grouper tables list shows all, "
-            "and the path of a scheme folder works too",
-        )
-    which = ", ".join(f"{id_} ({_validity(metas[id_])})" for id_ in editions)
-    if when and fitting:
-        raise UsageError(
-            zh=f"地区“{name}”在 {when} 有多个适用的方案：{'、'.join(fitting)}；请写方案 id",
-            en=f"several schemes of area {name!r} apply on {when}: {', '.join(fitting)}; name one by its id",
-        )
-    raise UsageError(
-        zh=f"地区“{name}”有这些方案：{which}；请写方案 id 或用 --date 选择",
-        en=f"area {name!r} has these schemes: {which}; name one, or choose with --date",
-    )
 
 
 def load(name: str | Path, when: date | None = None) -> Scheme:
@@ -145,8 +77,7 @@ def load_folder(folder: Path) -> Scheme:
     base_id = meta.get("base")
     base = None
     if base_id:
-        beside = folder.parent / base_id
-        base = _load_cached(beside if (beside / "scheme.toml").is_file() else find(base_id))
+        base = _load_cached(base_folder(folder, base_id, META) or find(base_id))
     return _assemble(folder, meta, base)
 
 
@@ -174,7 +105,7 @@ def _assemble(folder: Path, meta: dict[str, Any], base: Scheme | None) -> Scheme
         complications=_complications(_lists(folder, "complication.txt", _complication_lists(base))),
         exclusions=_lists(folder, "exclusion.txt", base.exclusions if base else {}),
         primary_care=_primary_care(folder, drgs, base),
-        digest=digest(folder, base),
+        digest=digest(folder, FILES, base.digest if base else ""),
     )
 
 
@@ -192,16 +123,6 @@ def _primary_care(folder: Path, drgs: Mapping[str, Sequence[Drg]], base: Scheme 
                 en=f"{path}, line {number}: {code} is no DRG of the scheme, or stands there twice",
             )
     return codes
-
-
-def digest(folder: Path, base: Scheme | None) -> str:
-    """SHA-256 over the files of the folder and the digest of its base."""
-    total = hashlib.sha256(base.digest.encode() if base else b"")
-    for name in FILES:
-        path = folder / name
-        if path.exists():
-            total.update(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 def _lists(folder: Path, name: str, base: Mapping[str, frozenset[str]]) -> Lists:

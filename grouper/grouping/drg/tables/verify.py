@@ -7,13 +7,12 @@ public copies of local schemes have such gaps, and their notes name them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from grouper.base.errors import TableError
 from grouper.base.findings import Finding, few, has_errors
-from grouper.base.paths import tables_dir
 from grouper.grouping.drg.conditions import (
     Compare,
     ConditionError,
@@ -22,6 +21,7 @@ from grouper.grouping.drg.conditions import (
     atoms,
     lists_of,
 )
+from grouper.grouping.drg.options import CHOICES
 from grouper.grouping.drg.tables.admission import not_admitted
 from grouper.grouping.drg.tables.criteria import damaged_names, severity_letters, untested_criteria
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
@@ -35,25 +35,8 @@ from grouper.grouping.drg.tables.store import (
     SITES,
     load_folder,
     read_meta,
-    scheme_folders,
 )
-from grouper.grouping.tables.manifest import check_manifest
 from grouper.grouping.tables.text import read_rows
-
-_OPTIONS: dict[str, tuple[object, ...]] = {
-    "when_no_drg": ("next", "stop"),
-    "retry_other_procedures": (True, False),
-    "severity_from_other_diagnoses_only": (True, False),
-    "weight": ("birth", "admission"),
-}
-
-
-def verify_shipped() -> list[Finding]:
-    """Findings on the manifest and on every shipped scheme."""
-    findings = check_manifest()
-    for folder in scheme_folders().values():
-        findings += verify(folder, sisters=True)
-    return findings
 
 
 def verify(folder: Path, sisters: bool = False) -> list[Finding]:
@@ -89,17 +72,6 @@ def verify_scheme(scheme: Scheme) -> list[Finding]:
         _counts,
     )
     return [finding for check in checks for finding in check(scheme)]
-
-
-def verify_named(folders: Iterable[Path]) -> list[Finding]:
-    """Findings on some folders, the manifest included for those that are shipped."""
-    shipped = tables_dir() / "drg"
-    findings: list[Finding] = []
-    for folder in folders:
-        if folder.resolve().parent == shipped.resolve():
-            findings += check_manifest(under=f"drg/{folder.name}/")
-        findings += verify(folder, sisters=True)
-    return findings
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -165,7 +137,7 @@ def _meta(scheme: Scheme) -> Iterator[Finding]:
             scheme.id, "validity", "scheme.toml", "valid_from 晚于 valid_to", "valid_from is after valid_to"
         )
     for name, value in scheme.meta.get("options", {}).items():
-        if value not in _OPTIONS.get(name, ()):
+        if value not in CHOICES.get(name, ()):
             yield _error(
                 scheme.id,
                 "option",

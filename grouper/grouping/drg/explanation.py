@@ -1,8 +1,10 @@
-"""The explanation of a record in words, Chinese or English."""
+"""The explanation of a record: its steps as data, and in words, Chinese or English."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
@@ -19,9 +21,116 @@ from grouper.grouping.drg.conditions import (
     Not,
     Or,
     Severity,
+    to_text,
 )
-from grouper.grouping.drg.explain import CodeStep, Explanation, Tried
+from grouper.grouping.drg.evaluate import SeverityHit, Truth
 from grouper.grouping.marks import MARKS
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """A specific code of the same subcategory (亚目), and the group that it would give in its place."""
+
+    code: str
+    name: str
+    drg: str | None
+    drg_name: str | None
+
+
+@dataclass(frozen=True)
+class CodeStep:
+    """A code as it came, what it was taken for, and its name.
+
+    ``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
+    codes of its subcategory.
+    """
+
+    kind: str
+    position: int
+    raw: str
+    code: str
+    name: str
+    issue: str
+    mark: str = ""
+    instead: tuple[Sibling, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A condition that was tried: MDC, ADRG or group; ``failing`` says what kept it from holding.
+
+    ``idle``: data are lacking, but no ADRG of this MDC could hold with them either.
+    """
+
+    code: str
+    name: str
+    condition: Condition
+    truth: Truth
+    failing: tuple[Condition, ...] = ()
+    idle: bool = False
+
+
+@dataclass(frozen=True)
+class MdcStep:
+    """An MDC that took the record, and its ADRGs up to the one that held."""
+
+    mdc: Tried
+    adrgs: list[Tried] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """An ADRG that one part of its condition, or the choice of main procedure, kept away."""
+
+    code: str
+    name: str
+    failing: Condition
+    instead: str = ""  # the procedure that would have to be the main one
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The steps of one record. ``result`` holds the result columns of the batch for it."""
+
+    scheme: str
+    weight: str  # which weight the scheme reads: "birth" or "admission"
+    codes: list[CodeStep]
+    numbers: dict[str, float]
+    department: str | None
+    severity: list[SeverityHit]
+    refused: list[Tried]
+    mdcs: list[MdcStep]
+    groups: list[Tried]
+    retried: list[str]
+    near: list[NearMiss]
+    result: dict[str, str | None]
+    untested: list[Mapping[str, Any]] = field(default_factory=list)  # rows of [[untested_criteria]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; conditions in the notation of the tables."""
+        return _plain(self)
+
+    def text(self, lang: str = "zh") -> str:
+        """The explanation in words, "zh" or "en"."""
+        return render(self, lang)
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, sets and conditions as dicts, lists and texts."""
+    if isinstance(value, Condition):
+        return to_text(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+# --- words ----------------------------------------------------------------------------------
 
 SUBJECTS = {
     "principal_dx": ("主要诊断", "principal diagnosis"),

@@ -1,0 +1,135 @@
+"""Folders of schemes, of whatever family: where the shipped ones are, what they state, when they apply."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from grouper.base.errors import TableError, UsageError
+from grouper.base.formats import format_of
+from grouper.base.paths import tables_dir
+from grouper.base.toml_in import read_toml
+
+META = "scheme.toml"
+
+
+def shipped(kind: str) -> dict[str, Path]:
+    """The shipped schemes of a family: id to folder, in order of their ids."""
+    root = tables_dir() / kind
+    if not root.is_dir():
+        return {}
+    return {path.name: path for path in sorted(root.iterdir()) if (path / META).is_file()}
+
+
+def is_shipped(kind: str, folder: Path) -> bool:
+    """Whether a folder stands among the shipped schemes of a family."""
+    return folder.resolve().parent == (tables_dir() / kind).resolve()
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """``scheme.toml`` of a folder.
+
+    Raises TableError when it cannot be read or lacks a key.
+    """
+    meta = read_toml(folder / META, kind=TableError)
+    format_of(meta, "scheme", str(folder / META))
+    missing = [key for key in ("id", "name", "area") if key not in meta]
+    if missing:
+        raise TableError(
+            zh=f"{folder / META} 缺少 {missing[0]}",
+            en=f"{folder / META} lacks {missing[0]}",
+        )
+    return meta
+
+
+def valid_on(meta: Mapping[str, Any], when: date) -> bool:
+    """Whether a scheme applies on a day."""
+    return meta.get("valid_from", date.min) <= when <= meta.get("valid_to", date.max)
+
+
+def _validity(meta: Mapping[str, Any]) -> str:
+    return f"{meta.get('valid_from', '…')} – {meta.get('valid_to', '…')}"
+
+
+def check_date(meta: Mapping[str, Any], when: date | None) -> None:
+    """Raise UsageError when a scheme says that it does not apply on ``when``."""
+    if when and meta and not valid_on(meta, when):
+        raise UsageError(
+            zh=f"方案 {meta['id']} 在 {when} 不适用（{_validity(meta)}）；"
+            "请改用 --date 或写地区名以便按日期选择",
+            en=f"scheme {meta['id']} does not apply on {when} ({_validity(meta)}); "
+            "change --date, or name the area to let the date choose",
+        )
+
+
+def by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
+    """The only scheme of ``folders`` (id to folder) for an area, on ``when`` if that is given.
+
+    Raises UsageError when there is none, or more than one.
+    """
+    metas = {id_: read_meta(path) for id_, path in folders.items()}
+    editions = [id_ for id_, meta in metas.items() if meta["area"] == name]
+    fitting = [id_ for id_ in editions if when is None or valid_on(metas[id_], when)]
+    if len(fitting) == 1:
+        return folders[fitting[0]]
+    if not editions:
+        near = ", ".join(id_ for id_ in folders if name[:4] and id_.startswith(name[:4])) or "…"
+        raise UsageError(
+            zh=f"没有方案“{name}”（相近：{near}）；grouper tables list 列出全部方案，也可给出方案目录的路径",
+            en=f"there is no scheme {name!r} (near: {near}); grouper tables list shows all, "
+            "and the path of a scheme folder works too",
+        )
+    which = ", ".join(f"{id_} ({_validity(metas[id_])})" for id_ in editions)
+    if when and fitting:
+        raise UsageError(
+            zh=f"地区“{name}”在 {when} 有多个适用的方案：{'、'.join(fitting)}；请写方案 id",
+            en=f"several schemes of area {name!r} apply on {when}: {', '.join(fitting)}; name one by its id",
+        )
+    raise UsageError(
+        zh=f"地区“{name}”有这些方案：{which}；请写方案 id 或用 --date 选择",
+        en=f"area {name!r} has these schemes: {which}; name one, or choose with --date",
+    )
+
+
+def base_folder(folder: Path, base: str, sign: str) -> Path | None:
+    """The folder of a base that stands beside its overlay and holds the file ``sign``, if there is one."""
+    beside = folder.parent / base
+    return beside if (beside / sign).is_file() else None
+
+
+def digest(folder: Path, files: Iterable[str], base: str = "") -> str:
+    """SHA-256 over those of ``files`` that the folder has, and the digest of its base ("" for none)."""
+    total = hashlib.sha256(base.encode())
+    for name in files:
+        path = folder / name
+        if path.exists():
+            total.update(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def listed(folder: Path) -> dict[str, Any]:
+    """A line of the list of schemes: id, name, area, region, base and validity, "" where not stated."""
+    meta = read_meta(folder)
+    row: dict[str, Any] = {key: meta.get(key, "") for key in ("id", "name", "area", "region", "base")}
+    for key in ("valid_from", "valid_to"):
+        row[key] = meta[key].isoformat() if key in meta else ""
+    return row
+
+
+def write_whole(output: Path, fill: Callable[[Path], None]) -> None:
+    """Write a folder whole or not at all, in the place of what is there."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=".import-"))  # beside: a base may stand there
+    try:
+        folder.chmod(0o755)
+        fill(folder)
+        if output.exists():
+            shutil.rmtree(output)
+        folder.rename(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
