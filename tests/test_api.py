@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 import grouper
 from grouper.base.errors import DataError, UsageError
 from grouper.grouping.drg.engine import RESULT_COLUMNS
+
+from .support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 # How each library holds the records, and how to read a column back.
 KINDS: dict[str, tuple[Callable[[pa.Table], Any], Callable[[Any, str], list], type]] = {

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from support import RECORD_COLUMNS, vectors
 
 from grouper.commands.options.shared import LANGUAGES
 from grouper.commands.reference import FILES, reference
 from grouper.synth.rows import write_parquet
+
+from .support import RECORD_COLUMNS, vectors
 
 DOCS = Path(__file__).parent.parent / "docs"
 

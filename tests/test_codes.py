@@ -12,12 +12,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import loaded
 
 import grouper
 from grouper._fast import codes as kernel
 from grouper.codes import icd
 from grouper.codes.book import BLANK_TEXTS, ISSUES, CodeBook, CodeOptions
+
+from .support import loaded
 
 DIAGNOSES = ["A01.002+G01*", "A38.x00x002+I41.0*", "I10.x00", "I10.x00x002", "I63.900", "S10.801"]
 PROCEDURES = ["00.5500", "06.3100", "04.4300", "45.2300", "88.7600", "99.2503"]

@@ -13,9 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support import RECORD_COLUMNS, loaded, vectors, with_both_weights
 
 from grouper.grouping.drg.tables.store import scheme_folders
+
+from .support import RECORD_COLUMNS, loaded, vectors, with_both_weights
 
 FULL = os.environ.get("GROUPER_VECTORS")
 

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 from grouper.grouping.drg.explanation import Explanation
+
+from .support import RECORD_COLUMNS, loaded, random_records, table_of, vectors
 
 # Between them: retry rule, QY groups, departments, ICU hours, stay, discharge way, sites, weights at
 # birth and on admission, different codes counted, MDCs that end without a group.

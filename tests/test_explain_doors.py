@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import loaded
 
 import grouper
 from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.commands import cli
+
+from .support import loaded
 
 ALL = (
     "sex",

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import loaded, random_records, table_of
 
 from grouper._fast.codes import (
     BLANK,
@@ -28,6 +27,8 @@ from grouper._fast.codes import (
 from grouper._fast.drg import DrgProgram
 from grouper.base.arrow import empty
 from grouper.codes.book import CodeBook, CodeOptions
+
+from .support import loaded, random_records, table_of
 
 INDEX = CodeIndex([b"A00.000", b"I10.x00", b"Z99.900x001"], [1, 2, 3])
 BOOK = CodeBook("diagnosis", ["A00.000", "I10.x00", "Z99.900x001"], {}, CodeOptions())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import loaded
 
 import grouper
 from grouper.codes import icd
 from grouper.grouping.drg.tables.listing import View
+
+from .support import loaded
 
 BASE = {"sex": 2, "age_years": 40, "los_days": 4, "discharge_way": 1, "procedures": []}
 

@@ -9,13 +9,14 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support import RECORD_COLUMNS, loaded, vectors
 
 import grouper
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.grouping import files as run
 from grouper.grouping.drg.engine import RESULT_COLUMNS
 from grouper.synth.rows import write_parquet
+
+from .support import RECORD_COLUMNS, loaded, vectors
 
 
 @pytest.fixture

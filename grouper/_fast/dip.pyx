@@ -69,6 +69,8 @@ cdef class DipProgram(DipPackets):
             elif rule == RULE_CLOSEST_COST:
                 value = self.row_cost[c.row] - max(r.cost, <int64_t>0)
                 value = value if value < 0 else -value
+            elif rule == RULE_ROW_ORDER:
+                value = -<int64_t>c.row
             else:
                 value = -<int64_t>self.row_rank[c.row]
             c.key[k] = value
@@ -102,7 +104,7 @@ cdef class DipProgram(DipPackets):
         if r.n_ops == 0:
             return
         for packet in range(self.key_start[key], self.key_start[key + 1]):
-            if not self._all_met(b, r, packet, family, &inexact):
+            if not self._all_met(b, r, packet, family, False, &inexact):
                 continue
             if self.main_first and not self._first(
                 b, r, self.packet_term[packet], self.packet_main[packet], family
@@ -113,13 +115,17 @@ cdef class DipProgram(DipPackets):
             self._keep(&best[side], &c, &tied[side])
         r.cost_tied = r.cost_tied or tied[0] or tied[1]
 
+    cdef inline bint _conservative(self, Record* r) noexcept nogil:
+        """Whether the case counts as conservative, as the option says."""
+        if self.conservative_rule == 0:
+            return r.cls == 0
+        return self.conservative_rule == 2 or r.n_ops == 0
+
     cdef void _still(self, Batch* b, Record* r, int32_t key, int side, Choice* best) noexcept nogil:
         """The conservative packet of a key, where the rule allows one."""
         cdef int32_t k, row
         cdef int32_t at = 2 * key + side
-        if self.conservative_rule == 0 and r.cls != 0:
-            return
-        if self.conservative_rule == 1 and r.n_ops:
+        if not self._conservative(r):
             return
         for k in range(self.still_start[at], self.still_start[at + 1]):
             row = self._row(b, r, self.still_choice[k])
@@ -133,7 +139,7 @@ cdef class DipProgram(DipPackets):
         cdef int cls = r.cls
         best.packet = best.row = -1
         if self.first_class:
-            cls = (b.op + OP_WIDTH * <Py_ssize_t>r.proc[r.places[0]])[OP_CLASS] if r.n_ops else 0
+            cls = (b.op + OP_WIDTH * <Py_ssize_t>r.proc[r.places[r.main]])[OP_CLASS] if r.n_ops else 0
         found = self.mixed_set[category * CLASSES + cls]
         best.cls = self.set_class[found]
         for k in range(self.set_start[found], self.set_start[found + 1]):
@@ -153,26 +159,57 @@ cdef class DipProgram(DipPackets):
 
     # --- the chain before the basic packets -------------------------------------------------
 
-    cdef bint _marked(self, Batch* b, Record* r, int32_t mark, bint other) noexcept nogil:
-        """Whether a diagnosis (a secondary one, if ``other``) is in a list."""
+    cdef inline bint _marked(self, Batch* b, Record* r, Py_ssize_t i, int32_t mark) noexcept nogil:
+        """Whether the diagnosis at a place is in a list."""
+        cdef int32_t k, found = (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[i])[DX_MARKS]
+        for k in range(self.mark_start[found], self.mark_start[found + 1]):
+            if self.marks[k] == mark:
+                return True
+        return False
+
+    cdef bint _needed(self, Batch* b, Record* r, int32_t need) noexcept nogil:
+        """Whether the main diagnosis is in one list or a secondary one in another; -1 is no list."""
         cdef Py_ssize_t i
-        cdef int32_t k, found
-        for i in range(1 if other else 0, r.n_dx):
-            found = (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[i])[DX_MARKS]
-            for k in range(self.mark_start[found], self.mark_start[found + 1]):
-                if self.marks[k] == mark:
+        if self.need_main[need] >= 0 and self._marked(b, r, 0, self.need_main[need]):
+            return True
+        if self.need_other[need] >= 0:
+            for i in range(1, r.n_dx):
+                if self._marked(b, r, i, self.need_other[need]):
                     return True
         return False
+
+    cdef int _barred(self, Batch* b, Record* r, int at) noexcept nogil:
+        """What keeps an operation from being the main one: 0 nothing, 1 the case is conservative, 2 itself."""
+        cdef int32_t flags = (b.op + OP_WIDTH * <Py_ssize_t>r.proc[r.places[at]])[OP_FLAGS]
+        if flags & 16:
+            return 1
+        if flags & 32 or (flags >> 8 and not self._marked(b, r, 0, (flags >> 8) - 1)):
+            return 2
+        return 0
+
+    cdef void _exclude(self, Batch* b, Record* r) noexcept nogil:
+        """Find the main operation; where there is none, or it is excluded, no operation is left."""
+        cdef int at, how
+        for at in range(r.n_ops):
+            how = self._barred(b, r, at)
+            if how == 0:
+                r.main = at
+                return
+            if how == 1 or not self.skip_main:
+                break
+        r.n_ops = r.cls = r.main = 0
 
     cdef int _link(self, Batch* b, Record* r, int32_t link, int* inexact, int* lacking) noexcept nogil:
         """The truth of a rule of the chain: 0 no, 1 open because the field ``lacking`` is missing, 2 yes."""
         cdef int32_t packet = self.chain_first + link, k
         cdef double value
         lacking[0] = -1
-        if self.link_class[link] >= 0 and r.cls != self.link_class[link]:
+        if self.link_class[link] == 0 and not self._conservative(r):
+            return 0
+        if self.link_class[link] > 0 and r.cls != self.link_class[link]:
             return 0
         for k in range(self.link_need[link], self.link_need[link + 1]):
-            if not self._marked(b, r, self.need_mark[k], self.need_other[k]):
+            if self._needed(b, r, k) == self.need_not[k]:
                 return 0
         if self.link_days[2 * link] >= 0:
             if r.fields[AGE_YEARS] >= 1:
@@ -192,7 +229,7 @@ cdef class DipProgram(DipPackets):
             b, r, self.packet_term[packet], self.packet_main[packet], 0
         ):
             return 0
-        if not self._all_met(b, r, packet, 0, inexact):
+        if not self._all_met(b, r, packet, 0, self.link_main[link], inexact):
             return 0
         return 2 if lacking[0] < 0 else 1
 
@@ -211,8 +248,7 @@ cdef class DipProgram(DipPackets):
                 if principal[DX_EXCLUDED]:
                     r.excluded = True
                     return -1
-                if r.n_ops and (b.op + OP_WIDTH * <Py_ssize_t>r.proc[r.places[0]])[OP_FLAGS] & 16:
-                    r.n_ops = r.cls = 0
+                self._exclude(b, r)
                 continue
             best.packet = top.packet = -1
             tied = top_tied = False
@@ -238,6 +274,17 @@ cdef class DipProgram(DipPackets):
                 return best.row
         return -1
 
+    cdef bint _overlaid(self, Batch* b, Record* r) noexcept nogil:
+        """Whether a condition of primary care holds: those rules that belong to no step."""
+        cdef int32_t node = (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[0])[DX_NODE], at
+        cdef int inexact, lacking
+        for at in range(self.node_start[node + 1] - 1, self.node_start[node] - 1, -1):
+            if self.link_place[self.node_link[at]] < self.chain.shape[0]:
+                return False
+            if self._link(b, r, self.node_link[at], &inexact, &lacking) == 2:
+                return True
+        return False
+
     # --- one record -------------------------------------------------------------------------
 
     cdef int32_t _group(self, Batch* b, Record* r, int32_t* packet) noexcept nogil:
@@ -251,6 +298,7 @@ cdef class DipProgram(DipPackets):
         r.lacking = -1
         r.n_ops = r.all_ops
         r.cls = r.all_cls
+        r.main = 0
         packet[0] = -1
         if self.chain.shape[0]:
             row = self._chain(b, r, principal, packet)
@@ -330,7 +378,8 @@ cdef class DipProgram(DipPackets):
         millionths, negative for unknown, or None. ``flags``: grouper.base.reasons.Flag, or None.
 
         The outputs take, per row, the number of the catalogue row (-1 none), the number of the
-        reason, warnings (1 an unknown diagnosis, 2 an unknown procedure); and per operation in
+        reason, warnings (1 an unknown diagnosis, 2 an unknown procedure, 4 a condition of primary care
+        holds); and per operation in
         ``met`` 0 deleted or unused, 1 met by the packet, 2 not.
         Raises ValueError when an offset, id or attribute is out of range; nothing is then valid.
         """
@@ -391,6 +440,8 @@ cdef class DipProgram(DipPackets):
                     met[proc_offsets[i] + places[k]] = (
                         1 if packet >= 0 and self._named(&b, &r, packet, <int>k, r.family) else 2
                     )
+                if not r.excluded and self._overlaid(&b, &r):
+                    warnings[i] |= 4
                 reasons[i] = self._lacking(&b, &r, results[i])
                 if reasons[i] >= 0:
                     pass

@@ -13,7 +13,7 @@ cdef class DipPackets(DipTables):
     cdef int _term(self, Batch* b, Record* r, int32_t term, int at, int family) noexcept nogil
     @cython.final
     cdef bint _own(self, Batch* b, Record* r, Owners* owners, int term, int family) noexcept nogil
-    cdef bint _all_met(self, Batch* b, Record* r, int32_t packet, int family, int* inexact) noexcept nogil
+    cdef bint _all_met(self, Batch* b, Record* r, int32_t packet, int family, bint own_main, int* inexact) noexcept nogil
     cdef bint _first(self, Batch* b, Record* r, int32_t term, int count, int family) noexcept nogil
     cdef bint _named(self, Batch* b, Record* r, int32_t packet, int at, int family) noexcept nogil
     @cython.final

@@ -48,6 +48,8 @@ cdef class DipPackets(DipTables):
         """Give a term an operation of its own, moving other terms where needed."""
         cdef int at, k, owner
         for at in range(r.n_ops):
+            if at == r.main and term >= owners.main:
+                continue
             if not self._term(b, r, owners.first + term, at, family):
                 continue
             owner = -1
@@ -65,9 +67,12 @@ cdef class DipPackets(DipTables):
         return False
 
     cdef bint _all_met(
-        self, Batch* b, Record* r, int32_t packet, int family, int* inexact
+        self, Batch* b, Record* r, int32_t packet, int family, bint own_main, int* inexact
     ) noexcept nogil:
-        """Whether all terms of a packet are met, by operations of their own where repeats count."""
+        """Whether all terms of a packet are met, by operations of their own where repeats count.
+
+        ``own_main``: the main operation of the record then meets none of the related terms.
+        """
         cdef int32_t first = self.packet_term[packet], term
         cdef int count = self.packet_term[packet + 1] - first, at, best, how, k
         cdef Owners owners
@@ -88,6 +93,7 @@ cdef class DipPackets(DipTables):
         if not self.set_repeats and count > 1:
             owners.first = first
             owners.count = count
+            owners.main = self.packet_main[packet] if own_main else count
             for k in range(count):
                 owners.op[k] = -1
             for k in range(count):
@@ -97,12 +103,12 @@ cdef class DipPackets(DipTables):
         return True
 
     cdef bint _first(self, Batch* b, Record* r, int32_t term, int count, int family) noexcept nogil:
-        """Whether the record's first operation meets one of ``count`` terms."""
+        """Whether the record's main operation meets one of ``count`` terms."""
         cdef int k
         if r.n_ops == 0:
             return False
         for k in range(count):
-            if self._term(b, r, term + k, 0, family):
+            if self._term(b, r, term + k, r.main, family):
                 return True
         return False
 

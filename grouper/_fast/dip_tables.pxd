@@ -35,7 +35,8 @@ cdef enum:
     OP_FAMILY = 1       # first five characters, 0 when the catalogue has none like it
     OP_CLASS = 2
     OP_FLAGS = 3        # bits: 1 deleted, 2 radiotherapy, 4 chemotherapy, 8 unknown,
-                        # 16 kept out of grouping as main operation
+                        # 16 as main operation conservative, 32 never the main one;
+                        # from 256 on: 1 + the list that the principal diagnosis of a main one is in
     OP_WIDTH = 4
 
 cdef enum:
@@ -55,7 +56,8 @@ cdef enum:
     RULE_HIGHER_SCORE = 7
     RULE_CLOSEST_COST = 8
     RULE_CODE_ORDER = 9
-    RULES = 10
+    RULE_ROW_ORDER = 10
+    RULES = 11
 
 cdef enum:
     SEVERITY = 0
@@ -84,6 +86,7 @@ cdef struct Record:
     Py_ssize_t n_dx
     int all_ops, n_ops      # operations of the record, and those that take part
     int all_cls, cls        # highest class of both
+    int main                # the place of the main operation among those that take part
     double fields[FIELDS]
     int64_t cost            # in millionths; -1 unknown
     int level[TYPES][LEVELS]
@@ -110,6 +113,7 @@ cdef struct Owners:
     int32_t op[MAX_TERMS]
     int32_t first           # first term of the packet
     int count
+    int main                # terms that the main operation may meet
     uint64_t seen
 
 
@@ -117,7 +121,7 @@ cdef class DipTables:
     cdef readonly int results
     cdef int match, rules, cost_rule, order, conservative_rule, short_stay, conditions
     cdef int32_t keys, symbols, families, blank, tables, chain_first
-    cdef bint set_repeats, main_first, first_class, to_mixed, auxiliary, link_order
+    cdef bint set_repeats, main_first, first_class, to_mixed, auxiliary, link_order, skip_main
     cdef Reasons reasons
     cdef const int32_t[::1] key_start, packet_primary, packet_term, packet_main, packet_choice
     cdef const int32_t[::1] term_code, code_symbol, symbol_family, symbol_short
@@ -126,7 +130,7 @@ cdef class DipTables:
     cdef const int32_t[::1] row_rank, rule, excluded_start, excluded, weight, suppressed
     cdef const int64_t[::1] row_score, row_cost
     cdef const int32_t[::1] chain, link_place, link_class, link_main, link_days, link_weight
-    cdef const int32_t[::1] link_need, need_mark, need_other, node_start, node_link, mark_start, marks
+    cdef const int32_t[::1] link_need, need_main, need_other, need_not, node_start, node_link, mark_start, marks
     cdef int _check(self) except -1
     cdef int _check_chain(self) except -1
     cdef int _check_attributes(

@@ -61,14 +61,16 @@ cdef class DipTables:
         self.link_days = spec["link_days"]
         self.link_weight = spec["link_weight"]
         self.link_need = spec["link_need"]
-        self.need_mark = spec["need_mark"]
+        self.need_main = spec["need_main"]
         self.need_other = spec["need_other"]
+        self.need_not = spec["need_not"]
         self.node_start = spec["node_start"]
         self.node_link = spec["node_link"]
         self.mark_start = spec["mark_start"]
         self.marks = spec["marks"]
         self.chain_first = spec["chain_first"]
         self.link_order = spec["link_order"]
+        self.skip_main = spec["skip_main"]
         numbers = spec["reasons"]
         self.reasons.grouped = numbers["grouped"]
         self.reasons.blank = numbers["blank-packet"]
@@ -162,13 +164,15 @@ cdef class DipTables:
         cdef Py_ssize_t nodes = self.node_start.shape[0], sets = self.mark_start.shape[0]
         check_within(self.chain, 0, 2, "chain")
         check_size(self.link_place.shape[0], links, "link_place")
-        check_within(self.link_place, 0, self.chain.shape[0], "link_place")
+        check_within(self.link_place, 0, self.chain.shape[0] + 1, "link_place")
         check_size(self.link_class.shape[0], links, "link_class")
         check_size(self.link_main.shape[0], links, "link_main")
         check_size(self.link_days.shape[0], 2 * links, "link_days")
         check_size(self.link_weight.shape[0], 2 * links, "link_weight")
-        check_steps(self.link_need, links + 1, self.need_mark.shape[0], "link_need")
-        check_size(self.need_other.shape[0], self.need_mark.shape[0], "need_other")
+        check_steps(self.link_need, links + 1, self.need_main.shape[0], "link_need")
+        check_size(self.need_other.shape[0], self.need_main.shape[0], "need_other")
+        check_size(self.need_not.shape[0], self.need_main.shape[0], "need_not")
+        check_within(self.need_not, 0, 2, "need_not")
         check_steps(self.node_start, nodes, self.node_link.shape[0], "node_start")
         check_within(self.node_link, 0, links, "node_link")
         check_steps(self.mark_start, sets, self.marks.shape[0], "mark_start")

@@ -6,6 +6,30 @@ EXIT_OK = 0
 EXIT_USAGE = 1
 EXIT_DATA = 2
 EXIT_RECONCILIATION = 3
+EXIT_INTERNAL = 70  # as sysexits has it: a fault of the software
+EXIT_INTERRUPTED = 130
+
+# What each exit code means, in Chinese and English, for the reference of the command line.
+EXIT_CODES: dict[int, tuple[str, str]] = {
+    EXIT_OK: ("成功", "done"),
+    EXIT_USAGE: (
+        "调用、规则表或系统不允许：选项、文件、权限、磁盘空间；没有写出结果",
+        "the call, a table or the system does not allow it: options, files, permissions, room; no result",
+    ),
+    EXIT_DATA: (
+        "输入数据无法读取或被整体退回；没有写出结果",
+        "the data cannot be read, or are rejected as a whole; no result",
+    ),
+    EXIT_RECONCILIATION: (
+        "合计对不上，没有写出结果；或核查发现不符",
+        "sums do not add up, no result; or a check found a difference",
+    ),
+    EXIT_INTERNAL: (
+        "软件缺陷；一行说明，详情在仅本人可读的文件中",
+        "a fault of the software: one line, with the details in a file that only its owner may read",
+    ),
+    EXIT_INTERRUPTED: ("被用户中断", "stopped by the user"),
+}  # fmt: skip
 
 
 class GrouperError(Exception):

@@ -8,10 +8,8 @@ ten-thousandths here, never floating-point numbers.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -23,6 +21,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
+from grouper.base.toml_in import parse_toml, read_bytes
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
 
 if TYPE_CHECKING:
@@ -158,17 +158,14 @@ def load(name: str | Path) -> Coefficients:
     Raises UsageError when there is no such file, TableError naming the place of what is wrong in it.
     """
     path = tables_dir() / "dip" / "auxiliary" / f"{name}.toml" if str(name) in names() else Path(name)
-    try:
-        content = path.read_bytes()
-        data = tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
-    except OSError as error:
+    if not path.is_file():
         raise UsageError(
             zh=f"--parameters {name}：读不到该文件；可给出 TOML 文件的路径，或内置名称 {'、'.join(names())}",
             en=f"--parameters {name}: there is no such file; give the path of a TOML file, or one of "
             f"{', '.join(names())}",
-        ) from error
-    except (ValueError, tomllib.TOMLDecodeError) as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+        )
+    content = read_bytes(path, flag="--parameters", kind=TableError)
+    data = parse_toml(content, path, flag="--parameters", kind=TableError, exact=True)
     return _Reader(path).read(data, content)
 
 
@@ -286,27 +283,21 @@ class _Reader:
         self.path = path
         numbers = {(t.name, c.name): t.first + i for t in tools for i, c in enumerate(t.classes)}
         found: dict[str, dict[int, list[Row]]] = {}
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                if tuple(reader.fieldnames or ()) != TABLE_COLUMNS:
-                    self._wrong("1", ",".join(reader.fieldnames or ()))
-                for cells in reader:
-                    line = f"line {reader.line_num}, column "
-                    if (cells["tool"], cells["class"]) not in numbers:
-                        self._wrong(line + "class", f"{cells['tool']}:{cells['class']}")
-                    row = Row(
-                        self._coefficient(cells["coefficient"], line + "coefficient"),
-                        self._day(cells["valid_from"], line + "valid_from", date.min),
-                        self._day(cells["valid_to"], line + "valid_to", date.max),
-                    )
-                    of_packet = found.setdefault(cells["dip_code"].strip().upper(), {})
-                    others = of_packet.setdefault(numbers[cells["tool"], cells["class"]], [])
-                    if any(_overlap(row, other) for other in others):
-                        self._wrong(line + "valid_from", f"{cells['valid_from']} (overlap)")
-                    others.append(row)
-        except (OSError, UnicodeDecodeError) as error:
-            raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+        table = read_table(path, needed=TABLE_COLUMNS, known=(), kind=TableError)
+        for cells in table:
+            line = f"line {cells.row}, column "
+            if (cells.text("tool"), cells.text("class")) not in numbers:
+                self._wrong(line + "class", f"{cells.text('tool')}:{cells.text('class')}")
+            row = Row(
+                self._coefficient(cells.text("coefficient"), line + "coefficient"),
+                self._day(cells.text("valid_from"), line + "valid_from", date.min),
+                self._day(cells.text("valid_to"), line + "valid_to", date.max),
+            )
+            of_packet = found.setdefault(cells.text("dip_code").upper(), {})
+            others = of_packet.setdefault(numbers[cells.text("tool"), cells.text("class")], [])
+            if any(_overlap(row, other) for other in others):
+                self._wrong(line + "valid_from", f"{cells.text('valid_from')} (overlap)")
+            others.append(row)
         return found
 
     # --- values -----------------------------------------------------------------------------

@@ -55,6 +55,20 @@ def catalogue() -> None:
 @option("--id", "catalogue_id", required=True, help=both("目录库 id", "Id of the catalogue"))
 @option("--name", required=True, help=both("目录库名称", "Name of the catalogue"))
 @option("--area", required=True, help=both("地区代号", "Area that the catalogue is for"))
+@option(
+    "--on",
+    metavar="SCHEME",
+    help=both(
+        "为此目录（如 dip-3.0）的病种测算分值，并为其未入组病例建立本地综合病种",
+        "Fit scores to the packets of this catalogue (dip-3.0), and local mixed groups for what none takes",
+    ),
+)
+@option(
+    "--allow-missing",
+    multiple=True,
+    metavar="FIELD",
+    help=both("与 --on 同用：分组所需而数据没有的字段", "With --on: a field of grouping that the data lack"),
+)
 @statistics_options
 @option(
     "--core",
@@ -140,10 +154,11 @@ def _options(given: dict[str, Any]) -> Any:
     from grouper.fitting.trim import parse_year_weights
 
     same = ("trim", "small", "unstable", "core", "mixed_min", "method", "base", "points", "digits",
-            "interventional_as", "repair_codes", "memory", "threads")  # fmt: skip
+            "interventional_as", "repair_codes", "memory", "threads", "on")  # fmt: skip
     return CatalogueOptions(
         year_weights=parse_year_weights(given["year_weights"]),
         related=given["related"] == "all",
+        allow_missing=tuple(given["allow_missing"]),
         quota=_amount(given["quota"]),
         clinical=given["codes"] == "clinical",
         history=HistoryOptions(
@@ -173,7 +188,12 @@ def _report(built: Built) -> None:
     share = rounded(built.core_share.scaleb(2), 2)
     riv = "–" if built.riv is None else str(rounded(built.riv, 4))
     years = [f"{year}×{weight}" for year, weight in sorted(built.year_weights.items())]
-    core, mixed = built.number("core"), built.number("mixed")
+    core, mixed = built.number("core") + built.number("national"), built.number("mixed")
+    if built.options.on:
+        say(
+            f"{built.options.on} 中有病例的病种得到分值，其余没有分值",
+            f"packets of {built.options.on} with cases get scores, the others have none",
+        )
     say(
         f"核心病种 {core:,}，综合病种 {mixed:,}；年份×权重 {'、'.join(years)}",
         f"{core:,} core packets, {mixed:,} mixed groups; year×weight {', '.join(years)}",
@@ -190,7 +210,7 @@ def _report(built: Built) -> None:
         f"  core packets cover {share}% of the cases; RIV {riv}; CV > 1: {built.cv_above_1:,}; "
         f"unstable: {built.unstable:,}",
     )
-    if built.options.related:
+    if built.options.related and not built.options.on:
         say(
             "  相关手术操作按编码计入，没有检验资源消耗占比（数据没有按手术操作的费用）",
             "  related operations count by their codes: no costs by operation are there to test their share",

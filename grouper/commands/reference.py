@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from grouper.base.errors import EXIT_CODES
 from grouper.commands import cli
 from grouper.commands.options.shared import LANGUAGES
 
@@ -38,7 +39,16 @@ def reference(lang: str) -> str:
         with context:
             text = command.get_help(context)
         parts.append(f"{'#' * (len(path) + 1)} {' '.join(path)}\n\n```\n{text}\n```")
+    parts.append(_exit_codes(lang))
     return "\n\n".join(parts) + "\n"
+
+
+def _exit_codes(lang: str) -> str:
+    title, head = (
+        ("## Exit codes", "| code | meaning |") if lang == "en" else ("## 退出码", "| 退出码 | 含义 |")
+    )
+    rows = [f"| {code} | {en if lang == 'en' else zh} |" for code, (zh, en) in EXIT_CODES.items()]
+    return "\n".join([title, "", head, "|---|---|", *rows])
 
 
 def _commands(command: click.Command, path: list[str]) -> Iterator[tuple[list[str], click.Command]]:

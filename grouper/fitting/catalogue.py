@@ -19,9 +19,11 @@ from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import Codes, Counts, read_discharges
 from grouper.fitting.files import csv_text, toml_text
 from grouper.fitting.history import HistoryOptions
+from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
 from grouper.fitting.packets import Packet, assign
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
 from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
+from grouper.grouping.tables.text import format_toml
 
 METHODS = ("mean", "base-disease", "quota")
 CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
@@ -36,7 +38,9 @@ class CatalogueOptions:
 
     ``method`` "base-disease" divides by the mean of the packet ``base``, "quota" by ``quota`` yuan,
     "mean" by the mean of all. ``related``: operations beside the main one are part of packets.
-    ``clinical``, ``repair_codes``: see grouper.codes.book. Others as in WeightOptions.
+    ``clinical``, ``repair_codes``: see grouper.codes.book. ``on``: the catalogue whose packets get scores;
+    then there are no core packets of its own, and ``allow_missing`` names fields of grouping that may be
+    without a source. Others as in WeightOptions.
     """
 
     year_weights: tuple[Decimal, ...] = DEFAULT_YEAR_WEIGHTS
@@ -52,6 +56,8 @@ class CatalogueOptions:
     points: int = 1000
     digits: int = 4
     interventional_as: str = "therapeutic"
+    on: str | None = None
+    allow_missing: tuple[str, ...] = ()
     clinical: bool = False
     repair_codes: bool = False
     history: HistoryOptions = field(default_factory=HistoryOptions)
@@ -69,10 +75,20 @@ class CatalogueOptions:
         if self.quota is not None and not (self.quota.is_finite() and self.quota > 0):
             raise UsageError(zh="--quota 应为大于 0 的金额", en="--quota must be an amount above 0")
 
+        if self.on is not None and (self.core != CatalogueOptions.core or not self.related):
+            flag = "--related" if not self.related else "--core"
+            raise UsageError(
+                zh=f"{flag} 不能与 --on 同时使用：病种由 {self.on} 规定",
+                en=f"{flag} and --on exclude each other: the packets are those of {self.on}",
+            )
+        if self.on is None and self.allow_missing:
+            raise UsageError(zh="--allow-missing 只与 --on 同用", en="--allow-missing needs --on")
+
     def as_dict(self) -> dict[str, Any]:
         """What changes a result, for provenance."""
         values = {**self.__dict__, **self.history.__dict__}
         values["year_weights"] = [str(weight) for weight in self.year_weights]
+        values["allow_missing"] = list(self.allow_missing) or None
         values["quota"] = None if self.quota is None else str(self.quota)
         for name in ("history", "memory", "threads", "prefix"):
             values.pop(name)
@@ -83,7 +99,7 @@ class CatalogueOptions:
 class Entry:
     """A packet with its statistics. Means are in fen; scores have 60 digits and are None without costs."""
 
-    packet: Packet
+    packet: Packet | Scored
     sums: GroupSums
     mean_cost: Decimal
     score: Decimal
@@ -110,12 +126,12 @@ class Built:
         return sum(entry.sums.cases for entry in self.entries)
 
     def number(self, kind: str) -> int:
-        """How many packets (kind "core") or mixed groups ("mixed") there are."""
+        """How many packets (kind "core", or "national" with scores) or mixed groups ("mixed") there are."""
         return sum(entry.packet.kind == kind for entry in self.entries)
 
     @property
     def core_cases(self) -> int:
-        return sum(entry.sums.cases for entry in self.entries if entry.packet.kind == "core")
+        return sum(entry.sums.cases for entry in self.entries if entry.packet.kind != "mixed")
 
     @property
     def core_share(self) -> Decimal:
@@ -143,8 +159,14 @@ def build(history: Sequence[str | Path], options: CatalogueOptions | None = None
     paths = [str(path) for path in history]
     inputs = digests(paths)
     codes = Codes(chosen.interventional_as, CodeOptions(chosen.clinical, chosen.repair_codes))
+    under = below(chosen.on) if chosen.on else None
     with workspace(chosen.memory, chosen.threads) as connection:
-        counts = read_discharges(connection, paths, codes, chosen.history, chosen.related)
+        if under:
+            probed = probe(under, chosen.interventional_as)
+            missing = chosen.allow_missing
+            counts = read_grouped(connection, paths, probed, codes.options, chosen.history, missing)
+        else:
+            counts = read_discharges(connection, paths, codes, chosen.history, chosen.related)
         found = connection.execute("SELECT DISTINCT y FROM records").fetchall()
         if not found:
             raise DataError(
@@ -152,13 +174,17 @@ def build(history: Sequence[str | Path], options: CatalogueOptions | None = None
                 en="there are no cases to use: every record is left out; check codes, costs and dates",
             )
         weights = weights_of_years((row[0] for row in found), chosen.year_weights)
-        packets = assign(connection, codes, weights, chosen.core, chosen.mixed_min)
+        packets: Mapping[str, Packet | Scored]
+        if under:
+            packets = assign_below(connection, under, weights, chosen.mixed_min)
+        else:
+            packets = assign(connection, codes, weights, chosen.core, chosen.mixed_min)
         sums = sums_by_group(connection, trim, chosen.small)
     return _built(packets, sums, weights, counts, chosen, inputs)
 
 
 def _built(
-    packets: Mapping[str, Packet],
+    packets: Mapping[str, Packet | Scored],
     sums: Mapping[str, GroupSums],
     weights: Mapping[int, Decimal],
     counts: Counts,
@@ -250,7 +276,25 @@ def catalogue_text(built: Built) -> str:
                 shown(entry.consumable_score, digits), shown(entry.sums.cv, 6), entry.sums.cases,
             ]
             for entry in built.entries
+            if entry.packet.kind != "national"
         ),
+    )  # fmt: skip
+
+
+def scores_of(built: Built) -> str:
+    """scores.csv: score and cost of the packets of the catalogue below that have cases."""
+    digits = built.options.digits
+    shown = [
+        (entry, [None if part is None else rounded(part, digits) for part in
+                 (entry.drug_score, entry.consumable_score)])
+        for entry in built.entries if entry.packet.kind == "national"
+    ]  # fmt: skip
+    return scores_text(
+        [
+            [entry.packet.code, rounded(entry.score, digits), rounded(entry.mean_cost.scaleb(-2), 6), *parts,
+             None if entry.sums.cv is None else rounded(entry.sums.cv, 6), entry.sums.cases]
+            for entry, parts in shown
+        ]
     )  # fmt: skip
 
 
@@ -283,6 +327,7 @@ def quality(built: Built) -> dict[str, Any]:
         "cases_with_drug_cost": parts["drug"],
         "cases_with_consumable_cost": parts["consumable"],
         "core_packets": built.number("core"),
+        "packets_with_scores": built.number("national"),
         "mixed_groups": built.number("mixed"),
         "core_share": str(rounded(built.core_share, 6)),
         "cv_above_1": built.cv_above_1,
@@ -302,6 +347,8 @@ def quality(built: Built) -> dict[str, Any]:
 def scheme_meta(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
     """scheme.toml, with the options of grouping under which the history falls into the same packets."""
     years = sorted(built.year_weights)
+    if built.options.on:
+        return _meta_below(built, id_, name, area)
     return {
         "id": id_,
         "name": name,
@@ -320,6 +367,34 @@ def scheme_meta(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
     }
 
 
+def _meta_below(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
+    """scheme.toml of scores and mixed groups on top of another catalogue."""
+    options, years = built.options, sorted(built.year_weights)
+    assert options.on is not None
+    under = below(options.on)
+    day = {key: under.meta[key] for key in ("valid_from", "valid_to") if key in under.meta}
+    changed = options.interventional_as != under.options.interventional_as
+    return {
+        "id": id_,
+        "name": name,
+        "kind": "dip",
+        "area": area,
+        "base": options.on,
+        **day,
+        "validity_verified": False,
+        "sources": [
+            f"{under.id}: packets and rules",
+            f"grouper catalogue build --on {options.on}, discharges of {', '.join(map(str, years))} "
+            "(quality.toml): scores and mixed groups",
+        ],
+        "editions": dict(under.meta.get("editions", {})),
+        "options": {
+            "scores": "optional",
+            **({"interventional_as": options.interventional_as} if changed else {}),
+        },
+    }
+
+
 def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = False) -> None:
     """Write the folder whole or not at all.
 
@@ -327,11 +402,13 @@ def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = Fal
     """
     refuse_existing(folder, force)
     texts = {
-        "scheme.toml": toml_text(meta),
+        "scheme.toml": (format_toml if built.options.on else toml_text)(meta),
         "catalogue.csv": catalogue_text(built),
         "report.csv": report_text(built),
         "quality.toml": toml_text(quality(built)),
     }
+    if built.options.on:
+        texts["scores.csv"] = scores_of(built)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".catalogue-"))
     try:

@@ -127,7 +127,7 @@ def _read_file(
     with open_records([path]) as source:
         normaliser = Normaliser(source.columns, ("diagnoses", "procedures"))
         normaliser.check(source.schema)
-        columns = _columns(source, path, options)
+        columns = source_columns(source, path, options)
         first = 0
         for batch in source.batches():
             staged = _numbers(batch, normaliser, codes, counts, first)
@@ -137,7 +137,7 @@ def _read_file(
             first += batch.num_rows
 
 
-def _columns(source: RecordSource, path: str, options: HistoryOptions) -> dict[str, str]:
+def source_columns(source: RecordSource, path: str, options: HistoryOptions) -> dict[str, str]:
     """Source column of each cost that there is, and of the year."""
     wanted = {"fen": (options.cost_column, "--cost-column"), "drug": ("drug_cost", ""),
               "consumable": ("consumable_cost", ""),
@@ -186,6 +186,45 @@ def _insert(
     counts: Counts,
 ) -> None:
     """Put the usable rows of a batch into ``records`` and count the others."""
+    rest = "list_sort(list_distinct(list_filter(ops[2:], lambda x: x <> ops[1])))" if related else "[]"
+    costs_and_year(
+        connection,
+        staged,
+        path,
+        columns,
+        options,
+        counts,
+        read=f"coalesce(diagnoses[1], {_MISSING}) AS k, ops",
+        chosen=f"""k, coalesce(ops[1], -1) AS main, CAST({rest} AS INTEGER[]) AS related,
+            coalesce(list_max(list_transform(ops, lambda x: x % 4)), 0) AS class""",
+        reason=f"""WHEN k = {_MISSING} THEN 'principal-missing' WHEN k < 0 THEN 'principal-unknown'
+                WHEN list_contains(ops, {_LOST_ZERO}) THEN 'lost-zero'
+                WHEN list_contains(ops, {_UNKNOWN}) THEN 'procedure-unknown'""",
+    )
+    connection.execute(
+        """INSERT INTO records SELECT k, main, related, class, y, fen, drug, consumable
+        FROM staged WHERE reason IS NULL"""
+    )
+    connection.unregister("batch")
+
+
+def costs_and_year(
+    connection: duckdb.DuckDBPyConnection,
+    staged: pa.Table,
+    path: str,
+    columns: dict[str, str],
+    options: HistoryOptions,
+    counts: Counts,
+    *,
+    read: str,
+    chosen: str,
+    reason: str,
+) -> None:
+    """Make the table ``staged``: ``chosen`` of ``read`` with costs in fen, year and the reason to leave out.
+
+    ``reason``: SQL cases that go before those of costs and year. Counts the rows that are left out; raises
+    DataError for the first amount that cannot be read. The caller unregisters ``batch``.
+    """
     costs = [
         cost_columns(quote(name), staged.schema.field(name).type, f"{name}_", options.round_cost)
         if name in columns
@@ -193,23 +232,19 @@ def _insert(
         for name in _COSTS.values()
     ]
     year = year_sql("when", staged.schema, bool(options.year_column))
-    rest = "list_sort(list_distinct(list_filter(ops[2:], lambda x: x <> ops[1])))" if related else "[]"
     connection.register("batch", staged)
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE staged AS
         WITH read AS (
-            SELECT coalesce(diagnoses[1], {_MISSING}) AS k, ops, row, {", ".join(costs)}, {year} AS y
+            SELECT {read}, row, {", ".join(costs)}, {year} AS y
             FROM batch
         )
-        SELECT k, coalesce(ops[1], -1) AS main, CAST({rest} AS INTEGER[]) AS related,
-            coalesce(list_max(list_transform(ops, lambda x: x % 4)), 0) AS class,
+        SELECT {chosen},
             y, fen_ AS fen, drug_ AS drug, consumable_ AS consumable, row,
             coalesce(fen__fault, drug__fault, consumable__fault) AS fault,
             CASE WHEN fen__fault IS NOT NULL THEN 'fen' WHEN drug__fault IS NOT NULL THEN 'drug'
                 ELSE 'consumable' END AS faulty,
-            CASE WHEN k = {_MISSING} THEN 'principal-missing' WHEN k < 0 THEN 'principal-unknown'
-                WHEN list_contains(ops, {_LOST_ZERO}) THEN 'lost-zero'
-                WHEN list_contains(ops, {_UNKNOWN}) THEN 'procedure-unknown'
+            CASE {reason}
                 WHEN coalesce(fen__fault, drug__fault, consumable__fault) IS NOT NULL THEN 'fault'
                 WHEN fen_ IS NULL THEN 'no-cost' WHEN fen_ <= 0 THEN 'cost-not-positive'
                 WHEN y IS NULL THEN 'no-year' END AS reason
@@ -222,8 +257,3 @@ def _insert(
         place = pc.index(staged["row"], row).as_py()
         raise refuse(kind, path, row, columns[name], staged[name][place].as_py())
     counts.left_out += left
-    connection.execute(
-        """INSERT INTO records SELECT k, main, related, class, y, fen, drug, consumable
-        FROM staged WHERE reason IS NULL"""
-    )
-    connection.unregister("batch")

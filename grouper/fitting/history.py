@@ -14,7 +14,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.provenance import read as read_provenance
-from grouper.base.sql import quote
+from grouper.base.sql import quote, scan
 from grouper.fitting.sums import CASES
 from grouper.grouping.drg.family import GROUP
 
@@ -135,7 +135,7 @@ def _read_file(
         WITH read AS (
             SELECT {quote(drg)} AS g, {quote(status)} AS status, {amount},
                    {year_sql(year, schema, bool(options.year_column))} AS y, file_row_number AS row
-            FROM read_parquet(?, file_row_number = true)
+            FROM {scan(path, numbered=True)}
         )
         SELECT g, y, fen, CASE
             WHEN status IS NULL THEN 'no-status' WHEN status <> 'grouped' THEN status
@@ -143,8 +143,7 @@ def _read_file(
             WHEN fen_fault IS NOT NULL THEN 'fault' WHEN fen IS NULL THEN 'no-cost'
             WHEN fen <= 0 THEN 'cost-not-positive' WHEN y IS NULL THEN 'no-year' END AS reason,
             CASE WHEN fen_fault IS NOT NULL THEN row END AS row, fen_fault
-        FROM read""",
-        [path],
+        FROM read"""
     )
     left = left_out(connection)
     if left.pop("fault", 0):
@@ -165,8 +164,8 @@ def _refuse_first(connection: duckdb.DuckDBPyConnection, path: str, shown: str, 
     ).fetchone()
     assert first is not None
     value = connection.execute(
-        f"SELECT {quote(column)} FROM read_parquet(?, file_row_number = true) WHERE file_row_number = ?",
-        [path, first[0]],
+        f"SELECT {quote(column)} FROM {scan(path, numbered=True)} WHERE file_row_number = ?",
+        [first[0]],
     ).fetchone()
     raise refuse(first[1], shown, first[0] + 1, column, value[0] if value else None)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grouper.base.errors import TableError
+from grouper.base.tables_in import read_table
 from grouper.grouping.drg.tables.model import Scheme
 
 LEVELS = ("drg", "adrg", "mdc", "kind")  # the first that names a group decides
@@ -44,21 +44,12 @@ def read_structure(path: str | Path, groups: Mapping[str, Mapping[str, str]]) ->
 
     Raises TableError naming file, line and column; a key that no group has is an error too.
     """
-    try:
-        lines = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-    if not lines or lines[0] != _HEADER:
-        raise TableError(
-            zh=f"{path} 第 1 行：--structure 的表头应为 {','.join(_HEADER)}",
-            en=f"{path}, line 1: the header for --structure must be {','.join(_HEADER)}",
-        )
+    table = read_table(path, needed=_HEADER, known=(), flag="--structure", kind=TableError)
     known = {(level, keys[level]) for keys in groups.values() for level in LEVELS}
     factors: dict[tuple[str, str], Decimal] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(_HEADER):
-            raise _wrong(path, number, "by", ",".join(line))
-        by, key, text = (cell.strip() for cell in line)
+    for row in table:
+        number = row.row
+        by, key, text = (row.text(name) for name in _HEADER)
         if (by, key) not in known or (by, key) in factors:
             raise _wrong(path, number, "key" if by in LEVELS else "by", key if by in LEVELS else by)
         factors[by, key] = _factor(path, number, text)

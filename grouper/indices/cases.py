@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.provenance import read as read_provenance
-from grouper.base.sql import quote
+from grouper.base.sql import parquet_schema, quote, scan
 from grouper.grouping.family import families
 from grouper.indices.parameters import Parameters
 
@@ -101,17 +101,11 @@ def read_cases(
 
 
 def _schema(path: str) -> pa.Schema:
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise UsageError(
-            zh=f"{path} 不是 Parquet 文件；请将分组结果输出为 Parquet（grouper group … -o 分组.parquet）",
-            en=f"{path} is no Parquet file; write the groups as Parquet (grouper group … -o grouped.parquet)",
-        ) from error
-    except OSError as error:
-        raise UsageError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+    return parquet_schema(
+        path,
+        hint_zh="；请将分组结果输出为 Parquet（grouper group … -o 分组.parquet）",
+        hint_en="; write the groups as Parquet (grouper group … -o grouped.parquet)",
+    )
 
 
 def _read(
@@ -156,9 +150,7 @@ def _read(
     first = connection.execute("SELECT count(*) FROM cases").fetchone()
     before, listed = first[0] if first else 0, ", ".join(values.values())
     connection.execute(
-        f"INSERT INTO cases SELECT file_row_number + {before}, {listed} "
-        "FROM read_parquet(?, file_row_number = true)",
-        [path],
+        f"INSERT INTO cases SELECT file_row_number + {before}, {listed} FROM {scan(path, numbered=True)}"
     )
 
 
@@ -242,9 +234,8 @@ def _refuse_unreadable(
     if value.startswith(('CAST("', "CASE ")):  # dates as such; stays that come from dates
         return
     row = connection.execute(
-        f"SELECT file_row_number + 1, {_text_sql(column)} FROM read_parquet(?, file_row_number = true) "
-        f"WHERE {_text_sql(column)} IS NOT NULL AND {value} IS NULL ORDER BY 1 LIMIT 1",
-        [path],
+        f"SELECT file_row_number + 1, {_text_sql(column)} FROM {scan(path, numbered=True)} "
+        f"WHERE {_text_sql(column)} IS NOT NULL AND {value} IS NULL ORDER BY 1 LIMIT 1"
     ).fetchone()
     if row is not None:
         raise DataError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.toml_in import parse_toml, read_bytes
 
 # Index -> its parameters with the type of each.
 INDICES: dict[str, dict[str, str]] = {
@@ -67,16 +67,8 @@ def load(path: str | Path | None = None) -> Parameters:
     Raises UsageError for a file that is not there, TableError naming the place of what is wrong.
     """
     where = Path(path) if path else tables_dir() / "dip" / "auxiliary" / "indices.toml"
-    try:
-        content = where.read_bytes()
-        data = tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
-    except OSError as error:
-        raise UsageError(
-            zh=f"--parameters {where}：无法读取（{error.strerror}）",
-            en=f"--parameters {where}: cannot be read ({error.strerror})",
-        ) from error
-    except (ValueError, tomllib.TOMLDecodeError) as error:
-        raise TableError(zh=f"无法读取 {where}：{error}", en=f"cannot read {where}: {error}") from error
+    content = read_bytes(where, flag="--parameters", kind=TableError if where.is_file() else UsageError)
+    data = parse_toml(content, where, flag="--parameters", kind=TableError, exact=True)
     format_of(data, "indices", str(where))
     for key in data:
         if key not in {"id", "name", KEY, *INDICES}:

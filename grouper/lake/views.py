@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from grouper.base.sql import literal
+from grouper.base.sql import literal, scan
 from grouper.lake import ledger
 from grouper.lake.layout import TABLES, Lake
 
@@ -28,7 +28,10 @@ WHERE NOT EXISTS (SELECT 1 FROM runs AS v WHERE v.run > r.run AND list_contains(
 AND r.run NOT IN (SELECT run FROM left_out)
 """  # noqa: E501
 KINDS = ("all", "current", "cleared")
-_HIVE = "{'area': VARCHAR, 'year': INTEGER, 'month': INTEGER, 'run': VARCHAR}"
+# The last folders of a path; those above the lake may have names like these and say nothing.
+_FOLDERS = {"area": "VARCHAR", "year": "INTEGER", "month": "INTEGER", "run": "VARCHAR"}
+_PATH = "_path"
+_FOLDER = "CAST(regexp_extract(_path, '.*[/\\\\]{name}=([^/\\\\]*)[/\\\\]', 1) AS {kind}) AS {name}"
 
 
 def connect(
@@ -112,5 +115,5 @@ def _effective(made: duckdb.DuckDBPyConnection, paths: Mapping[tuple[str, str], 
 
 def scan_parts(paths: Sequence[str]) -> str:
     """SQL that reads data files of the lake with the columns of their folders."""
-    listed = ", ".join(literal(path) for path in paths)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = true, hive_types = {_HIVE})"
+    folders = ", ".join(_FOLDER.format(name=name, kind=kind) for name, kind in _FOLDERS.items())
+    return f"(SELECT * EXCLUDE ({_PATH}), {folders} FROM {scan(*paths, named=_PATH)})"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from grouper.base.errors import UsageError
 from grouper.base.output import Output
-from grouper.base.sql import literal
+from grouper.base.sql import scan
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.pricing import Priced, connect, price_files
@@ -180,7 +180,7 @@ def _totals(connection: Any, output: str) -> list[dict[str, Any]]:
     """Cases and yuan by pool, status and reason."""
     rows = connection.execute(
         "SELECT pool, pay_status, pay_reason, count(*), sum(total_cost), coalesce(sum(amount), 0), "
-        f"coalesce(sum(fund_due), 0) FROM read_parquet({literal(output)}) GROUP BY ALL ORDER BY ALL"
+        f"coalesce(sum(fund_due), 0) FROM {scan(output)} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     names = ("pool", "status", "reason", "cases", "total_cost", "amount", "fund_due")
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import UsageError
+from grouper.base.sql import rows_of, scan
 from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
@@ -243,24 +244,21 @@ class Query:
 def _view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
     """View ``name`` with all columns of COLUMNS, null where the files lack one; a table where it is small,
     as reports of many hospitals look at it many times."""
-    import pyarrow.parquet as pq
-
     wanted = COLUMNS[name]
     view = "all_cases" if name == "cases" else name
     if not files:
         empty = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in wanted.items())
         connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {empty} WHERE FALSE")
         return
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    scan = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    have = set(connection.sql(f"SELECT * FROM {scan} LIMIT 0").columns)
+    source = scan(*files)
+    have = set(connection.sql(f"SELECT * FROM {source} LIMIT 0").columns)
     columns = [
         f'CAST({f"{chr(34)}{column}{chr(34)}" if column in have else "NULL"} AS {kind}) AS "{column}"'
         for column, kind in wanted.items()
     ]
-    rows = sum(pq.read_metadata(path).num_rows for path in files)
+    rows = rows_of(*files)
     kind = "TABLE" if rows <= _SMALL else "VIEW"
-    connection.execute(f"CREATE TEMP {kind} {view} AS SELECT {', '.join(columns)} FROM {scan}")
+    connection.execute(f"CREATE TEMP {kind} {view} AS SELECT {', '.join(columns)} FROM {source}")
 
 
 def plain(value: Any) -> Decimal:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.sql import literal, scan
 from grouper.payment.price.inputs import Files, sources
-from grouper.settlement import tables
+from grouper.settlement import relations, tables
 from grouper.settlement.corrections import Item
 from grouper.settlement.plan import past
 from grouper.settlement.plan.job import Plan
@@ -50,13 +50,10 @@ def adjust(rules: Past, late: str, staged: Path) -> Adjusted:
     ``records_new`` (cases of the open month), ``known``, ``fate``, ``decisions``, ``withdrawals``.
     """
     connection, plan = rules.connection, rules.plan
-    schema = ", ".join(
-        f"{f.name} {_sql_type(f.type)}" for f in tables.ADJUSTMENTS if f.name != "adjustment_id"
-    )
-    connection.execute(f"CREATE OR REPLACE TABLE adjustments_new ({schema})")
+    relations.make(connection, relations.ADJUSTMENTS_NEW)
     done = Adjusted([], [])
     if plan.closed:
-        connection.execute(f"CREATE OR REPLACE TABLE late_records AS {late}")
+        relations.make(connection, relations.LATE_RECORDS, late)
         past.as_then(connection, plan)
         _touched(rules)
         periods = _periods(connection)
@@ -66,36 +63,30 @@ def adjust(rules: Past, late: str, staged: Path) -> Adjusted:
     return done
 
 
-def _sql_type(kind: Any) -> str:
-    import pyarrow as pa
-
-    if pa.types.is_decimal(kind):
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    return "BIGINT" if pa.types.is_integer(kind) else "VARCHAR"
-
-
 def _touched(rules: Past) -> None:
     """Table ``touched``: records whose price may change, with why; table ``removed``: those that leave."""
     connection = rules.connection
-    connection.execute(
-        """CREATE OR REPLACE TABLE removed AS
-        SELECT f.partner AS record_id, any_value(f.fate) AS kind, any_value(r.input_file) AS file,
+    relations.make(
+        connection,
+        relations.REMOVED,
+        """SELECT f.partner AS record_id, any_value(f.fate) AS kind, any_value(r.input_file) AS file,
           any_value(r.input_row) AS row, NULL::VARCHAR AS reason, NULL::VARCHAR AS clause
         FROM fate AS f JOIN rows AS r USING (n) WHERE f.fate IN ('refund', 'corrected') GROUP BY 1
         UNION ALL SELECT k.record_id, 'withdrawal', any_value(w.file), any_value(w.row), any_value(w.reason),
           any_value(w.clause) FROM withdrawals AS w JOIN known AS k ON w.id IN (k.record_id, k.settlement_id)
-        GROUP BY k.record_id"""
+        GROUP BY k.record_id""",
     )
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE touched AS
-        SELECT record_id, {_PERIOD} AS period,
+    relations.make(
+        connection,
+        relations.TOUCHED,
+        f"""SELECT record_id, {_PERIOD} AS period,
           CASE row_kind WHEN 'late' THEN 'late' ELSE 'correction' END AS kind,
           input_file AS file, input_row AS row, NULL::VARCHAR AS reason, NULL::VARCHAR AS clause
         FROM late_records
         UNION ALL SELECT r.record_id, k.period, r.kind, r.file, r.row, r.reason, r.clause
           FROM removed AS r JOIN known AS k USING (record_id) WHERE r.kind <> 'corrected'
         UNION ALL SELECT record_id, period, CASE kind WHEN 'special_review' THEN kind ELSE 'correction' END,
-          file, row, reason, clause FROM decisions WHERE period IS NOT NULL"""
+          file, row, reason, clause FROM decisions WHERE period IS NOT NULL""",
     )
     _readmitted(rules)
 
@@ -106,11 +97,13 @@ def _readmitted(rules: Past) -> None:
     if "person_id" not in columns_of(connection, "records_new"):
         return
     names = "record_id, person_id, admission_date"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW stays AS SELECT {names} FROM records_new UNION ALL "
+    relations.make(
+        connection,
+        relations.STAYS,
+        f"SELECT {names} FROM records_new UNION ALL "
         f"SELECT {names} FROM late_records UNION ALL "
         f"SELECT {names} FROM records_effective WHERE {past.folders(plan)} "
-        "AND record_id IN (SELECT record_id FROM removed)"
+        "AND record_id IN (SELECT record_id FROM removed)",
     )
     first = connection.execute("SELECT min(admission_date) FROM stays").fetchone()
     reaches = rules.reaches(first[0] if first else None)
@@ -141,9 +134,11 @@ def _closed(rules: Past, periods: Sequence[str], staged: Path, done: Adjusted) -
     gone = "record_id NOT IN (SELECT record_id FROM removed)"
     kept = f"SELECT * FROM records_effective WHERE {past.folders(plan, periods[0])} AND {gone}"
     changed = _decided_sql(connection, f"({kept})")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW world AS SELECT * FROM ({changed}) "
-        "UNION ALL BY NAME SELECT * FROM late_records UNION ALL BY NAME SELECT * FROM records_new"
+    relations.make(
+        connection,
+        relations.WORLD,
+        f"SELECT * FROM ({changed}) "
+        "UNION ALL BY NAME SELECT * FROM late_records UNION ALL BY NAME SELECT * FROM records_new",
     )
     reviewed = "special_review" in columns_of(connection, "world")
     for group in [[period] for period in periods] if reviewed else rules.by_policy(periods):
@@ -172,9 +167,7 @@ def _scope(
     if reviewed:  # reviews are ranked within a hospital: it is priced as a whole
         hospitals = f"SELECT hospital_code FROM world WHERE {within} AND {scope}"
         scope = f"({scope} OR hospital_code IN ({hospitals}))"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE scoped AS SELECT record_id FROM world WHERE {within} AND {scope}"
-    )
+    relations.make(connection, relations.SCOPED, f"SELECT record_id FROM world WHERE {within} AND {scope}")
     columns = ", ".join(f'"{n}"' for n in own)
     # a context row only tells when a stay began; the policy need not be valid on the day that it ended
     last = f"least(discharge_date, DATE '{policy.valid_to}') AS discharge_date"

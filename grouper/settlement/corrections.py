@@ -6,15 +6,14 @@ and corrected ones). docs/settlement.md gives the columns.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grouper.base.errors import DataError
+from grouper.base.tables_in import BOOKS, Table, read_header, read_sheets, read_table
 from grouper.payment.price.inputs import DECIDED, INPUTS
-from grouper.records.encoding import detect_encoding
 
 KINDS = ("withdrawal", "special_review", "decision", "quality", "audit_deduction")
 _OF_CASES = ("withdrawal", "special_review", "decision")
@@ -64,66 +63,36 @@ def read_corrections(paths: Sequence[str], pools: Sequence[str]) -> Corrections:
         if rows is None:
             found.lists.append(path)
         else:
-            found.items += [_item(row, path, number, pools) for number, row in enumerate(rows, 2)]
+            found.items += [_item(row.cells, path, row.row, pools) for row in rows]
     _once(found.of(*_OF_CASES))
     return found
 
 
 def read_decisions(path: str) -> list[Item]:
     """The file of ``--decisions``: record_id with DECIDED columns."""
-    header, rows = _table(path, "--decisions")
-    if "record_id" not in header:
-        raise DataError(
-            zh=f"{path}（--decisions）缺少列 record_id", en=f"{path} (--decisions) lacks record_id"
-        )
     items = [
         Item(
-            "decision",
-            row["record_id"],
-            "",
-            "",
-            0,
-            "",
-            "",
-            "",
-            _decided(row, path, number),
-            Path(path).name,
-            number,
+            "decision", row.text("record_id"), "", "", 0, "", "", "", _decided(row.cells, path, row.row),
+            Path(path).name, row.row,
         )
-        for number, row in enumerate(rows, 2)
-    ]
+        for row in read_table(path, needed=("record_id",), flag="--decisions", kind=DataError)
+    ]  # fmt: skip
     _once(items)
     return items
 
 
-def _decisions(path: str) -> list[dict[str, str]] | None:
+def _decisions(path: str) -> Table | None:
     """The rows of a decisions file; None when it is a file of settlement lists."""
-    if Path(path).suffix.lower() not in (".csv", ".txt"):
+    kind = Path(path).suffix.lower()
+    if kind in BOOKS:
+        heads = [rows[0] for rows in read_sheets(path, DataError).values() if rows]
+    elif kind in (".csv", ".txt"):
+        heads = [list(read_header(path, "--corrections", DataError))]
+    else:
         return None
-    header, rows = _table(path, "--corrections", only_with="kind")
-    if "kind" not in header:
+    if not any("kind" in head for head in heads):
         return None
-    for name in header:
-        if name not in _COLUMNS:
-            raise _error(path, 1, name, "未知的列", "unknown column")
-    return rows
-
-
-def _table(path: str, flag: str, only_with: str = "") -> tuple[list[str], list[dict[str, str]]]:
-    """A small CSV as texts; without rows when its header lacks ``only_with``."""
-    try:
-        encoding = detect_encoding(Path(path), path)
-        with Path(path).open(encoding=encoding, newline="") as file:
-            reader = csv.DictReader(file)
-            header = [(name or "").strip().lstrip("\ufeff") for name in reader.fieldnames or ()]
-            if only_with and only_with not in header:
-                return header, []
-            reader.fieldnames = header
-            return header, [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            zh=f"无法读取 {path}（{flag}）：{error}", en=f"cannot read {path} ({flag}): {error}"
-        ) from error
+    return read_table(path, needed=("kind",), known=sorted(_COLUMNS), flag="--corrections", kind=DataError)
 
 
 def _decided(row: Mapping[str, str], path: str, number: int) -> dict[str, str]:

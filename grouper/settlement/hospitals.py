@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grouper.base.errors import DataError, UsageError
+from grouper.base.errors import DataError
+from grouper.base.tables_in import cell_error, read_table
 from grouper.records.words import WordReader
+from grouper.settlement import relations
 
 if TYPE_CHECKING:
     import duckdb
 
-COLUMNS = (
-    "hospital_code", "hospital_name", "hospital_level", "hospital_kind", "county", "hospital_coefficient",
-)  # fmt: skip
+COLUMNS = relations.HOSPITALS.names
 
 
 def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Iterable[str] = ()) -> list[str]:
@@ -25,9 +23,7 @@ def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Ite
     nobody knows.
     """
     rows, names = _rows(path, WordReader("hospital_level", levels))
-    connection.execute(
-        "CREATE OR REPLACE TABLE hospitals (" + ", ".join(f"{n} VARCHAR" for n in COLUMNS) + ")"
-    )
+    relations.make(connection, relations.HOSPITALS)
     if rows:
         marks = ", ".join("?" * len(COLUMNS))
         values = [[row.get(name) for name in COLUMNS] for row in rows]
@@ -41,30 +37,18 @@ def hospital_columns(path: str, levels: Iterable[str] = ()) -> list[str]:
 
 
 def _rows(path: str, level: WordReader) -> tuple[list[dict[str, str | None]], list[str]]:
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            raw = [dict(zip(header, row.values(), strict=False)) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            zh=f"无法读取 {path}（--hospitals）：{error}", en=f"cannot read {path} (--hospitals): {error}"
-        ) from error
-    if "hospital_code" not in header:
-        raise UsageError(
-            zh=f"{path}（--hospitals）缺少列 hospital_code", en=f"{path} (--hospitals) lacks hospital_code"
-        )
-    rows = [_row(row, level, path, number) for number, row in enumerate(raw, 2)]
+    table = read_table(path, needed=("hospital_code",), flag="--hospitals")
+    rows = [_row(row.cells, level, path, row.row) for row in table]
     seen: set[str | None] = set()
-    for row in rows:
+    for (number, _), row in zip(table.rows, rows, strict=True):
         code = row["hospital_code"]
         if code is None or code in seen:
-            raise DataError(
-                zh=f"{path}（--hospitals）：hospital_code {code or '（空）'} 重复或为空",
-                en=f"{path} (--hospitals): hospital_code {code or '(blank)'} is there twice or blank",
-            )
+            raise cell_error(
+                table.path, number, "hospital_code", f"{code or '（空）'} 重复或为空",
+                f"{code or '(blank)'} is there twice or blank", DataError,
+            )  # fmt: skip
         seen.add(code)
-    return rows, [name for name in COLUMNS if name in header]
+    return rows, [name for name in COLUMNS if name in table.header]
 
 
 def _row(row: Mapping[str, str | None], level: WordReader, path: str, number: int) -> dict[str, str | None]:

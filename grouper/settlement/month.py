@@ -16,7 +16,7 @@ from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
-from grouper.settlement import adjust, tables
+from grouper.settlement import adjust, relations, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
@@ -128,19 +128,17 @@ def _prepare(
     connection: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, staged: Path, taken: Taken
 ) -> tuple[list[str], list[str]]:
     """What ``judge`` reads; returns the columns of hospitals and of decisions that are given."""
-    connection.execute(f"CREATE VIEW rows AS SELECT * FROM {scan(staged / 'rows.parquet')}")
+    relations.make(connection, relations.ROWS, f"SELECT * FROM {scan(staged / 'rows.parquet')}")
     hospitals = load_hospitals(connection, plan.job.hospitals, plan.reading.also["hospital_level"])
     items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
     decided = decide(connection, items)
-    connection.execute(
-        "CREATE TABLE withdrawals (id VARCHAR, file VARCHAR, row BIGINT, reason VARCHAR, clause VARCHAR)"
-    )
+    relations.make(connection, relations.WITHDRAWALS)
     for item in plan.corrections.of("withdrawal"):
         connection.execute(
             "INSERT INTO withdrawals VALUES (?, ?, ?, ?, ?)",
             [item.id, item.file, item.row, item.reason or None, item.clause or None],
         )
-    connection.execute("CREATE TABLE closed_months (period VARCHAR)")
+    relations.make(connection, relations.CLOSED_MONTHS)
     for period in plan.closed:
         connection.execute("INSERT INTO closed_months VALUES (?)", [period])
     make_known(connection, plan)
@@ -149,9 +147,11 @@ def _prepare(
 
 def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
     """Decisions and withdrawals find their cases, or the run stops."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW left_rows AS SELECT r.* FROM judged AS r "
-        "WHERE NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n AND f.fate <> 'late')"
+    relations.make(
+        connection,
+        relations.LEFT_ROWS,
+        "SELECT r.* FROM judged AS r "
+        "WHERE NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n AND f.fate <> 'late')",
     )
     resolve(connection)
     row = connection.execute(
@@ -198,7 +198,7 @@ def _write_records(
             zh="没有一行可作为本月病例；请核对 --month 与 --input",
             en="no row is a case of this month; check --month and --input",
         )
-    connection.execute(f"CREATE VIEW records_new AS SELECT * FROM {scan(output)}")
+    relations.make(connection, relations.RECORDS_NEW, f"SELECT * FROM {scan(output)}")
 
 
 def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
@@ -261,7 +261,7 @@ def _added(files: Sequence[Path]) -> list[str]:
 def _write_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> None:
     """Every row that left, with why and what was done with it."""
     found = connection.execute("SELECT DISTINCT reason FROM fate WHERE fate = 'rejected'").fetchall()
-    connection.execute("CREATE TABLE words (reason VARCHAR, zh VARCHAR, en VARCHAR, treatment VARCHAR)")
+    relations.make(connection, relations.WORDS)
     for (reason,) in found:
         connection.execute(
             "INSERT INTO words VALUES (?, ?, ?, ?)",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
 from grouper.grouping.family import families
-from grouper.payment.price.inputs import DECIDED, INPUTS
+from grouper.payment.price.inputs import DECIDED
+from grouper.settlement import relations
 from grouper.settlement.corrections import Item
 from grouper.settlement.intake import AMOUNTS, DATES, NUMBERS, TEXTS, grouped_columns, row_schema
 
@@ -23,11 +24,9 @@ UNDECIDED = {"auxiliary_coefficient": "1", "unreasonable_cost": "0", "new_techno
 
 def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list[str]:
     """Table ``decided`` (id, kind, file, row, reason, clause, DECIDED columns); returns the columns given."""
-    columns = ["id", "kind", "file", "row", "reason", "clause", *DECIDED]
-    kinds = ", ".join(f"{name} {_sql_type(name)}" for name in columns)
-    connection.execute(f"CREATE OR REPLACE TABLE decided ({kinds})")
+    relations.make(connection, relations.DECIDED_CASES)
     if items:
-        marks = ", ".join("?" * len(columns))
+        marks = ", ".join("?" * len(relations.DECIDED_CASES.names))
         connection.executemany(
             f"INSERT INTO decided VALUES ({marks})",
             [[i.id, i.kind, i.file, i.row, i.reason, i.clause, *(i.values.get(n) for n in DECIDED)]
@@ -36,24 +35,17 @@ def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list
     return [name for name in DECIDED if any(name in item.values for item in items)]
 
 
-def _sql_type(name: str) -> str:
-    """The type of a column of ``decided``."""
-    if name == "row":
-        return "BIGINT"
-    spec = INPUTS.get(name) if name in DECIDED else None
-    digits = 2 if spec and spec.kind == "money" else spec.digits if spec and spec.kind == "decimal" else None
-    return "VARCHAR" if digits is None else f"DECIMAL(18,{digits})"
-
-
 def resolve(connection: duckdb.DuckDBPyConnection) -> None:
     """Table ``decisions``: ``decided`` by record_id, of this input or of the lake (``period``).
 
     Raises DataError for a decision about a settlement that is not known.
     """
-    connection.execute(
-        "CREATE OR REPLACE TABLE decisions AS SELECT d.*, o.record_id, o.period FROM decided AS d JOIN ("
+    relations.make(
+        connection,
+        relations.DECISIONS,
+        "SELECT d.*, o.record_id, o.period FROM decided AS d JOIN ("
         "SELECT rid AS record_id, NULL::VARCHAR AS period, unnest([rid, sid]) AS id FROM left_rows UNION "
-        "SELECT record_id, period, unnest([record_id, settlement_id]) AS id FROM known) AS o ON o.id = d.id"
+        "SELECT record_id, period, unnest([record_id, settlement_id]) AS id FROM known) AS o ON o.id = d.id",
     )
     row = connection.execute(
         "SELECT file, row, id FROM decided WHERE id NOT IN (SELECT id FROM decisions) "

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from grouper.settlement import relations
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -36,18 +38,17 @@ def judge(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     ``known``: effective records of closed months that the rows may mean (record_id, settlement_id, visit_id,
     hospital_code, total_cost, period, run). Rows are named by ``n``.
     """
-    connection.execute(
-        "CREATE OR REPLACE TABLE fate (n BIGINT, fate VARCHAR, reason VARCHAR, partner VARCHAR)"
-    )
+    relations.make(connection, relations.FATE)
     for step in (_unreadable, _refunds, _amounts, _hospitals, _duplicates, _withdrawn, _dates, _settled):
         step(connection, month)
 
 
 def _left(connection: duckdb.DuckDBPyConnection) -> None:
     """View ``left_rows``: the rows whose fate is open."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW left_rows AS SELECT r.* FROM judged AS r "
-        "WHERE NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n)"
+    relations.make(
+        connection,
+        relations.LEFT_ROWS,
+        "SELECT r.* FROM judged AS r WHERE NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n)",
     )
 
 
@@ -58,15 +59,17 @@ def _reject(connection: duckdb.DuckDBPyConnection, reason: str, test: str) -> No
 def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """Narrow table ``judged`` of what the steps read, and the rows that cannot be used at all."""
     levels = "SELECT hospital_code FROM hospitals WHERE hospital_level IS NOT NULL"
-    connection.execute(
-        "CREATE OR REPLACE TABLE judged AS SELECT n, role, coalesce(record_id, settlement_id) AS rid, "
+    relations.make(
+        connection,
+        relations.JUDGED,
+        "SELECT n, role, coalesce(record_id, settlement_id) AS rid, "
         "coalesce(settlement_id, record_id) AS sid, visit_id, person_id, hospital_code, refund_of, "
         "refund_flag, valid_flag, total_cost, admission_date, discharge_date, "
         # a level that nobody knows does no harm where the table of hospitals gives it
         f"CASE WHEN fault = 'bad-value:hospital_level' AND hospital_code IN ({levels}) THEN NULL "
         "ELSE fault END AS fault, "
         "hash(hospital_code, person_id, admission_date, discharge_date, total_cost, pool_paid, fund_paid, "
-        "diagnoses, procedures) AS content FROM rows"
+        "diagnoses, procedures) AS content FROM rows",
     )
     _left(connection)
     reason = (
@@ -82,7 +85,7 @@ def _refunds(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 
     An original in a closed month comes before one of the same visit in this input: it is the older.
     """
-    connection.execute(f"CREATE OR REPLACE TABLE refunds AS SELECT * FROM left_rows WHERE {_REFUND}")
+    relations.make(connection, relations.REFUNDS, f"SELECT * FROM left_rows WHERE {_REFUND}")
     own = "SELECT n, {key} AS key, -total_cost AS cost FROM refunds AS r WHERE {key} IS NOT NULL AND " + _OPEN
     visit, person = (
         "visit_id || '|' || hospital_code",
@@ -118,11 +121,13 @@ def _in_lake(key: str) -> str:
 def _pair(connection: duckdb.DuckDBPyConnection, refunds: str, originals: str, *, closed: bool) -> None:
     """The k-th refund of a key and an amount takes back the k-th original."""
     rank = "row_number() OVER (PARTITION BY key, cost ORDER BY {}) AS k"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE pairs AS SELECT r.n AS refund, o.n AS original, o.partner "
+    relations.make(
+        connection,
+        relations.PAIRS,
+        f"SELECT r.n AS refund, o.n AS original, o.partner "
         f"FROM (SELECT *, {rank.format('n')} FROM ({refunds})) AS r "
         f"JOIN (SELECT *, {rank.format('n, partner')} FROM ({originals}) "
-        f"WHERE (key, cost) IN (SELECT (key, cost) FROM ({refunds}))) AS o USING (key, cost, k)"
+        f"WHERE (key, cost) IN (SELECT (key, cost) FROM ({refunds}))) AS o USING (key, cost, k)",
     )
     if closed:
         connection.execute("INSERT INTO fate SELECT refund, 'refund', 'refund', partner FROM pairs")
@@ -145,17 +150,20 @@ def _hospitals(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 def _duplicates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """One row per settlement and per record: the first of equal rows; a correction before an input."""
     for key in ("sid", "rid"):
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {key} AS key FROM left_rows "
-            f"GROUP BY 1 HAVING count(*) > 1"
+        relations.make(
+            connection,
+            relations.TWICE,
+            f"SELECT {key} AS key FROM left_rows GROUP BY 1 HAVING count(*) > 1",
         )
-        connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE repeated AS SELECT n, role, {key} AS key,
+        relations.make(
+            connection,
+            relations.REPEATED,
+            f"""SELECT n, role, {key} AS key,
               count(*) FILTER (role = 'correction') OVER (PARTITION BY {key}) AS corrections,
               min(content) OVER (PARTITION BY {key}, role)
                 = max(content) OVER (PARTITION BY {key}, role) AS equal,
               row_number() OVER (PARTITION BY {key}, role ORDER BY n) AS k
-            FROM left_rows WHERE {key} IN (SELECT key FROM twice)"""
+            FROM left_rows WHERE {key} IN (SELECT key FROM twice)""",
         )
         connection.execute(
             """INSERT INTO fate SELECT n, 'rejected', reason, NULL FROM (

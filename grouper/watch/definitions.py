@@ -7,7 +7,6 @@ and leave some out (``omit``). Numbers are texts, conditions are texts such as "
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -18,6 +17,7 @@ from typing import Any, NoReturn
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.toml_in import read_toml
 
 # Measure -> its parameters with the kind of each; "?" ends the kind of one that may be left out.
 MEASURES: dict[str, dict[str, str]] = {
@@ -172,15 +172,7 @@ def _load(where: Path) -> Indicators:
 
 def _merged(where: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The head of a file, and its indicators by id over those that it extends."""
-    try:
-        head = tomllib.loads(where.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(
-            zh=f"--indicators {where}：无法读取（{error.strerror}）",
-            en=f"--indicators {where}: cannot be read ({error.strerror})",
-        ) from error
-    except ValueError as error:
-        raise TableError(zh=f"无法读取 {where}：{error}", en=f"cannot read {where}: {error}") from error
+    head = read_toml(where, flag="--indicators", kind=TableError if where.is_file() else UsageError)
     format_of(head, "watch", str(where))
     for key in head.keys() - _FILE - {KEY}:
         _wrong(where, key, head[key])

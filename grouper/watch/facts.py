@@ -16,7 +16,6 @@ given for a period is the sum of the shorter ones; a stock is that of the last m
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -25,6 +24,7 @@ from typing import Any
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.formats import KEY, format_of
+from grouper.base.toml_in import read_toml
 from grouper.watch.periods import Period, parse_period
 
 STOCKS = frozenset({"accumulated_balance"})  # as they stand at the end of a period
@@ -77,12 +77,7 @@ class Facts:
 def read_facts(path: str | Path, area: str) -> Facts:
     """Read a facts file. Raises UsageError that names file and key, also when it is of another area."""
     where = str(path)
-    try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            zh=f"--facts {where}：无法读取（{error}）", en=f"--facts {where}: cannot be read ({error})"
-        ) from error
+    raw = read_toml(path, flag="--facts")
     format_of(raw, "watch", f"--facts {where}", UsageError)
     if raw.get("area") != area:
         raise UsageError(

@@ -150,7 +150,7 @@ def test_a_cost_table_of_another_shape_is_refused(tmp_path):
 
     path = tmp_path / "cost.csv"
     path.write_text("group,weight\n", encoding="utf-8")
-    with pytest.raises(TableError, match="header"):
+    with pytest.raises(TableError, match="lacks the column operated"):
         costs._read(path)
 
 

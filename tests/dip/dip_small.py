@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dip_support import engine_of, outcome, rows_of, same
-
 from grouper.grouping.dip.reference import Reference
 from grouper.grouping.dip.tables.catalogue import Catalogue
+
+from .dip_support import engine_of, outcome, rows_of, same
 
 APPENDECTOMY, ADHESIONS, GALL = "47.0100", "54.5100", "51.2300"  # surgical
 GASTROSCOPY = "44.1300x001"  # diagnostic

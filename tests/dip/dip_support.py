@@ -83,10 +83,12 @@ def batch_of(records: Sequence[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(list(records), schema=SCHEMA)
 
 
-def rows_of(engine_: DipEngine, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The result columns of the kernel, one dict a record."""
+def rows_of(
+    engine_: DipEngine, records: Sequence[dict[str, Any]], more: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The result columns of the kernel, one dict a record; ``more``: columns behind the usual ones."""
     short = ["code", "name", "kind", "score", "packet", "status", "reason", "text"]
-    names = [*short, "matched", "unmatched", "auxiliary", "warnings"]
+    names = [*short, "matched", "unmatched", "auxiliary", "warnings", *more]
     return pa.table(engine_.group(batch_of(records)).columns, names).to_pylist()
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dip_small import ADHESIONS, APPENDECTOMY, DX, group, whole
-from dip_support import row, small
 
 from grouper.grouping.dip.tables.catalogue import Catalogue
+
+from .dip_small import ADHESIONS, APPENDECTOMY, DX, group, whole
+from .dip_support import row, small
 
 
 def variants(*classes: str, plain: bool = True) -> Catalogue:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from dip_support import FEATURES, catalogue, engine_of
 
 from grouper.base.errors import TableError, UsageError
 from grouper.codes import icd
@@ -20,6 +19,8 @@ from grouper.grouping.dip.compile import compile_catalogue
 from grouper.grouping.dip.options import DEFAULTS, options_from
 from grouper.grouping.dip.tables.catalogue import FILES, load, read_rows, scheme_folders
 from grouper.grouping.tables.folders import digest
+
+from .dip_support import FEATURES, catalogue, engine_of
 
 HEADER = "code,kind,dx,procedures,related,treatment,aux,score,average_cost,packet,name\n"
 
@@ -71,7 +72,7 @@ def test_a_missing_column_and_a_ragged_line(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="the column procedures is missing"):
         read_rows(path)
     path.write_text(HEADER + "a,core\n", encoding="utf-8")
-    with pytest.raises(TableError, match="line 2"):
+    with pytest.raises(TableError, match="row 2"):
         read_rows(path)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dip_support import BLANK, batch_of, engine_of, outcome, row, rows_of, same, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +26,9 @@ from grouper.grouping.dip.reference import Reference
 from grouper.grouping.dip.tables.catalogue import Catalogue, assemble, load
 from grouper.grouping.dip.tables.listing import code_lines, overview
 from grouper.grouping.dip.tables.packets import STEPS, Packet, Row, terms
-from grouper.grouping.dip.tables.rules import NO_EXCLUSIONS, Exclusions, Rule
+from grouper.grouping.dip.tables.rules import NO_EXCLUSIONS, Exclusions, Listed, Rule
+
+from .dip_support import BLANK, batch_of, engine_of, outcome, row, rows_of, same, small
 
 DEMO = Path(__file__).parent / "data" / "chain"
 APPENDECTOMY, OPEN, ADHESIONS = "47.0100", "47.0900", "54.5100"  # surgical
@@ -381,10 +382,16 @@ def rule(code: str, dx: str, procedures: str, score: int = 100, step: str = "mer
 
 
 def build(
-    rows: list[Row], rules: list[Rule], exclusions: Exclusions = NO_EXCLUSIONS, **options: Any
+    rows: list[Row],
+    rules: list[Rule],
+    exclusions: Exclusions = NO_EXCLUSIONS,
+    overlay: list[Rule] | None = None,
+    **options: Any,
 ) -> Catalogue:
     meta = {"id": "built", "name": "built", "area": "nowhere"}
-    return assemble(meta, options_from(options, "test"), rows, "", "test", rules, exclusions)
+    return assemble(
+        meta, options_from(options, "test"), rows, "", "test", rules, exclusions, None, overlay or []
+    )
 
 
 DIAGNOSES = ["K35.800", "K35.801", "K36.x00", "P07.100", "C78.000", "U84.300", "Z00.000", "K35.8X77"]
@@ -394,6 +401,15 @@ lists_of_dx = st.sampled_from([(), *((code,) for code in BEGINNINGS), ("K35", "K
 terms_of_dx = lists_of_dx.map(lambda term: (term,) if term else ())
 requirement = st.sampled_from(
     ["", "47.0100", "47.0100/47.0900", "54.5100+39.6500", "47.01", "47.0100_54.5100", "47.0100_47.0100"]
+)
+named_lists = st.sampled_from(
+    [
+        None,
+        None,
+        Listed("L", ("K35", "K36.X00"), ("U84.3",)),
+        Listed("M", (), ("C78",)),
+        Listed("N", ("P07",)),
+    ]
 )
 limits = st.sampled_from([None, (0, 28), (0, 999), (1000, 1499), (20, 2000)])
 
@@ -409,13 +425,23 @@ def chains(draw: Any) -> Catalogue:
             "age_days": draw(limits),
             "weight": draw(limits),
             "main_only": draw(st.booleans()),
+            "listed": draw(named_lists),
+            "not_listed": draw(named_lists),
         }
         named = draw(requirement)
         asks["main_only"] = asks["main_only"] and bool(named)
         dx, score = "/".join(draw(lists_of_dx)), draw(st.integers(1, 5))
         rules.append(rule(f"R{number}", dx, named, score, draw(st.sampled_from(STEPS)), **asks))
-    out = Exclusions(frozenset(draw(st.sets(st.sampled_from(["Z00", "K36.X00"])))), frozenset({ECG}))
+    out = Exclusions(
+        frozenset(draw(st.sets(st.sampled_from(["Z00", "K36.X00"])))),
+        frozenset({ECG}),
+        frozenset(draw(st.sets(st.sampled_from([OPEN, "47.01", ECMO])))),
+        draw(st.sampled_from([{}, {ADHESIONS: ("K36", "K35.800")}])),
+    )
+    care = [rule("C1", "K35", "47.0100/47.0900", 0, "primary_care", main_only=True)]
+    care.append(rule("C2", "K36", "", 0, "primary_care", treatment=0))
     options = {
+        "not_main": draw(st.sampled_from(["next", "conservative"])),
         "chain": draw(st.permutations(CHAIN)),
         "rule_choice": draw(st.sampled_from(["tie_breaks", "row_order"])),
         "procedure_match": draw(st.sampled_from(["exact", "prefix", "family"])),
@@ -430,7 +456,7 @@ def chains(draw: Any) -> Catalogue:
         *(row("K35.8"), row("K35.8#age:0", 3), row("K35.8#age:4", 4), row("K35:SS"), row("K35:BSZL")),
         *(row("K35.8:47.0100"), row("K36.X"), row("K35.8:39.6500"), row("P07.1:54.5100#severity:3")),
     ]
-    return build(rows, rules, out, **options)
+    return build(rows, rules, out, draw(st.sampled_from([[], care])), **options)
 
 
 records = st.fixed_dictionaries(

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from dip_support import PROFILES, SAMPLE, catalogue, engine, reference, rows_of
+
+from .dip_support import PROFILES, SAMPLE, catalogue, engine, reference, rows_of
 
 FULL = os.environ.get("GROUPER_DIP_VECTORS")
 

@@ -7,7 +7,13 @@ import random
 from typing import Any
 
 import pytest
-from dip_support import (
+
+from grouper.base.errors import DataError
+from grouper.grouping.dip.engine import RESULT_COLUMNS
+from grouper.grouping.dip.explain import explain
+from grouper.grouping.dip.explanation import DipExplanation
+
+from .dip_support import (
     PROFILES,
     aimed_records,
     catalogue,
@@ -18,11 +24,6 @@ from dip_support import (
     rows_of,
     small,
 )
-
-from grouper.base.errors import DataError
-from grouper.grouping.dip.engine import RESULT_COLUMNS
-from grouper.grouping.dip.explain import explain
-from grouper.grouping.dip.explanation import DipExplanation
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -9,7 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from dip_support import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grouper._fast.dip import DipProgram, pick
+from grouper.base.arrow import empty
+from grouper.grouping.dip.compile import compile_catalogue
+from grouper.grouping.dip.options import CHOICES, CLASSES, TIE_BREAKS, options_from
+from grouper.grouping.dip.reference import Reference
+from grouper.grouping.dip.tables.catalogue import assemble
+
+from .dip_support import (
     FEATURES,
     PROFILES,
     SCHEMA,
@@ -24,15 +34,6 @@ from dip_support import (
     rows_of,
     same,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from grouper._fast.dip import DipProgram, pick
-from grouper.base.arrow import empty
-from grouper.grouping.dip.compile import compile_catalogue
-from grouper.grouping.dip.options import CHOICES, CLASSES, TIE_BREAKS, options_from
-from grouper.grouping.dip.reference import Reference
-from grouper.grouping.dip.tables.catalogue import assemble
 
 
 def compare(engine_: Any, reference_: Reference, records: list[dict[str, Any]]) -> None:
@@ -297,7 +298,7 @@ def test_random_marks_raise_or_answer(rows: int, offsets: list[int], ids: list[i
 
 
 def test_a_packet_with_too_many_terms_is_refused() -> None:
-    from dip_support import row, small
+    from .dip_support import row, small
 
     with pytest.raises(ValueError, match="too many terms"):
         compile_catalogue(small([row("K35.8:" + "+".join(f"47.{i:02}" for i in range(65)))]))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from dip_small import (
+
+from grouper.grouping.dip.tables.catalogue import Catalogue
+
+from .dip_small import (
     ADHESIONS,
     APPENDECTOMY,
     DX,
@@ -18,9 +21,7 @@ from dip_small import (
     group,
     whole,
 )
-from dip_support import BLANK, row, small
-
-from grouper.grouping.dip.tables.catalogue import Catalogue
+from .dip_support import BLANK, row, small
 
 # --- step 1 ---------------------------------------------------------------------------------------
 

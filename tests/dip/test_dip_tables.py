@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
-from dip_support import FEATURES, catalogue
 
 import grouper
 from grouper.base.errors import GrouperError, UsageError
@@ -27,6 +26,8 @@ from grouper.grouping.dip.tables.layout import COLUMNS, PARTS, export_catalogue,
 from grouper.grouping.dip.tables.rules import Exclusions
 from grouper.grouping.dip.tables.workbook import import_catalogue
 from grouper.grouping.tables.sheets import write_book
+
+from .dip_support import FEATURES, catalogue
 
 CHAIN = Path(__file__).parent / "data" / "chain"
 META = {"id": "mine", "name": "我市", "kind": "dip", "area": "mine"}
@@ -255,7 +256,7 @@ def test_every_header_is_documented() -> None:
         ("[treatment]\n'1' = 'x'", "treatment.1"),
         ("[x]", "unknown key"),
         ("kind = 1", "must be a table"),
-        ("[", "cannot be read"),
+        ("[", "line 1, character 1"),
     ],
 )
 def test_broken_column_maps_are_refused(tmp_path: Path, text: str, words: str) -> None:

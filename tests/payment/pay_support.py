@@ -15,7 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from policy_text import drg_head, identity
+
+from .policy_text import drg_head, identity
 
 POLICY = (
     drg_head("rate", "drg_rate", "chs-drg-2.0")

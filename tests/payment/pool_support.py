@@ -11,11 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from policy_text import drg_head
 
 from grouper.payment.policy.policy import Policy, load_policy
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.pricing import price_files
+
+from .policy_text import drg_head
 
 _WEIGHTS = "drg,weight,mean_cost\nAA11,0.8,8000\nBB13,1.2501,12501\nCC15,2.7,27000\n"
 POINTS = {

@@ -7,12 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from pool_support import POINTS, write_policy
 
 from grouper.base.errors import DataError, TableError, UsageError
 from grouper.payment.packages.alliance import Sums, read_alliances, settle_alliances
 from grouper.payment.packages.capitation import Package, read_packages, settle_packages
 from grouper.payment.policy.terms import Terms
+
+from .pool_support import POINTS, write_policy
 
 BY_DISEASE = """
 [parameters.capitation]

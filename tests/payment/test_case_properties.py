@@ -9,12 +9,13 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from case_files import by_evaluate, by_sql, policy_of, row_of, steps_of, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.base.exact import half_up
 from grouper.payment.policy.policy import Policy, policy_files
+
+from .case_files import by_evaluate, by_sql, policy_of, row_of, steps_of, tables
 
 RANKS = ("high_rank", "review_rank")
 # Policies under which a dearer stay may be worth less. Lishui: the limit of high outliers has the

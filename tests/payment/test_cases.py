@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-from case_files import PaymentCase, by_evaluate, by_sql, policy_of, read_cases, rounded, steps_of, sum_of
+
+from .case_files import PaymentCase, by_evaluate, by_sql, policy_of, read_cases, rounded, steps_of, sum_of
 
 ALL = list(read_cases())
 

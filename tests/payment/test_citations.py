@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from case_files import policy_of, read_cases, row_of
 
 from grouper.base.errors import TableError
 from grouper.payment import explain_case
@@ -21,6 +20,8 @@ from grouper.payment.policy.registry import PARAMETERS
 from grouper.payment.price.build import build
 from grouper.payment.price.formulas import HIGH, LOW, in_letters
 from grouper.payment.price.steps import Step
+
+from .case_files import policy_of, read_cases, row_of
 
 # Of the texts that the steps make, an explanation tells how these came about.
 TOLD = ("method", "outlier_by_ratio", "outlier")

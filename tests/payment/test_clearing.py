@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pool_support import POINTS, write_policy
 
 from grouper.base.errors import DataError, ReconciliationError, TableError
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget, parse_budget
 from grouper.payment.pool.clearing import Yearly, check_years, clear_month, clear_year, months_paid
+
+from .pool_support import POINTS, write_policy
 
 HOSPITAL = {"hospital_code": "A", "pool": "p", "prepaid": "900", "deposit": "50", "score": "80"}
 

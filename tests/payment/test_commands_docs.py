@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pay_support import grouper, write_cases
-
 from grouper.payment.docs.parameter_tables import fill, section_of, sections_of
 from grouper.payment.policy.policy import load_policy
 from grouper.payment.policy.registry import PARAMETERS
+
+from .pay_support import grouper, write_cases
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "payment.md"
 
@@ -44,7 +44,7 @@ def test_the_program_on_the_page_runs(tmp_path: Path, monkeypatch, capsys) -> No
     write_cases(tmp_path)
     (tmp_path / "grouped.parquet").rename(tmp_path / "june-grouped.parquet")
     monkeypatch.chdir(tmp_path)
-    from pay_support import write_policy
+    from .pay_support import write_policy
 
     exec(program.replace("national/drg-rate", str(write_policy(tmp_path))), {})  # the page's own text
     assert "'paid': 5" in capsys.readouterr().out

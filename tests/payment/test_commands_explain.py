@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pay_support import CASES, DIP, POLICY, case, grouper, write_cases, write_policy
 
 from grouper.base.errors import DataError, UsageError
 from grouper.payment import explain_case, find_policy, load_policy, pay
@@ -20,6 +19,8 @@ from grouper.payment.formula.simplify import settle
 from grouper.payment.policy.policy import policy_files
 from grouper.payment.price.build import build
 from grouper.payment.price.lookups import load_lookups
+
+from .pay_support import CASES, DIP, POLICY, case, grouper, write_cases, write_policy
 
 RECORD = ["--dx", "K35.300", "--proc", "47.0100", "--sex", 1, "--age", 30, "--los", 6, "--discharge-way", 1]
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pay_support import CASES, POLICY, case, grouper, write_cases, write_policy
 
 from grouper.base.output import PROVENANCE_KEY
 from grouper.payment import pay
 from grouper.payment.price.whatif import Side, compare, percent
+
+from .pay_support import CASES, POLICY, case, grouper, write_cases, write_policy
 
 
 @pytest.fixture
@@ -243,3 +244,40 @@ def test_importing_the_package_costs_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", ["total_cost=1.00/g.parquet", "g[1].parquet"])
+def test_a_file_is_priced_by_its_content_not_by_its_path(place: Path, name: str) -> None:
+    """A folder that looks like a column is none, and a name that looks like a pattern is a name."""
+    (place / "total_cost=1.00").mkdir()
+    pq.write_table(pq.read_table(place / "grouped.parquet").slice(1), place / "g1.parquet")
+    (place / name).write_bytes((place / "grouped.parquet").read_bytes())
+    code, _, err = grouper("pay", name, "--policy", "policy.toml", "-o", "paid.parquet", cwd=place)
+    assert code == 0, err
+    found = rows(place / "paid.parquet")
+    assert len(found) == len(CASES) and found["normal"]["total_cost"] == Decimal("15000.00")
+
+
+def test_grouped_texts_and_tables_in_gb18030_are_read_as_records_are(place: Path) -> None:
+    table = pq.read_table(place / "grouped.parquet").to_pylist()
+    lines = [[*table[0], "医院名称"], *([*map(str, row.values()), "甲医院"] for row in table)]
+    text = "\n".join(",".join(line) for line in lines)
+    for name, encoding in (("a.csv", "utf-8"), ("b.csv", "gb18030")):
+        (place / name).write_bytes(text.encode(encoding))
+    (place / "h.csv").write_bytes("hospital_code,county,名称\nA,X,甲\nB,X,乙\n".encode("gb18030"))
+    made = []
+    for name, more in (("grouped.parquet", []), ("a.csv", []), ("b.csv", ["--hospitals", "h.csv"])):
+        call = ["pay", name, "--policy", "policy.toml", "-o", "paid.parquet"]
+        code, _, err = grouper(*call, *more, cwd=place)
+        assert code == 0, err
+        made.append({key: row["amount"] for key, row in rows(place / "paid.parquet").items()})
+    assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize("name", ["g.xlsx", "torn.parquet"])
+def test_a_file_that_pay_cannot_read_is_refused_in_one_line(place: Path, name: str) -> None:
+    (place / "g.xlsx").write_bytes(b"PK\x03\x04")
+    (place / "torn.parquet").write_bytes((place / "grouped.parquet").read_bytes()[:-7])
+    code, out, err = grouper("pay", name, "--policy", "policy.toml", "-o", "p.parquet", lang="en", cwd=place)
+    assert (code, out, err.count("\n")) == (1, "", 1) and "no (whole) Parquet file" in err
+    assert not (place / "p.parquet").exists()

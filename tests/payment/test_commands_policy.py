@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pay_support import DIP, POLICY, WEIGHTS, grouper, write_policy
 
 from grouper.base.errors import UsageError
 from grouper.base.findings import Finding
@@ -21,6 +20,8 @@ from grouper.payment.policy.policy import ROUTE_METHODS, find_policy, load_polic
 from grouper.payment.policy.registry import DENOMINATORS, HIGH, LOW, PARAMETERS
 from grouper.payment.price import formulas
 from grouper.payment.price.inputs import INPUTS
+
+from .pay_support import DIP, POLICY, WEIGHTS, grouper, write_policy
 
 
 def kinds(findings: list[Finding]) -> dict[str, Finding]:

@@ -6,11 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from pay_support import case, write_cases, write_policy
 
 from grouper.fitting.weights import WeightOptions, fit, write
 from grouper.payment.policy.policy import load_policy
 from grouper.payment.price.lookups import load_lookups
+
+from .pay_support import case, write_cases, write_policy
 
 
 @pytest.mark.parametrize("dear", ["20000.00", "30000.00"])

@@ -6,7 +6,7 @@ import csv
 from decimal import Decimal
 from pathlib import Path
 
-from pay_support import POLICY, case, grouper, write_cases, write_policy
+from .pay_support import POLICY, case, grouper, write_cases, write_policy
 
 LAYERS = """
 [parameters.capitation]

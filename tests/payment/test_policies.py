@@ -25,10 +25,7 @@ FILES = policy_files()
 FRAMES = ("national", "base")  # frames that areas extend; their values are examples
 AREAS = [key for key in FILES if key.split("/")[0] not in FRAMES]
 NOT_IN_SCHEME = {  # groups of public weight tables that the public grouping scheme lacks
-    "zhejiang-2022": {"DA11", "DA13", "DA15", "RB11", "RB13", "RB15"},
-    "lishui": {"DA11", "DA13", "DA15", "RB11", "RB13", "RB15"},
-    "jinhua": {"DA11", "DA13", "DA15", "RB11", "RB13", "RB15"},
-    "hangzhou": {"DA11", "DA13", "DA15", "RB11", "RB13", "RB15", "KBBZ"},
+    "hangzhou": {"KBBZ"},
     "liaocheng-2022": {  # split by words; the scheme answers the ADRG
         *("BE1a", "BE1b", "CB1a", "CB1b", "IB3a", "IB3b", "IB3c", "IJ1a", "IJ1b", "LF1a", "LF1b"),
         *("QR1a", "QR1b", "RE1a", "RE1b", "RE1c", "RE1d", "RG1a", "RG1b"),

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pool_support import POINTS, write_policy
 
 from grouper.base.errors import UsageError
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Entry, distributable, parse_budget, read_budget
+
+from .pool_support import POINTS, write_policy
 
 FILE = """
 area = "test"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pool_support import make_cases, price
 
 from grouper.payment.policy.policy import Policy, load_policy, policy_files
 from grouper.payment.policy.sharing import jumps
@@ -20,6 +19,8 @@ from grouper.payment.pool.clearing import clear_month, clear_year, dues, months_
 from grouper.payment.pool.pool import Volume, settle_pools
 from grouper.payment.pool.settle import settle_cases
 from grouper.payment.pool.statement import hospital_statement
+
+from .pool_support import make_cases, price
 
 POLICIES = {name: load_policy(path) for name, path in policy_files().items()}
 WITH_POOLS = sorted(name for name, policy in POLICIES.items() if "pool_method" in policy.parameters)

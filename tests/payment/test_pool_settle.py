@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pool_support import POINTS, RATE, budget_tables, make_cases, price, write_cases, write_policy
 
 from grouper.base.errors import DataError, ReconciliationError, TableError, UsageError
 from grouper.base.output import PROVENANCE_KEY
@@ -24,6 +23,8 @@ from grouper.payment.pool.clearing import clear_month, clear_year, dues
 from grouper.payment.pool.pool import POOL_TERMS
 from grouper.payment.pool.settle import Run, settle_cases
 from grouper.payment.pool.statement import hospital_statement, pool_summary
+
+from .pool_support import POINTS, RATE, budget_tables, make_cases, price, write_cases, write_policy
 
 BUDGET = parse_budget(budget_tables(employee="6000000", resident="5500000.01"))
 Row = dict[str, Any]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pool_support import POINTS, write_policy
 
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget, parse_budget
 from grouper.payment.pool.clearing import clear_month, pay_month
+
+from .pool_support import POINTS, write_policy
 
 
 def _budget(money: str = "1000", *hospitals: dict[str, str]) -> Budget:

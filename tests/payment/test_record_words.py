@@ -6,10 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from pay_support import CASES, case, grouper, write_cases, write_policy
 
 from grouper.payment.policy.policy import find_policy
 from grouper.payment.price.accepted import policy_words
+
+from .pay_support import CASES, case, grouper, write_cases, write_policy
 
 PAY = ("pay", "grouped.parquet", "--policy", "policy.toml", "-o", "o.parquet")
 

@@ -7,13 +7,14 @@ from collections import Counter
 
 import pytest
 import xlsxwriter
-from record_files import FIELDS, write_csv
 
 from grouper.base.errors import DataError, UsageError
 from grouper.records import CANONICAL, Source, detect_layout, load_map, propose_map
 from grouper.records.columns import LAYOUTS, aliases
 from grouper.records.propose import Sample, draft
 from grouper.records.sample import read_sample
+
+from .record_files import FIELDS, write_csv
 
 
 def test_alias_table_is_sound():

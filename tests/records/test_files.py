@@ -8,13 +8,14 @@ import threading
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import record_files as layouts
 import xlsxwriter
-from record_files import FIELDS, RECORDS, write_csv
 
 from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.records import Normaliser, open_records
 from grouper.records.sample import read_sample
+
+from . import record_files as layouts
+from .record_files import FIELDS, RECORDS, write_csv
 
 
 def workbook(path, rows, sheets=("Sheet1",)):

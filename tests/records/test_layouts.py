@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import record_files as layouts
-from record_files import EXPECTED, FIELDS, RECORDS
 
 from grouper.base.errors import DataError, UsageError
 from grouper.records import NormaliseOptions, open_records
+
+from . import record_files as layouts
+from .record_files import EXPECTED, FIELDS, RECORDS
 
 DAYS = NormaliseOptions(age_days_unit="days")
 

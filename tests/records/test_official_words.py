@@ -8,12 +8,13 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from record_files import write_csv
 
 from grouper.base.errors import UsageError
 from grouper.base.paths import tables_dir
 from grouper.records import CANONICAL, load_map
 from grouper.records.words import WordReader, fold_word, known_words, word_fields, word_table
+
+from .record_files import write_csv
 
 
 def test_the_table_of_words_is_sound():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from report_support import Sample, make_sample
+
+from .report_support import Sample, make_sample
 
 
 @pytest.fixture(scope="session")

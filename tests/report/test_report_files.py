@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_support import Sample
 
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, neutral_texts
@@ -26,6 +25,8 @@ from grouper.report import Paths, write_feeds, write_statements
 from grouper.report.cells import cell, file_name, neutral
 from grouper.report.draw.svg import fitted, log_ticks, text_width, tick_text, ticks
 from grouper.report.numbers import Lang, number, percent
+
+from .report_support import Sample
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", ' =HYPERLINK("http://x")', "＝1+1"]
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from report_support import Sample
 
 from grouper.base.errors import UsageError
 from grouper.payment.policy.areas import area_name
@@ -24,6 +23,8 @@ from grouper.report.measures import measure
 from grouper.report.numbers import number, yuan
 from grouper.report.statement import statement_page
 from grouper.report.statement_rows import hospitals_of, read_statement
+
+from .report_support import Sample
 
 CHARTS = {
     "bridge-1", "bridge-2", "volume-cmi", "payment-cost", "payment-scatter", "hospital-gain", "group-gain",

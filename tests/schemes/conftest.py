@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from scheme_samples import small_scheme
 
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import load, save
+
+from .scheme_samples import small_scheme
 
 
 @cache

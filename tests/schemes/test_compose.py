@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scheme_samples import small_scheme
 
 from grouper.base.errors import TableError
 from grouper.grouping.drg.tables.compose import LEAST, composed
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import FILES, load_folder, save, scheme_folders
 from grouper.grouping.tables.text import format_lists, parse_lists
+
+from .scheme_samples import small_scheme
 
 CODES = [f"A{n:02}.000" for n in range(100)]
 SPANS = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(lambda ends: CODES[min(ends) : max(ends)])

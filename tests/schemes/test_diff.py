@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scheme_samples import small_scheme
 
 from grouper.codes import icd
 from grouper.grouping.drg.tables.diff import SECTIONS, diff, in_words
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
 from grouper.grouping.tables.change import Change
 from grouper.report.scheme_changes import page
+
+from .scheme_samples import small_scheme
 
 SMALL = small_scheme()
 NAMES = {**icd.diagnoses(), **icd.procedures()}

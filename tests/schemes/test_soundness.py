@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scheme_samples import small_scheme
 
 from grouper.grouping.drg.tables.admission import not_admitted
 from grouper.grouping.drg.tables.criteria import damage_of, damaged_names, severity_letters, untested_criteria
@@ -15,6 +14,8 @@ from grouper.grouping.drg.tables.model import Drg, Scheme
 from grouper.grouping.drg.tables.sisters import against_sisters
 from grouper.grouping.drg.tables.store import save
 from grouper.grouping.drg.tables.verify import verify
+
+from .scheme_samples import small_scheme
 
 
 def with_lists(**lists: set[str]) -> Scheme:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import settle_support as support
 
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
+
+from . import settle_support as support
 
 pytestmark = pytest.mark.slow
 AREA = "lishui"  # readmission within 15 days halves the stay before

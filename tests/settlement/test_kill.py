@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import settle_support as support
 
 from grouper.lake import Lake
 from grouper.lake.commit import sha256
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
+
+from . import settle_support as support
 
 AREA = "lishui"  # readmission within 15 days reaches the closed month
 HOSPITALS = 4  # few, so that a run is short; each has a statement

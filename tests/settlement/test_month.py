@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import settle_support as support
 
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.reasons import REASONS, text
+
+from . import settle_support as support
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import settle_support as support
 
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
+
+from . import settle_support as support
 
 SQL = "SELECT record_id, hospital_level, insurance_type, settled_fund FROM cases_current ORDER BY 1"
 

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import settle_support as support
 
 from grouper.commands.text.ledger import STAGES
 from grouper.commands.text.progress import Line, Shown, Stages, duration, expected, over, text
 from grouper.settlement.intake import _lines
 from grouper.settlement.stage import followed, onward
+
+from . import settle_support as support
 
 
 class Terminal(io.StringIO):

@@ -6,11 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import settle_support as support
-
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.year import YearJob, clear_year
+
+from . import settle_support as support
 
 POLICY = """id = "tianmen/quarter"
 area = "tianmen"

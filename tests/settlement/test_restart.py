@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import settle_support as support
 
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake, ledger
 from grouper.lake.lock import writing
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
+
+from . import settle_support as support
 
 
 @pytest.fixture(scope="module")

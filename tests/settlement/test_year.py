@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import settle_support as support
 
 from grouper.base.errors import UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.year import YearJob, clear_year
+
+from . import settle_support as support
 
 AREAS = ("lishui", "liaocheng", "qingyang", "tianmen", "yulin")
 MONTHS = [f"2025-{month:02}" for month in range(1, 13)]

@@ -10,15 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import settle_support as support
-from year_end_told import (
-    page_of,
-    the_commands_tell_it,
-    the_fund_watch_counts_dues,
-    the_page_explains_what_is_paid,
-    the_statements_of_hospitals_explain_it,
-    total,
-)
 
 from grouper.base.errors import DataError, UsageError
 from grouper.commands.text.ledger import month_summary
@@ -26,6 +17,16 @@ from grouper.lake import Lake
 from grouper.payment.policy.assumed import in_words
 from grouper.settlement.audit import audit, replay
 from grouper.settlement.year import YearJob, clear_year
+
+from . import settle_support as support
+from .year_end_told import (
+    page_of,
+    the_commands_tell_it,
+    the_fund_watch_counts_dues,
+    the_page_explains_what_is_paid,
+    the_statements_of_hospitals_explain_it,
+    total,
+)
 
 AREA = "lishui"  # readmission within 15 days halves the stay before
 YEAR = dt.timedelta(days=365)

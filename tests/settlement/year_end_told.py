@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastexcel
-import settle_support as support
 
 from grouper.commands.text.ledger import month_summary, statement_lines, year_summary
 from grouper.lake import Lake
@@ -22,8 +21,10 @@ from grouper.settlement.reports import paths, run_info
 from grouper.settlement.show import read_run, statement_of, write_statement
 from grouper.watch import watch
 
+from . import settle_support as support
+
 if TYPE_CHECKING:
-    from test_year_end import Files, World
+    from .test_year_end import Files, World
 
 APART = {"zh": "往年调整（不在应付内）", "en": "of earlier years (not in what is due)"}
 LATER = {"zh": "其中以后年度已付", "en": "of it paid by later years"}

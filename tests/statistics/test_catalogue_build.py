@@ -15,11 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import reference_statistics as reference
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_statistics import Case, Stay
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import rounded
@@ -37,6 +35,9 @@ from grouper.fitting.catalogue import (
 )
 from grouper.grouping.dip.reference import Reference
 from grouper.grouping.dip.tables import catalogue as dip_catalogue
+
+from . import reference_statistics as reference
+from .reference_statistics import Case, Stay
 
 # Principal diagnoses of few keys, rare ones among them; operations of every class.
 DIAGNOSES = ["K35.800", "K35.800x001", "K35.300", "K36.x00", "K63.500", "J18.900", "J18.000", "I10.x00x002"]

@@ -14,11 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import reference_statistics as reference
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_statistics import Case
 
 from grouper.base.errors import DataError, TableError, UsageError
 from grouper.base.exact import rounded
@@ -27,6 +25,9 @@ from grouper.fitting.history import HistoryOptions
 from grouper.fitting.trim import Trim, parse_year_weights, rank, weighted_mean
 from grouper.fitting.weights import Fitted, WeightOptions, fit, provenance, weights_text, write
 from grouper.synth.rows import write_parquet
+
+from . import reference_statistics as reference
+from .reference_statistics import Case
 
 SCHEME = "chs-drg-2.0"
 GROUPS = ["BR21", "BR23", "ES33", "FR21", "GD19", "HC15", "OC11", "RU19"]

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from watch_support import CASES, POOLS, case, pool
 
 from grouper.base.errors import UsageError
 from grouper.commands import cli
 from grouper.lake import commit, ledger
 from grouper.lake.layout import Lake
+
+from .watch_support import CASES, POOLS, case, pool
 
 FOLDER_COLUMNS = ["area", "year", "month", "run"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from watch_support import case, indicators, lake
 
 from grouper.base.errors import DataError, TableError, UsageError
 from grouper.base.paths import tables_dir
@@ -18,6 +17,8 @@ from grouper.watch.listing import page
 from grouper.watch.measures import _MEASURES
 from grouper.watch.periods import Period, parse_period, whole_periods
 from grouper.watch.table import STATES
+
+from .watch_support import case, indicators, lake
 
 AREAS = ("lishui", "liaocheng", "qingyang", "tianmen", "yulin")
 # What the five plans set: area, indicator, target, kind, base.

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from watch_support import case, figures, indicators, lake, one, pool
 
 from grouper.watch import Facts, flagged, watch
 from grouper.watch.periods import parse_period
+
+from .watch_support import case, figures, indicators, lake, one, pool
 
 PAID = 'statuses = ["paid"]'
 COST_SHARE = (

@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
 import click
 
-from grouper.base.errors import EXIT_USAGE, GrouperError, UsageError
+from grouper.base.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GrouperError, UsageError
+from grouper.commands.options.net import caught, interrupted
 
 LANGUAGES = ("zh", "en")
 DATE = click.DateTime(["%Y-%m-%d"])
@@ -225,19 +227,49 @@ def run(cli: click.Command) -> None:
     lang = _language_of(sys.argv)
     os.environ["GROUPER_LANG"] = lang  # so that --help obeys --lang wherever it stands
     try:
-        sys.exit(cli.main(prog_name="grouper", standalone_mode=False))
+        leaving = _status(cli, lang)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leaving = _closed()
+    sys.exit(leaving)
+
+
+def _status(cli: click.Command, lang: str) -> Any:
+    """Run the command and say what went wrong; the exit code."""
+    prefix = "error: " if lang == "en" else "错误："
+    output = sys.stdout
+    try:
+        return cli.main(prog_name="grouper", standalone_mode=False)
     except GrouperError as error:
-        prefix = "error: " if lang == "en" else "错误："
         click.echo(prefix + error.text(lang), err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         click.echo(error.format_message() if lang == "en" else _in_chinese(error), err=True)
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        click.echo("interrupted" if lang == "en" else "已中断", err=True)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return _closed()
+    except SystemExit as leaving:
+        # click has put something in the place of an output that was closed, and ends the process itself
+        return leaving.code if sys.stdout is output else _closed()
+    except Exception as error:
+        if interrupted(error):
+            click.echo("interrupted" if lang == "en" else "已中断", err=True)
+            return EXIT_INTERRUPTED
+        told = caught(error)
+        click.echo(prefix + (told.en if lang == "en" else told.zh), err=True)
+        return told.exit_code
+
+
+def _closed() -> int:
+    """Whoever read the output wants no more of it: nothing is written at the end of the process, either."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(nothing, stream.fileno())  # type: ignore[union-attr]
+    return EXIT_OK
 
 
 def _in_chinese(error: click.ClickException) -> str:

@@ -164,5 +164,5 @@ def choose(packet: Packet, case_levels: Mapping[str, tuple[int, ...]] | None) ->
     shown = {type_: case_levels[type_] for type_ in AUX_TYPES if type_ in variants}
     if not hits:
         return Choice(packet.default, None, shown)
-    best = max(hits, key=lambda hit: (variants[hit[0]][hit[1]].score, -AUX_TYPES.index(hit[0])))
+    best = max(hits, key=lambda hit: (variants[hit[0]][hit[1]].score or 0, -AUX_TYPES.index(hit[0])))
     return Choice(variants[best[0]][best[1]], best, shown)

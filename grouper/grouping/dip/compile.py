@@ -108,7 +108,7 @@ def _procedures(catalogue: Catalogue) -> list[str]:
     codes = list(icd.procedures())
     known = {code.upper() for code in codes}
     packets = [packet for members in catalogue.operative.values() for packet in members]
-    packets += [rule.packet for rule in catalogue.chain.rules]
+    packets += [rule.packet for rule in catalogue.chain.every]
     for code in (c for p in packets for term in (*p.main, *p.related) for c in term):
         if code.upper() not in known:
             known.add(code.upper())
@@ -153,7 +153,7 @@ class _Builder:
         blank = self.catalogue.blank
         return {name: _ints(values) for name, values in arrays.items()} | {
             "results": len(self.catalogue.rows),
-            "row_score": array("q", [int(row.score * _MILLION) for row in self.catalogue.rows]),
+            "row_score": array("q", [int((row.score or 0) * _MILLION) for row in self.catalogue.rows]),
             "row_cost": array("q", [int((row.average_cost or 0) * _MILLION) for row in self.catalogue.rows]),
             "keys": len(self.keys),
             "symbols": len(self.symbols),
@@ -169,6 +169,7 @@ class _Builder:
             "auxiliary": self.aux,
             "chain_first": sum(map(len, self.catalogue.operative.values())),
             "link_order": options.rule_choice == "row_order",
+            "skip_main": options.not_main == "next",
             "blank": -1 if blank is None else self.row_number[blank.code],
             "reasons": REASON_NUMBER,
         }
@@ -193,7 +194,7 @@ class _Builder:
             for packet in self.catalogue.operative.get(key, ()):
                 add(packet)
             starts.append(len(found["packet_primary"]))
-        for rule in self.catalogue.chain.rules:
+        for rule in self.catalogue.chain.every:
             add(rule.packet)
         return found | {"key_start": starts, "packet_term": terms, "term_code": codes}
 
@@ -215,7 +216,7 @@ class _Builder:
     def _choice(self, packet: Packet) -> int:
         """A number for how the row of a packet is chosen."""
         variants = packet.variants if self.aux else {}
-        self.choice_row.append(self.row_number[packet.default.code])
+        self.choice_row.append(self.row_number.get(packet.default.code, 0))  # conditions have no row
         self.choice_aux.append(len(self.aux_types) if variants else -1)
         if variants:
             self.aux_types.append(sum(1 << i for i, type_ in enumerate(AUX_TYPES) if type_ in variants))
@@ -316,9 +317,7 @@ class Attributes:
     def __post_init__(self) -> None:
         self.ignored = {normalise.procedure(code) for code in self.options.ignored_procedures}
         self.prefixes = {code for code in self.symbols if len(code) < 7}
-        listed = self.chain.data.exclusions.procedures
-        self.barred = {code for code in listed if self.options.procedure_match == "exact" or len(code) >= 7}
-        self.barred_beginnings = tuple(listed - self.barred)
+        self.exact = self.options.procedure_match == "exact"
         self._excluded: dict[str, int] = {}
         self._tables = Numbering()
         self._excluded_tables: list[tuple[int, ...]] = [()]
@@ -397,7 +396,7 @@ class Attributes:
             auxiliary.CHEMOTHERAPY_BY
         )
         flags += 8 * (code not in facts.procedure_kinds())
-        flags += 16 * (code in self.barred or code.startswith(self.barred_beginnings))
+        flags += self.chain.barring(code, self.exact)
         cls = facts.procedure_class(code, self.options)
         return self.symbols[code], self.families[code[:5]], cls, flags
 

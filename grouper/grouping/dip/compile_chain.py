@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from grouper.grouping.dip.tables.packets import Term
-from grouper.grouping.dip.tables.rules import BEGINNING, EXCLUSION, Chain, Rule, stands_in
+from grouper.grouping.dip.tables.rules import (
+    BEGINNING,
+    CONSERVATIVE,
+    EXCLUSION,
+    IN_SCOPE,
+    NOT_MAIN,
+    Chain,
+    stands_in,
+)
 
 
 class ChainNumbers:
@@ -19,9 +27,11 @@ class ChainNumbers:
     def __init__(self, chain: Chain) -> None:
         self.data = chain
         self.lists: dict[frozenset[str], int] = {}
-        for rule in chain.rules:
-            for term in (*rule.other_dx, *rule.any_dx):
-                self.lists.setdefault(frozenset(term), len(self.lists))
+        self.steps = [*chain.steps, *{rule.step: 0 for rule in chain.overlay}]
+        needs = [need for rule in chain.every for need in rule.needs]
+        terms = [term for need in needs for term in (need.main, need.other) if term is not None]
+        for term in (*terms, *chain.exclusions.in_scope.values()):
+            self.lists.setdefault(frozenset(term), len(self.lists))
         self._rules = _Nodes(chain.beginnings, lambda code: chain.under(code))
         self._marks = _Nodes(
             {code for codes in self.lists for code in codes},
@@ -34,32 +44,34 @@ class ChainNumbers:
 
     def arrays(self) -> dict[str, Any]:
         """The arrays named in dip_tables.pxd."""
-        rules = self.data.rules
-        needs = [[*self._needs(rule)] for rule in rules]
+        rules = self.data.every
+        needs = [need for rule in rules for need in rule.needs]
         return {
             "chain": [int(step != EXCLUSION) for step in self.data.steps],
-            "link_place": [self.data.steps.index(rule.step) for rule in rules],
+            "link_place": [self.steps.index(rule.step) for rule in rules],
             "link_class": [rule.treatment for rule in rules],
             "link_main": [int(rule.main_only) for rule in rules],
             "link_days": [limit for rule in rules for limit in rule.age_days or (-1, -1)],
             "link_weight": [limit for rule in rules for limit in rule.weight or (-1, -1)],
-            "link_need": _starts(needs),
-            "need_mark": [mark for some in needs for mark, _ in some],
-            "need_other": [other for some in needs for _, other in some],
+            "link_need": _starts(rule.needs for rule in rules),
+            "need_main": [self._number(need.main) for need in needs],
+            "need_other": [self._number(need.other) for need in needs],
+            "need_not": [int(need.denied) for need in needs],
             "node_start": _starts(self._rules.sets),
             "node_link": [number for numbers in self._rules.sets for number in numbers],
             "mark_start": _starts(self._marks.sets),
             "marks": [mark for marks in self._marks.sets for mark in marks],
         }
 
-    def _needs(self, rule: Rule) -> Iterable[tuple[int, int]]:
-        """Each list that some diagnosis must be in, and 1 where it must be a secondary one."""
+    def _number(self, term: Term | None) -> int:
+        return -1 if term is None else self.lists[frozenset(term)]
 
-        def number(term: Term) -> int:
-            return self.lists[frozenset(term)]
-
-        yield from ((number(term), 1) for term in rule.other_dx)
-        yield from ((number(term), 0) for term in rule.any_dx)
+    def barring(self, code: str, exact: bool) -> int:
+        """The flags of an operation that may not be every case's main one (dip_tables.pxd)."""
+        how, scope = self.data.exclusions.of_procedure(code, exact)
+        if how == IN_SCOPE:
+            return (1 + self._number(scope)) << 8
+        return {CONSERVATIVE: 16, NOT_MAIN: 32}.get(how, 0)
 
 
 class _Nodes:
@@ -78,7 +90,7 @@ class _Nodes:
         return 0
 
 
-def _starts(groups: Iterable[Iterable[int] | Iterable[tuple[int, int]]]) -> list[int]:
+def _starts(groups: Iterable[Iterable[object]]) -> list[int]:
     found = [0]
     for group in groups:
         found.append(found[-1] + len(list(group)))

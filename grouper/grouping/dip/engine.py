@@ -32,7 +32,7 @@ from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, c
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
 from grouper.grouping.engine import Grouped
-from grouper.grouping.marks import Marks
+from grouper.grouping.marks import WARNING_TEXTS, Marks
 
 RESULT_COLUMNS = (
     "dip_code",
@@ -50,6 +50,8 @@ RESULT_COLUMNS = (
 )
 PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
 SCORE = pa.decimal128(18, 6)
+_UNKNOWN, _HELD = 3, 4  # what the kernel says in its column of warnings: unknown codes, primary care
+_PRIMARY = len(WARNING_TEXTS)  # the bit behind all warnings: a condition of primary care holds
 _MICRO = pa.decimal128(30, 6)
 _REMEMBERED = 500_000
 _MET, _UNMET = 1, 2
@@ -92,7 +94,7 @@ class DipEngine:
         if listed is not None:
             flags = [row.kind == "primary_care" or row.packet.upper() in listed for row in rows]
             self._primary_care = pc.equal(number_array(flags, "i"), 1)
-        self._scores = text_array([str(row.score) for row in rows]).cast(SCORE)
+        self._scores = pa.array([row.score for row in rows], SCORE)
         self._verdicts = Verdicts(self.lang)
         self._marks = Marks(
             self.diagnoses.codes, self.procedures.codes, grey=(facts.grey_diagnoses(), frozenset())
@@ -161,7 +163,9 @@ class DipEngine:
         made = Numbers(*(int32_array(output, rows) for output in outputs), *joined)
         marks = self._marks.bits(rows, dx, ops)
         # The beginning of an operation that no list knows still counts, so its group does not hang on it.
-        return made._replace(warnings=pc.bit_wise_or(made.warnings, marks))
+        held = pc.multiply(pc.bit_wise_and(made.warnings, _HELD), _PRIMARY // _HELD)
+        warnings = pc.bit_wise_or(pc.bit_wise_and(made.warnings, _UNKNOWN), marks)
+        return made._replace(warnings=pc.bit_wise_or(warnings, held))
 
     def _fields(self, batch: pa.RecordBatch) -> list[Any]:
         names = set(batch.schema.names) & set(self.compiled.fields)
@@ -192,14 +196,15 @@ class DipEngine:
     def _built(self, numbers: Numbers) -> list[pa.Array]:
         found = result_rows(numbers.result)
         columns = {name: pick_texts(table, found) for name, table in self._columns.items()}
-        columns |= self._verdicts.of(numbers.reason, numbers.warnings)
+        columns |= self._verdicts.of(numbers.reason, pc.bit_wise_and(numbers.warnings, _PRIMARY - 1))
         columns |= {
             "score": pc.take(self._scores, found),
             "matched": numbers.matched,
             "unmatched": numbers.unmatched,
         }
         if self._primary_care is not None:
-            columns[PRIMARY_CARE] = pc.take(self._primary_care, found)
+            held = pc.greater_equal(numbers.warnings, _PRIMARY)  # a condition of primary care
+            columns[PRIMARY_CARE] = pc.or_(pc.take(self._primary_care, found), held)
         return [columns[name] for name in self.result_columns]
 
 

@@ -17,7 +17,7 @@ from grouper.codes.book import BLANK, Resolved
 from grouper.grouping.dip import auxiliary, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.engine import DipEngine
-from grouper.grouping.dip.explain_chain import chain_views, near_misses
+from grouper.grouping.dip.explain_chain import chain_views, near_misses, score_of
 from grouper.grouping.dip.explanation import (
     AuxiliaryStep,
     CodeStep,
@@ -146,7 +146,7 @@ def _packet_step(case: Case, packet: Packet, met: Met, candidate: Candidate | No
     return PacketStep(
         code=row.code,
         name=row.name,
-        score=str(row.score),
+        score=score_of(row),
         verdict=verdict,
         matched=tuple(case.operations[i].code for i in met.matched),
         unmatched=tuple(case.operations[i].code for i in unmatched),

@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from grouper.grouping.dip.chain import unmet
 from grouper.grouping.dip.options import CLASSES
 from grouper.grouping.dip.tables.catalogue import Catalogue
-from grouper.grouping.dip.tables.packets import Packet, Term
+from grouper.grouping.dip.tables.packets import Packet, Row, Term
+from grouper.grouping.dip.tables.rule_files import in_ranges
+from grouper.grouping.dip.tables.rules import Listed
 from grouper.grouping.dip.trace import Case, ChainStep, Contest, Met, RuleMet, RuleStep, Trace
+
+_LISTED = 4  # codes of a list that are named
 
 
 @dataclass(frozen=True)
 class ChainStepView:
     """One step of the chain.
 
-    ``verdict``: excluded-diagnosis, excluded-procedure (the case counts as conservative), not-excluded,
+    ``verdict``: excluded-diagnosis, excluded-procedure (the case counts as conservative), none-main (no
+    operation may be the main one: conservative, too), passed-over (another one is main), not-excluded,
     no-rules (none for this main diagnosis), none-holds or won. ``considered``: rules for the main
     diagnosis; ``holding``: codes of those that hold; ``open``: one that would have won, and the missing
-    field that it hangs on, or "".
+    field that it hangs on, or "". ``passed``: operations that may not be the main one; ``main``: the one
+    that is.
     """
 
     step: str
@@ -31,6 +37,8 @@ class ChainStepView:
     name: str
     open: str
     missing: str
+    passed: tuple[str, ...] = ()
+    main: str = ""
 
     @property
     def decided_by(self) -> str:
@@ -43,8 +51,9 @@ class Lack:
     """What a record lacks for a packet.
 
     ``what``: procedure, repeats (not recorded often enough), position (the main operation is another),
-    other_dx, any_dx, treatment (class of the case), age_days, weight (g) or conservative (the operations
-    bar it). ``wanted``: codes joined by "/", a class or a range.
+    other_dx, any_dx, listed or not_listed (a named list of diagnoses), treatment (class of the case),
+    age_days, weight (g) or conservative (the operations bar it). ``wanted``: codes joined by "/", a class or
+    a range.
     """
 
     what: str
@@ -81,12 +90,18 @@ def _view(step: ChainStep) -> ChainStepView:
         name=row.name if row else "",
         open=step.open.rule.row.code if step.open else "",
         missing=step.open.open[0] if step.open else "",
+        passed=step.passed,
+        main=step.main,
     )
 
 
 def _verdict(step: ChainStep) -> str:
     if step.step == "exclusion":
-        return f"excluded-{step.excluded}" if step.excluded else "not-excluded"
+        if step.passed and step.excluded:
+            return "none-main"
+        return (
+            f"excluded-{step.excluded}" if step.excluded else "passed-over" if step.passed else "not-excluded"
+        )
     if step.winner is not None:
         return "won"
     return "none-holds" if step.tried else "no-rules"
@@ -116,13 +131,23 @@ def _of_rules(step: ChainStep, case: Case) -> Iterator[NearMiss]:
 def _lacks_of_rule(one: RuleMet, case: Case) -> Iterator[Lack]:
     rule = one.rule
     yield from _lacks(rule.packet, one.met)
-    yield from (Lack("other_dx", _term(term)) for term in unmet(rule.other_dx, case.others))
-    yield from (Lack("any_dx", _term(t)) for t in unmet(rule.any_dx, (case.principal, *case.others)))
+    yield from (Lack("other_dx", in_ranges(term)) for term in unmet(rule.other_dx, case.others))
+    yield from (Lack("any_dx", in_ranges(t)) for t in unmet(rule.any_dx, (case.principal, *case.others)))
+    for name, listed in (("listed", rule.listed), ("not_listed", rule.not_listed)):
+        if name in one.failed and listed:
+            places = [f"{place} {in_ranges(of)}" for place, of in _places(listed) if of]
+            yield Lack(name, f"{listed.name} ({'; '.join(places)})")
     if "treatment" in one.failed:
         yield Lack("treatment", CLASSES[rule.treatment])
     for name, limits in (("age_days", rule.age_days), ("weight", rule.weight)):
         if name in one.failed and limits:
             yield Lack(name, f"{limits[0]}-{limits[1]}")
+
+
+def _places(listed: Listed) -> tuple[tuple[str, Term], ...]:
+    """The parts of a list, the longer one cut: the explanation is no table."""
+    main = listed.main if len(listed.main) <= _LISTED else (*listed.main[:_LISTED], "…")
+    return ("main", main), ("other", listed.other)
 
 
 def _lacks(packet: Packet, met: Met) -> Iterator[Lack]:
@@ -145,13 +170,13 @@ def _barred(contest: Contest, catalogue: Catalogue, key: str) -> Iterator[NearMi
         if packet.primary_care == contest.primary_care:
             row = packet.default
             lack = Lack("conservative", CLASSES[0])
-            yield NearMiss(_list(contest), row.code, row.name, str(row.score), lack, ())
+            yield NearMiss(_list(contest), row.code, row.name, score_of(row), lack, ())
 
 
 def _miss(list_: str, packet: Packet, met: Met, lack: Lack, case: Case) -> NearMiss:
     row = packet.default
     codes = tuple(case.operations[place].code for place in met.matched)
-    return NearMiss(list_, row.code, row.name, str(row.score), lack, codes)
+    return NearMiss(list_, row.code, row.name, score_of(row), lack, codes)
 
 
 def _list(contest: Contest) -> str:
@@ -160,3 +185,8 @@ def _list(contest: Contest) -> str:
 
 def _term(term: Term) -> str:
     return "/".join(term)
+
+
+def score_of(row: Row) -> str:
+    """The score of a row as text, "" where the catalogue prints none."""
+    return "" if row.score is None else str(row.score)

@@ -155,6 +155,10 @@ VERDICTS = {
         "主要手术操作不纳入分组，病例按保守治疗处理",
         "the main procedure is kept out: the case counts as conservative",
     ),
+    "none-main": (
+        "没有可作为主要手术操作的手术操作，病例按保守治疗处理",
+        "no procedure may be the main one: the case counts as conservative",
+    ),
     "not-excluded": (
         "主要诊断、主要手术操作都不在清单中",
         "neither main diagnosis nor main procedure is listed",
@@ -167,6 +171,8 @@ LACKS = {
     "position": ("{} 须为主要手术操作", "{} must be the main procedure"),
     "other_dx": ("缺次要诊断 {}", "lacks the secondary diagnosis {}"),
     "any_dx": ("缺诊断 {}", "lacks the diagnosis {}"),
+    "listed": ("须属于诊断名单 {}", "must be in the list {}"),
+    "not_listed": ("不得属于诊断名单 {}", "must not be in the list {}"),
     "treatment": ("病例类别须为{}", "the class of the case must be {}"),
     "age_days": ("天龄须为 {} 天", "age in days must be {}"),
     "weight": ("出生体重须为 {} 克", "birth weight must be {} g"),
@@ -217,6 +223,11 @@ class _Writer(words.Writer):
 
     def kind(self, name: str) -> str:
         return self.say(KIND_ZH[name], KIND_EN.get(name, name))
+
+    def score(self, text: str) -> str:
+        if not text:
+            return self.say("没有分值", "no score")
+        return self.say(f"分值 {text}", f"score {text}")
 
     def cls(self, name: str) -> str:
         return self.say(CLASS_ZH.get(name, ""), name)
@@ -310,7 +321,7 @@ class _Writer(words.Writer):
 
     def packet(self, packet: PacketStep) -> str:
         head = f"{packet.code} {packet.name}".strip()
-        score = self.say(f"分值 {packet.score}", f"score {packet.score}")
+        score = self.score(packet.score)
         comma = self.say("、", ", ")
         if packet.verdict == "candidate":
             outside = comma.join(packet.unmatched)
@@ -343,6 +354,12 @@ class _Writer(words.Writer):
     def verdict(self, step: ChainStepView) -> str:
         if step.verdict in VERDICTS:
             return self.say(*VERDICTS[step.verdict])
+        if step.verdict == "passed-over":
+            passed = self.say("、", ", ").join(step.passed)
+            return self.say(
+                f"{passed} 不可作为主要手术操作，以 {step.main} 为主要手术操作",
+                f"{passed} may not be the main procedure: {step.main} is",
+            )
         number, held = step.considered, self.say("、", ", ").join(step.holding)
         if step.verdict == "none-holds":
             return self.say(f"{number} 条相关规则都不成立", f"none of {number} rules holds")
@@ -361,7 +378,8 @@ class _Writer(words.Writer):
             met = self.say("、", ", ").join(miss.met)
             rest = self.say(f"（已有 {met}）", f" (has {met})") if met else ""
             score = self.say(
-                f"（{self.kind(miss.list)}，分值 {miss.score}）", f" ({miss.list}, {miss.score})"
+                f"（{self.kind(miss.list)}，{self.score(miss.score)}）",
+                f" ({miss.list}, {miss.score or '–'})",
             )
             head = f"{miss.code} {miss.name}".strip() + score
             yield f"   {head}{self.say('：', ': ')}{self.say(zh, en).format(wanted)}{rest}"
@@ -455,6 +473,8 @@ class _Writer(words.Writer):
         yield f"   {r['dip_code']} {r['dip_name']}".rstrip() if r["dip_code"] else "   -"
         if r["score"] is not None:
             yield self.say(f"   分值：{r['score'].normalize():f}", f"   score: {r['score'].normalize():f}")
+        elif r["dip_code"]:
+            yield self.say("   目录没有该病种的分值", "   the catalogue has no score for it")
         if r.get("primary_care"):
-            yield self.say("   在基层病种清单中", "   on the list of primary-care packets")
+            yield self.say("   在基层病种清单中", "   on the list of primary care")
         yield from self.verdict_lines(r)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
 
 from grouper.base.errors import TableError
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
 from grouper.codes import icd
 from grouper.grouping.dip.options import CLASSES, DIAGNOSTIC, SURGICAL, THERAPEUTIC, DipOptions
 from grouper.grouping.tables.text import parse_lists
@@ -86,8 +86,7 @@ def charlson() -> tuple[Condition, ...]:
     """
     path = tables_dir() / "dip" / "auxiliary" / "charlson.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = [row.cells for row in read_table(path, kind=TableError)]
         return tuple(
             Condition(
                 row["condition"],

@@ -130,7 +130,10 @@ def export(folder: Path, names: Mapping[str, str]) -> Book:
 
 def source_of(book: Mapping[str, Sheet], given: Mapping[str, Any]) -> tuple[int, str]:
     from grouper.grouping.dip.tables.layout import is_catalogue
+    from grouper.grouping.dip.tables.national_layout import is_national
 
+    if is_national(book):
+        return 3, "dip"
     return (3 if given["column_map"] else 1 if is_catalogue(book) else -1, "dip")
 
 

@@ -23,6 +23,7 @@ TIE_BREAKS = (  # the kernel knows the rules by their place here
     "higher_score",
     "closest_cost",
     "code_order",
+    "row_order",
 )
 
 # What may stand before the basic packets (DIP 3.0), each at most once, in any order.
@@ -51,6 +52,8 @@ CHOICES: dict[str, tuple[str, ...] | type] = {
     "extra_groups": bool,
     "chain": CHAIN,
     "rule_choice": ("tie_breaks", "row_order"),
+    "not_main": ("next", "conservative"),
+    "scores": ("needed", "optional"),
     "alternatives": ("/", "|"),
 }
 _LISTS = ("ignored_procedures", "tie_breaks", "chain")
@@ -87,6 +90,8 @@ class DipOptions:
     extra_groups: bool = False
     chain: tuple[str, ...] = ()
     rule_choice: str = "tie_breaks"
+    not_main: str = "next"
+    scores: str = "needed"
     alternatives: str = "/"
 
     def as_dict(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.options import CONSERVATIVE, DIAGNOSTIC, SURGICAL
 from grouper.grouping.dip.tables.catalogue import Catalogue, Packet, Term
 from grouper.grouping.dip.tables.packets import STEPS
+from grouper.grouping.dip.tables.rules import EXCLUSION, IN_SCOPE, NOT_MAIN, stands_in
 from grouper.grouping.dip.trace import (
     Candidate,
     Case,
@@ -47,8 +48,9 @@ class Reference:
         self.catalogue = catalogue
         self.options = catalogue.options
         self.ignored = {normalise.procedure(code) for code in self.options.ignored_procedures}
+        self.place = {row.order: place for place, row in enumerate(catalogue.rows)}
         packets = [packet for members in catalogue.operative.values() for packet in members]
-        packets += [rule.packet for rule in catalogue.chain.rules]
+        packets += [rule.packet for rule in catalogue.chain.every]
         named = {c.upper() for p in packets for term in (*p.main, *p.related) for c in term}
         self.known = named | facts.procedure_kinds().keys()
 
@@ -133,6 +135,7 @@ class Reference:
         found = Trace(case, "grouped", chain=steps, levels=case_levels or {})
         if excluded:
             return replace(found, reason="principal-excluded")
+        found = replace(found, primary_care=self._overlay(left))
         if winner is not None:
             step = steps[-1].step
             return replace(found, row=winner.row, packet=winner.packet, won_by=step, chosen=winner)
@@ -171,15 +174,14 @@ class Reference:
     def _chain(self, case: Case) -> tuple[tuple[ChainStep, ...], Case, Candidate | None, bool]:
         """The steps taken, the case behind them, who won, and whether the main diagnosis is excluded."""
         data = self.catalogue.chain
-        rules = [data.rules[number] for number in data.under(case.principal)]
+        rules = [data.every[number] for number in data.under(case.principal)]
         steps: list[ChainStep] = []
         for name in data.steps:
             if name == "exclusion":
-                steps.append(ChainStep(name, excluded=self._excluded(case)))
-                if steps[-1].excluded == "diagnosis":
+                step, case = self._exclusion(case)
+                steps.append(step)
+                if step.excluded == "diagnosis":
                     return tuple(steps), case, None, True
-                if steps[-1].excluded == "procedure":
-                    case = replace(case, operations=())
                 continue
             tried = [chain.rule_met(rule, case, self.options) for rule in rules if rule.step == name]
             steps.append(self._step(name, case, tried))
@@ -187,16 +189,36 @@ class Reference:
                 return tuple(steps), case, steps[-1].winner, False
         return tuple(steps), case, None, False
 
-    def _excluded(self, case: Case) -> str:
+    def _exclusion(self, case: Case) -> tuple[ChainStep, Case]:
+        """The step of exclusions, and what it leaves of a case: no operations, or another main one."""
         if self.catalogue.chain.excludes_diagnosis(case.principal):
-            return "diagnosis"
-        first = case.operations[0].code if case.operations else ""
-        return "procedure" if self.excludes_procedure(first) else ""
+            return ChainStep(EXCLUSION, excluded="diagnosis"), case
+        passed: list[str] = []
+        for place, operation in enumerate(case.operations):
+            how = self._barred(case, operation.code)
+            if how == NOT_MAIN and self.options.not_main == "next":
+                passed.append(operation.code)
+            elif how:
+                break
+            else:
+                left = replace(case, main=place)
+                return ChainStep(EXCLUSION, passed=tuple(passed), main=operation.code), left
+        excluded = "procedure" if case.operations else ""
+        return ChainStep(EXCLUSION, excluded=excluded, passed=tuple(passed)), replace(case, operations=())
 
-    def excludes_procedure(self, code: str) -> bool:
-        """Whether the list keeps a main operation (in capitals) out of grouping."""
-        listed = self.catalogue.chain.exclusions.procedures
-        return code in listed or any(meets(code, wanted, self.options, False) for wanted in listed)
+    def _barred(self, case: Case, code: str) -> str:
+        """What keeps an operation from being the main one of a case, "" nothing."""
+        exact = self.options.procedure_match == "exact"
+        how, scope = self.catalogue.chain.exclusions.of_procedure(code, exact)
+        if how == IN_SCOPE:
+            return "" if stands_in(case.principal, scope) else NOT_MAIN
+        return how
+
+    def _overlay(self, case: Case) -> bool:
+        """Whether a condition of the overlay of primary care holds."""
+        data = self.catalogue.chain
+        conditions = [data.every[n] for n in data.under(case.principal) if n >= len(data.rules)]
+        return any(not chain.rule_met(rule, case, self.options).failed for rule in conditions)
 
     def _step(self, name: str, case: Case, tried: Sequence[RuleMet]) -> ChainStep:
         """Who wins among the rules that hold; and who would, did those hold that lack a number."""
@@ -238,7 +260,7 @@ class Reference:
     ) -> Contest:
         packets = [p for p in self.catalogue.operative.get(key, ()) if p.primary_care == primary]
         first = self.options.main_position == "first"
-        tried = [(p, meet(p, case.operations, self.options, family, first)) for p in packets]
+        tried = [(p, meet(p, case.operations, self.options, family, first, case.main)) for p in packets]
         candidates = [
             self._candidate(case, packet, met, levels)
             for packet, met in tried
@@ -250,7 +272,7 @@ class Reference:
         still = [p for p in self.catalogue.conservative.get(key, ()) if p.primary_care == primary]
         if not still:
             return Contest(primary, tuple(tried))
-        if not self._conservative_allowed(case):
+        if not chain.conservative(case, self.options):
             return Contest(primary, tuple(tried), conservative_barred=True)
         choices = [Candidate(p, auxiliary.choose(p, levels), CONSERVATIVE) for p in still]
         return Contest(primary, tuple(tried), winner=min(choices, key=lambda c: c.row.order))
@@ -261,12 +283,6 @@ class Reference:
         unmatched = tuple(i for i in range(len(case.operations)) if i not in met.matched)
         cls = max([DIAGNOSTIC, *(case.operations[i].cls for i in met.matched)])
         return Candidate(packet, auxiliary.choose(packet, levels), cls, met, unmatched)
-
-    def _conservative_allowed(self, case: Case) -> bool:
-        rule = self.options.conservative_rule
-        if rule == "class":
-            return case.cls == CONSERVATIVE
-        return rule == "always" or not case.operations
 
     def _decide(
         self, case: Case, candidates: Sequence[Candidate], family: bool
@@ -293,10 +309,10 @@ class Reference:
             return any(case.operations[i].cls == SURGICAL for i in candidate.unmatched)
 
         def first_meets(candidate: Candidate, terms_: Sequence[Term]) -> bool:
-            if not case.operations:
+            main = case.main_operation
+            if main is None:
                 return False
-            first = case.operations[0].code
-            return any(meets(first, code, self.options, family) for term in terms_ for code in term)
+            return any(meets(main.code, code, self.options, family) for term in terms_ for code in term)
 
         def distance(candidate: Candidate) -> Decimal:
             return abs((candidate.row.average_cost or Decimal(0)) - (case.total_cost or Decimal(0)))
@@ -309,9 +325,10 @@ class Reference:
             "no_unmatched_surgery": lambda c: not unmatched_surgery(c),
             "exact": lambda c: not c.unmatched,
             "higher_class": lambda c: c.cls,
-            "higher_score": lambda c: c.row.score,
+            "higher_score": lambda c: c.row.score or Decimal(0),
             "closest_cost": lambda c: -distance(c),
             "code_order": lambda c: 0,
+            "row_order": lambda c: -self.place[c.row.order],
         }
         return scores[rule]
 
@@ -323,7 +340,7 @@ class Reference:
         """The class used, the keys tried, and the mixed candidate."""
         cls = case.cls
         if self.options.mixed_class_from == "first":
-            cls = case.operations[0].cls if case.operations else CONSERVATIVE
+            cls = case.main_operation.cls if case.main_operation else CONSERVATIVE
         lowest = CONSERVATIVE if self.options.mixed_missing_class == "step_down" else cls
         tried: list[str] = []
         for wanted in range(cls, lowest - 1, -1):

@@ -23,7 +23,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class Case:
-    """One record after step 1. ``dropped``: operations that the options delete."""
+    """One record after step 1. ``dropped``: operations that the options delete.
+
+    ``main``: the place of the main operation; those before it may not be main ones.
+    """
 
     principal: str
     others: tuple[str, ...]
@@ -31,6 +34,11 @@ class Case:
     dropped: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     total_cost: Decimal | None = None
+    main: int = 0
+
+    @property
+    def main_operation(self) -> Operation | None:
+        return self.operations[self.main] if self.operations else None
 
     @property
     def cls(self) -> int:
@@ -104,8 +112,9 @@ class RuleMet:
 class ChainStep:
     """One step of the chain.
 
-    ``open``: a rule that would have won, had the missing number been right. ``excluded``: in the step of
-    exclusions, ``diagnosis`` or ``procedure`` where the main one is in the list.
+    ``open``: a rule that would have won, had the missing number been right. In the step of exclusions,
+    ``excluded``: ``diagnosis`` or ``procedure`` where the main one is in the list; ``passed``: operations
+    that may not be main ones, and ``main``: the one that is.
     """
 
     step: str
@@ -114,6 +123,8 @@ class ChainStep:
     winner: Candidate | None = None
     open: RuleMet | None = None
     excluded: str = ""
+    passed: tuple[str, ...] = ()
+    main: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,7 @@ class Trace:
     row: Row | None = None
     packet: Packet | None = None
     won_by: str = ""  # a step of the chain, core, primary_care, mixed or blank
+    primary_care: bool = False  # a condition of the overlay of primary care holds
     chain: tuple[ChainStep, ...] = ()
     family_pass: bool = False
     contests: tuple[Contest, ...] = ()
@@ -161,11 +173,18 @@ def meets(recorded: str, code: str, options: DipOptions, family: bool) -> bool:
 
 
 def meet(
-    packet: Packet, operations: Sequence[Operation], options: DipOptions, family: bool, main_only: bool
+    packet: Packet,
+    operations: Sequence[Operation],
+    options: DipOptions,
+    family: bool,
+    main_only: bool,
+    main_place: int = 0,
+    own_main: bool = False,
 ) -> Met:
     """How the recorded operations meet a packet's terms.
 
-    ``main_only``: the first operation must be one of the packet's main ones.
+    ``main_only``: the main operation, that at ``main_place``, must be one of the packet's main ones.
+    ``own_main``: it then serves no related term (where repeats count).
     """
     terms = [*packet.main, *packet.related]
     if options.repeats == "set":
@@ -181,12 +200,16 @@ def meet(
     recorded = {operation.code for operation in operations}
     missing = tuple(term for term, places in zip(terms, fits, strict=True) if not places)
     inexact = sum(recorded.isdisjoint(code.upper() for code in term) for term in terms)
-    short = not missing and options.repeats == "multiset" and not _all_own(fits)
-    main = range(len(packet.main))
+    own = [
+        [at for at in places if at != main_place] if own_main and i >= len(packet.main) else places
+        for i, places in enumerate(fits)
+    ]
+    short = not missing and options.repeats == "multiset" and not _all_own(own)
+    first = operations[main_place].code if operations else ""
     wrong_first = (
         main_only
         and bool(operations)
-        and not any(meets(operations[0].code, code, options, family) for i in main for code in packet.main[i])
+        and not any(meets(first, code, options, family) for term in packet.main for code in term)
     )
     matched = tuple(sorted({place for places in fits for place in places}))
     return Met(tuple(terms), missing, inexact, matched, short, wrong_first)

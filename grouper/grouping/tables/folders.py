@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import format_of
 from grouper.base.paths import tables_dir
+from grouper.base.toml_in import read_toml
 
 META = "scheme.toml"
 
@@ -36,13 +36,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
     Raises TableError when it cannot be read or lacks a key.
     """
-    try:
-        meta = tomllib.loads((folder / META).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TableError(
-            zh=f"无法读取 {folder / META}：{error}",
-            en=f"cannot read {folder / META}: {error}",
-        ) from error
+    meta = read_toml(folder / META, kind=TableError)
     format_of(meta, "scheme", str(folder / META))
     missing = [key for key in ("id", "name", "area") if key not in meta]
     if missing:

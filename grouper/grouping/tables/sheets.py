@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import StringIO
 from pathlib import Path
 from typing import Literal
 
 from grouper.base.errors import UsageError
 from grouper.base.findings import Finding, Severity
+from grouper.base.tables_in import BOOKS, read_rows, read_sheets
 
 HEADER_ROWS = 10  # a title may stand above the header: it is looked for in so many rows
 _BREAKS = re.compile(r"\s*(?:_x000D_|\r|\n)+\s*")
@@ -137,8 +137,8 @@ def read_book(path: Path) -> dict[str, Sheet]:
         raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
     if path.suffix.lower() == ".csv":
         return {path.stem: _read_csv(path)}
-    if path.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"):
-        return _read_workbook(path)
+    if path.suffix.lower() in BOOKS:
+        return {name: Sheet(name, rows) for name, rows in read_sheets(path).items()}
     raise UsageError(
         zh=f"{path}：应为 .xlsx 工作簿、.csv 文件或 CSV 目录",
         en=f"{path}: expected an .xlsx workbook, a .csv file or a folder of CSV files",
@@ -146,41 +146,7 @@ def read_book(path: Path) -> dict[str, Sheet]:
 
 
 def _read_csv(path: Path) -> Sheet:
-    """UTF-8, with or without a byte-order mark, else GB18030."""
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            text = data.decode("gb18030")
-        except UnicodeDecodeError as error:
-            raise UsageError(
-                zh=f"{path} 既不是 UTF-8 也不是 GB18030：{error}",
-                en=f"{path} is neither UTF-8 nor GB18030: {error}",
-            ) from error
-    rows = [[cell.strip() for cell in row] for row in csv.reader(StringIO(text))]
-    return Sheet(path.stem, rows)
-
-
-def _read_workbook(path: Path) -> dict[str, Sheet]:
-    import fastexcel
-
-    try:
-        book = fastexcel.read_excel(path)
-        return {name: _read_sheet(book, name) for name in book.sheet_names}
-    except fastexcel.FastExcelError as error:
-        raise UsageError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-
-
-def _read_sheet(book, name: str) -> Sheet:
-    # skip_rows=0 keeps blank rows at the top, so that row numbers are those of Excel
-    sheet = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
-    columns = sheet.available_columns()
-    if not columns or not sheet.height:
-        return Sheet(name, [])
-    lead = [""] * columns[0].absolute_index  # blank columns at the left are cut off
-    data = [column.to_pylist() for column in sheet.to_arrow().columns]
-    return Sheet(name, [lead + [(cell or "").strip() for cell in row] for row in zip(*data, strict=True)])
+    return Sheet(path.stem, read_rows(path))
 
 
 def find_table(sheet: Sheet, columns: Sequence[Column], notes: Notes) -> Table | None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError
+from grouper.base.tables_in import read_table
 from grouper.grouping.drg.tables.compose import composed
 
 Lists = dict[str, frozenset[str]]
@@ -117,19 +118,13 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """
     if not path.exists():
         return []
-    rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8"))))
-    if not rows or rows[0] != list(columns):
+    table = read_table(path, needed=columns, known=(), kind=TableError, strip=False)
+    if table.header != tuple(columns):
         raise TableError(
             zh=f"{path}：表头应为 {','.join(columns)}",
             en=f"{path}: the header must be {','.join(columns)}",
         )
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(columns):
-            raise TableError(
-                zh=f"{path} 第 {number} 行：应有 {len(columns)} 列",
-                en=f"{path} line {number}: expected {len(columns)} columns",
-            )
-    return [dict(zip(columns, row, strict=True)) for row in rows[1:]]
+    return [dict(row.cells) for row in table]
 
 
 def format_rows(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> str:

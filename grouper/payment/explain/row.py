@@ -156,7 +156,7 @@ def priced_row(path: str, record_id: str) -> tuple[dict[str, Any], str | None]:
     """
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path, filters=[("record_id", "=", record_id)]).to_pylist()
+    rows = pq.read_table(path, filters=[("record_id", "=", record_id)], partitioning=None).to_pylist()
     if len(rows) != 1:
         raise DataError(
             zh=f"{path} 中记录号为 {record_id} 的记录有 {len(rows)} 条，应为 1 条",

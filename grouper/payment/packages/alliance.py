@@ -14,10 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
-from grouper.base.sql import literal
+from grouper.base.sql import parquet_schema, scan
 from grouper.payment.packages.sheets import read_lines
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
+from grouper.payment.price.texts import TEXTS, load_texts
 
 ALLIANCE_TERMS = (
     "alliance_per_head", "alliance_reserve", "alliance_keep", "alliance_share", "alliance_share_limit",
@@ -204,27 +205,24 @@ def _views(connection, cases: Sequence[str], hospitals: str, persons: str | None
     for path in [*cases, hospitals, *([persons] if persons else [])]:
         if not Path(path).is_file():
             raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    scan = f"read_parquet([{', '.join(map(literal, cases))}], union_by_name = true)"
-    names = connection.sql(f"SELECT * FROM {scan} LIMIT 0").columns
+    for path in cases:
+        parquet_schema(path)
+    source = scan(*cases)
+    names = connection.sql(f"SELECT * FROM {source} LIMIT 0").columns
     if persons is not None:
-        kind = (
-            "read_csv({}, all_varchar = true, header = true)"
-            if persons.endswith(".csv")
-            else "read_parquet({})"
-        )
-        side = kind.format(literal(persons))
+        side = _side(connection, persons, "persons")
         _columns(connection, side, persons, ("record_id", "region_code"))
         own = "EXCLUDE (region_code)" if "region_code" in names else ""
-        join = f"{scan} AS c LEFT JOIN {side} AS p ON p.record_id = c.record_id"
-        scan = f"(SELECT c.* {own}, p.region_code FROM {join})"
+        join = f"{source} AS c LEFT JOIN {side} AS p ON p.record_id = c.record_id"
+        source = f"(SELECT c.* {own}, p.region_code FROM {join})"
     elif "region_code" not in names:
         raise UsageError(
             zh=f"{cases[0]} 没有 region_code（参保地）；请用 --persons 给出 record_id 与 region_code 的表",
             en=f"{cases[0]} has no region_code (of the insured); give a table of record_id and region_code "
             "with --persons",
         )
-    connection.execute(f"CREATE TEMP VIEW cases AS SELECT * FROM {scan}")
-    side = f"read_csv({literal(hospitals)}, all_varchar = true, header = true)"
+    connection.execute(f"CREATE TEMP VIEW cases AS SELECT * FROM {source}")
+    side = _side(connection, hospitals, "hospital_texts")
     _columns(connection, side, hospitals, ("hospital_code", "alliance"))
     connection.execute(f"CREATE TEMP TABLE hospitals AS SELECT hospital_code, alliance FROM {side}")
     row = connection.execute(
@@ -236,6 +234,14 @@ def _views(connection, cases: Sequence[str], hospitals: str, persons: str | None
             en=f"case {row[0]} has no region_code and cannot be charged to an alliance; add it to --persons",
         )
     return list(names)
+
+
+def _side(connection, path: str, table: str) -> str:  # type: ignore[no-untyped-def]
+    """SQL of a table that comes as CSV or Parquet, its columns as texts."""
+    if Path(path).suffix.lower() in TEXTS:
+        return load_texts(connection, path, table)
+    parquet_schema(path, hint_zh="，也不是 CSV（.csv）", hint_en=", nor a CSV (.csv)")
+    return scan(path)
 
 
 def _columns(connection, side: str, path: str, needed: Sequence[str]) -> None:  # type: ignore[no-untyped-def]

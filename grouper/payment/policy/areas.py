@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
 
+from grouper.base.errors import TableError
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
 
 
 def area_name(area: str) -> tuple[str, str]:
@@ -15,5 +16,5 @@ def area_name(area: str) -> tuple[str, str]:
 
 @cache
 def _names() -> dict[str, tuple[str, str]]:
-    with (tables_dir() / "policies" / "areas.csv").open(encoding="utf-8", newline="") as file:
-        return {row["area"]: (row["zh"], row["en"]) for row in csv.DictReader(file)}
+    table = read_table(tables_dir() / "policies" / "areas.csv", needed=("area", "zh", "en"), kind=TableError)
+    return {row.text("area"): (row.text("zh"), row.text("en")) for row in table}

@@ -6,7 +6,6 @@ A policy may extend another and change some of it: the way to a reform. No area 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,6 +17,7 @@ from grouper.base import canonical
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.toml_in import read_toml
 from grouper.payment.formula.expression import Expr
 from grouper.payment.policy.conditions import WHEN, read_when, when_data
 from grouper.payment.policy.parameters import Parameter, Values, read_parameter
@@ -256,12 +256,7 @@ def load_policy(path: Path) -> Policy:
 def _chain(path: Path, seen: Sequence[Path]) -> list[tuple[Path, dict[str, Any]]]:
     if path in seen:
         raise TableError(zh=f"{path}：extends 成环", en=f"{path}: extends runs in a circle")
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TableError(
-            zh=f"无法读取政策 {path}：{error}", en=f"cannot read policy {path}: {error}"
-        ) from error
+    raw = read_toml(path, kind=TableError)
     format_of(raw, "policy", str(path))
     base = raw.get("extends")
     if base is None:

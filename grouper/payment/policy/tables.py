@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 
-from grouper.base.errors import TableError
+from grouper.base import tables_in
+from grouper.base.errors import GrouperError, TableError
+from grouper.base.tables_in import read_table
 
 _TRUE = {"true": True, "false": False, "": None}
 
@@ -20,17 +21,8 @@ def decimals(path: Path, column: str) -> int:
 
 
 def read_rows(path: Path, needed: tuple[str, ...]) -> list[tuple[int, Mapping[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for name in needed:
-                if name not in (reader.fieldnames or ()):
-                    raise TableError(zh=f"{path} 缺少列 {name}", en=f"{path} lacks the column {name}")
-            return [
-                (n, {k: (v or "").strip() for k, v in row.items() if k}) for n, row in enumerate(reader, 2)
-            ]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+    """Number and cells of the rows of a table. Raises TableError."""
+    return [(row.row, row.cells) for row in read_table(path, needed=needed, kind=TableError)]
 
 
 def number_of(row: Mapping[str, str], column: str, path: Path, number: int, digits: int) -> Fraction | None:
@@ -61,7 +53,5 @@ def flag_of(row: Mapping[str, str], column: str, path: Path, number: int) -> boo
     return _TRUE[text]
 
 
-def cell_error(path: Path, row: int, column: str, zh: str, en: str) -> TableError:
-    return TableError(
-        zh=f"{path} 第 {row} 行 {column} 列：{zh}", en=f"{path}, row {row}, column {column}: {en}"
-    )
+def cell_error(path: Path, row: int, column: str, zh: str, en: str) -> GrouperError:
+    return tables_in.cell_error(path, row, column, zh, en, TableError)

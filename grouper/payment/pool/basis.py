@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.sql import literal
+from grouper.base.sql import literal, scan
 from grouper.payment.formula.expression import ZERO, Case, Expr, Field, Number, Ratio, Rounded
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.policy.terms import Terms
@@ -42,8 +42,8 @@ def open_priced(connection: duckdb.DuckDBPyConnection, priced: Sequence[str]) ->
     for path in priced:
         if not Path(path).is_file():
             raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    scan = f"read_parquet([{', '.join(literal(str(path)) for path in priced)}], union_by_name = true)"
-    found = connection.sql(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().schema
+    source = scan(*priced)
+    found = connection.sql(f"SELECT * FROM {source} LIMIT 0").to_arrow_table().schema
     schema = pa.schema([item for item in found if item.name not in SETTLED])
     for name in NEEDED:
         need(schema, name)
@@ -54,7 +54,7 @@ def open_priced(connection: duckdb.DuckDBPyConnection, priced: Sequence[str]) ->
             columns.append(f'CAST("{item.name}" * {10**item.type.scale} AS HUGEINT) AS "{item.name}"')
         else:
             columns.append(f'"{item.name}"')
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW whole AS SELECT {', '.join(columns)} FROM {scan}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW whole AS SELECT {', '.join(columns)} FROM {source}")
     return schema
 
 

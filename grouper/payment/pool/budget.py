@@ -6,9 +6,7 @@ describes every key. Nothing is taken for granted: an unknown key is an error th
 
 from __future__ import annotations
 
-import csv
 import re
-import tomllib
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,8 @@ from typing import Any
 from grouper.base import canonical
 from grouper.base.errors import UsageError
 from grouper.base.formats import KEY, format_of
+from grouper.base.tables_in import read_table
+from grouper.base.toml_in import read_toml
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
@@ -195,12 +195,7 @@ def read_budget(path: str | Path) -> Budget:
     Raises UsageError that names file and key.
     """
     place = Path(path)
-    try:
-        raw = tomllib.loads(place.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(
-            zh=f"无法读取预算 {path}：{error}", en=f"cannot read the budget {path}: {error}"
-        ) from error
+    raw = read_toml(path, flag="--budget")
     return parse_budget(raw, str(path), place.parent)
 
 
@@ -322,15 +317,7 @@ def _hospitals(raw: Any, pools: set[str], where: str, folder: Path) -> dict[tupl
 
 
 def _csv(path: Path) -> Sequence[tuple[str, dict[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-    return [
-        (f"row {number}", {str(k): (v or "").strip() for k, v in row.items()})
-        for number, row in enumerate(rows, 2)
-    ]
+    return [(f"row {row.row}", dict(row.cells)) for row in read_table(path)]
 
 
 def _optional(raw: Mapping[str, Any], name: str, where: str, key: str) -> Fraction | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from grouper.base.sql import literal
+from grouper.base.sql import scan
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.price.pricing import STATUSES
 
@@ -38,8 +38,8 @@ def pools_priced(connection: duckdb.DuckDBPyConnection, path: str, points: bool)
 def _statement(
     connection: duckdb.DuckDBPyConnection, path: str, keys: tuple[str, ...], points: bool
 ) -> pa.Table:
-    scan = f"read_parquet({literal(path)})"
-    names = connection.sql(f"SELECT * FROM {scan} LIMIT 0").columns
+    source = scan(path)
+    names = connection.sql(f"SELECT * FROM {source} LIMIT 0").columns
     paid = "FILTER (pay_status = 'paid')"
     columns = [*keys, "count(*) AS cases"]
     columns += [f"count(*) FILTER (pay_status = '{status}') AS {status}" for status in STATUSES]
@@ -56,7 +56,7 @@ def _statement(
         for name, column in _SUMS.items()
     ]
     order = ", ".join(keys)
-    inner = f"SELECT {', '.join(columns)} FROM {scan} GROUP BY {order}"
+    inner = f"SELECT {', '.join(columns)} FROM {source} GROUP BY {order}"
     return connection.sql(
         "SELECT *, CAST(fund_due - fund_by_item AS DECIMAL(38,2)) AS difference "
         f"FROM ({inner}) ORDER BY {order}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError
-from grouper.base.sql import literal
+from grouper.base.sql import literal, scan
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.pool.basis import need
 from grouper.payment.pool.budget import Budget
@@ -71,12 +71,12 @@ def hospital_statement(
 def _query(
     connection: duckdb.DuckDBPyConnection, settled: Sequence[str], budget: Budget, scale: Fraction | None
 ) -> str:
-    scan = f"read_parquet([{', '.join(literal(str(path)) for path in settled)}], union_by_name = true)"
-    schema = connection.sql(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().schema
+    source = scan(*settled)
+    schema = connection.sql(f"SELECT * FROM {source} LIMIT 0").to_arrow_table().schema
     for name in ("settled_fund", "settled_income", "pool_paid", "person_paid"):
         need(schema, name)
     rows = connection.execute(
-        f"SELECT DISTINCT pool FROM {scan} WHERE pay_status = 'paid' ORDER BY 1"
+        f"SELECT DISTINCT pool FROM {source} WHERE pay_status = 'paid' ORDER BY 1"
     ).fetchall()
     owners = {pool: budget.pool_of(pool) for (pool,) in rows}
     owners |= {member: pool.name for pool in budget.pools.values() for member in pool.members}
@@ -95,7 +95,7 @@ def _query(
         f"CAST(coalesce(sum({column}) {paid}, 0) AS DECIMAL(38,2)) AS {name}"
         for name, column in _SUMS.items()
     ]
-    inner = f"SELECT {', '.join(columns)} FROM {scan} GROUP BY 1, 2"
+    inner = f"SELECT {', '.join(columns)} FROM {source} GROUP BY 1, 2"
     return (
         "SELECT *, CAST(fund_due - fund_by_item AS DECIMAL(38,2)) AS difference "
         f"FROM ({inner}) ORDER BY hospital_code, pool"

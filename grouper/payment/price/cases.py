@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
-from grouper.base.sql import literal
+from grouper.base.sql import parquet_schema, scan
 from grouper.payment.formula import keyed
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
+from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.missing import missing_field
 
 if TYPE_CHECKING:
@@ -81,19 +82,33 @@ def open_cases(
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
+    """SQL that reads the grouped files: CSV files, or Parquet files and folders of them."""
     for path in paths:
         if not Path(path).exists():
             raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    listed = ", ".join(literal(str(p)) for path in paths for p in _expanded(path))
     kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
-    if kinds and kinds <= {".csv", ".txt"}:
-        return f"read_csv([{listed}], all_varchar = true, header = true, union_by_name = true)"
-    return f"read_parquet([{listed}], union_by_name = true)"
+    if kinds and kinds <= TEXTS:
+        texts = [load_texts(connection, path, f"grouped_{number}") for number, path in enumerate(paths)]
+        return "(" + " UNION ALL BY NAME ".join(f"FROM {name}" for name in texts) + ")"
+    files = [file for path in paths for file in _expanded(path)]
+    for file in files:
+        parquet_schema(
+            file,
+            hint_zh="；分组结果应为 Parquet 或 CSV（grouper group … -o 分组.parquet）",
+            hint_en="; grouped files are Parquet or CSV (grouper group … -o grouped.parquet)",
+        )
+    return scan(*files)
 
 
 def _expanded(path: str) -> list[Path]:
+    """The Parquet files of a folder, or the file. Raises UsageError for a folder without any."""
     place = Path(path)
-    return sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
+    if not place.is_dir():
+        return [place]
+    inside = sorted(place.rglob("*.parquet"))
+    if not inside:
+        raise UsageError(zh=f"{path} 中没有 Parquet 文件", en=f"{path} holds no Parquet file")
+    return inside
 
 
 def _sources(schema: pa.Schema, files: Files) -> dict[str, str]:
@@ -122,12 +137,7 @@ def _side(
     """Load a small CSV keyed by ``key`` as a table of texts; returns the columns it gives."""
     if path is None:
         return set()
-    if not Path(path).is_file():
-        raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {table} AS "
-        f"SELECT * FROM read_csv({literal(path)}, all_varchar = true, header = true)"
-    )
+    load_texts(connection, path, table)
     names = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
     if key not in names:
         raise UsageError(zh=f"{path} 缺少列 {key}", en=f"{path} lacks the column {key}")

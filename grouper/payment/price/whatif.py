@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.exact import half_up
-from grouper.base.sql import literal
+from grouper.base.sql import scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,15 +56,12 @@ class Side:
 
 def by_hospital(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[dict[str, Side], bool]:
     """The hospitals of a priced file, settled amounts where the file has them (then True)."""
-    names = {
-        row[0]
-        for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})").fetchall()
-    }
+    names = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {scan(path)}").fetchall()}
     settled = "settled_fund" in names
     amount, fund = ("settled_amount", "settled_fund") if settled else ("amount", "fund_due")
     rows = connection.execute(
         f"SELECT hospital_code, count(*), coalesce(sum({amount}), 0), coalesce(sum({fund}), 0) "
-        f"FROM read_parquet({literal(path)}) GROUP BY 1"
+        f"FROM {scan(path)} GROUP BY 1"
     ).fetchall()
     return {str(code): Side(cases, amount_, fund_) for code, cases, amount_, fund_ in rows}, settled
 

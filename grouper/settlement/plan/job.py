@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from grouper.base.errors import UsageError
+from grouper.base.toml_in import read_toml
 from grouper.base.version import VERSION
 from grouper.lake.commit import sha256
 from grouper.lake.formats import FORMAT
@@ -187,11 +188,9 @@ def _files(path: str) -> list[Path]:
 
 def _beside(budget: str) -> list[str]:
     """The table of hospitals that a budget file names."""
-    import tomllib
-
     try:
-        raw = tomllib.loads(Path(budget).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        raw = read_toml(budget)
+    except UsageError:
         return []  # read_budget says what is wrong
     named = raw.get("hospitals")
     return [str(Path(budget).parent / named)] if isinstance(named, str) else []
@@ -234,9 +233,7 @@ def _same_area(budget: Budget, area: str) -> None:
 
 def _part(budget: Budget, path: str, month: Month) -> Budget:
     """A month of a yearly budget: by month_weights, else equal parts, to the fen."""
-    import tomllib
-
-    raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    raw = read_toml(path)
 
     def of_month(pool: PoolBudget) -> PoolBudget:
         weights = raw["pools"][pool.name].get("month_weights", [1] * 12)

@@ -18,6 +18,7 @@ from grouper.base.sql import literal, scan
 from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, PoolBudget
+from grouper.settlement import relations
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.plan.job import Job, Plan, load_grouper, month_days
 from grouper.settlement.records import OF_HOSPITAL, columns_of, records_sql
@@ -134,31 +135,32 @@ def make_known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     refund names: the table grows with the input, not with the lake. Reads ``rows``, ``withdrawals`` and
     ``decided``.
     """
-    names = ("record_id", "settlement_id", "visit_id", "person_id", "hospital_code", "total_cost",
-             "discharge_date")  # fmt: skip
     if not plan.closed:
-        kinds = {"total_cost": "DECIMAL(18,2)", "discharge_date": "DATE"}
-        told = ", ".join(f"{name} {kinds.get(name, 'VARCHAR')}" for name in (*names, "period"))
-        connection.execute(f"CREATE TABLE known ({told})")
+        relations.make(connection, relations.KNOWN)
         return
-    connection.execute(
-        "CREATE TEMP TABLE named AS SELECT id FROM ("
+    relations.make(
+        connection,
+        relations.NAMED,
+        "SELECT id FROM ("
         "SELECT unnest([record_id, settlement_id, refund_of]) AS id FROM rows "
-        "UNION SELECT id FROM withdrawals UNION SELECT id FROM decided) WHERE id IS NOT NULL"
+        "UNION SELECT id FROM withdrawals UNION SELECT id FROM decided) WHERE id IS NOT NULL",
     )
-    connection.execute(
-        "CREATE TEMP TABLE refunders AS SELECT DISTINCT visit_id, person_id FROM rows "
-        "WHERE refund_flag OR total_cost < 0"
+    relations.make(
+        connection,
+        relations.REFUNDERS,
+        "SELECT DISTINCT visit_id, person_id FROM rows WHERE refund_flag OR total_cost < 0",
     )
     own = columns_of(connection, "records_effective")
-    made = [name if name in own else f"NULL::VARCHAR AS {name}" for name in names]
+    made = [name if name in own else f"NULL::VARCHAR AS {name}" for name in relations.KNOWN.names[:-1]]
     tests = [f"{name} IN (SELECT id FROM named)" for name in ("record_id", "settlement_id")]
     for name in ("visit_id", "person_id"):
         if name in own:
             tests.append(f"{name} IN (SELECT {name} FROM refunders WHERE {name} IS NOT NULL)")
-    connection.execute(
-        f"CREATE TABLE known AS SELECT {', '.join(made)}, {PERIOD.format('')} AS period "
-        f"FROM records_effective WHERE {folders(plan)} AND ({' OR '.join(tests)})"
+    relations.make(
+        connection,
+        relations.KNOWN,
+        f"SELECT {', '.join(made)}, {PERIOD.format('')} AS period "
+        f"FROM records_effective WHERE {folders(plan)} AND ({' OR '.join(tests)})",
     )
 
 
@@ -191,9 +193,10 @@ def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[st
     for number, periods in enumerate(other.values(), 1):
         path = staged / f"rows-{number}.parquet"
         again = read_files(plan.files, past.grouper(periods[0]), plan.reading, path)
-        connection.execute(f"CREATE VIEW rows_{number} AS SELECT * FROM {scan(path)}")
+        view = relations.numbered(relations.ROWS_AGAIN, number)
+        relations.make(connection, view, f"SELECT * FROM {scan(path)}")
         where = f"{LATE} AND {_within('r.', periods)}"
-        parts.append(records_sql(again.present, *given, missing, where=where, rows=f"rows_{number}"))
+        parts.append(records_sql(again.present, *given, missing, where=where, rows=view.name))
     return " UNION ALL BY NAME ".join(parts)
 
 
@@ -212,13 +215,15 @@ def as_then(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         return
     found = ", ".join(f"min({n}) AS {n}, count(DISTINCT {n}) < 2 AS same_{n}" for n in names)
     put = ", ".join(f"CASE WHEN o.same_{n} THEN o.{n} ELSE l.{n} END AS {n}" for n in names)
-    connection.execute(
-        f"CREATE OR REPLACE TABLE late_records AS SELECT l.* REPLACE ({put}) FROM late_records AS l "
+    relations.make(
+        connection,
+        relations.LATE_RECORDS,
+        f"SELECT l.* REPLACE ({put}) FROM late_records AS l "
         f"LEFT JOIN (SELECT hospital_code, {PERIOD.format('')} AS period, {found} FROM records_effective "
         f"WHERE {folders(plan)} AND row_kind = 'case' "
         f"AND (hospital_code, {PERIOD.format('')}) IN "
         f"(SELECT (hospital_code, {PERIOD.format('')}) FROM late_records) GROUP BY 1, 2) AS o "
-        f"ON o.hospital_code = l.hospital_code AND o.period = {PERIOD.format('l.')}"
+        f"ON o.hospital_code = l.hospital_code AND o.period = {PERIOD.format('l.')}",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
 from grouper.synth.city.hospitals import cares
 from grouper.synth.tables import skewed, tables
 
@@ -78,11 +78,11 @@ def severities() -> pa.Array:
 
 
 def _read(path: Path) -> dict[tuple[str, int], list[int]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    if header != HEADER:
-        raise TableError(zh=f"{path.name} 的表头应为 {HEADER}", en=f"{path.name}: header must be {HEADER}")
-    return {(name, int(operated)): [int(n) for n in weights] for name, operated, *weights in rows}
+    table = read_table(path, needed=HEADER, known=(), kind=TableError)
+    return {
+        (row.text(HEADER[0]), int(row.text(HEADER[1]))): [int(row.text(name)) for name in HEADER[2:]]
+        for row in table
+    }
 
 
 def _factors() -> list[int]:
@@ -127,10 +127,10 @@ def case_weights(scheme: str, path: str | Path) -> CaseWeights:
 
     grouper = load_scheme(scheme)
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-        key = next(name for name in rows[0] if name in grouper.result_names)
-        weights = {row[key]: round(Decimal(row["weight"]) * 1000) for row in rows if row["weight"]}
+        table = read_table(path, flag="--weights")
+        key = next(name for name in table.header if name in grouper.result_names)
+        given = {row.text(key): row.cells["weight"] for row in table}
+        weights = {group: round(Decimal(weight) * 1000) for group, weight in given.items() if weight}
     except (OSError, ValueError, ArithmeticError, LookupError, StopIteration) as error:
         names = ("、".join(grouper.result_names), ", ".join(grouper.result_names))
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
+from grouper.base.toml_in import read_toml
 
 VERSION = 2  # of the rows: raise it with every change that changes one
 COUNTIES = 8  # of a city
@@ -98,12 +98,7 @@ class City:
 
         Raises UsageError for unknown options, values of the wrong kind, or another version.
         """
-        try:
-            given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                zh=f"无法读取城市参数 {path}：{error}", en=f"cannot read the city {path}: {error}"
-            ) from error
+        given = read_toml(path)
         version = given.pop("version", VERSION)
         if version != VERSION:
             raise UsageError(

@@ -39,11 +39,16 @@ def _counts(catalogue: Catalogue) -> Iterator[Finding]:
     stated = catalogue.meta.get("counts", {})
     if catalogue.meta.get("base"):
         stated = {}
-    kinds = Counter(row.kind for row in catalogue.entries)
+    kinds = Counter(row.kind for row in catalogue.rows)
+    chain = catalogue.chain
+    out = chain.exclusions
     keyed = {
         (r.kind == "primary_care", r.packet.upper()) for r in catalogue.entries if r.treatment < 0 and r.dx
     }
-    sizes = {**kinds, "rows": len(catalogue.entries), "packets": len(keyed)}
+    sizes = {**kinds, "rows": len(catalogue.rows), "packets": len(keyed)}
+    sizes["primary_care"] = kinds["primary_care"] + len(chain.overlay)
+    sizes["excluded_diagnoses"] = len(out.diagnoses)
+    sizes["excluded_operations"] = len(out.procedures) + len(out.not_main) + len(out.in_scope)
     sizes["variant_rows"] = sum(row.aux is not None for row in catalogue.entries)
     for name, number in stated.items():
         if name in sizes and sizes[name] != number:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError, UsageError
+from grouper.grouping.dip.names import Names
 from grouper.grouping.dip.options import CLASSES, DipOptions, options_from
 from grouper.grouping.dip.tables.packets import AUX_LEVELS as AUX_LEVELS
 from grouper.grouping.dip.tables.packets import AUX_TYPES as AUX_TYPES
@@ -31,6 +32,17 @@ from grouper.grouping.dip.tables.packets import (
     terms,
 )
 from grouper.grouping.dip.tables.packets import Term as Term
+from grouper.grouping.dip.tables.rule_files import (
+    LISTS,
+    SCORES,
+    read_exclusions,
+    read_lists,
+    read_primary_care,
+    read_rules,
+    read_scores,
+    scored,
+    scored_rule,
+)
 from grouper.grouping.dip.tables.rules import (
     EXCLUSIONS,
     NO_EXCLUSIONS,
@@ -40,13 +52,13 @@ from grouper.grouping.dip.tables.rules import (
     Exclusions,
     Rule,
     chain_of,
-    read_exclusions,
-    read_primary_care,
-    read_rules,
 )
 from grouper.grouping.tables.folders import META, base_folder, check_date, digest, read_meta, shipped
 
-FILES = ("scheme.toml", "catalogue.csv", "extra_groups.csv", "profiles.json", RULES, EXCLUSIONS, PRIMARY_CARE)
+FILES = (
+    *("scheme.toml", "catalogue.csv", "extra_groups.csv", "profiles.json", RULES, EXCLUSIONS, PRIMARY_CARE),
+    *(LISTS, SCORES),
+)
 
 # Our column, and how published tidy copies of catalogues call it.
 COLUMNS = {
@@ -135,21 +147,29 @@ def load(name: str | Path, when: date | None = None, profile: str | None = None)
         options = options_from(meta.get("options", {}), str(folder / "scheme.toml"), base.options)
     sign = options.alternatives
     rows = [*base.entries] if base else []
-    rows += read_rows(folder / "catalogue.csv", sign)
-    if options.extra_groups and (folder / "extra_groups.csv").is_file():
-        rows += read_rows(folder / "extra_groups.csv", sign)
     rules = [*base.chain.rules] if base else []
+    if base and (folder / SCORES).is_file():
+        scores = read_scores(folder / SCORES, {row.order for row in base.rows})
+        rows = [scored(row, scores) for row in rows]
+        rules = [scored_rule(rule, scores) for rule in rules]
+    printed = options.scores == "needed"
+    rows += read_rows(folder / "catalogue.csv", sign, printed)
+    if options.extra_groups and (folder / "extra_groups.csv").is_file():
+        rows += read_rows(folder / "extra_groups.csv", sign, printed)
     if (folder / RULES).is_file():
-        rules += read_rules(folder / RULES, sign)
+        lists = read_lists(folder / LISTS) if (folder / LISTS).is_file() else {}
+        names = Names()
+        rules += [names.rule(rule) for rule in read_rules(folder / RULES, sign, lists, printed)]
     exclusions = base.chain.exclusions if base else NO_EXCLUSIONS
     if (folder / EXCLUSIONS).is_file():
-        exclusions |= read_exclusions(folder / EXCLUSIONS)
-    primary_care = base.primary_care if base else None
+        exclusions |= read_exclusions(folder / EXCLUSIONS, sign)
+    primary_care, overlay = (base.primary_care, base.chain.overlay) if base else (None, ())
     if (folder / PRIMARY_CARE).is_file():
         every = [*rows, *(rule.row for rule in rules)]
-        primary_care = (primary_care or frozenset()) | read_primary_care(folder / PRIMARY_CARE, every)
+        packets, conditions = read_primary_care(folder / PRIMARY_CARE, every, sign)
+        primary_care, overlay = (primary_care or frozenset()) | packets, (*overlay, *conditions)
     total = digest(folder, FILES, base.digest if base else "")
-    return assemble(meta, options, rows, total, str(folder), rules, exclusions, primary_care)
+    return assemble(meta, options, rows, total, str(folder), rules, exclusions, primary_care, overlay)
 
 
 def bases(folder: Path) -> list[Path]:
@@ -214,10 +234,11 @@ def _profiles(folder: Path) -> dict[str, Any]:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def read_rows(path: Path, alternatives: str = "/") -> list[Row]:
+def read_rows(path: Path, alternatives: str = "/", scored: bool = True) -> list[Row]:
     """The rows of a catalogue file, in our column names or those of published tidy copies.
 
-    ``alternatives`` is the sign for "or" that the file uses. Raises TableError naming file, line and column.
+    ``alternatives`` is the sign for "or" that the file uses; ``scored``: every row has a score.
+    Raises TableError naming file, line and column.
     """
     header, lines = lines_of(path)
     where = {name: header.index(n) for name, o in COLUMNS.items() for n in (name, o) if n in header}
@@ -234,11 +255,11 @@ def read_rows(path: Path, alternatives: str = "/") -> list[Row]:
             found["aux"] = f"{found['aux']}:{cells[level]}"
         for name in ("procedures", "related"):
             found[name] = one_notation(found[name], alternatives)
-        rows.append(_row(found, path, line))
+        rows.append(_row(found, path, line, scored))
     return rows
 
 
-def _row(cells: Mapping[str, str], path: Path, line: int) -> Row:
+def _row(cells: Mapping[str, str], path: Path, line: int, scored: bool) -> Row:
     kind, treatment = cells["kind"], cells["treatment"]
     dx = cells["dx"].upper()
     mixed = kind == "mixed"
@@ -251,14 +272,12 @@ def _row(cells: Mapping[str, str], path: Path, line: int) -> Row:
         "procedures": sound_terms(cells["procedures"]) and not (mixed and cells["procedures"]),
         "related": sound_terms(cells["related"]) and not (cells["related"] and not cells["procedures"]),
         "aux": aux_of(cells["aux"]) is not None or not cells["aux"],
-        "score": decimal_of(cells["score"]) is not None,
+        "score": decimal_of(cells["score"]) is not None or not (scored or cells["score"]),
         "average_cost": not cells["average_cost"] or decimal_of(cells["average_cost"]) is not None,
     }
     for column, sound in checks.items():
         if not sound:
             broken(path, line, column, cells[column])
-    score = decimal_of(cells["score"])
-    assert score is not None
     return Row(
         code=cells["code"],
         name=cells["name"],
@@ -267,7 +286,7 @@ def _row(cells: Mapping[str, str], path: Path, line: int) -> Row:
         procedures=cells["procedures"],
         related=cells["related"],
         treatment=CLASSES.index(treatment) if treatment else -1,
-        score=score,
+        score=decimal_of(cells["score"]),
         average_cost=decimal_of(cells["average_cost"]),
         aux=aux_of(cells["aux"]),
         packet=cells["packet"] or _label(cells),
@@ -294,12 +313,13 @@ def assemble(
     rules: Sequence[Rule] = (),
     exclusions: Exclusions = NO_EXCLUSIONS,
     primary_care: frozenset[str] | None = None,
+    overlay: Sequence[Rule] = (),
 ) -> Catalogue:
     """A catalogue from its rows and rules.
 
     Raises TableError for repeated codes, for rows that contradict, and for rules that no step asks for.
     """
-    chain = chain_of(options, rules, exclusions, where)
+    chain = chain_of(options, rules, exclusions, where, overlay)
     entries = list(rows)
     rows = [*entries, *(rule.row for rule in chain.rules)]
     seen: set[str] = set()
@@ -307,6 +327,7 @@ def assemble(
         if row.order in seen:
             raise TableError(zh=f"{where}：病种编码 {row.code} 重复", en=f"{where}: {row.code} stands twice")
         seen.add(row.order)
+    _scores_suffice(options, rows, where)
     packets = list(_packets([row for row in entries if row.dx], where))
     keyed = [packet for packet in packets if packet.treatment < 0]
     mixed = [packet for packet in packets if packet.treatment >= 0]
@@ -325,6 +346,18 @@ def assemble(
         chain=chain,
         primary_care=primary_care,
     )
+
+
+def _scores_suffice(options: DipOptions, rows: Sequence[Row], where: str) -> None:
+    """Raise TableError where scores choose the group and a row has none."""
+    bare = next((row for row in rows if row.score is None), None)
+    by_score = "higher_score" in options.tie_breaks or options.auxiliary != "off"
+    if bare is not None and by_score:
+        raise TableError(
+            zh=f"{where}：病种 {bare.code} 没有分值，而选项 tie_breaks 或 auxiliary 按分值选组",
+            en=f"{where}: {bare.code} has no score, but option tie_breaks (higher_score) or auxiliary "
+            "chooses by scores",
+        )
 
 
 def _packets(rows: Sequence[Row], where: str) -> Iterator[Packet]:

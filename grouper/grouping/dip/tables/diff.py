@@ -9,7 +9,8 @@ from decimal import Decimal
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
 from grouper.grouping.dip.tables.catalogue import Catalogue, Row
 from grouper.grouping.dip.tables.layout import KIND_ZH
-from grouper.grouping.dip.tables.rules import Rule
+from grouper.grouping.dip.tables.rule_files import in_ranges
+from grouper.grouping.dip.tables.rules import Exclusions, Rule
 from grouper.grouping.tables.change import Change, Words, of_options
 
 WORDS = Words(
@@ -53,12 +54,23 @@ def _lists(a: Catalogue, b: Catalogue) -> Iterator[Change]:
     pairs = (
         ("exclusion", "diagnoses", was.diagnoses, now.diagnoses),
         ("exclusion", "procedures", was.procedures, now.procedures),
+        ("exclusion", "not_main", was.not_main, now.not_main),
+        ("exclusion", "main_in_scope", _scopes(was), _scopes(now)),
+        ("primary_care", "conditions", _conditions(a), _conditions(b)),
         ("primary_care", "packets", a.primary_care or frozenset(), b.primary_care or frozenset()),
     )
     for section, key, old, new in pairs:
         if old != new:
             added, removed = tuple(sorted(new - old)), tuple(sorted(old - new))
             yield Change(section, key, "codes", added=added, removed=removed)
+
+
+def _scopes(exclusions: Exclusions) -> frozenset[str]:
+    return frozenset(f"{code}({in_ranges(scope)})" for code, scope in exclusions.in_scope.items())
+
+
+def _conditions(catalogue: Catalogue) -> frozenset[str]:
+    return frozenset(expression(rule.row).replace(" ", ":") for rule in catalogue.chain.overlay)
 
 
 def _entries(a: Catalogue, b: Catalogue) -> Iterator[Change]:
@@ -86,9 +98,10 @@ def _rule(rule: Rule | None) -> str:
     if rule is None:
         return ""
     names = ("main_only", "dx", "other_dx", "any_dx", "treatment", "age_days", "weight")
-    return ", ".join(
-        f"{name} {value}" for name in names if (value := getattr(rule, name)) not in ((), None, -1)
-    )
+    asked = [f"{name} {value}" for name in names if (value := getattr(rule, name)) not in ((), None, -1)]
+    lists = (("listed", rule.listed), ("not_listed", rule.not_listed))
+    asked += [f"{name} {of.name} ({in_ranges((*of.main, *of.other))})" for name, of in lists if of]
+    return ", ".join(asked)
 
 
 def _values(row: Row) -> dict[str, str | Decimal]:
@@ -98,7 +111,7 @@ def _values(row: Row) -> dict[str, str | Decimal]:
         "condition": expression(row),
         "class": f"{row.aux[0]}:{row.aux[1]}" if row.aux else "",
         "packet": row.packet.upper(),
-        "score": row.score,
+        "score": "" if row.score is None else row.score,
         "cost": "" if row.average_cost is None else row.average_cost,
         "renamed": row.name,
     }
@@ -111,7 +124,8 @@ def expression(row: Row) -> str:
 
 
 def _words(row: Row) -> str:
-    return f"{row.name}: {row.kind}, {expression(row)}, {row.score}"
+    shown = "" if row.score is None else f", {row.score}"
+    return f"{row.name}: {row.kind}, {expression(row)}{shown}"
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -131,7 +145,7 @@ def _line(change: Change, zh: bool) -> str:
         signs = (("+", change.added), ("−", change.removed))
         return f"{change.key}: " + ", ".join(f"{sign}{' '.join(codes)}" for sign, codes in signs if codes)
     percent = ""
-    if change.what == "score" and Decimal(change.before):
+    if change.what == "score" and change.before and change.after and Decimal(change.before):
         by = (Decimal(change.after) / Decimal(change.before) - 1) * 100
         percent = f" ({by:+.2f}%)"
     return f"{head}: {before or '—'} → {after or '—'}{percent}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grouper.base.errors import UsageError
+from grouper.base.errors import TableError, UsageError
+from grouper.base.tables_in import read_table
+from grouper.base.toml_in import read_toml
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
 from grouper.grouping.dip.tables.catalogue import KINDS, Catalogue, Row
 from grouper.grouping.dip.tables.rules import Chain
@@ -112,12 +112,7 @@ def load_sheet_map(path: Path) -> SheetMap:
 
     Raises UsageError that names the key at fault.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(
-            zh=f"列映射 {path} 无法读取：{error}", en=f"column map {path} cannot be read: {error}"
-        ) from error
+    document = read_toml(path, flag="--column-map")
     known = [column.key for column in (*COLUMNS, *PARTS)]
     for key, allowed, values in (
         ("columns", known, None),
@@ -193,7 +188,7 @@ def _cells(row: Row) -> dict[str, str]:
         "related": row.related,
         "treatment": CLASSES_ZH[row.treatment] if row.treatment >= 0 else "",
         "aux": f"{row.aux[0]}:{row.aux[1]}" if row.aux else "",
-        "score": format(row.score, "f"),
+        "score": "" if row.score is None else format(row.score, "f"),
         "average_cost": "" if row.average_cost is None else format(row.average_cost, "f"),
         "packet": row.packet,
     }
@@ -205,11 +200,10 @@ def _for_readers(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
     for path in (folder / name for folder in folders for name in ("catalogue.csv", "extra_groups.csv")):
         if not path.is_file():
             continue
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for cells in csv.DictReader(file):
-                known = {name: cells.get(name) or "" for name in READER_COLUMNS}
-                known["cases"] = known["cases"] or cells.get("case_count") or ""
-                found[(cells.get("code") or cells.get("dip_code") or "").strip().upper()] = known
+        for row in read_table(path, kind=TableError):
+            known = {name: row.text(name) for name in READER_COLUMNS}
+            known["cases"] = known["cases"] or row.text("case_count")
+            found[(row.text("code") or row.text("dip_code")).upper()] = known
     return found
 
 

@@ -55,15 +55,22 @@ def code_lines(catalogue: Catalogue, code: str, lang: str) -> Iterator[str]:
             en=f"no entry of {catalogue.id} uses {code}",
         )
     for row in found:
-        yield f"{row.code}  {row.score}  {row.kind}  {row.name}"
+        score = "–" if row.score is None else row.score
+        yield f"{row.code}  {score}  {row.kind}  {row.name}"
 
 
 def _names(row: Row, code: str) -> bool:
     text = normalise.fold(code)
     key = normalise.key(text)
     if key:
-        return any(beginning in (key, key[:3]) for beginning in row.dx.upper().split("/"))
+        return any(_covers(part, key) for part in row.dx.upper().split("/"))
     return text in f"{row.procedures}+{row.related}".upper().replace("/", "+").split("+")
+
+
+def _covers(beginning: str, key: str) -> bool:
+    """Whether a beginning, or a range of categories, stands for a diagnosis of this key."""
+    low, _, high = beginning.partition("-")
+    return low <= key[:3] <= high if high else beginning in (key, key[:3])
 
 
 def verify(folder: Path) -> list[Finding]:
@@ -89,7 +96,31 @@ def verify(folder: Path) -> list[Finding]:
             f"{number} procedure codes are not in the code edition",
         )
         findings.append(Finding("warning", "edition", catalogue.id, "catalogue.csv", zh, en, tuple(strange)))
-    return findings
+    return [*findings, *_shadowed(catalogue)]
+
+
+def _shadowed(catalogue: Catalogue) -> Iterator[Finding]:
+    """Rules that no record reaches, as one of an earlier step takes all that they ask for."""
+    chain = catalogue.chain
+    for rule in chain.rules:
+        if len(rule.dx) != 1 or len(rule.packet.main) != 1 or rule.needs or rule.treatment >= 0:
+            continue
+        wanted = {code.upper() for code in rule.packet.main[0]}
+        for other in (chain.every[number] for number in chain.under(rule.dx[0])):
+            packet = other.packet
+            wider = len(packet.main) == 1 and wanted <= {code.upper() for code in packet.main[0]}
+            bare = not (other.needs or packet.related or other.age_days or other.weight)
+            earlier = other.step in chain.steps and (
+                chain.steps.index(other.step) < chain.steps.index(rule.step)
+            )
+            if wider and bare and earlier and other.treatment < 0 and (rule.main_only or not other.main_only):
+                code, before = rule.row.code, other.row.code
+                zh, en = (
+                    f"不会入此组：{before} 先取走其全部病例",
+                    f"out of reach: {before} takes all its cases",
+                )
+                yield Finding("warning", "reach", catalogue.id, code, zh, en)
+                break
 
 
 def _operations(row: Row) -> Iterator[str]:

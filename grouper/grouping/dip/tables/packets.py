@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from grouper.base.errors import TableError
+from grouper.base.tables_in import Table, read_table
 
 Term = tuple[str, ...]  # alternatives, each a code in its official letter case
 KINDS = ("core", "local_core", "primary_care", "mixed")
@@ -22,7 +22,8 @@ _CODE = re.compile(r"[0-9A-Za-z.]+")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry of a catalogue. ``score`` has up to six decimals, ``treatment`` is a class or -1.
+    """One entry of a catalogue. ``score`` has up to six decimals, None where the catalogue prints none;
+    ``treatment`` is a class or -1.
 
     ``procedures`` and ``related`` are kept in one notation, whatever sign the file has for "or".
     """
@@ -34,7 +35,7 @@ class Row:
     procedures: str
     related: str
     treatment: int
-    score: Decimal
+    score: Decimal | None
     average_cost: Decimal | None
     aux: tuple[str, int] | None
     packet: str
@@ -82,7 +83,7 @@ class Packet:
     @property
     def default(self) -> Row:
         """The row without an auxiliary class: the plain one, or the variant with the lowest score."""
-        return self.plain or min(self.rows, key=lambda row: (row.score, row.order))
+        return self.plain or min(self.rows, key=lambda row: (row.score or Decimal(0), row.order))
 
 
 # --- cells ------------------------------------------------------------------------------------
@@ -139,26 +140,10 @@ def lines_of(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
     Raises TableError when the file cannot be read or a line has more or fewer cells than the header.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-    reader = csv.reader(text.splitlines())
-    header = next(reader, [])
-
-    def cells() -> Iterator[tuple[int, list[str]]]:
-        for found in reader:
-            if len(found) != len(header):
-                broken(path, reader.line_num, "", f"{len(found)} ≠ {len(header)}")
-            yield reader.line_num, [cell.strip() for cell in found]
-
-    return header, cells()
+    table = read_table(path, kind=TableError)
+    return list(table.header), iter(table.rows)
 
 
 def need_columns(path: Path, header: Sequence[str], names: Sequence[str]) -> None:
     """Raise TableError for the first of ``names`` that a file lacks."""
-    missing = [name for name in names if name not in header]
-    if missing:
-        raise TableError(
-            zh=f"{path} 第 1 行缺少列 {missing[0]}", en=f"{path}, line 1: the column {missing[0]} is missing"
-        )
+    Table(str(path), tuple(header), [], TableError).need(names)

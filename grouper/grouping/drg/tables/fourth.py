@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from grouper.base.errors import UsageError
+from grouper.base.toml_in import read_toml
 from grouper.grouping.drg.conditions import ConditionError, Severity, disjunction, parse, to_text
 
 MCC_OR_CC = to_text(disjunction(Severity("mcc"), Severity("cc")))
@@ -33,10 +33,7 @@ def read_fourth(path: Path) -> dict[str, Meaning]:
     ``["0"]``, ``condition = "age < 17"``, ``rank = 0.5``; the built-in ranks are 1, 3, 5 and 9
     for these characters. Raises UsageError naming the entry that cannot be used.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
+    data = read_toml(path)
     meanings = {}
     for key, entry in data.items():
         try:

@@ -1,0 +1,231 @@
+"""The one reader of small tables: CSV in UTF-8 (with or without its mark) or GB18030, and Excel workbooks.
+
+Every error names file, row and column; what stands in a row is never shown, as it may be personal. Rows
+are numbered as a spreadsheet numbers them: the header is row 1, empty rows count.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import difflib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from grouper.base.errors import GrouperError, UsageError
+
+BOOKS = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+Rows = list[list[str]]
+Kind = type[GrouperError]
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: its texts by column, without spaces around them."""
+
+    path: str  # as errors call the file
+    row: int
+    cells: Mapping[str, str]
+    kind: Kind = UsageError
+
+    def text(self, column: str) -> str:
+        """The text of a cell; "" where it is empty or its column is not there."""
+        return self.cells.get(column, "")
+
+    def error(self, column: str, zh: str, en: str) -> GrouperError:
+        """The error for a cell, to be raised."""
+        return cell_error(self.path, self.row, column, zh, en, self.kind)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first row names its columns. ``rows``: number and cells of every row with some text."""
+
+    path: str
+    header: tuple[str, ...]
+    rows: list[tuple[int, list[str]]]
+    kind: Kind = field(default=UsageError)
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, cells in self.rows:
+            yield Row(self.path, number, dict(zip(self.header, cells, strict=True)), self.kind)
+
+    def need(self, columns: Iterable[str]) -> Table:
+        """Itself. Raises the table's error for the first of ``columns`` that it lacks."""
+        for column in columns:
+            if column not in self.header:
+                zh, en = near(column, self.header)
+                raise self.kind(
+                    zh=f"{self.path} 第 1 行缺少列 {column}{zh}",
+                    en=f"{self.path}, row 1, lacks the column {column}{en}",
+                )
+        return self
+
+    def know(self, columns: Iterable[str]) -> Table:
+        """Itself. Raises the table's error for the first column that is not among ``columns``."""
+        known = list(columns)
+        for column in self.header:
+            if column not in known:
+                zh, en = near(column, known)
+                raise cell_error(self.path, 1, column, f"未知的列{zh}", f"unknown column{en}", self.kind)
+        return self
+
+
+def cell_error(path: Any, row: int, column: str, zh: str, en: str, kind: Kind = UsageError) -> GrouperError:
+    """An error that names file, row and column."""
+    return kind(zh=f"{path} 第 {row} 行 {column} 列：{zh}", en=f"{path}, row {row}, column {column}: {en}")
+
+
+def near(name: str, names: Iterable[str]) -> tuple[str, str]:
+    """A hint at the name that was meant, in Chinese and English; empty where none is near."""
+    found = difflib.get_close_matches(name, list(names), 1)
+    return (f"；是否为 {found[0]}？", f"; did you mean {found[0]}?") if found else ("", "")
+
+
+def read_table(
+    path: str | Path,
+    *,
+    needed: Sequence[str] = (),
+    known: Sequence[str] | None = None,
+    flag: str = "",
+    kind: Kind = UsageError,
+    strip: bool = True,
+) -> Table:
+    """A table from a CSV file or from the only filled sheet of a workbook.
+
+    ``needed`` columns must be there; with ``known`` no others may be (``needed`` ones are known). ``flag``
+    names the option that gave the file, ``kind`` is the error to raise. ``strip``: cells without the spaces
+    around them. Raises it for a file that cannot be read, repeated or empty names and rows of another
+    length than the header.
+    """
+    told = f"{path} ({flag})" if flag else str(path)
+    rows = _read(path, told, kind)
+    if strip:
+        rows = [[cell.strip() for cell in row] for row in rows]
+    header = tuple(name.strip() for name in rows[0]) if rows else ()
+    _check_header(told, header, kind)
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header) and any(row):
+            raise kind(
+                zh=f"{told} 第 {number} 行：应有 {len(header)} 列，实有 {len(row)} 列",
+                en=f"{told}, row {number}: {len(row)} columns instead of {len(header)}",
+            )
+    table = Table(told, header, [(n, row) for n, row in enumerate(rows[1:], 2) if any(row)], kind)
+    table.need(needed)
+    return table if known is None else table.know((*needed, *known))
+
+
+def read_header(path: str | Path, flag: str = "", kind: Kind = UsageError) -> tuple[str, ...]:
+    """The first row of a table as it is, whatever follows; () where there is none."""
+    rows = _read(path, f"{path} ({flag})" if flag else str(path), kind, first=True)
+    return tuple(name.strip() for name in rows[0]) if rows else ()
+
+
+def read_rows(path: str | Path, kind: Kind = UsageError) -> Rows:
+    """All rows of a CSV file, without a thought of a header; cells without spaces around them."""
+    return [[cell.strip() for cell in row] for row in _csv_rows(read_text(path, kind), str(path), kind)]
+
+
+def read_text(path: str | Path, kind: Kind = UsageError, told: str = "") -> str:
+    """The text of a file in UTF-8 (with or without its mark), GB18030 or UTF-16 with its mark."""
+    told = told or str(path)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise _unread(told, error.strerror or str(error), kind) from error
+    encodings = ("utf-16",) if data.startswith(_UTF16) else ("utf-8-sig", "gb18030")
+    for encoding in encodings:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise kind(
+        zh=f"{told} 的字符编码既不是 UTF-8 也不是 GB18030；请另存为 UTF-8",
+        en=f"{told} is neither in UTF-8 nor in GB18030; save it as UTF-8",
+    )
+
+
+def read_sheets(path: str | Path, kind: Kind = UsageError, told: str = "") -> dict[str, Rows]:
+    """The sheets of a workbook by name, every cell a text; rows and columns are those of Excel."""
+    import fastexcel
+
+    # It warns of each empty column, which is nothing to tell the user.
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)
+    told = told or str(path)
+    if not Path(path).is_file():
+        raise _unread(told, "No such file", kind)
+    try:
+        book = fastexcel.read_excel(path)
+        return {name: _sheet(book, name) for name in book.sheet_names}
+    except fastexcel.FastExcelError as error:
+        raise kind(
+            zh=f"{told} 不是可读的 Excel 工作簿", en=f"{told} is no workbook that can be read"
+        ) from error
+
+
+def _sheet(book: Any, name: str) -> Rows:
+    # skip_rows=0 keeps blank rows at the top, so that row numbers are those of Excel
+    sheet = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
+    columns = sheet.available_columns()
+    if not columns or not sheet.height:
+        return []
+    lead = [""] * columns[0].absolute_index  # blank columns at the left are cut off
+    data = [column.to_pylist() for column in sheet.to_arrow().columns]
+    return [lead + [(cell or "").strip() for cell in row] for row in zip(*data, strict=True)]
+
+
+def _read(path: str | Path, told: str, kind: Kind, first: bool = False) -> Rows:
+    if Path(path).suffix.lower() not in BOOKS:
+        return _csv_rows(read_text(path, kind, told), told, kind, first)
+    filled = {name: rows for name, rows in read_sheets(path, kind, told).items() if any(map(any, rows))}
+    if len(filled) > 1:
+        raise kind(
+            zh=f"{told} 有多张有内容的工作表（{'、'.join(filled)}）；请只保留一张，或另存为 CSV",
+            en=f"{told} has several sheets ({', '.join(filled)}); keep one of them, or save it as CSV",
+        )
+    return next(iter(filled.values()), [])
+
+
+def _csv_rows(text: str, told: str, kind: Kind, first: bool = False) -> Rows:
+    line = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = next((sign for sign in ",\t;" if sign in line), ",")
+    rows: Rows = []
+    try:
+        for row in csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            rows.append(row)
+            if first and any(row):
+                return [row]
+    except csv.Error as error:
+        raise kind(
+            zh=f"{told} 第 {len(rows) + 1} 行：不是正确的 CSV（引号不成对，或单元格过长）",
+            en=f"{told}, row {len(rows) + 1}: no correct CSV (a quote without its pair, or a cell too long)",
+        ) from error
+    return rows
+
+
+def _check_header(told: str, header: Sequence[str], kind: Kind) -> None:
+    if not any(header):
+        raise kind(zh=f"{told}：文件为空，没有表头", en=f"{told}: the file is empty, it has no header")
+    for place, name in enumerate(header, 1):
+        if not name:
+            raise kind(
+                zh=f"{told} 第 1 行：第 {place} 列没有列名", en=f"{told}, row 1: column {place} has no name"
+            )
+    twice = [name for name, number in Counter(header).items() if number > 1]
+    if twice:
+        raise kind(
+            zh=f"{told} 第 1 行：列名 {twice[0]} 重复",
+            en=f"{told}, row 1: the column name {twice[0]} is there twice",
+        )
+
+
+def _unread(told: str, why: str, kind: Kind) -> GrouperError:
+    if why == "No such file" or "No such file" in why:
+        return kind(zh=f"没有文件 {told}", en=f"there is no file {told}")
+    return kind(zh=f"无法读取 {told}：{why}", en=f"cannot read {told}: {why}")

@@ -1,0 +1,137 @@
+"""Small tables come in the encodings and formats that people have; what is wrong is named by its place."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grouper.base.errors import DataError, GrouperError, TableError, UsageError
+from grouper.base.tables_in import read_header, read_rows, read_sheets, read_table
+
+TEXT = "code,name\n01,甲医院\n\n02, 乙医院 \n,\n"
+CELLS = [(2, ["01", "甲医院"]), (4, ["02", "乙医院"])]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("sign", [",", "\t", ";"])
+def test_texts_in_any_of_their_encodings(tmp_path: Path, encoding: str, ends: str, sign: str) -> None:
+    path = tmp_path / "h.csv"
+    path.write_bytes(TEXT.replace("\n", ends).replace(",", sign).encode(encoding))
+    table = read_table(path, needed=("code",), known=("name",))
+    assert (table.header, table.rows) == (("code", "name"), CELLS)
+    assert [(row.row, row.text("name"), row.text("none")) for row in table] == [
+        (2, "甲医院", ""),
+        (4, "乙医院", ""),
+    ]
+    assert read_header(path) == ("code", "name")
+
+
+def book(path: Path, **sheets: list[list[object]]) -> Path:
+    with xlsxwriter.Workbook(path) as made:
+        for name, rows in sheets.items():
+            sheet = made.add_worksheet(name)
+            for number, row in enumerate(rows):
+                sheet.write_row(number, 0, row)
+    return path
+
+
+def test_a_workbook_is_read_as_the_text_is(tmp_path: Path) -> None:
+    rows = [["code", "name"], ["01", "甲医院"], [], ["02", " 乙医院 "]]
+    path = book(tmp_path / "h.xlsx", Sheet1=rows, 空=[])  # type: ignore[arg-type]
+    table = read_table(path, needed=("code", "name"))
+    assert (table.header, table.rows) == (("code", "name"), CELLS)
+    assert list(read_sheets(path)) == ["Sheet1", "空"]
+
+
+def test_numbers_of_a_workbook_are_texts_without_a_tail(tmp_path: Path) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["n", "x"], [310, 0.1], [12600.00, 1e-7]])
+    assert read_table(path).rows == [(2, ["310", "0.1"]), (3, ["12600", "0.0000001"])]
+
+
+def test_of_several_filled_sheets_none_is_chosen(tmp_path: Path) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["x"]], b=[["x"]])
+    with pytest.raises(UsageError, match=r"several sheets \(a, b\)"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "en", "zh"),
+    [
+        ("", "the file is empty", "没有表头"),
+        ("\n\n", "the file is empty", "没有表头"),
+        ("a,b,a\n", "row 1: the column name a is there twice", "第 1 行：列名 a 重复"),
+        ("a,,b\n", "row 1: column 2 has no name", "第 2 列没有列名"),
+        ("hospital,b\n1,2\n", "lacks the column hospital_code", "缺少列 hospital_code"),
+        ("hospital_cod,b\n", "lacks the column hospital_code; did you mean hospital_cod?", "是否为"),
+        ("hospital_code,leve\n", "row 1, column leve: unknown column; did you mean level?", "未知的列"),
+        ("hospital_code,level\n1,秘密,3\n", "row 2: 3 columns instead of 2", "第 2 行：应有 2 列，实有 3 列"),
+        ("hospital_code,level\n1,2\n秘密\n", "row 3: 1 columns instead of 2", "第 3 行：应有 2 列"),
+        ('hospital_code,level\n1,"秘密\n2,3\n', "row 2: no correct CSV", "第 2 行：不是正确的 CSV"),
+        ("hospital_code,level\n1," + "秘密" * 70_000, "row 2: no correct CSV", "单元格过长"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_by_its_place_and_no_row_is_shown(
+    tmp_path: Path, text: str, en: str, zh: str
+) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(DataError) as caught:
+        read_table(path, needed=("hospital_code",), known=("level", "b"), flag="--hospitals", kind=DataError)
+    assert en in str(caught.value) and zh in caught.value.zh
+    for told in (caught.value.zh, caught.value.en):
+        assert "h.csv (--hospitals)" in told and "秘密" not in told
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.xlsx"])
+def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TableError, match="there is no file"):
+        read_table(tmp_path / name, kind=TableError)
+
+
+def test_what_is_no_text_and_no_workbook(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n\xff\xff\xff")
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(UsageError, match="neither in UTF-8 nor in GB18030"):
+        read_table(tmp_path / "a.csv")
+    with pytest.raises(UsageError, match="no workbook"):
+        read_table(tmp_path / "a.xlsx")
+    with pytest.raises(UsageError, match="cannot read"):
+        read_table(tmp_path)
+
+
+_cell = st.text(st.characters(exclude_categories=["Cs"]), max_size=5).map(str.strip)
+
+
+@given(st.lists(st.lists(_cell, min_size=2, max_size=2), max_size=5), st.sampled_from(["utf-8", "gb18030"]))
+def test_what_was_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], encoding: str
+) -> None:
+    out = StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *rows])
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    path.write_bytes(out.getvalue().encode(encoding))
+    wanted = [(number, row) for number, row in enumerate(rows, 2) if any(row)]
+    if encoding == "utf-8":
+        assert read_table(path).rows == wanted
+    else:  # some texts in GB18030 are texts in UTF-8, too; then they are read as these
+        assert len(read_table(path).header) == 2
+
+
+@given(st.binary(max_size=60), st.sampled_from([".csv", ".xlsx", ".txt"]))
+def test_only_errors_for_people_come_out(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: str
+) -> None:
+    path = tmp_path_factory.mktemp("t") / f"t{kind}"
+    path.write_bytes(data)
+    for read in (read_table, read_header, read_rows):
+        try:
+            read(path)
+        except GrouperError as error:
+            assert "\n" not in error.zh + error.en
