@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import letter_family
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -23,10 +22,12 @@ from grouper.grouping.family import FAMILIES, Family
 from grouper.grouping.files import group_files
 from grouper.grouping.locate import locate, stamp
 
+from . import letter_family
+
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAMILIES, "letter", "letter_family")
+    monkeypatch.setitem(FAMILIES, letter_family.KIND, letter_family.__name__)
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import letter_family
 import pytest
-import settle_support as support
 
 from grouper.grouping.family import FAMILIES
 from grouper.lake import Lake
+
+from .. import letter_family
+from . import settle_support as support
 
 
 def test_a_month_settles_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
