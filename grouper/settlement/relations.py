@@ -384,3 +384,13 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("plan.past.old_budget", "statements._distributable")),
     ("amounts", "fen by hospital and pool, of the ledger", ("statements.run_amounts", "year._record")),
 )  # fmt: skip
+# Files of a run's folder by which rooms hand rows on: (name, what, makers, readers). Amounts are yuan.
+FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("rows.parquet", "`rows`, from the door", ("month.compute",), ("month._prepare",)),
+    ("accepted.parquet", "`records_new`: what pricing reads", ("month._write_records",),
+     ("month._price", "month._write_cases")),
+    ("priced.parquet", "cases with every step of their price",
+     ("month._price_files", "adjust._again", "year._effective"), ("month._pool", "year._pool")),
+    ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
+     ("month._write_cases", "statements.month_statements", "year.compute_year")),
+)  # fmt: skip
