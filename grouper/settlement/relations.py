@@ -156,8 +156,13 @@ def _of_schema(schema: pa.Schema, *without: str, needed: bool = True) -> tuple[C
     return tuple(Column(f.name, _kind(f.type), needed) for f in schema if f.name not in without)
 
 
+def _door() -> pa.Schema:
+    """What comes in at the door."""
+    return intake.SCHEMA
+
+
 def _rows() -> tuple[Column, ...]:
-    return _of_schema(intake.SCHEMA)
+    return _of_schema(_door())
 
 
 def _decision(name: str, needed: bool = True) -> Column:
@@ -195,8 +200,8 @@ def _records() -> tuple[Column, ...]:
     """What pricing reads: rows without what only the door needs, with hospital and decisions."""
     first = (*_of(TEXT, "row_kind", "input_file"), *_of(NUMBER, "input_row"),
              *_of(TEXT, "record_id", "settlement_id"))  # fmt: skip
-    given = _of_schema(intake.SCHEMA, *_DOOR, needed=False)
-    of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in intake.SCHEMA.names), needed=False)
+    given = _of_schema(_door(), *_DOOR, needed=False)
+    of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in _door().names), needed=False)
     return (*first, *given, *of_hospital, *(_decision(name, needed=False) for name in DECIDED))
 
 
