@@ -1,11 +1,21 @@
-"""Cost columns of any type as whole fen, in SQL; what is not exact in fen is never rounded unasked."""
+"""Yuan and fen: the two ways between them, and cost columns of any type as whole fen, in SQL.
+
+Files, tables and whatever people read have yuan (``Decimal``, two decimals); sums, shares and the ledger have
+whole fen (``Fen``). What is not exact in fen is never rounded unasked.
+"""
 
 from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from grouper.base.errors import DataError
 
+# Whole fen, a hundred to the yuan. Sums and shares of them are plain ints, so this is a name and no type of
+# its own; yuan are Decimal, which no type checker lets pass for it.
+Fen: TypeAlias = int
 _COST_TYPES = "DECIMAL(18,2)"
 
 
@@ -42,3 +52,16 @@ def refuse(kind: str, where: str, row: int, column: str, value: object) -> DataE
         en=f"{where}, row {row}, column {column}: {value!r} is not an amount; correct it, or name the column "
         "of costs with --cost-column",
     )
+
+
+def fen_of(yuan: Decimal) -> Fen:
+    """An amount in yuan as fen. Raises DataError for parts of a fen."""
+    exact = yuan.scaleb(2)
+    if exact != exact.to_integral_value():
+        raise DataError(zh=f"{yuan} 元不是整分", en=f"{yuan} yuan has parts of a fen")
+    return int(exact)
+
+
+def yuan_of(fen: Fen) -> Decimal:
+    """Fen as yuan, with two decimals."""
+    return Decimal(fen).scaleb(-2)

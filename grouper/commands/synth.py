@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from grouper.base.money import yuan_of
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ def _report(city: City, written: Written, folder: Path) -> None:
     for insurance, fen in sorted(written.pool_fen.items()):
         budget = written.budget[insurance]
         say(
-            f"险种 {insurance}：所写月份统筹支付 {fen / 100:,.2f} 元；全年基金预算 {budget:,} 元",
-            f"insurance {insurance}: pool paid {fen / 100:,.2f} yuan in these months; "
+            f"险种 {insurance}：所写月份统筹支付 {yuan_of(fen):,.2f} 元；全年基金预算 {budget:,} 元",
+            f"insurance {insurance}: pool paid {yuan_of(fen):,.2f} yuan in these months; "
             f"budget of the year {budget:,} yuan",
             err=False,
         )

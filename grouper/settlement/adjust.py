@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.money import Fen, fen_of, yuan_of
 from grouper.base.sql import literal, scan
 from grouper.payment.price.inputs import Files, sources
 from grouper.settlement import relations, tables
@@ -346,9 +347,7 @@ def _lines(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
 
 def _line(item: Item) -> Sequence[Any]:
-    from decimal import Decimal
-
-    difference = -Decimal(item.amount).scaleb(-2) if item.kind == "audit_deduction" else None
+    difference = -yuan_of(item.amount_fen) if item.kind == "audit_deduction" else None
     return [
         item.kind, item.hospital, item.pool, difference, item.score or None, item.reason or item.kind,
         item.clause or None, item.file, item.row,
@@ -357,15 +356,15 @@ def _line(item: Item) -> Sequence[Any]:
 
 def amounts(
     connection: duckdb.DuckDBPyConnection, plan: Plan
-) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
+) -> tuple[dict[tuple[str, str], Fen], dict[tuple[str, str], Fen]]:
     """Fen by hospital and pool that adjustments of cases add to the month: of this year, of earlier years."""
     rows = connection.execute(
         f"SELECT hospital_code, pool, original_period >= ?, sum(difference) FROM adjustments_new "
         f"WHERE NOT {_LINES} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         [str(plan.month.first.year)],
     ).fetchall()
-    found: tuple[dict[tuple[str, str], int], ...] = ({}, {})
+    found: tuple[dict[tuple[str, str], Fen], ...] = ({}, {})
     for hospital, pool, own, amount in rows:
         if amount or pool in plan.budget.pools:  # a case that is never paid may be of any pool
-            found[0 if own else 1][hospital, pool] = int(amount * 100)
+            found[0 if own else 1][hospital, pool] = fen_of(amount)
     return found[0], found[1]

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grouper.base.errors import DataError
+from grouper.base.money import Fen
 from grouper.base.tables_in import BOOKS, Table, read_header, read_sheets, read_table
 from grouper.payment.price.inputs import DECIDED, INPUTS
 
@@ -25,14 +26,14 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Item:
-    """One row of a decisions file. ``id``: a record_id or a settlement_id; ``values``: DECIDED columns given;
-    ``amount``: fen."""
+    """One row of a decisions file. ``id``: a record_id or a settlement_id; ``values``: DECIDED
+    columns given."""
 
     kind: str
     id: str
     hospital: str
     pool: str
-    amount: int
+    amount_fen: Fen
     score: str
     reason: str
     clause: str
@@ -142,16 +143,16 @@ def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) 
         )
     if kind == "audit_deduction" and pool not in pools:
         raise _error(path, number, "pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget")
-    amount = _fen(row, path, number) if kind == "audit_deduction" else 0
+    amount_fen = _fen(row, path, number) if kind == "audit_deduction" else 0
     if kind == "quality" and not _is_number(row.get("score", "")):
         raise _error(path, number, "score", "应为数", "should be a number")
     return Item(
-        kind, ident, row.get("hospital_code", ""), pool or "*", amount, row.get("score", ""),
+        kind, ident, row.get("hospital_code", ""), pool or "*", amount_fen, row.get("score", ""),
         row.get("reason", ""), row.get("clause", ""), _decided(row, path, number), Path(path).name, number,
     )  # fmt: skip
 
 
-def _fen(row: Mapping[str, str], path: str, number: int) -> int:
+def _fen(row: Mapping[str, str], path: str, number: int) -> Fen:
     text = row.get("amount", "")
     fen = Decimal(text) * 100 if _is_number(text) else Decimal(-1)
     if fen < 0 or fen != fen.to_integral_value():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
+from grouper.base.money import fen_of
 from grouper.base.sql import rows_of, scan
 from grouper.base.version import VERSION
 from grouper.lake import commit, views
@@ -354,7 +355,7 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
         ORDER BY ALL"""
     ).fetchall()
     return [
-        {"status": status, "reason": reason or "", "rows": number, "cost_fen": int(cost * 100)}
+        {"status": status, "reason": reason or "", "rows": number, "cost_fen": fen_of(cost)}
         for status, reason, number, cost in rows
     ]
 

@@ -156,8 +156,13 @@ def _of_schema(schema: pa.Schema, *without: str, needed: bool = True) -> tuple[C
     return tuple(Column(f.name, _kind(f.type), needed) for f in schema if f.name not in without)
 
 
+def _door() -> pa.Schema:
+    """What comes in at the door."""
+    return intake.row_schema()
+
+
 def _rows() -> tuple[Column, ...]:
-    return _of_schema(intake.row_schema())
+    return _of_schema(_door())
 
 
 def _decision(name: str, needed: bool = True) -> Column:
@@ -195,8 +200,8 @@ def _records() -> tuple[Column, ...]:
     """What pricing reads: rows without what only the door needs, with hospital and decisions."""
     first = (*_of(TEXT, "row_kind", "input_file"), *_of(NUMBER, "input_row"),
              *_of(TEXT, "record_id", "settlement_id"))  # fmt: skip
-    given = _of_schema(intake.row_schema(), *_DOOR, needed=False)
-    of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in intake.row_schema().names), needed=False)
+    given = _of_schema(_door(), *_DOOR, needed=False)
+    of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in _door().names), needed=False)
     return (*first, *given, *of_hospital, *(_decision(name, needed=False) for name in DECIDED))
 
 
@@ -383,4 +388,14 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("pools_current", "pools of closed months, with their point values",
      ("plan.past.old_budget", "statements._distributable")),
     ("amounts", "fen by hospital and pool, of the ledger", ("statements.run_amounts", "year._record")),
+)  # fmt: skip
+# Files of a run's folder by which rooms hand rows on: (name, what, makers, readers). Amounts are yuan.
+FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("rows.parquet", "`rows`, from the door", ("month.compute",), ("month._prepare",)),
+    ("accepted.parquet", "`records_new`: what pricing reads", ("month._write_records",),
+     ("month._price", "month._write_cases")),
+    ("priced.parquet", "cases with every step of their price",
+     ("month._price_files", "adjust._again", "year._effective"), ("month._pool", "year._pool")),
+    ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
+     ("month._write_cases", "statements.month_statements", "year.compute_year")),
 )  # fmt: skip

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from grouper.settlement.relations import OF_THE_LAKE, RELATIONS, Column, Relation
+from grouper.settlement.relations import FILES, OF_THE_LAKE, RELATIONS, Column, Relation
 
 _BLOCK = re.compile(r"(<!-- relations: ([a-z]+) -->\n).*?(<!-- end -->)", re.S)
 
@@ -25,7 +25,9 @@ def stream() -> str:
         cells = [f"`{each.name}`", each.what, *ways]
         lines.append(f"| {' | '.join(cells)} |")
     for name, what, readers in OF_THE_LAKE:
-        lines.append(f"| `{name}` | {what} | `grouper.lake.views` | | {_codes(readers)} |")
+        lines.append(f"| `{name}` | {what} | `grouper.lake.views` |  | {_codes(readers)} |")
+    for name, what, makers, readers in FILES:
+        lines.append(f"| `{name}` | {what} | {_codes(makers)} |  | {_codes(readers)} |")
     return "\n".join(lines)
 
 

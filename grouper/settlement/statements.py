@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.money import Fen, fen_of, yuan_of
 from grouper.payment.pool.budget import Budget, Entry
 from grouper.payment.pool.clearing import Monthly, clear_month, dues, months_paid
 from grouper.payment.pool.statement import hospital_statement, pool_summary
@@ -64,15 +65,15 @@ def month_statements(
     return pools.to_pylist(), rows
 
 
-def _sum(*parts: Mapping[Key, int]) -> dict[Key, int]:
-    total: dict[Key, int] = {}
+def _sum(*parts: Mapping[Key, Fen]) -> dict[Key, Fen]:
+    total: dict[Key, Fen] = {}
     for part in parts:
         for key, fen in part.items():
             total[key] = total.get(key, 0) + fen
     return total
 
 
-def _distributable(connection: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> dict[str, int]:
+def _distributable(connection: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> dict[str, Fen]:
     """Fen that the pools had to spend in other months of the quarter, whatever budget file said so."""
     if not runs:
         return {}
@@ -84,7 +85,7 @@ def _distributable(connection: duckdb.DuckDBPyConnection, runs: Sequence[str]) -
     return dict(rows)
 
 
-def _known_pools(plan: Plan, covered: Mapping[Key, int]) -> None:
+def _known_pools(plan: Plan, covered: Mapping[Key, Fen]) -> None:
     """Raises UsageError where an earlier month of the quarter paid from a pool that the budget lacks."""
     for pool in sorted({pool for _, pool in covered} - plan.budget.pools.keys()):
         raise UsageError(
@@ -104,7 +105,7 @@ def with_members(pools: pa.Table, budget: Budget) -> pa.Table:
     return pools.append_column("members", members).append_column("pay_ratio", pa.array(ratios, pa.string()))
 
 
-def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name: str) -> dict[Key, int]:
+def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name: str) -> dict[Key, Fen]:
     """An amount of the ledger by hospital and pool, summed over runs."""
     if not runs:
         return {}
@@ -116,9 +117,9 @@ def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name
     return {(hospital, pool): fen for hospital, pool, fen in rows}
 
 
-def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, int]:
+def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen]:
     """What offsets and deductions of earlier months exceeded their payments by (fen, positive)."""
-    last: dict[Key, int] = {}
+    last: dict[Key, Fen] = {}
     for period in sorted(p for p in plan.closed if p[:4] == plan.month.period[:4]):
         runs = [plan.closed[period]]
         for key, fen in run_amounts(connection, runs, "carried").items():
@@ -126,13 +127,13 @@ def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, int
     return {key: fen for key, fen in last.items() if fen}
 
 
-def _entries(plan: Plan, carried: Mapping[Key, int]) -> Budget:
+def _entries(plan: Plan, carried: Mapping[Key, Fen]) -> Budget:
     """The budget with audit deductions of corrections, and with what earlier months left to take."""
     hospitals = dict(plan.budget.hospitals)
     extra = dict(carried)
     for item in plan.corrections.of("audit_deduction"):
         key = (item.hospital, item.pool)
-        extra[key] = extra.get(key, 0) + item.amount
+        extra[key] = extra.get(key, 0) + item.amount_fen
     for key, fen in extra.items():
         entry = hospitals.get(key, Entry())
         hospitals[key] = replace(entry, audit=entry.audit + fen)
@@ -140,8 +141,8 @@ def _entries(plan: Plan, carried: Mapping[Key, int]) -> Budget:
 
 
 def _with_hospitals(
-    connection: duckdb.DuckDBPyConnection, statement: pa.Table, added: Mapping[Key, int],
-    apart: Mapping[Key, int], carried: Mapping[Key, int], months: Sequence[int],
+    connection: duckdb.DuckDBPyConnection, statement: pa.Table, added: Mapping[Key, Fen],
+    apart: Mapping[Key, Fen], carried: Mapping[Key, Fen], months: Sequence[int],
 ) -> pa.Table:  # fmt: skip
     """The statement with who the hospital is, and how its cases and adjustments come to what is paid."""
     known = {row[0]: row[1:] for row in connection.execute(
@@ -154,11 +155,11 @@ def _with_hospitals(
     for key in sorted(rows):
         row = rows[key]
         name, level, county = known.get(key[0], (None, None, None))
-        extra = Decimal(added.get(key, 0)).scaleb(-2)
+        extra = yuan_of(added.get(key, 0))
         made.append(
             row | {"hospital_name": name, "hospital_level": level, "county": county, "adjustments": extra}
-            | {"due_total": row["fund_due"] + extra, "carried_in": Decimal(carried.get(key, 0)).scaleb(-2)}
-            | {"earlier_years": Decimal(apart.get(key, 0)).scaleb(-2)}
+            | {"due_total": row["fund_due"] + extra, "carried_in": yuan_of(carried.get(key, 0))}
+            | {"earlier_years": yuan_of(apart.get(key, 0))}
             | {"paid_months": ",".join(str(m) for m in months)}
         )  # fmt: skip
     texts = [pa.field(n, pa.string()) for n in ("hospital_name", "hospital_level", "county")]
@@ -188,7 +189,7 @@ def ledger_amounts(table: pa.Table, names: Sequence[str] = AMOUNTS) -> list[dict
             "hospital_code": row["hospital_code"],
             "pool": row["pool"],
             "name": name,
-            "fen": int(row[name] * 100),
+            "fen": fen_of(row[name]),
         }
         for row in table.to_pylist()
         for name in names
@@ -196,7 +197,7 @@ def ledger_amounts(table: pa.Table, names: Sequence[str] = AMOUNTS) -> list[dict
     ]
 
 
-def _check(clearing: Sequence[Monthly], covered: Mapping[Key, int]) -> None:
+def _check(clearing: Sequence[Monthly], covered: Mapping[Key, Fen]) -> None:
     """What is paid, withheld and deferred is what is due. Raises ReconciliationError."""
     shared = sum(row.deposit + row.prepaid + row.deferred for row in clearing)
     if clearing and shared != sum(covered.values()):

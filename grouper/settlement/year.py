@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.money import Fen, yuan_of
 from grouper.base.sql import literal
 from grouper.base.version import VERSION
 from grouper.lake import commit, views
@@ -212,7 +212,7 @@ def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
     )  # fmt: skip
 
 
-def _paid_later(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[Key, int]:
+def _paid_later(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[Key, Fen]:
     """Fen that adjustments in months of later years paid (or took back) for this one, which are whole.
 
     Raises UsageError where the budget lacks the pool of such a case.
@@ -224,7 +224,7 @@ def _paid_later(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[K
         LEFT JOIN cases_all AS c ON c.run = a.original_run AND c.record_id = a.record_id
         WHERE {_later(plan)} AND a.difference <> 0 GROUP BY 1, 2 ORDER BY 1, 2"""
     ).fetchall()
-    found: dict[Key, int] = {}
+    found: dict[Key, Fen] = {}
     for hospital, member, fen in rows:
         key = hospital, plan.budget.pool_of(member)
         found[key] = found.get(key, 0) + fen
@@ -240,7 +240,7 @@ def _later(plan: YearPlan) -> str:
 
 
 def _clear(
-    connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run, later: Mapping[Key, int]
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run, later: Mapping[Key, Fen]
 ) -> list[Any]:
     """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it, and what
     months of later years paid for it."""
@@ -254,9 +254,9 @@ def _clear(
     carried = run_amounts(connection, [last], "carried")
     due = clearing.dues(settled.pools)
     scores = _scores(connection, plan)
-    audits: dict[Key, int] = {key: -fen for key, fen in carried.items()}
+    audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
     for item in plan.corrections.of("audit_deduction"):
-        audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount
+        audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen
     hospitals = dict(plan.budget.hospitals)
     for key in sorted(due.keys() | prepaid.keys() | deposit.keys() | audits.keys()):
         given = hospitals.get(key, Entry())
@@ -314,7 +314,7 @@ def _named(connection: duckdb.DuckDBPyConnection, plan: YearPlan, statement: pa.
 
 
 def _with_others(
-    connection: duckdb.DuckDBPyConnection, plan: YearPlan, statement: pa.Table, later: Mapping[Key, int]
+    connection: duckdb.DuckDBPyConnection, plan: YearPlan, statement: pa.Table, later: Mapping[Key, Fen]
 ) -> pa.Table:
     """The statement with what passed between years: ``paid_later`` is part of ``prepaid``; ``earlier_years``
     was paid by months of this year for others, and is no part of its clearing."""
@@ -323,7 +323,7 @@ def _with_others(
     apart = run_amounts(connection, list(plan.months.values()), "earlier_years")
     keys = list(zip(statement["hospital_code"].to_pylist(), statement["pool"].to_pylist(), strict=True))
     for name, found in (("paid_later", later), ("earlier_years", apart)):
-        values = [Decimal(found.get(key, 0)).scaleb(-2) for key in keys]
+        values = [yuan_of(found.get(key, 0)) for key in keys]
         statement = statement.append_column(name, pa.array(values, pa.decimal128(38, 2)))
     return statement
 
@@ -337,7 +337,7 @@ def _lines(plan: YearPlan) -> pa.Table:
         rows.append(
             {"adjustment_id": f"{plan.job.year}-{number:07d}", "kind": item.kind,
              "hospital_code": item.hospital,
-             "pool": item.pool, "difference": -Decimal(item.amount).scaleb(-2) if audit else None,
+             "pool": item.pool, "difference": -yuan_of(item.amount_fen) if audit else None,
              "score": item.score or None, "reason": item.reason or item.kind, "clause": item.clause or None,
              "source_file": item.file, "source_row": item.row}
         )  # fmt: skip
@@ -346,7 +346,7 @@ def _lines(plan: YearPlan) -> pa.Table:
 
 def _record(
     connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table,
-    later: Mapping[Key, int],
+    later: Mapping[Key, Fen],
 ) -> Record:  # fmt: skip
     """What the ledger keeps; prepaid + deposit + balance = due over all hospitals is checked again here."""
     amounts = ledger_amounts(table, AMOUNTS)

@@ -16,7 +16,15 @@ import pytest
 
 import grouper.settlement
 from grouper.settlement import intake, relations
-from grouper.settlement.relations import OF_THE_LAKE, RELATIONS, Relation, RelationError, check, make
+from grouper.settlement.relations import (
+    FILES,
+    OF_THE_LAKE,
+    RELATIONS,
+    Relation,
+    RelationError,
+    check,
+    make,
+)
 from grouper.settlement.relations_page import fill
 
 ROOT = Path(grouper.settlement.__file__).parent
@@ -139,6 +147,14 @@ def test_a_relation_is_read_by_the_functions_that_it_names_and_no_others(relatio
 @pytest.mark.parametrize(("name", "readers"), [(name, readers) for name, _, readers in OF_THE_LAKE])
 def test_what_a_month_reads_of_the_lake_is_read_where_it_says(name: str, readers: tuple[str, ...]) -> None:
     assert READS[name] == {*readers}
+
+
+@pytest.mark.parametrize(("name", "makers", "readers"), [(file[0], file[2], file[3]) for file in FILES])
+def test_a_file_between_rooms_is_named_where_it_says(
+    name: str, makers: tuple[str, ...], readers: tuple[str, ...]
+) -> None:
+    naming = {function for function, node, _ in FUNCTIONS if name in texts(node)}
+    assert naming == {*makers, *readers}
 
 
 def test_rows_are_put_into_a_relation_only_in_the_module_that_makes_it() -> None:

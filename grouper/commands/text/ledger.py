@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.money import Fen, yuan_of
 from grouper.commands.text.aligned import aligned
 from grouper.payment.policy.assumed import in_words
 from grouper.settlement.reasons import text
@@ -37,8 +38,9 @@ ADJUSTMENTS = {
 }
 
 
-def yuan(fen: int) -> str:
-    return f"{fen / 100:,.2f}" if abs(fen) < 2**50 else f"{fen // 100:,}"
+def yuan(fen: Fen) -> str:
+    """An amount as people read it, to the fen."""
+    return f"{yuan_of(fen):,.2f}"
 
 
 def month_summary(done: Done, lang: str) -> Iterator[str]:

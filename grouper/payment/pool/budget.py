@@ -19,6 +19,7 @@ from typing import Any
 from grouper.base import canonical
 from grouper.base.errors import UsageError
 from grouper.base.formats import KEY, format_of
+from grouper.base.money import Fen, yuan_of
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import read_toml
 from grouper.payment.policy.sharing import fen
@@ -40,7 +41,7 @@ class CarveOut:
     """An amount set apart from the pool (fen), with the reason."""
 
     name: str
-    amount: int
+    amount: Fen
     source: str
 
 
@@ -54,8 +55,8 @@ class PoolBudget:
     """
 
     name: str
-    budget: int
-    reserve: int | None
+    budget: Fen
+    reserve: Fen | None
     carve_outs: tuple[CarveOut, ...]
     members: tuple[str, ...]
     point_value: Fraction | None
@@ -79,10 +80,10 @@ class Entry:
     offset now; ``audit``: deductions not yet taken; ``score``: of the assessment.
     """
 
-    prepaid: int | None = None
-    deposit: int | None = None
-    advance: int = 0
-    audit: int = 0
+    prepaid: Fen | None = None
+    deposit: Fen | None = None
+    advance: Fen = 0
+    audit: Fen = 0
     score: Fraction | None = None
 
     def as_data(self) -> dict[str, Any]:
@@ -160,12 +161,12 @@ class Budget:
 class Distributable:
     """budget = reserve + carve-outs + distributable, in fen."""
 
-    budget: int
-    reserve: int
-    carve_outs: int
+    budget: Fen
+    reserve: Fen
+    carve_outs: Fen
 
     @property
-    def amount(self) -> int:
+    def amount(self) -> Fen:
         return self.budget - self.reserve - self.carve_outs
 
 
@@ -240,9 +241,9 @@ def _pool(name: str, raw: Mapping[str, Any], period: str, where: str) -> PoolBud
     )
 
 
-def _budget(raw: Mapping[str, Any], period: str, where: str, key: str) -> int:
+def _budget(raw: Mapping[str, Any], period: str, where: str, key: str) -> Fen:
     """The budget of the period: given, grown from a base, or a month's part of the year."""
-    found: dict[str, int] = {}
+    found: dict[str, Fen] = {}
     if "budget" in raw:
         found["budget"] = _money(raw["budget"], where, f"{key}.budget")
     if "growth_base" in raw or "growth_rate" in raw:
@@ -269,7 +270,7 @@ def _budget(raw: Mapping[str, Any], period: str, where: str, key: str) -> int:
     if not found:
         raise _error(where, f"{key}.budget", "缺失", "is missing")
     if len(set(found.values())) > 1:
-        told = ", ".join(f"{name} = {Decimal(amount).scaleb(-2)}" for name, amount in found.items())
+        told = ", ".join(f"{name} = {yuan_of(amount)}" for name, amount in found.items())
         raise _error(where, key, f"预算互相矛盾：{told}", f"the budgets contradict each other: {told}")
     return next(iter(found.values()))
 
@@ -324,7 +325,7 @@ def _optional(raw: Mapping[str, Any], name: str, where: str, key: str) -> Fracti
     return _exact(raw[name], where, f"{key}.{name}") if name in raw else None
 
 
-def _money(value: Any, where: str, key: str) -> int:
+def _money(value: Any, where: str, key: str) -> Fen:
     """Fen of an amount in yuan that is not negative."""
     exact = _exact(value, where, key) * 100
     if exact.denominator != 1:

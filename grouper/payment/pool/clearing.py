@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from grouper.base.errors import DataError, ReconciliationError
+from grouper.base.money import Fen
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
@@ -38,15 +39,15 @@ class Monthly:
 
     hospital: str
     pool: str
-    due: int
-    deposit: int
-    prepaid: int
-    deferred: int
-    advance: int
-    audit: int
-    payable: int
-    carried: int
-    earlier_years: int = 0
+    due: Fen
+    deposit: Fen
+    prepaid: Fen
+    deferred: Fen
+    advance: Fen
+    audit: Fen
+    payable: Fen
+    carried: Fen
+    earlier_years: Fen = 0
     clauses: str = ""
 
 
@@ -60,32 +61,32 @@ class Yearly:
 
     hospital: str
     pool: str
-    due: int
-    prepaid: int
-    deposit: int
-    balance: int
+    due: Fen
+    prepaid: Fen
+    deposit: Fen
+    balance: Fen
     score: Fraction | None
-    returned: int
-    forfeited: int
-    advance: int
-    audit: int
-    final: int
+    returned: Fen
+    forfeited: Fen
+    advance: Fen
+    audit: Fen
+    final: Fen
     clauses: str = ""
 
 
-def dues(pools: Mapping[str, Settled]) -> dict[Key, int]:
+def dues(pools: Mapping[str, Settled]) -> dict[Key, Fen]:
     """Fund due in fen by hospital and pool."""
     return {(h, name): due.total for name, settled in pools.items() for h, due in settled.dues.items()}
 
 
 def pay_month(
-    due: int,
+    due: Fen,
     guarantee: Fraction,
     prepay: Fraction,
     *,
-    base: int | None = None,
+    base: Fen | None = None,
     entry: Entry | None = None,
-    earlier_years: int = 0,
+    earlier_years: Fen = 0,
     hospital: str = "",
     pool: str = "",
     clauses: str = "",
@@ -109,10 +110,10 @@ def pay_month(
 def clear_month(
     terms: Terms,
     budget: Budget,
-    due: Mapping[Key, int],
+    due: Mapping[Key, Fen],
     *,
-    more: Mapping[str, int] | None = None,
-    earlier_years: Mapping[Key, int] | None = None,
+    more: Mapping[str, Fen] | None = None,
+    earlier_years: Mapping[Key, Fen] | None = None,
 ) -> list[Monthly]:
     """All hospitals of a month (or of the months that one prepayment covers), in the order of their keys.
 
@@ -148,12 +149,12 @@ def clear_month(
 
 
 def _bases(
-    terms: Terms, budget: Budget, due: Mapping[Key, int], more: Mapping[str, int]
-) -> Mapping[Key, int]:
+    terms: Terms, budget: Budget, due: Mapping[Key, Fen], more: Mapping[str, Fen]
+) -> Mapping[Key, Fen]:
     """What prepayment goes by: the dues, or the pool's money of the period shared out by the dues."""
     if terms.choice("prepay_base", "due") == "due":
         return due
-    bases: dict[Key, int] = {}
+    bases: dict[Key, Fen] = {}
     for name, pool in budget.pools.items():
         weights = {key: max(amount, 0) for key, amount in due.items() if key[1] == name}
         if weights:
@@ -178,14 +179,14 @@ def months_paid(terms: Terms, month: int) -> tuple[int, ...]:
     return () if month % 3 else (month - 2, month - 1, month)
 
 
-def instalments(amount: int, period: str) -> list[int]:
+def instalments(amount: Fen, period: str) -> list[Fen]:
     """An amount of a year in equal instalments by month or quarter, to the fen, the larger ones first."""
     count = {"month": 12, "quarter": 4}[period]
     parts = apportion(amount, dict.fromkeys(range(count), 1))
     return [parts[n] for n in range(count)]
 
 
-def returned_deposit(deposit: int, score: Fraction, full: Fraction, rule: str = "of_full") -> int:
+def returned_deposit(deposit: Fen, score: Fraction, full: Fraction, rule: str = "of_full") -> Fen:
     """What returns of a deposit: all from the score ``full``; below it by ``assessment_rule``."""
     if score >= full:
         return deposit
@@ -193,7 +194,7 @@ def returned_deposit(deposit: int, score: Fraction, full: Fraction, rule: str = 
     return min(deposit, fen(deposit * share))
 
 
-def clear_year(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> list[Yearly]:
+def clear_year(terms: Terms, budget: Budget, due: Mapping[Key, Fen]) -> list[Yearly]:
     """All hospitals of a year, in the order of their keys.
 
     Raises DataError that names the hospital where its prepayment or its score is not known,
@@ -208,7 +209,7 @@ def clear_year(terms: Terms, budget: Budget, due: Mapping[Key, int]) -> list[Yea
     return rows
 
 
-def _year(terms: Terms, budget: Budget, key: Key, due: int) -> Yearly:
+def _year(terms: Terms, budget: Budget, key: Key, due: Fen) -> Yearly:
     hospital, pool = key
     members = budget.pools[pool].members
     entry = budget.entry(hospital, pool)
@@ -253,7 +254,7 @@ def check_months(rows: Sequence[Monthly]) -> None:
             raise _off(row.hospital, row.pool)
 
 
-def check_years(rows: Sequence[Yearly], due: Mapping[Key, int]) -> None:
+def check_years(rows: Sequence[Yearly], due: Mapping[Key, Fen]) -> None:
     """prepaid + deposit + balance = due for each hospital and in all. Raises ReconciliationError."""
     for row in rows:
         if row.prepaid + row.deposit + row.balance != row.due or row.returned + row.forfeited != row.deposit:

@@ -21,6 +21,7 @@ from typing import Any
 
 from grouper.base.errors import DataError, ReconciliationError, TableError, UsageError
 from grouper.base.exact import half_up
+from grouper.base.money import Fen, yuan_of
 from grouper.payment.policy.parameters import Segment
 from grouper.payment.policy.sharing import Shared, fen, share
 from grouper.payment.policy.terms import Terms
@@ -45,11 +46,11 @@ class Volume:
     """
 
     points: Fraction
-    deducted: int = 0
-    fixed: int = 0
-    by_item: int = 0
-    fixed_by_item: int = 0
-    due: int | None = None
+    deducted: Fen = 0
+    fixed: Fen = 0
+    by_item: Fen = 0
+    fixed_by_item: Fen = 0
+    due: Fen | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,11 @@ class Rule:
 class Due:
     """A hospital's fund in a pool: ``by_points`` + ``fixed``, in fen."""
 
-    by_points: int
-    fixed: int
+    by_points: Fen
+    fixed: Fen
 
     @property
-    def total(self) -> int:
+    def total(self) -> Fen:
         return self.by_points + self.fixed
 
 
@@ -95,25 +96,25 @@ class Settled:
     outside: str
     money: Distributable
     shared: Shared | None
-    total: int
+    total: Fen
     points: Fraction
-    deducted: int
+    deducted: Fen
     exact: Fraction | None
     value: Fraction | None
     bound: str
     dues: Mapping[str, Due]
-    residual: int
+    residual: Fen
 
     @property
-    def by_points(self) -> int:
+    def by_points(self) -> Fen:
         return sum(due.by_points for due in self.dues.values())
 
     @property
-    def fixed(self) -> int:
+    def fixed(self) -> Fen:
         return sum(due.fixed for due in self.dues.values())
 
     @property
-    def fund_balance(self) -> int:
+    def fund_balance(self) -> Fen:
         """What the pool's money has over what it pays; negative: the reserve or the fund bears it."""
         return self.money.amount - self.total
 
@@ -246,14 +247,14 @@ def _value(
 
 def _shared(
     pool: str, money: Distributable, rule: Rule, volumes: Mapping[str, Volume]
-) -> tuple[Shared | None, int]:
+) -> tuple[Shared | None, Fen]:
     if rule.segments is None:
         return None, money.amount
     shared = share(_actual(pool, rule, volumes.values()), money.amount, rule.segments)
     return shared, shared.total
 
 
-def _actual(pool: str, rule: Rule, volumes: Iterable[Volume]) -> int:
+def _actual(pool: str, rule: Rule, volumes: Iterable[Volume]) -> Fen:
     """What sharing compares with the budget; without the amounts outside points where they are paid apart."""
     actual = 0
     for volume in volumes:
@@ -287,8 +288,8 @@ def settle_pools(
     return found
 
 
-def _yuan(amount: int) -> str:
-    return str(Decimal(amount).scaleb(-2))
+def _yuan(amount: Fen) -> str:
+    return str(yuan_of(amount))
 
 
 def describe(settled: Settled) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
+from grouper.base.money import Fen, fen_of
 from grouper.base.output import Output
 from grouper.base.provenance import FORMAT as PROVENANCE
 from grouper.base.provenance import read as read_provenance
@@ -315,7 +316,7 @@ class _Tally:
         self.read = (row[0], int(row[1] or 0))
         self._budget = budget
         self._cost = self._unequal = self.rows = 0
-        self._funds: dict[tuple[str, str], int] = {}
+        self._funds: dict[tuple[str, str], Fen] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -354,8 +355,8 @@ class _Tally:
             )
 
 
-def _fen(amount: Decimal | None) -> int:
-    return 0 if amount is None else int(amount * 100)
+def _fen(amount: Decimal | None) -> Fen:
+    return 0 if amount is None else fen_of(amount)
 
 
 def _provenance(priced: Sequence[str], budget: Budget, run: Run) -> dict[str, Any]:

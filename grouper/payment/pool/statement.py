@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError
+from grouper.base.money import Fen, fen_of, yuan_of
 from grouper.base.sql import literal, scan
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.pool.basis import need
@@ -117,7 +118,7 @@ def _cmi(schema: pa.Schema, scale: Fraction | None) -> str:
     return f"CAST(CAST(half_up({over}, {under}) AS DECIMAL(14,0)) * 0.0001 AS DECIMAL(18,4)) AS cmi"
 
 
-def _dues(pools: Mapping[str, Settled]) -> dict[tuple[str, str], int]:
+def _dues(pools: Mapping[str, Settled]) -> dict[tuple[str, str], Fen]:
     return {(h, name): due.total for name, pool in pools.items() for h, due in pool.dues.items()}
 
 
@@ -126,12 +127,12 @@ def _agree(rows: Mapping[tuple[str, str], dict[str, Any]], pools: Mapping[str, S
     due = _dues(pools)
     for key, row in rows.items():
         income = row["person_paid"] + row["other_funds"] + row["fund_due"]
-        if int(row["fund_due"] * 100) != due.get(key, 0) or income != row["income"]:
+        if fen_of(row["fund_due"]) != due.get(key, 0) or income != row["income"]:
             raise ReconciliationError(
                 zh=f"对账单与结算文件对不上：医院 {key[0]}、基金池 {key[1]}：文件 {row['fund_due']} 元，"
-                f"应付 {Decimal(due.get(key, 0)).scaleb(-2)} 元",
+                f"应付 {yuan_of(due.get(key, 0))} 元",
                 en=f"the settled file does not agree: hospital {key[0]}, pool {key[1]}: {row['fund_due']} "
-                f"yuan in the file, {Decimal(due.get(key, 0)).scaleb(-2)} due",
+                f"yuan in the file, {yuan_of(due.get(key, 0))} due",
             )
 
 
@@ -150,9 +151,7 @@ def _cleared(item: Monthly | Yearly | None, fields: Sequence[str]) -> dict[str, 
     if item is None:
         return dict.fromkeys(fields)
     raw = asdict(item)
-    found: dict[str, Any] = {
-        name: Decimal(raw[name]).scaleb(-2) for name in fields if isinstance(raw[name], int)
-    }
+    found: dict[str, Any] = {name: yuan_of(raw[name]) for name in fields if isinstance(raw[name], int)}
     if "score" in fields:
         found["score"] = None if raw["score"] is None else str(raw["score"])
     return found | {"clauses": raw["clauses"]}

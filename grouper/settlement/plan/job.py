@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from grouper.base.errors import UsageError
+from grouper.base.money import yuan_of
 from grouper.base.toml_in import read_toml
 from grouper.base.version import VERSION
 from grouper.lake.commit import sha256
@@ -424,7 +425,7 @@ def describe(plan: Plan, lang: str) -> list[str]:
         )
     for name, pool in plan.budget.pools.items():
         lines.append(
-            f"  {'基金池' if zh else 'pool'} {name}: {pool.budget / 100:,.2f} {'元' if zh else 'yuan'}"
+            f"  {'基金池' if zh else 'pool'} {name}: {yuan_of(pool.budget):,.2f} {'元' if zh else 'yuan'}"
         )
     lines.append(f"  {'点值' if zh else 'point value'}: {plan.job.value}")
     if plan.closed:
