@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from grouper.base.errors import UsageError
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from grouper.settlement.month import Done
     from grouper.synth.city import City
 
-_MARK = "city.toml"
+_MARK = ".grouper-demo"  # in a folder that demo made: every file in it with its SHA-256
 
 
 @click.command(
@@ -64,7 +66,10 @@ _MARK = "city.toml"
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("grouper-demo"),
     show_default=True,
-    help=both("输出目录，其中的 lake 会重建", "Folder; its lake is made anew"),
+    help=both(
+        "输出目录；只重建演示自己生成且未改动的内容",
+        "Folder; only what a demo made and nobody changed is made anew",
+    ),
 )
 @lang_option
 def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Path) -> None:
@@ -84,15 +89,57 @@ def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Pa
         _line(done)
         shown = done if number == month else shown
     year = _clear_year(lake, source, city, area)
+    _mark(source, lake.root)
     _line(year)
     _where(source, lake, shown, year, f"{city.year}-{month:02}")
 
 
 def _clear(*folders: Path) -> None:
-    """Remove what an earlier demo made; anything else is left and refused by what writes there."""
+    """Remove what an earlier demo made, when all of it is still as the demo left it.
+
+    Raises UsageError for anything else, before anything is removed: a lake of somebody's own, a demo that
+    got more files or runs, one that was broken off.
+    """
+    there = [folder for folder in folders if folder.is_symlink() or folder.exists()]
+    for folder in there:
+        if not _untouched(folder):
+            raise UsageError(
+                zh=f"{folder} 不是演示生成的，或之后有改动，演示不会删除它；请用 -o 换一个目录，或自行移走它",
+                en=f"{folder} was not made by the demo, or has changed since; the demo does not remove it: "
+                "choose another folder with -o, or move it away yourself",
+            )
+    for folder in there:
+        shutil.rmtree(folder)
+
+
+def _untouched(folder: Path) -> bool:
+    """Whether every file of a folder is one that the demo made, with the content it gave it."""
+    mark = folder / _MARK
+    if folder.is_symlink() or not mark.is_file():
+        return not folder.is_symlink() and folder.is_dir() and not any(folder.iterdir())
+    try:
+        made = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return bool(made == _files(folder))
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The files of a folder but its mark, by their SHA-256; "link" for what is no plain file."""
+    from grouper.lake.commit import sha256
+
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            found[path.relative_to(folder).as_posix()] = "link"
+        elif path.is_file() and path != folder / _MARK:
+            found[path.relative_to(folder).as_posix()] = sha256(path)
+    return found
+
+
+def _mark(*folders: Path) -> None:
     for folder in folders:
-        if (folder / _MARK).is_file() or (folder / "ledger.duckdb").is_file():
-            shutil.rmtree(folder)
+        (folder / _MARK).write_text(json.dumps(_files(folder), indent=1), encoding="utf-8", newline="\n")
 
 
 def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, reports: bool) -> Done:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
 from grouper.base.reasons import REASONS, STATUS_NAMES
@@ -115,7 +115,7 @@ def group_files(
         summary.fields += getattr(source, "counts", Counter())
         _reconcile(summary, source.num_rows)
         summary.seconds = time.perf_counter() - begin
-        summary.peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        summary.peak_rss_mib = peak_rss_mib()
         writer.provenance = provenance(grouper, summary)
     return summary
 

@@ -8,7 +8,6 @@ and pool, so its memory does not grow with the number of cases.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
+<<<<<<< HEAD
 from grouper.base.money import Fen, fen_of
+=======
+from grouper.base.machine import peak_rss_mib
+>>>>>>> portable
 from grouper.base.output import Output
 from grouper.base.provenance import FORMAT as PROVENANCE
 from grouper.base.provenance import read as read_provenance
@@ -376,6 +379,6 @@ def _provenance(priced: Sequence[str], budget: Budget, run: Run) -> dict[str, An
             "counts": run.counts,
             "pools": {name: describe(settled) for name, settled in run.pools.items()},
             "seconds": round(run.seconds, 3),
-            "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "peak_rss_mib": peak_rss_mib(),
         },
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
+from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output
 from grouper.base.provenance import stamped
 from grouper.payment.formula.expression import WORDS
@@ -85,7 +85,7 @@ def price_files(
                         progress(rows, run.cases.rows)
             done = run.finish()
             done.seconds = time.perf_counter() - begin
-            done.peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            done.peak_rss_mib = peak_rss_mib()
             writer.provenance = provenance(done) | (extra or {})
     return done
 

@@ -1,0 +1,95 @@
+"""The demo removes what it made itself and nobody changed, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grouper.base.errors import UsageError
+from grouper.commands.demo import _clear, _mark
+
+
+def demo(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "grouper", "demo", "--rows", "240", "-o", str(folder), *more]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A folder as the demo leaves it."""
+    folder = tmp_path / "lake"
+    (folder / "cases").mkdir(parents=True)
+    (folder / "ledger.duckdb").write_bytes(b"ledger")
+    (folder / "cases" / "part.parquet").write_bytes(b"cases")
+    _mark(folder)
+    return folder
+
+
+@pytest.mark.parametrize("place", ["lake", "city"])
+def test_a_folder_of_ones_own_at_its_place_survives(tmp_path: Path, place: str) -> None:
+    own = tmp_path / place
+    own.mkdir()
+    (own / "ledger.duckdb").write_bytes(b"a lake with a settled month")
+    (own / "city.toml").write_text("rows = 240\n")
+    before = contents(tmp_path)
+    done = demo(tmp_path)
+    assert done.returncode == 1 and str(own) in done.stderr and "-o" in done.stderr
+    assert contents(tmp_path) == before
+
+
+def test_what_it_made_and_nobody_changed_is_made_anew(made: Path) -> None:
+    _clear(made.parent / "city", made)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("change", ["another run", "a file beside", "a file less", "a link", "a torn mark"])
+def test_a_demo_that_has_changed_is_refused(made: Path, change: str) -> None:
+    if change == "another run":
+        (made / "ledger.duckdb").write_bytes(b"ledger with a month of one's own")
+    elif change == "a file beside":
+        (made / "notes.txt").write_text("keep")
+    elif change == "a file less":
+        (made / "cases" / "part.parquet").unlink()
+    elif change == "a link":
+        (made / "away").symlink_to(made.parent)
+    else:
+        (made / ".grouper-demo").write_text("{")
+    before = contents(made)
+    with pytest.raises(UsageError, match="-o"):
+        _clear(made)
+    assert contents(made) == before
+
+
+def test_a_link_to_a_demo_is_not_followed(made: Path) -> None:
+    link = made.parent / "link"
+    link.symlink_to(made)
+    with pytest.raises(UsageError):
+        _clear(link)
+    assert (made / "ledger.duckdb").is_file()
+
+
+def test_nothing_is_removed_where_one_of_the_folders_is_refused(made: Path) -> None:
+    other = made.parent / "city"
+    other.mkdir()
+    (other / "mine.csv").write_text("x")
+    with pytest.raises(UsageError):
+        _clear(made, other)
+    assert (made / "ledger.duckdb").is_file()
+
+
+@pytest.mark.slow
+def test_a_second_demo_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    assert demo(tmp_path).returncode == 0
+    assert demo(tmp_path, "--seed", "2").returncode == 0
+    lake = tmp_path / "lake"
+    settled = [sys.executable, "-P", "-m", "grouper", "status", str(lake)]
+    assert subprocess.run(settled, capture_output=True).returncode == 0
+    (lake / "mine.txt").write_text("x")
+    assert demo(tmp_path).returncode == 1
