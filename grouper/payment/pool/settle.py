@@ -18,11 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
-<<<<<<< HEAD
-from grouper.base.money import Fen, fen_of
-=======
 from grouper.base.machine import peak_rss_mib
->>>>>>> portable
+from grouper.base.money import Fen, fen_of
 from grouper.base.output import Output
 from grouper.base.provenance import FORMAT as PROVENANCE
 from grouper.base.provenance import read as read_provenance
