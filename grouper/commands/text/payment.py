@@ -56,10 +56,10 @@ class Pricing:
 
     def of_record(self, record: Mapping[str, Any], result: Mapping[str, Any]) -> PaymentExplanation:
         """The payment of a record, with the result of its grouping."""
-        grouped = {
-            name: result.get(name) for name in ("status", "reason", "dip_kind", "score") if name in result
-        }
-        group = result.get("drg") or result.get("dip_code")
+        from grouper.payment.price.inputs import GROUPED, sources
+
+        grouped = {name: result[name] for name in GROUPED if name in result}
+        group = next((result[name] for name in sources("group") if result.get(name)), None)
         return self._explain({**record, **grouped, "group": group, **self._given()}, None)
 
     def _given(self) -> dict[str, str]:

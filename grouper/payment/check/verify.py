@@ -16,7 +16,7 @@ from grouper.payment.check.monotonic import Drop, drops
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.parameters import Parameter, Segment
-from grouper.payment.policy.policy import FAMILY, Policy, find_policy, load_policy, policy_files
+from grouper.payment.policy.policy import SCORED, Policy, find_policy, load_policy, policy_files
 from grouper.payment.policy.registry import PARAMETERS
 from grouper.payment.price.build import build
 from grouper.payment.price.compile import query
@@ -111,7 +111,7 @@ class _Checked:
             yield self._say("warning", "no-scheme", "scheme", zh, en)
             return
         try:
-            groups = scheme_groups(policy.scheme, FAMILY[policy.method])
+            groups = scheme_groups(policy.scheme, policy.method in SCORED)
         except GrouperError as error:
             yield self._say("error", "scheme", "scheme", error.zh, error.en)
             return
@@ -341,16 +341,17 @@ def sharing_faults(segments: Sequence[Segment]) -> Iterator[tuple[Severity, str,
             yield "warning", "sharing", place, zh, en
 
 
-def scheme_groups(name: str, kind: str) -> set[str]:
-    """The groups of a scheme that pricing may meet; ``kind``: of the family that the method is for.
+def scheme_groups(name: str, scored: bool) -> set[str]:
+    """The groups of a scheme that pricing may meet; ``scored``: whether the method reads scores of grouping.
 
-    Raises UsageError when there is no such scheme, or when it is of another family.
+    Raises UsageError when there is no such scheme, or when its family gives scores and the method reads
+    none, or the other way round.
     """
     from grouper.base.errors import UsageError
     from grouper.grouping.locate import locate
 
     located = locate(name)
-    if located.kind != kind:
+    if ("score" in located.family.settled()) != scored:
         zh, en = located.family.NAMES
         raise UsageError(
             zh=f"{name} 是 {zh}，与政策的 method 不符",

@@ -24,8 +24,8 @@ from grouper.payment.policy.parameters import Parameter, Values, read_parameter
 from grouper.payment.policy.registry import PARAMETERS
 from grouper.payment.policy.tables import decimals
 
-FAMILY = {"drg_rate": "drg", "drg_points": "drg", "dip": "dip"}  # method: kind of the schemes that it is for
-METHODS = tuple(FAMILY)
+METHODS = ("drg_rate", "drg_points", "dip")
+SCORED = ("dip",)  # methods that price by the score grouping gives; the others by weights of the policy
 ROUTE_METHODS = ("group", "tcm", "per_diem", "quota", "by_item", "by_cost", "hold", "outside")
 _KEYS = {
     "id", "name", "name_en", "area", "extends", "scheme", "method", "weights", "pools", "valid_from",

@@ -78,6 +78,7 @@ INPUTS: dict[str, Input] = {
     "hospital_cases": Input("window"),
     "readmitted_after": Input("window"),
 }
+GROUPED = ("status", "reason", "dip_kind", "score")  # what grouping says of a case beside its group
 ALWAYS = ("record_id", "hospital_code", "insurance_type", "group", "status", "total_cost")
 DECIDED = (
     "auxiliary_coefficient",
