@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grouper.base.errors import TableError
-from grouper.grouping.drg.tables.compose import LEAST, composed
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import FILES, load_folder, save, scheme_folders
+from grouper.grouping.tables.compose import LEAST, composed
 from grouper.grouping.tables.text import format_lists, parse_lists
 
 from .scheme_samples import small_scheme

@@ -26,7 +26,7 @@ from typing import Any
 
 from grouper.base.errors import TableError
 from grouper.base.tables_in import read_table
-from grouper.grouping.drg.tables.compose import composed
+from grouper.grouping.tables.compose import composed
 
 Lists = dict[str, frozenset[str]]
 
