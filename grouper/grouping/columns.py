@@ -55,6 +55,17 @@ class Verdicts:
         columns = {name: pick(table, reason) for name, table in self._of_reason.items()}
         return {**columns, "warnings": pick(self._warnings, warnings)}
 
+    def at(self, reason: int, warnings: int) -> dict[str, str | None]:
+        """The four values of one row, without building columns."""
+        texts = {name: text_at(table, reason) for name, table in self._of_reason.items()}
+        return {**texts, "warnings": WARNING_TEXTS[warnings]}
+
+
+def text_at(table: tuple[pa.Array, pa.Array], number: int) -> str | None:
+    """The text of one number of a table of ``numbered``; None below 0."""
+    texts, places = table
+    return texts[places[number].as_py()].as_py() if number >= 0 else None
+
 
 def result_rows(result: pa.Array) -> pa.Array:
     """Numbers of results, null where there is none (a negative number)."""

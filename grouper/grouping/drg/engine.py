@@ -23,7 +23,7 @@ from grouper.base.arrow import (
 from grouper.base.reasons import REASONS, Status
 from grouper.codes import icd
 from grouper.codes.book import CodeBook, CodeOptions
-from grouper.grouping.columns import TEXT, Verdicts, code_column, code_ids, result_rows, row_of, tally
+from grouper.grouping.columns import TEXT, Verdicts, code_column, code_ids, result_rows, tally, text_at
 from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Scheme
@@ -157,9 +157,13 @@ class DrgEngine:
         return fields
 
     def row(self, numbers: Numbers, row: int) -> dict[str, str | None]:
-        """One row of the result columns as a dict."""
-        one = Numbers(*(column.slice(row, 1) for column in numbers))
-        return row_of(RESULT_COLUMNS, self._built(one))
+        """One row of the result columns as a dict, without building the columns."""
+        result, reason, severity, by, warnings = (column[row].as_py() for column in numbers)
+        values = {name: text_at(table, result) for name, table in self._columns.items()}
+        values |= self._verdicts.at(reason, warnings)
+        values["complication"] = text_at(self._severity, severity)
+        values["complication_by"] = self._codes[by].as_py() or None
+        return {name: values[name] for name in RESULT_COLUMNS}
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
         """The result columns of a batch of canonical columns."""
