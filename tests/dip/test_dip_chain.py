@@ -256,7 +256,7 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("rules.csv", "0-28,0-999", "0-28,999-0", "line 5, column weight"),
         ("rules.csv", "conservative", "still", "line 11, column treatment"),
         ("rules.csv", "50000", "many", "line 2, column score"),
-        ("rules.csv", ",position,", ",place,", "the column position is missing"),
+        ("rules.csv", ",position,", ",place,", "lacks the column position"),
         ("rules.csv", "BX-21", "K35.8", "stands twice"),
         ("exclusions.csv", "diagnosis,Z00", "operation,Z00", "line 2, column kind"),
         ("exclusions.csv", "diagnosis,Z00", "diagnosis,Z", "line 2, column code"),
