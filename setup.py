@@ -28,7 +28,7 @@ extensions = [
         [f"grouper/_fast/{name}.pyx"],
         extra_compile_args=["-O1", "-g"] if DEBUG else ["-O3"],
     )
-    for name in ("checks", "codes", "drg_tables", "drg", "dip_tables", "dip_packets", "dip")
+    for name in ("checks", "codes", "marks", "drg_tables", "drg", "dip_tables", "dip_packets", "dip")
 ]
 
 

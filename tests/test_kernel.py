@@ -25,6 +25,7 @@ from grouper._fast.codes import (
     take,
 )
 from grouper._fast.drg import DrgProgram
+from grouper._fast.marks import MarkTable, add_by_result
 from grouper.base.arrow import empty
 from grouper.codes.book import CodeBook, CodeOptions
 
@@ -297,3 +298,73 @@ def test_one_program_serves_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert found == [expected] * 8
+
+
+# --- marks of codes -----------------------------------------------------------------------------
+
+int32s = st.integers(-(2**31), 2**31 - 1)
+
+
+@st.composite
+def coded_rows(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]], list[int], list[int]]:
+    """Ids of diagnoses and of procedures, a reason and warnings, for each of a few rows."""
+    rows = draw(st.integers(0, 6))
+    ids = st.lists(st.one_of(st.integers(-2, 5), int32s), max_size=4)
+    codes = [draw(st.lists(ids, min_size=rows, max_size=rows)) for _ in range(2)]
+    numbers = [draw(st.lists(st.integers(0, 2), min_size=rows, max_size=rows)) for _ in range(2)]
+    return codes[0], codes[1], numbers[0], numbers[1]
+
+
+def flat(rows: list[list[int]]) -> tuple[array[int], array[int]]:
+    offsets = array("i", [0])
+    for row in rows:
+        offsets.append(offsets[-1] + len(row))
+    return offsets, array("i", [id_ for row in rows for id_ in row])
+
+
+PRINCIPAL, MAIN, EACH = [0, 4, 0, 8], [0, 0, 16, 0], [0, 16, 0, 0]
+MARKS = MarkTable(
+    *(array("i", bits) for bits in (PRINCIPAL, MAIN, EACH, [-1, -1, 0], [0, 2, 2, 1, 2, 2])), 32, 12, 32
+)  # reason 0 becomes 2 behind an unknown operation, 1 becomes 2 behind a principal mark, 2 carries none
+
+
+@given(coded_rows())
+def test_marks_of_a_row_are_those_of_its_codes(
+    coded: tuple[list[list[int]], list[list[int]], list[int], list[int]],
+) -> None:
+    diagnoses, procedures, reasons, warnings = coded
+    new_reasons, new_warnings = array("i", reasons), array("i", warnings)
+    MARKS.apply(len(reasons), *flat(diagnoses), *flat(procedures), new_reasons, new_warnings)
+    for row, (dx, ops) in enumerate(zip(diagnoses, procedures, strict=True)):
+        bits = PRINCIPAL[dx[0]] if dx and 0 < dx[0] < 4 else 0
+        if ops:
+            bits |= MAIN[ops[0]] if 0 < ops[0] < 4 else 32 if ops[0] >= 0 else 0
+        for id_ in ops:
+            bits |= EACH[id_] if 0 < id_ < 4 else 0
+        reason = reasons[row]
+        if reason == 2:
+            bits = 0
+        if (reason == 1 and bits & 12) or (reason == 0 and bits & 32):
+            reason = 2
+        assert (new_reasons[row], new_warnings[row]) == (reason, warnings[row] | bits)
+
+
+@given(st.integers(-1, 4), *(st.lists(st.one_of(st.integers(-1, 5), int32s), max_size=6) for _ in range(6)))
+def test_random_buffers_of_marks_raise_or_answer(
+    rows: int, a: list[int], b: list[int], c: list[int], d: list[int], e: list[int], f: list[int]
+) -> None:
+    buffers = [array("i", values) for values in (a, b, c, d, e, f)]
+    with suppress(ValueError):
+        MARKS.apply(rows, *buffers)
+    with suppress(ValueError):
+        MarkTable(*buffers[:5], 1, 2, 4)
+    with suppress(ValueError):
+        add_by_result(rows, *buffers[:3])
+
+
+def test_a_group_adds_its_warning_and_no_group_adds_none() -> None:
+    warnings = array("i", [1, 0, 0])
+    add_by_result(3, array("i", [1, -1, 0]), array("i", [0, 64]), warnings)
+    assert warnings.tolist() == [65, 0, 0]
+    with pytest.raises(ValueError, match="results"):
+        add_by_result(1, array("i", [2]), array("i", [0, 64]), warnings)

@@ -17,6 +17,9 @@ from grouper._fast.checks cimport check_ids, read_fields
 from grouper._fast.dip_packets cimport DipPackets
 from grouper._fast.dip_tables cimport *
 
+cdef enum:
+    OVERLAID = 1 << 30  # among the warnings, where no warning is
+
 
 @cython.final
 cdef class DipProgram(DipPackets):
@@ -378,8 +381,8 @@ cdef class DipProgram(DipPackets):
         millionths, negative for unknown, or None. ``flags``: grouper.base.reasons.Flag, or None.
 
         The outputs take, per row, the number of the catalogue row (-1 none), the number of the
-        reason, warnings (1 an unknown diagnosis, 2 an unknown procedure, 4 a condition of primary care
-        holds); and per operation in
+        reason, warnings (1 an unknown diagnosis, 2 an unknown procedure, bit 30 a condition of primary
+        care holds); and per operation in
         ``met`` 0 deleted or unused, 1 met by the packet, 2 not.
         Raises ValueError when an offset, id or attribute is out of range; nothing is then valid.
         """
@@ -441,7 +444,7 @@ cdef class DipProgram(DipPackets):
                         1 if packet >= 0 and self._named(&b, &r, packet, <int>k, r.family) else 2
                     )
                 if not r.excluded and self._overlaid(&b, &r):
-                    warnings[i] |= 4
+                    warnings[i] |= OVERLAID
                 reasons[i] = self._lacking(&b, &r, results[i])
                 if reasons[i] >= 0:
                     pass
@@ -456,49 +459,6 @@ cdef class DipProgram(DipPackets):
                 if results[i] < 0 and not r.excluded:
                     results[i] = self.blank
             free(places)
-
-    cdef int _operations(
-        self, Batch* b, Record* r, int32_t* places, Py_ssize_t n
-    ) noexcept nogil:
-        """Find the operations that count and their highest class; returns the warnings."""
-        cdef Py_ssize_t k
-        cdef const int32_t* op
-        cdef int found = 0
-        r.all_ops = 0
-        r.all_cls = 0
-        for k in range(r.n_dx):
-            found |= (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[k])[DX_UNKNOWN] & 1
-        for k in range(n):
-            op = b.op + OP_WIDTH * <Py_ssize_t>r.proc[k]
-            if op[OP_FLAGS] & 8:
-                found |= 2
-            if not op[OP_FLAGS] & 1:
-                places[r.all_ops] = <int32_t>k
-                r.all_ops += 1
-                r.all_cls = max(r.all_cls, <int>op[OP_CLASS])
-        return found
-
-    cdef int _unusable(self, Batch* b, Record* r, Py_ssize_t n_proc, int32_t flags) noexcept nogil:
-        """The reason why a record cannot be grouped at all, or -1."""
-        cdef Py_ssize_t k
-        cdef int refused
-        if r.n_dx == 0 or r.dx[0] < 0:
-            return self.reasons.no_principal
-        for k in range(1, r.n_dx):
-            if r.dx[k] < 0:
-                return self.reasons.no_principal
-        refused = (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[0])[DX_REFUSED]
-        if refused:
-            return (
-                self.reasons.malformed if refused == 1
-                else self.reasons.unlisted if refused == 2 else self.reasons.grey
-            )
-        for k in range(n_proc):
-            if r.proc[k] < 0:
-                return self.reasons.lost_zero
-        if flags:
-            return self.reasons.flags + _lowest_bit(flags)
-        return -1
 
 
 def pick(
@@ -524,10 +484,3 @@ def pick(
                     n += 1
             out_offsets[i + 1] = <int32_t>n
     return n
-
-
-cdef inline int _lowest_bit(int32_t flags) noexcept nogil:
-    cdef int k = 0
-    while not flags >> k & 1:
-        k += 1
-    return k

@@ -23,3 +23,5 @@ cdef class DipPackets(DipTables):
     @cython.final
     cdef void _levels(self, Batch* b, Record* r) noexcept nogil
     cdef int32_t _row(self, Batch* b, Record* r, int32_t choice) noexcept nogil
+    cdef int _operations(self, Batch* b, Record* r, int32_t* places, Py_ssize_t n) noexcept nogil
+    cdef int _unusable(self, Batch* b, Record* r, Py_ssize_t n_proc, int32_t flags) noexcept nogil

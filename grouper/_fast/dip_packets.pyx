@@ -223,3 +223,55 @@ cdef class DipPackets(DipTables):
             if row >= 0 and (best < 0 or self.row_score[row] > self.row_score[best]):
                 best = row
         return best if best >= 0 else self.choice_row[choice]
+
+    # --- what counts of a record --------------------------------------------------------------
+
+    cdef int _operations(
+        self, Batch* b, Record* r, int32_t* places, Py_ssize_t n
+    ) noexcept nogil:
+        """Find the operations that count and their highest class; returns the warnings."""
+        cdef Py_ssize_t k
+        cdef const int32_t* op
+        cdef int found = 0
+        r.all_ops = 0
+        r.all_cls = 0
+        for k in range(r.n_dx):
+            found |= (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[k])[DX_UNKNOWN] & 1
+        for k in range(n):
+            op = b.op + OP_WIDTH * <Py_ssize_t>r.proc[k]
+            if op[OP_FLAGS] & 8:
+                found |= 2
+            if not op[OP_FLAGS] & 1:
+                places[r.all_ops] = <int32_t>k
+                r.all_ops += 1
+                r.all_cls = max(r.all_cls, <int>op[OP_CLASS])
+        return found
+
+    cdef int _unusable(self, Batch* b, Record* r, Py_ssize_t n_proc, int32_t flags) noexcept nogil:
+        """The reason why a record cannot be grouped at all, or -1."""
+        cdef Py_ssize_t k
+        cdef int refused
+        if r.n_dx == 0 or r.dx[0] < 0:
+            return self.reasons.no_principal
+        for k in range(1, r.n_dx):
+            if r.dx[k] < 0:
+                return self.reasons.no_principal
+        refused = (b.dx + DX_WIDTH * <Py_ssize_t>r.dx[0])[DX_REFUSED]
+        if refused:
+            return (
+                self.reasons.malformed if refused == 1
+                else self.reasons.unlisted if refused == 2 else self.reasons.grey
+            )
+        for k in range(n_proc):
+            if r.proc[k] < 0:
+                return self.reasons.lost_zero
+        if flags:
+            return self.reasons.flags + _lowest_bit(flags)
+        return -1
+
+
+cdef inline int _lowest_bit(int32_t flags) noexcept nogil:
+    cdef int k = 0
+    while not flags >> k & 1:
+        k += 1
+    return k

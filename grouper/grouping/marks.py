@@ -1,18 +1,17 @@
 """What a scheme does not use: grey codes, codes "not used for grouping", and an unknown main operation.
 
-Found beside the kernel, a whole batch at a time: warnings of each row, and the reasons that follow from
+Found behind the kernel, in one pass over the batch: warnings of each row, and the reasons that follow from
 them. The group itself is never changed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from grouper.base.arrow import int32_array, number_array
-from grouper.base.reasons import REASON_NUMBER
+from grouper._fast.marks import MarkTable
+from grouper.base.reasons import REASON_NUMBER, REASONS, Status
 
 # The bits of the column of warnings; the kernel sets the first two.
 WARNINGS = (
@@ -40,8 +39,10 @@ WARNING_TEXTS = [
     "|".join(name for bit, name in enumerate(WARNINGS) if number >> bit & 1)
     for number in range(1 << len(WARNINGS))
 ]
-_OF_PRINCIPAL = [REASON_NUMBER[code] for code in ("no-mdc", "no-adrg", "principal-not-in-scheme")]
-_OF_MAIN = [REASON_NUMBER[code] for code in ("grouped", "unrelated-procedure", "no-adrg", "no-drg")]
+# The reasons that a mark replaces: a principal diagnosis that is not for grouping explains them better …
+_OF_PRINCIPAL = ("no-mdc", "no-adrg", "principal-not-in-scheme")
+# … and these hang on a main operation that no list knows.
+_OF_MAIN = ("grouped", "unrelated-procedure", "no-adrg", "no-drg")
 
 
 class Marks:
@@ -49,6 +50,8 @@ class Marks:
 
     ``grey`` and ``out`` are sets of codes (grey in the edition; listed by the scheme as not used for
     grouping); ``used`` are codes that some condition names, which are never marked as grey.
+    ``decide``: a record that cannot be grouped keeps its reason and carries no marks, and the reasons of
+    the others follow from their marks.
     """
 
     def __init__(
@@ -59,73 +62,60 @@ class Marks:
         grey: tuple[Collection[str], Collection[str]],
         out: tuple[Collection[str], Collection[str]] = ((), ()),
         used: Collection[str] = (),
+        decide: bool,
     ) -> None:
-        of_dx = [GREY * (code in grey[0]) | OUT * (code in out[0]) for code in diagnoses]
-        self.known = len(procedures)
         self.used = frozenset(used) - {*grey[0], *grey[1], *out[0], *out[1]}
-        self._dx = number_array([0, *of_dx], "i")
-        idle = [PROCEDURE_OUT * (code in grey[1] and code not in used) for code in procedures]
-        self._any = number_array([0, *idle], "i")
-        self._main = number_array([0, *(PROCEDURE_OUT * (code in out[1]) for code in procedures)], "i")
-        self._some_idle = any(idle)
+        self._principal = _by_id(GREY * (code in grey[0]) | OUT * (code in out[0]) for code in diagnoses)
+        self._main = _by_id(PROCEDURE_OUT * (code in out[1]) for code in procedures)
+        self._each = _by_id(PROCEDURE_OUT * (code in grey[1] and code not in used) for code in procedures)
+        self._table = MarkTable(
+            self._principal,
+            self._main,
+            self._each,
+            array("i", (0 if decide and reason.status == Status.INVALID else -1 for reason in REASONS)),
+            _after(decide),
+            MAIN_UNKNOWN,
+            GREY | OUT,
+            MAIN_UNKNOWN,
+        )
 
-    def bits(
-        self, rows: int, dx: tuple[memoryview, memoryview], ops: tuple[memoryview, memoryview]
-    ) -> pa.Array:
-        """The warnings of each row (int32) from offsets and ids of its diagnoses and operations."""
-        principal, _ = _first(rows, *dx)
-        main, has = _first(rows, *ops)
-        found = pc.take(self._dx, _known(principal, len(self._dx)))
-        found = pc.bit_wise_or(found, pc.take(self._main, _known(main, len(self._main))))
-        unknown = pc.and_(has, pc.or_(pc.equal(main, 0), pc.greater(main, self.known)))
-        found = pc.bit_wise_or(found, pc.multiply(unknown.cast(pa.int32()), MAIN_UNKNOWN))
-        if self._some_idle and len(ops[1]):
-            every = int32_array(ops[1], len(ops[1]))
-            idle = pc.greater(pc.take(self._any, _known(every, len(self._any))), 0)
-            if pc.any(idle).as_py():
-                lists = pa.ListArray.from_arrays(int32_array(ops[0], rows + 1), idle)
-                here = pc.is_in(pa.arange(0, rows), value_set=pc.list_parent_indices(lists).filter(idle))
-                found = pc.bit_wise_or(found, pc.multiply(here.cast(pa.int32()), PROCEDURE_OUT))
-        return found
+    def apply(
+        self,
+        rows: int,
+        dx: tuple[memoryview, memoryview],
+        ops: tuple[memoryview, memoryview],
+        reasons: memoryview,
+        warnings: memoryview,
+    ) -> None:
+        """Add the marks of each row to ``warnings`` and change the ``reasons`` that follow from them.
+
+        ``dx`` and ``ops``: offsets (rows + 1) and ids of the codes; the others int32, a number a row.
+        """
+        self._table.apply(rows, *dx, *ops, reasons, warnings)
 
     def of(self, kind: str, id_: int, *, first: bool) -> str:
         """ "grey", "not-for-grouping" or "": the mark of one code; ``first``: principal, or main."""
         if kind == "diagnosis":
-            bits = self._dx[id_].as_py() if first and 0 < id_ < len(self._dx) else 0
+            bits = self._principal[id_] if first and 0 < id_ < len(self._principal) else 0
             return "grey" if bits & GREY else "not-for-grouping" if bits & OUT else ""
-        if not 0 < id_ < len(self._any):
+        if not 0 < id_ < len(self._each):
             return ""
-        if self._any[id_].as_py():
+        if self._each[id_]:
             return "grey"
-        return "not-for-grouping" if first and self._main[id_].as_py() else ""
+        return "not-for-grouping" if first and self._main[id_] else ""
 
 
-def reasons_of(reason: pa.Array, warnings: pa.Array) -> pa.Array:
-    """The reasons of rows whose principal diagnosis is not for grouping or main operation unknown."""
-    if not pc.any(pc.greater(pc.bit_wise_and(warnings, GREY | OUT | MAIN_UNKNOWN), 0)).as_py():
-        return reason
-    for bits, before, code in (
-        (GREY | OUT, _OF_PRINCIPAL, "principal-not-for-grouping"),
-        (MAIN_UNKNOWN, _OF_MAIN, "main-procedure-unknown"),
-    ):
-        marked = pc.greater(pc.bit_wise_and(warnings, bits), 0)
-        change = pc.and_(marked, pc.is_in(reason, value_set=pa.array(before, pa.int32())))
-        reason = pc.if_else(change, pa.scalar(REASON_NUMBER[code], pa.int32()), reason)
-    return reason
+def _by_id(bits: Iterable[int]) -> array[int]:
+    """Bits by the id of a code; ids count from 1."""
+    return array("i", chain((0,), bits))
 
 
-def _first(rows: int, offsets: memoryview, ids: memoryview) -> tuple[pa.Array, pa.Array]:
-    """The first id of each row (0 where it has none), and which rows have one."""
-    if not rows or not len(ids):
-        return number_array([0] * rows, "i"), pa.repeat(pa.scalar(False), rows)
-    edges = int32_array(offsets, rows + 1)
-    starts = edges.slice(0, rows)
-    has = pc.less(starts, edges.slice(1, rows))
-    first = pc.take(int32_array(ids, len(ids)), pc.if_else(has, starts, 0))
-    return pc.if_else(has, first, 0).cast(pa.int32()), has
-
-
-def _known(ids: pa.Array, number: int) -> pa.Array:
-    """Ids below ``number``; blanks and codes that no list knows become 0."""
-    sound = pc.and_(pc.greater_equal(ids, 0), pc.less(ids, number))
-    return pc.if_else(sound, ids, 0)
+def _after(decide: bool) -> array[int]:
+    """For each reason the one behind a mark of the principal diagnosis, and behind an unknown operation."""
+    numbers = array("i", (number for number in range(len(REASONS)) for _ in range(2)))
+    if decide:
+        for code in _OF_PRINCIPAL:
+            numbers[2 * REASON_NUMBER[code]] = REASON_NUMBER["principal-not-for-grouping"]
+        for code in _OF_MAIN:
+            numbers[2 * REASON_NUMBER[code] + 1] = REASON_NUMBER["main-procedure-unknown"]
+    return numbers

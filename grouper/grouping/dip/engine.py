@@ -32,7 +32,7 @@ from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, c
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
 from grouper.grouping.engine import Grouped
-from grouper.grouping.marks import WARNING_TEXTS, Marks
+from grouper.grouping.marks import Marks
 
 RESULT_COLUMNS = (
     "dip_code",
@@ -50,8 +50,7 @@ RESULT_COLUMNS = (
 )
 PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catalogue has an overlay list
 SCORE = pa.decimal128(18, 6)
-_UNKNOWN, _HELD = 3, 4  # what the kernel says in its column of warnings: unknown codes, primary care
-_PRIMARY = len(WARNING_TEXTS)  # the bit behind all warnings: a condition of primary care holds
+_PRIMARY = 1 << 30  # the bit of the kernel's warnings that is none: a condition of primary care holds
 _MICRO = pa.decimal128(30, 6)
 _REMEMBERED = 500_000
 _MET, _UNMET = 1, 2
@@ -97,7 +96,10 @@ class DipEngine:
         self._scores = pa.array([row.score for row in rows], SCORE)
         self._verdicts = Verdicts(self.lang)
         self._marks = Marks(
-            self.diagnoses.codes, self.procedures.codes, grey=(facts.grey_diagnoses(), frozenset())
+            self.diagnoses.codes,
+            self.procedures.codes,
+            grey=(facts.grey_diagnoses(), frozenset()),
+            decide=False,
         )
         attributes = self.compiled.attributes
         self._dx = _Attributed(attributes.diagnosis, self.diagnoses.codes)
@@ -141,7 +143,7 @@ class DipEngine:
         counts = Counter() if counts is None else counts
         dx_book, op_book = BatchCodes(self.diagnoses), BatchCodes(self.procedures)
         dx, ops = code_ids(batch, dx_book, op_book, counts)
-        outputs = (empty("i", rows), empty("i", rows), empty("i", rows))
+        results, reasons, warnings = outputs = [empty("i", rows) for _ in range(3)]
         met = empty("i", len(ops.ids))
         self.compiled.kernel.group(
             rows,
@@ -153,19 +155,18 @@ class DipEngine:
             self._fields(batch),
             self._costs(batch),
             None if flags is None else int32_field(flags),
-            *outputs,
+            results,
+            reasons,
+            warnings,
             met,
         )
+        # The beginning of an operation that no list knows still counts, so no reason hangs on it.
+        self._marks.apply(rows, dx, ops, reasons, warnings)
         codes = self._known_procedures
         if op_book.extra:
             codes = pa.concat_arrays([codes, text_array(list(op_book.extra))])
         joined = [_joined(rows, *ops, met, which, codes) for which in (_MET, _UNMET)]
-        made = Numbers(*(int32_array(output, rows) for output in outputs), *joined)
-        marks = self._marks.bits(rows, dx, ops)
-        # The beginning of an operation that no list knows still counts, so its group does not hang on it.
-        held = pc.multiply(pc.bit_wise_and(made.warnings, _HELD), _PRIMARY // _HELD)
-        warnings = pc.bit_wise_or(pc.bit_wise_and(made.warnings, _UNKNOWN), marks)
-        return made._replace(warnings=pc.bit_wise_or(warnings, held))
+        return Numbers(*(int32_array(output, rows) for output in outputs), *joined)
 
     def _fields(self, batch: pa.RecordBatch) -> list[Any]:
         names = set(batch.schema.names) & set(self.compiled.fields)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from grouper._fast.marks import add_by_result
 from grouper.base.arrow import (
     empty,
     int32_array,
     int32_field,
-    number_array,
     number_field,
     numbered,
     pick,
@@ -29,7 +29,7 @@ from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED
 from grouper.grouping.engine import Grouped
-from grouper.grouping.marks import UNTESTED, Marks, reasons_of
+from grouper.grouping.marks import UNTESTED, Marks
 
 RESULT_COLUMNS = (
     "mdc",
@@ -66,6 +66,7 @@ def marks_of(compiled: CompiledScheme) -> Marks:
         grey=(icd.grey_diagnoses() - named, icd.grey_procedures()),
         out=(lists.get("UNGROUPABLE.dx", frozenset()), lists.get("UNGROUPABLE.proc", frozenset())),
         used=named,
+        decide=True,
     )
 
 
@@ -93,7 +94,6 @@ class DrgEngine:
         self._verdicts = Verdicts(self.lang)
         self._severity = numbered(["none", "CC", "MCC"])
         self.marks = marks_of(self.compiled)
-        self._is_invalid = number_array([int(r.status == Status.INVALID) for r in REASONS], "i")
         self._untested = self._untested_results()
         self._codes = text_array(["", *self.compiled.diagnoses])
 
@@ -122,27 +122,20 @@ class DrgEngine:
         rows = batch.num_rows
         counts = Counter() if counts is None else counts
         dx, proc = code_ids(batch, self.diagnoses, self.procedures, counts)
-        outputs = [empty("i", rows) for _ in range(5)]
+        outputs = [empty("i", rows) for _ in Numbers._fields]
+        results, reasons, _, _, warnings = outputs
         flag_buffer = None if flags is None else int32_field(flags)
         self.compiled.kernel.group(rows, *dx, *proc, self._fields(batch), flag_buffer, *outputs)
-        made = Numbers(*(int32_array(output, rows) for output in outputs))
-        marks = self.marks.bits(rows, dx, proc)
-        usable = pc.less(pc.take(self._is_invalid, made.reason), 1)
-        marks = pc.if_else(usable, pc.bit_wise_or(made.warnings, marks), made.warnings)
-        return self._with_untested(made._replace(reason=reasons_of(made.reason, marks), warnings=marks))
+        self.marks.apply(rows, dx, proc, reasons, warnings)
+        if self._untested:
+            add_by_result(rows, results, self._untested, warnings)
+        return Numbers(*(int32_array(output, rows) for output in outputs))
 
-    def _untested_results(self) -> pa.Array | None:
+    def _untested_results(self) -> array[int] | None:
         """Per number of a result: what its group adds to the kernel's warnings. None if no group does."""
         groups = warned_groups(self.scheme)
-        adds = [UNTESTED if result.drg in groups else 0 for result in self.compiled.results]
-        return number_array(adds, "i") if any(adds) else None
-
-    def _with_untested(self, numbers: Numbers) -> Numbers:
-        """The kernel's numbers with the warnings that a group itself carries."""
-        if self._untested is None:
-            return numbers
-        adds = pc.take(self._untested, pc.max_element_wise(numbers.result, pa.scalar(0, pa.int32())))
-        return numbers._replace(warnings=pc.bit_wise_or(numbers.warnings, adds))
+        adds = array("i", (UNTESTED if result.drg in groups else 0 for result in self.compiled.results))
+        return adds if any(adds) else None
 
     def _fields(self, batch: pa.RecordBatch) -> list[memoryview | None]:
         names = set(batch.schema.names)
