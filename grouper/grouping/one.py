@@ -6,6 +6,7 @@ import difflib
 import json
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,7 @@ class Reader(Protocol):
     def normalise_options(self) -> NormaliseOptions: ...
 
 
+_READ = frozenset((*GROUPING_FIELDS, "birth_date", "admission_date", "discharge_date"))  # others stay unread
 _CODE_KEYS = ("diag_code", "oprn_oprt_code", "code", "编码")
 
 
@@ -42,17 +44,16 @@ def prepare_record(
     """
     if message_nodes(record) is not None:
         return message_record(reader, record)[0]
-    batch = _batch(record)
-    if columns is None:
-        columns = _layout(batch.schema.names)
-    return prepared_row(reader, columns, batch)
+    names = tuple(map(str, record))
+    bound = columns.bind(names) if columns else _layout(names)
+    read = {name for field in _READ & bound.fields.keys() for name in bound.fields[field].columns}
+    return prepared_row(reader, bound, _batch({k: v for k, v in record.items() if str(k) in read}))
 
 
-def prepared_row(reader: Reader, columns: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
+def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
     """The canonical fields and flags of a batch of one row; every field but diagnoses may be missing."""
     from grouper.records.normalise import Normaliser
 
-    bound = columns.bind(batch.schema.names)
     made = Normaliser(bound, reader.required, reader.normalise_options, GROUPING_FIELDS)
     made.check(batch.schema)
     prepared = made.prepare(batch)
@@ -74,7 +75,7 @@ def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str
                 for name, given in source.columns.fields.items()
                 if given.columns[0] in row and not source.columns.ambiguous(name)
             }
-            return prepared_row(reader, source.columns, batch), plain
+            return prepared_row(reader, source.columns.bind(batch.schema.names), batch), plain
     finally:
         Path(file.name).unlink()
 
@@ -104,7 +105,9 @@ def _numbered(key: str) -> bool:
     return any("{n}" in a.column and running_number(fold(a.column)).fullmatch(folded) for a in aliases())
 
 
-def _layout(names: Sequence[str]) -> ColumnMap:
+@lru_cache(maxsize=64)
+def _layout(names: tuple[str, ...]) -> ColumnMap:
+    """The known layout of a record with these keys; a row of records mostly has the same ones."""
     try:
         return detect_layout(names)
     except UsageError as error:

@@ -107,7 +107,7 @@ def integers(
         outside = pc.fill_null(pc.or_(pc.less(array, low), pc.greater(array, high)), False)
         array = pc.if_else(outside, pa.scalar(None, array.type), array)
         bad = outside if bad is None else pc.or_(bad, outside)
-    return Column(array.cast(pa.int32()), _any(bad))
+    return Column(array if array.type == pa.int32() else array.cast(pa.int32()), _any(bad))
 
 
 def codes(array: pa.Array, parse: Parser, counts: Counter[str], prefix: str) -> Column:

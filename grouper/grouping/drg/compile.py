@@ -38,7 +38,7 @@ from grouper.grouping.drg.conditions import (
     parse,
 )
 from grouper.grouping.drg.tables.model import UNGROUPED, Adrg, Scheme
-from grouper.grouping.drg.tables.store import KEPT, SITES
+from grouper.grouping.drg.tables.store import KEPT
 
 # The numbers of a record, in the order of the kernel's fields, with the canonical column. Which
 # weight a scheme reads is an option of it: see ``columns_of``.
@@ -168,7 +168,7 @@ class _Compiler:
         return condition
 
     def compile(self, edition_dx: Collection[str], edition_proc: Collection[str]) -> CompiledScheme:
-        sites = [name for name in sorted(self.scheme.lists) if name.startswith(SITES)]
+        sites = self.scheme.sites
         for name in sites:  # consecutive bits, which the kernel counts
             self.bit("dx", name)
         rows, blocks = self.rows_and_blocks()

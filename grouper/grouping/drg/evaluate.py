@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from grouper.grouping.drg.conditions import (
     And,
@@ -26,7 +27,6 @@ from grouper.grouping.drg.conditions import (
     Severity,
 )
 from grouper.grouping.drg.tables.model import Scheme
-from grouper.grouping.drg.tables.store import SITES
 
 Truth = bool | None
 _OPERATORS: dict[str, Callable[[float, int], bool]] = {
@@ -92,22 +92,30 @@ class Evaluator:
         self.case = case
         self.hits = severity_hits(scheme, case)
         self.levels = {level for hit in self.hits if not hit.excluded for level in hit.levels}
+        # An explanation asks for each condition several times; the condition keeps its id.
+        self._truths: dict[int, tuple[Condition, Truth]] = {}
 
     def holds(self, condition: Condition) -> Truth:
         """True, False, or None when a missing number decides."""
+        known = self._truths.get(id(condition))
+        if known is None:
+            known = self._truths[id(condition)] = (condition, self._holds(condition))
+        return known[1]
+
+    def _holds(self, condition: Condition) -> Truth:
         case = self.case
         match condition:
+            case In(subject, name):
+                return not self.scheme.lists[name].isdisjoint(case.at(subject))
             case And(items):
-                return _all([self.holds(item) for item in items])
+                return self._all(items)
             case Or(items):
-                return _any([self.holds(item) for item in items])
+                return self._any(items)
             case Not(item):
                 inner = self.holds(item)
                 return None if inner is None else not inner
             case Const(value):
                 return value
-            case In(subject, name):
-                return not self.scheme.lists[name].isdisjoint(case.at(subject))
             case Count(subject, name, op, value):
                 return _OPERATORS[op](len(self.scheme.lists[name] & set(case.at(subject))), value)
             case NoProcedure():
@@ -115,7 +123,7 @@ class Evaluator:
             case Severity(level):
                 return level.upper() in self.levels
             case Compare("injured_sites", op, value):
-                return _OPERATORS[op](self.injured_sites(), value)
+                return _OPERATORS[op](self.injured_sites, value)
             case Compare(name, op, value):
                 number = self.number(name)
                 return None if number is None else _OPERATORS[op](number, value)
@@ -131,14 +139,11 @@ class Evaluator:
         value = self.case.numbers.get(name)
         return None if name == "weight" and value == 0 else value
 
+    @cached_property
     def injured_sites(self) -> int:
         """How many body sites (lists MDCZ.site.*) hold a diagnosis of the record."""
         diagnoses = set(self.case.diagnoses)
-        return sum(
-            not codes.isdisjoint(diagnoses)
-            for name, codes in self.scheme.lists.items()
-            if name.startswith(SITES)
-        )
+        return sum(not self.scheme.lists[name].isdisjoint(diagnoses) for name in self.scheme.sites)
 
     def failing(self, condition: Condition) -> list[Condition]:
         """The parts that keep a condition from holding; empty when it holds."""
@@ -148,10 +153,20 @@ class Evaluator:
             return [part for item in condition.items for part in self.failing(item)]
         return [condition]
 
+    def _all(self, items: Sequence[Condition]) -> Truth:
+        truth: Truth = True
+        for item in items:
+            held = self.holds(item)
+            if held is False:
+                return False
+            truth = held if held is None else truth
+        return truth
 
-def _all(values: Sequence[Truth]) -> Truth:
-    return False if False in values else None if None in values else True
-
-
-def _any(values: Sequence[Truth]) -> Truth:
-    return True if True in values else None if None in values else False
+    def _any(self, items: Sequence[Condition]) -> Truth:
+        truth: Truth = False
+        for item in items:
+            held = self.holds(item)
+            if held:
+                return True
+            truth = held if held is None else truth
+        return truth

@@ -158,7 +158,7 @@ def _walk(compiled: CompiledScheme, case: Case) -> _Walk:
     evaluator = Evaluator(compiled.scheme, case)
     for mdc in compiled.scheme.mdcs:
         entry = _tried(evaluator, mdc.mdc, mdc.name, compiled.entries[mdc.mdc])
-        inside = [adrg for adrg in compiled.scheme.adrgs if adrg.mdc == mdc.mdc]
+        inside = compiled.scheme.inside[mdc.mdc]
         if entry.truth is not True:
             hopes = (evaluator.holds(compiled.conditions[adrg.variant]) for adrg in inside)
             idle = entry.truth is None and all(hope is False for hope in hopes)
@@ -203,9 +203,9 @@ def _near_misses(compiled: CompiledScheme, case: Case, walk: _Walk) -> list[Near
     found: list[NearMiss] = []
     evaluator = Evaluator(compiled.scheme, case)
     for step in walk.mdcs:
-        for adrg in compiled.scheme.adrgs:
+        for adrg in compiled.scheme.inside[step.mdc.code]:
             condition = compiled.conditions[adrg.variant]
-            if adrg.mdc != step.mdc.code or not isinstance(condition, And | In):
+            if not isinstance(condition, And | In):
                 continue
             failing = evaluator.failing(condition)
             if len(failing) != 1:

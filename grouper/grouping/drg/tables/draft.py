@@ -9,10 +9,10 @@ from typing import Any
 
 from grouper.grouping.drg.conditions import Condition, Severity, atoms, lists_of, to_text
 from grouper.grouping.drg.tables.layout import SHEETS
-from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Mdc, Scheme
 from grouper.grouping.drg.tables.official import MULTIPLE_INJURIES, SEVERAL_SITES, injured_sites
 from grouper.grouping.drg.tables.official import OPTIONS as OFFICIAL_OPTIONS
-from grouper.grouping.drg.tables.store import KEPT, SITES
+from grouper.grouping.drg.tables.store import KEPT
 from grouper.grouping.tables.sheets import Notes, Row, Table
 
 DEFAULT_OPTIONS = {

@@ -8,8 +8,8 @@ from typing import Any
 from grouper.base.errors import UsageError
 from grouper.codes import icd
 from grouper.grouping.drg.conditions import And, Compare, Condition, Count, In, Not, Or, lists_of, parse
-from grouper.grouping.drg.tables.model import Adrg, Scheme
-from grouper.grouping.drg.tables.store import NOT_NAMED, SITES, scheme_folders
+from grouper.grouping.drg.tables.model import SITES, Adrg, Scheme
+from grouper.grouping.drg.tables.store import NOT_NAMED, scheme_folders
 from grouper.grouping.tables.folders import listed, read_meta
 from grouper.grouping.tables.heading import heading
 
@@ -62,7 +62,7 @@ class View:
         yield "  " + ", ".join(f"{key} {value}" for key, value in scheme.counts().items())
         yield f"  SHA-256 {scheme.digest}"
         for mdc in scheme.mdcs:
-            rows = [adrg for adrg in scheme.adrgs if adrg.mdc == mdc.mdc]
+            rows = scheme.inside[mdc.mdc]
             groups = sum(len(scheme.drgs.get(adrg.variant, ())) for adrg in rows)
             yield f"{mdc.mdc} {mdc.name}  ADRG {len(rows)}, DRG {groups}  | {mdc.entry}"
         if scheme.primary_care:
@@ -88,7 +88,7 @@ class View:
         yield f"{mdc.mdc} {mdc.name}"
         yield f"  {self.say('进入条件', 'entry')}: {mdc.entry}"
         yield from self._lists_in([mdc.entry])
-        for number, adrg in enumerate((a for a in self.scheme.adrgs if a.mdc == mdc.mdc), start=1):
+        for number, adrg in enumerate(self.scheme.inside[mdc.mdc], start=1):
             groups = [drg.drg for drg in self.scheme.drgs.get(adrg.variant, ())]
             yield f"{number:3} {adrg.variant} {adrg.name} [{self._kind(adrg)}] {' '.join(groups)}"
             yield f"      {adrg.condition}"

@@ -12,6 +12,8 @@ from grouper.grouping.drg.options import DrgOptions, options_from
 
 UNGROUPED = "0000"
 
+SITES = "MDCZ.site."  # lists of the injuries of one body site begin so
+
 
 @dataclass(frozen=True, slots=True)
 class Mdc:
@@ -113,6 +115,16 @@ class Scheme:
     def options(self) -> DrgOptions:
         """The options of the scheme, those that it does not state included."""
         return options_from(self.meta.get("options", {}))
+
+    @cached_property
+    def inside(self) -> Mapping[str, tuple[Adrg, ...]]:
+        """The ADRG of each MDC, in the order in which they are tried."""
+        return {mdc.mdc: tuple(a for a in self.adrgs if a.mdc == mdc.mdc) for mdc in self.mdcs}
+
+    @cached_property
+    def sites(self) -> tuple[str, ...]:
+        """The lists of injuries by body site."""
+        return tuple(name for name in sorted(self.lists) if name.startswith(SITES))
 
     def groups(self) -> Iterator[tuple[Adrg, Drg]]:
         """Every group with the ADRG variant it belongs to, in the order in which they are tried."""

@@ -21,7 +21,7 @@ from grouper.grouping.drg.conditions import (
     disjunction,
     negation,
 )
-from grouper.grouping.drg.tables.store import SITES
+from grouper.grouping.drg.tables.model import SITES
 
 SET_HEADER = "集合编号"  # the published sheets say so; exports of this program say 集合名
 OPTIONS = {

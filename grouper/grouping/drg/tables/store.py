@@ -16,7 +16,7 @@ from typing import Any
 from grouper.base.errors import TableError
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
-from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
+from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Mdc, Scheme
 from grouper.grouping.tables.folders import META, base_folder, by_area, check_date, digest, read_meta, shipped
 from grouper.grouping.tables.text import Lists, format_lists, format_rows, format_toml, parse_lists, read_rows
 
@@ -35,7 +35,6 @@ ADRG_COLUMNS = ("variant", "name", "condition")
 DRG_COLUMNS = ("variant", "drg", "name", "condition")
 PRIMARY_CARE_COLUMNS = ("drg",)
 NO_GROUPS = "-"  # in drg.csv of an overlay: the variant has no group here
-SITES = "MDCZ.site."
 NOT_NAMED = ("UNGROUPABLE.dx", "UNGROUPABLE.proc", "VALID")  # lists that lead to no group
 KEPT = ("UNGROUPABLE.dx", "UNGROUPABLE.proc")  # lists that no condition names, for messages
 
@@ -309,7 +308,7 @@ def _adrg_text(scheme: Scheme, base: Scheme | None, order: dict[str, str]) -> st
             condition = "" if adrg.condition == before.condition else adrg.condition
             rows.append({"variant": adrg.variant, "name": name, "condition": condition})
     for mdc in scheme.mdcs if base else ():
-        sequence = [adrg.variant for adrg in scheme.adrgs if adrg.mdc == mdc.mdc]
+        sequence = [adrg.variant for adrg in scheme.inside[mdc.mdc]]
         added = [row["variant"] for row in rows if row["variant"] not in old]
         inherited = [v for v in [*old, *added] if v[0] == mdc.mdc[3]]
         if sequence != inherited:

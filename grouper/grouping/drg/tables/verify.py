@@ -24,7 +24,7 @@ from grouper.grouping.drg.conditions import (
 from grouper.grouping.drg.options import CHOICES
 from grouper.grouping.drg.tables.admission import not_admitted
 from grouper.grouping.drg.tables.criteria import damaged_names, severity_letters, untested_criteria
-from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
+from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Scheme
 from grouper.grouping.drg.tables.reach import cached_parse, unreachable
 from grouper.grouping.drg.tables.sisters import against_sisters
 from grouper.grouping.drg.tables.store import (
@@ -32,7 +32,6 @@ from grouper.grouping.drg.tables.store import (
     DRG_COLUMNS,
     KEPT,
     MDC_COLUMNS,
-    SITES,
     load_folder,
     read_meta,
 )
