@@ -322,7 +322,7 @@ class _Reader:
         return value
 
     def _name(self, item: Mapping[str, Any], place: str) -> str:
-        name = self._get(item, "name", str, place)
+        name: str = self._get(item, "name", str, place)
         return name if _NAME.fullmatch(name) else self._wrong(place + "name", name)
 
     def _packets(self, given: Any, place: str) -> Packets:

@@ -34,8 +34,8 @@ from grouper.grouping.drg.tables.store import (
     MDC_COLUMNS,
     SITES,
     load_folder,
-    read_meta,
 )
+from grouper.grouping.tables.folders import read_meta
 from grouper.grouping.tables.text import read_rows
 
 
