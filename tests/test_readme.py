@@ -20,7 +20,7 @@ PAGES = ["README.md", "README.zh-CN.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
 def test_the_commands_and_the_program_run_in_order(tmp_path: Path, page: str = "README.md") -> None:
