@@ -187,7 +187,7 @@ class ReportData:
         cls, paths: Paths, run_info: Mapping[str, Any], *, threads: int | None = None
     ) -> ReportData:
         """Raises UsageError for a file that is not there or a record that lacks what reports tell."""
-        for files in paths.values():
+        for _, files in paths.items():
             for path in files:
                 if not Path(path).is_file():
                     raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
