@@ -1,4 +1,4 @@
-"""What stands once in the engines of all families: a compiled scheme, its code books, a batch grouped by them."""
+"""What stands once in the engines of all families: a compiled scheme, its code books, a batch grouped."""
 
 from __future__ import annotations
 
