@@ -81,6 +81,7 @@ def test_the_set_up_commands_are_those_that_ci_runs() -> None:
     run, test = (b.strip() for b in blocks("README.md", "sh")[:2])
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert test in script
+    assert "\n.venv/bin/pytest -m slow\n" in script
     assert run.startswith("python3 -m venv .venv && ") and run.endswith("grouper demo")
 
 
