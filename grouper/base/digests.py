@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
@@ -19,7 +19,7 @@ def digests(paths: Sequence[str]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
         try:
-            with Path(path).open("rb") as file:
+            with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 size = file.tell()
         except OSError as error:
@@ -32,5 +32,5 @@ def digests(paths: Sequence[str]) -> list[dict[str, Any]]:
                 zh=f"{path} 与 {first} 内容相同，病例会重复计算；请只给一次",
                 en=f"{path} has the same content as {first} and would count its cases twice; give it once",
             )
-        found[digest] = {"name": Path(path).name, "bytes": size, "sha256": digest}
+        found[digest] = {"name": os.path.basename(path), "bytes": size, "sha256": digest}
     return sorted(found.values(), key=lambda item: (item["name"], item["sha256"]))

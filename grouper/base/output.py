@@ -95,7 +95,7 @@ class Output:
             return
         self._file.close()
         if good:
-            self._part.replace(self.path)
+            os.replace(self._part, self.path)
         else:
             self._part.unlink(missing_ok=True)
 

@@ -189,7 +189,7 @@ def _write_json(path: str, rows: pa.Table) -> None:
     part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
     try:
         part.write_text(_json(rows) + "\n", encoding="utf-8", newline="\n")
-        part.replace(path)
+        os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise UsageError(

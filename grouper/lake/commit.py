@@ -109,7 +109,7 @@ def place_tables(lake: Lake, staged: Path, area: str, period: str, run: str) -> 
             {"table_name": table, "path": relative.as_posix(), "rows": pq.read_metadata(source).num_rows,
              "bytes": source.stat().st_size, "sha256": sha256(source)}
         )  # fmt: skip
-        source.replace(target)
+        os.replace(source, target)
         for place in (target, *named):
             sync(place)
     return outputs

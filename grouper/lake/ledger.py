@@ -108,7 +108,7 @@ def create(lake: Lake) -> None:
         for table, columns in COLUMNS.items():
             told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(f"CREATE TABLE {table} ({told})")
-    made.replace(lake.ledger)
+    os.replace(made, lake.ledger)
 
 
 @contextmanager
