@@ -33,15 +33,30 @@ extensions = [
 
 
 class WithTables(build_py):
-    """Puts ``tables/``, which lies beside the package in the source tree, into the package."""
+    """Puts ``tables/``, which lies beside the package in the source tree, into the package.
+
+    What an earlier build left in its folder is removed first: all that lies there goes into the wheel.
+    """
 
     def run(self) -> None:
+        if not self.editable_mode:
+            self.remove_left_over()
         super().run()
         if not self.editable_mode:  # the source tree finds its tables where they lie
             for source in self.tables():
                 target = Path(self.build_lib, "grouper", source)
                 self.mkpath(str(target.parent))
                 self.copy_file(str(source), str(target))
+
+    def remove_left_over(self) -> None:
+        """Empties the folder of the build but for today's kernels, which build_ext renews by their age."""
+        kernels = {Path(path) for path in self.get_finalized_command("build_ext").get_outputs()}
+        for path in sorted(Path(self.build_lib, "grouper").rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path not in kernels:
+                path.unlink()
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
         tables = (

@@ -216,14 +216,14 @@ def test_batches_of_a_stream_are_matched_by_name() -> None:
     assert two.schema.equals(one.schema) and two.equals(one)
     with pytest.raises(DataError, match="different columns: sex"):
         list(drg.group_batches([first, first.drop_columns(["sex"])]))
+    other = pa.RecordBatch.from_arrays(
+        [
+            c.cast(pa.string()) if n == "sex" else c
+            for n, c in zip(first.schema.names, first.columns, strict=True)
+        ],
+        first.schema.names,
+    )
     with pytest.raises(DataError, match="column 'sex' has different types"):
-        other = pa.RecordBatch.from_arrays(
-            [
-                c.cast(pa.string()) if n == "sex" else c
-                for n, c in zip(first.schema.names, first.columns, strict=True)
-            ],
-            first.schema.names,
-        )
         list(drg.group_batches([first, other]))
 
 

@@ -146,7 +146,7 @@ def test_procedures_may_be_missing_only_when_allowed() -> None:
     assert allowed["drg"].to_pylist() == with_none["drg"].to_pylist() != [None]
 
 
-@pytest.mark.parametrize("name", ["codes", "drg"])
+@pytest.mark.parametrize("name", ["checks", "codes", "dip", "dip_packets", "dip_tables", "drg", "drg_tables"])
 def test_the_stub_says_what_the_module_has(name: str) -> None:
     module = importlib.import_module(f"grouper._fast.{name}")
     source = Path(module.__file__).with_name(f"{name}.pyi").read_text()

@@ -20,13 +20,16 @@ PAGES = ["README.md", "README.zh-CN.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_commands_and_the_program_run_in_order(tmp_path: Path, page: str = "README.md") -> None:
+def test_the_commands_and_the_program_run_in_order(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "GROUPER_LANG"} | {"PYTHONIOENCODING": "utf-8"}
     commands = [
-        line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("grouper ")
+        line
+        for block in blocks("README.md", "sh")
+        for line in block.splitlines()
+        if line.startswith("grouper ")
     ]
     assert len(commands) >= 8
     for command in commands:
@@ -40,7 +43,7 @@ def test_the_commands_and_the_program_run_in_order(tmp_path: Path, page: str = "
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout or "-o" in command, command
     _the_demo_settled_its_city(tmp_path / "grouper-demo", rows=3000)
-    (program,) = blocks(page, "python")
+    (program,) = blocks("README.md", "python")
     done = subprocess.run(
         [sys.executable, "-P", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
@@ -78,6 +81,7 @@ def test_the_set_up_commands_are_those_that_ci_runs() -> None:
     run, test = (b.strip() for b in blocks("README.md", "sh")[:2])
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert test in script
+    assert "\n.venv/bin/pytest -m slow\n" in script
     assert run.startswith("python3 -m venv .venv && ") and run.endswith("grouper demo")
 
 

@@ -1,16 +1,19 @@
 """Types of the compiled module; see codes.pyx for what the functions do."""
 
 from collections.abc import Sequence
+from typing import Self
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 BLANK: int
 LOST_ZERO: int
 MISS: int
 
+@disjoint_base
 class CodeIndex:
-    size: int
-    def __init__(self, keys: Sequence[bytes], values: Sequence[int]) -> None: ...
+    @property
+    def size(self) -> int: ...
+    def __new__(cls, keys: Sequence[bytes], values: Sequence[int]) -> Self: ...
     def get(self, key: bytes) -> int: ...
 
 def lookup_strings(

@@ -1,12 +1,13 @@
 """Types of the compiled module; see dip.pyx for what the functions do."""
 
-from typing import Any
+from typing import final
 
 from typing_extensions import Buffer
 
-class DipProgram:
-    results: int
-    def __init__(self, spec: dict[str, Any]) -> None: ...
+from grouper._fast.dip_packets import DipPackets
+
+@final
+class DipProgram(DipPackets):
     def group(
         self,
         rows: int,

@@ -1,13 +1,13 @@
 """Types of the compiled module; see drg.pyx for what the methods do."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import final
 
 from typing_extensions import Buffer
 
-class DrgProgram:
-    results: int
-    def __init__(self, spec: dict[str, Any]) -> None: ...
+from grouper._fast.drg_tables import DrgTables
+
+@final
+class DrgProgram(DrgTables):
     def group(
         self,
         rows: int,
@@ -15,7 +15,7 @@ class DrgProgram:
         dx_ids: Buffer,
         proc_offsets: Buffer,
         proc_ids: Buffer,
-        fields: Sequence[Buffer | None],
+        fields: list[Buffer | None],
         flags: Buffer | None,
         results: Buffer,
         reasons: Buffer,

@@ -143,7 +143,7 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
 def _in_order(field: pa.Field) -> bool:
     """Minima and maxima of the column may prune."""
     if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-        return field.name == "hospital_code"
+        return bool(field.name == "hospital_code")
     return not (_is_list(field.type) or pa.types.is_dictionary(field.type))
 
 
@@ -282,11 +282,11 @@ def neutral_texts(column: pa.Array) -> pa.Array:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _flat_type(kind: pa.DataType) -> pa.DataType:

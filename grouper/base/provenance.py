@@ -33,6 +33,6 @@ def read(metadata: Mapping[bytes, bytes] | None, where: str) -> dict[str, Any]:
 
     Raises DataError when it is of a newer format, ValueError when it is no JSON.
     """
-    found = json.loads((metadata or {}).get(PROVENANCE_KEY.encode(), b"{}"))
+    found: dict[str, Any] = json.loads((metadata or {}).get(PROVENANCE_KEY.encode(), b"{}"))
     format_of(found, "provenance", where, DataError)
     return found

@@ -90,15 +90,19 @@ def apply_files(
             summary.rows += done.num_rows
             if progress:
                 progress(summary.rows, source.num_rows)
-        if source.num_rows not in (None, summary.rows):
-            raise ReconciliationError(
-                zh=f"行数不符：读入 {source.num_rows}，写出 {summary.rows}；没有写出结果",
-                en=f"rows do not add up: {source.num_rows} read, {summary.rows} written; nothing was written",
-            )
+        _reconcile(summary, source.num_rows)
         summary.counts = step.counts
         summary.seconds = time.perf_counter() - begin
         writer.provenance = {**_common(made_by), "auxiliary_coefficients": _record(summary, how)}
     return summary
+
+
+def _reconcile(summary: Summary, read: int | None) -> None:
+    if read not in (None, summary.rows):
+        raise ReconciliationError(
+            zh=f"行数不符：读入 {read}，写出 {summary.rows}；没有写出结果",
+            en=f"rows do not add up: {read} read, {summary.rows} written; nothing was written",
+        )
 
 
 def _computed(step: Step, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

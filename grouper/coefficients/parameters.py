@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
@@ -24,9 +24,6 @@ from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import parse_toml, read_bytes
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
-
-if TYPE_CHECKING:
-    pass
 
 ONE = 10_000  # a coefficient of 1, in ten-thousandths
 EXEMPT = "exempt"  # what stands in place of a tool where a packet is exempt
@@ -322,7 +319,7 @@ class _Reader:
         return value
 
     def _name(self, item: Mapping[str, Any], place: str) -> str:
-        name = self._get(item, "name", str, place)
+        name: str = self._get(item, "name", str, place)
         return name if _NAME.fullmatch(name) else self._wrong(place + "name", name)
 
     def _packets(self, given: Any, place: str) -> Packets:

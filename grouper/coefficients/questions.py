@@ -73,13 +73,14 @@ def _test(tool: Tool, class_: Class) -> pl.Expr:
             within = _between("age_years", test.get("min_years"), test.get("below_years"))
             if "min_days" not in test and "below_days" not in test:
                 return within
-            of_days = (days >= test.get("min_days", 0)) & (days < test.get("below_days", 10**9))
+            of_days: pl.Expr = (days >= test.get("min_days", 0)) & (days < test.get("below_days", 10**9))
             return within & (pl.col("age_years") == 0) & of_days
         case "cci" | "icu":
             name = "cci" if tool.kind == "cci" else "icu_hours"
             return _between(name, test.get("min"), test.get("below"))
         case "column":
-            return pl.col(own_column(tool)) == test["value"]
+            value: str = test["value"]
+            return pl.col(own_column(tool)) == value
     return _level(tool.kind, test["level"], pl.col("los_days") <= tool.short_stay)
 
 

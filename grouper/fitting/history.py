@@ -190,7 +190,7 @@ def year_sql(column: str, schema: pa.Schema, whole: bool) -> str:
 
 
 def _is_text(type_: pa.DataType) -> bool:
-    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_)
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_))
 
 
 def years_present(connection: duckdb.DuckDBPyConnection) -> list[int]:

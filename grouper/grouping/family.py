@@ -139,7 +139,7 @@ class Family(Protocol):
 
 def family(kind: str) -> Family:
     """The family of a kind, a key of ``FAMILIES``."""
-    return cast(Family, importlib.import_module(FAMILIES[kind]))
+    return cast("Family", importlib.import_module(FAMILIES[kind]))
 
 
 def families() -> Iterator[Family]:

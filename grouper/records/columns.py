@@ -293,7 +293,7 @@ def _text(value: str | int) -> str:
 
 
 def _is_amount(name: str) -> bool:
-    return pa.types.is_decimal(CANONICAL[name])
+    return bool(pa.types.is_decimal(CANONICAL[name]))
 
 
 def _read_source(path: Path, field: str, value: Any) -> Source:

@@ -95,7 +95,7 @@ class ExcelReader(BaseReader):
         except fastexcel.UnsupportedColumnTypeCombinationError:
             return False
         type_ = part.schema.field(0).type
-        return pa.types.is_string(type_) or pa.types.is_null(type_)
+        return bool(pa.types.is_string(type_) or pa.types.is_null(type_))
 
 
 def first_rows(path: Path, sheet: str | int | None, label: str, rows: int) -> list[list[str]]:

@@ -66,7 +66,7 @@ def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> I
     try:
         with open_utf8(path, encoding) as stream:
             while True:
-                start = _BETWEEN.match(buffer, start).end()  # type: ignore[union-attr]
+                start = _BETWEEN.match(buffer, start).end()  # type: ignore[union-attr]  # it matches ""
                 try:
                     value, start = decode(buffer, start)
                 except json.JSONDecodeError:

@@ -237,7 +237,7 @@ def refuse_numbers(column: str, type_: pa.DataType, field: str, where: str = "")
 
 
 def _is_time(type_: pa.DataType) -> bool:
-    return pa.types.is_null(type_) or pa.types.is_date(type_) or pa.types.is_timestamp(type_)
+    return bool(pa.types.is_null(type_) or pa.types.is_date(type_) or pa.types.is_timestamp(type_))
 
 
 def separator_of(source: Source) -> str | None:

@@ -197,7 +197,7 @@ class _Draft:
         """A value map for the words of a column that nobody knows: guesses, to be made valid by hand."""
         if field not in word_fields():
             return []
-        column = sorted(self.found[field], key=lambda m: m[0])[0][2]
+        column = min(self.found[field], key=lambda m: m[0])[2]
         cells = self.sample.cells.get(column, Counter())
         read = WordReader(field)
         unknown = [(text, n) for text, n in cells.most_common() if read(text).bad]

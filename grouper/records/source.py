@@ -214,10 +214,11 @@ def _bind(header: Sequence[str], layout: str | None, columns: ColumnMap | None) 
 
 def _widen(readers: Sequence[Reader]) -> None:
     """Give JSON files the columns of each other: what has no value may be left out of them."""
-    if all(isinstance(reader, JsonReader) for reader in readers):
-        fields = [field for reader in readers for field in reader.schema]
-        for reader in readers:
-            reader.widen({fold(field.name): field for field in reversed(fields)}.values())  # type: ignore[attr-defined]
+    of_json = [reader for reader in readers if isinstance(reader, JsonReader)]
+    if len(of_json) == len(readers):
+        fields = [field for reader in of_json for field in reader.schema]
+        for reader in of_json:
+            reader.widen({fold(field.name): field for field in reversed(fields)}.values())
 
 
 def _renamed(columns: ColumnMap, names: dict[str, str]) -> ColumnMap:

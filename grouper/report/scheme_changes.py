@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from grouper.grouping.drg.tables.diff import Change, what_in_words, whereabouts
+from grouper.grouping.drg.tables.diff import what_in_words, whereabouts
 from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.tables.change import Change
 from grouper.report.draw.html import Html, document, el, section, table
 from grouper.report.pages.page import style
 

@@ -154,7 +154,7 @@ class _Sheets:
         if value is None or value == "":
             sheet.write_blank(row, column, None, self.formats[kind])
         elif isinstance(value, int | Decimal) and kind != "text":
-            sheet.write_number(row, column, value, self.formats[kind])  # type: ignore[arg-type]
+            sheet.write_number(row, column, value, self.formats[kind])
         else:
             sheet.write_string(row, column, neutral(str(value))[:32_767], self.formats["text"])
 

@@ -45,7 +45,7 @@ TREATMENTS = {"refund-netted": "netted", "withdrawn": "withdrawn", "superseded":
 
 def treatment(reason: str) -> str:
     """What was done with a row: rejected, unless it left by a rule of its own."""
-    return TREATMENTS.get(reason.split(":")[0], "rejected")
+    return TREATMENTS.get(reason.split(":", maxsplit=1)[0], "rejected")
 
 
 def text(reason: str, lang: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from grouper.settlement.relations import FILES, OF_THE_LAKE, RELATIONS, Column, Relation
 
-_BLOCK = re.compile(r"(<!-- relations: ([a-z]+) -->\n).*?(<!-- end -->)", re.S)
+_BLOCK = re.compile(r"(<!-- relations: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def stream() -> str:

@@ -27,7 +27,7 @@ def write_reports(
 
     info = run_info(record, policy, assumed) | {"indicators": indicators(lake, record)}
     data = ReportData.from_paths(paths(lake, record), info)
-    folder = lake.reports / record.run["run"]
+    folder: Path = lake.reports / record.run["run"]
     folder.mkdir(parents=True)
     with data.open():
         (write_month if record.run["kind"] == "settle" else write_year)(data, info, folder)

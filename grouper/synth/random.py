@@ -112,6 +112,10 @@ class Draws:
         steps = pc.multiply(slots.cast(pa.uint64()), u64(_GOLDEN))
         return Draws(_mix(pc.add(self._base.take(parents), steps)))
 
+    def of(self, rows: pa.Array) -> Draws:
+        """The draws of the rows or elements that are true in ``rows``."""
+        return Draws(self._base.filter(rows))
+
     def bits(self, stream: Stream, count: int) -> pa.Array:
         """Uniform in [0, 2**count); ``count`` is 1 to 32."""
         numbers = _mix(pc.bit_wise_xor(self._base, _salt(stream)))

@@ -147,7 +147,8 @@ def _fund_growth(lake: Current, indicator: Indicator, period: Period) -> Outcome
 
 def _fund(lake: Current, indicator: Indicator, period: Period) -> Decimal:
     cases = lake.cases(period, [FUND], indicator.values["statuses"])
-    return lake.row(f"SELECT coalesce(sum({FUND}), 0) FROM {cases}")[0]
+    total: Decimal = lake.row(f"SELECT coalesce(sum({FUND}), 0) FROM {cases}")[0]
+    return total
 
 
 def _earlier(indicator: Indicator, period: Period) -> Period:

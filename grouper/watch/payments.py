@@ -20,13 +20,14 @@ _STAY = ["person_id", "hospital_code", "admission_date", "discharge_date"]
 def of_cases(lake: Current, indicator: Indicator, period: Period) -> tuple[str, list[str]]:
     """SQL of the cases that a rule looks at, and the columns without which it cannot."""
     given = indicator.values
-    columns = {
+    wanted: dict[str, Callable[[], list[str]]] = {
         "large_payments": lambda: [given["amount"]],
         "top_payments": lambda: [given["amount"]],
         "repeated_payments": lambda: list(given["keys"]),
         "many_stays": lambda: ["person_id", "hospital_code"],
         "overlapping_stays": lambda: _STAY,
-    }[indicator.measure]()
+    }
+    columns = wanted[indicator.measure]()
     return lake.cases(period, ["record_id", *columns], given["statuses"]), columns
 
 

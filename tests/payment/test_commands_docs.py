@@ -29,7 +29,7 @@ def test_every_parameter_has_its_section() -> None:
 
 
 def test_the_policy_on_the_page_loads(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```toml\n(.*?)```", page(), re.S)
+    (text,) = re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)
     path = tmp_path / "my-city.toml"
     path.write_text(text, encoding="utf-8")
     policy = load_policy(path)
@@ -39,7 +39,7 @@ def test_the_policy_on_the_page_loads(tmp_path: Path) -> None:
 
 
 def test_the_program_on_the_page_runs(tmp_path: Path, monkeypatch, capsys) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", page(), re.S)
+    (program,) = re.findall(r"```python\n(.*?)```", page(), re.DOTALL)
     (tmp_path / "policy.toml").write_text("", encoding="utf-8")
     write_cases(tmp_path)
     (tmp_path / "grouped.parquet").rename(tmp_path / "june-grouped.parquet")

@@ -99,7 +99,7 @@ def spots() -> list[dict[str, str]]:
 def test_a_policy_loads_and_builds_its_steps_on_all_its_days(key: str) -> None:
     found = policy(key)
     assert found.id == key
-    assert found.area == key.split("/")[0]
+    assert found.area == key.split("/", maxsplit=1)[0]
     epochs = found.epochs(found.valid_from, found.valid_to)
     assert epochs[0][0] == found.valid_from and epochs[-1][1] == found.valid_to
     for start, end in epochs:

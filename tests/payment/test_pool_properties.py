@@ -183,7 +183,7 @@ def test_scaling_the_points_leaves_the_dues(
 @given(pools())
 def test_more_points_never_earn_less(pool: tuple[Distributable, Rule, dict[str, Volume]]) -> None:
     money, _, volumes = pool
-    first = sorted(volumes)[0]
+    first = min(volumes)
     rule = Rule("points_fund")
     before = settle("p", money, rule, {h: Volume(v.points) for h, v in volumes.items()})
     more = {h: Volume(v.points + (1 if h == first else 0)) for h, v in volumes.items()}

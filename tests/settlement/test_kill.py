@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -77,7 +77,7 @@ def _months(place: Path, folder: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     place, folder = support.city(3600, 0.03, (5, 6)), tmp_path_factory.mktemp("kill")
     months, key = _months(place, folder), folder / "key"
     key.write_bytes(b"a key of this test, 32 bytes long")
@@ -99,7 +99,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     kinds = {row["kind"] for row in support.rows(lake, "SELECT DISTINCT kind FROM adjustments_current")}
     assert {"late", "withdrawal", "readmission"} <= kinds and not audit(lake).findings
     assert sum(name.startswith("reports/000002/hospitals/") for name in made.whole) >= 2 * HOSPITALS
-    yield made
+    return made
 
 
 def _command(given: Mapping[str, Any], *more: str) -> list[str]:

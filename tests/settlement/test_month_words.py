@@ -105,11 +105,9 @@ def test_a_file_that_lacks_needed_columns_is_refused_beside_a_whole_one(
     gone = ("pool_paid", "fund_paid")
     other = [{k: v for k, v in row.items() if k not in gone} | {"统筹支付额": "1"} for row in plain[20:]]
     half = support.write_csv(tmp_path / "half.csv", other)
+    inputs, corrections = ((whole, half), ()) if role == "input" else ((whole,), (str(half),))
     with pytest.raises(UsageError) as error:
-        if role == "input":
-            support.settle(Lake(tmp_path / "lake"), place, "2025-05", whole, half)
-        else:
-            support.settle(Lake(tmp_path / "lake"), place, "2025-05", whole, corrections=(str(half),))
+        support.settle(Lake(tmp_path / "lake"), place, "2025-05", *inputs, corrections=corrections)
     for part in ("half.csv", "pool_paid", "fund_paid", "统筹支付额", "--allow-missing pool_paid"):
         assert part in error.value.zh, part
     assert "whole.csv" not in error.value.zh

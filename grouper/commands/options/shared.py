@@ -178,7 +178,7 @@ def _set_language(ctx: click.Context, _: click.Parameter, value: str | None) -> 
 
 def lang_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--lang``, read before all else so that even ``--help`` obeys it."""
-    return option(
+    decorated: Callable[..., Any] = option(
         "--lang",
         type=click.Choice(LANGUAGES),
         is_eager=True,
@@ -186,6 +186,7 @@ def lang_option(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_set_language,
         help=both("界面语言（默认中文）", "Language of texts (default: Chinese)"),
     )(command)
+    return decorated
 
 
 # --- options of several commands ------------------------------------------------------------
@@ -268,7 +269,7 @@ def _closed() -> int:
     nothing = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
         with suppress(OSError, ValueError, AttributeError):
-            os.dup2(nothing, stream.fileno())  # type: ignore[union-attr]
+            os.dup2(nothing, stream.fileno())  # type: ignore[union-attr]  # None is suppressed above
     return EXIT_OK
 
 

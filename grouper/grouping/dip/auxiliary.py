@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grouper.grouping.dip import facts
-from grouper.grouping.dip.tables.catalogue import AUX_TYPES, Packet, Row
+from grouper.grouping.dip.tables.packets import AUX_TYPES, Packet, Row
 
 DIED = 5  # way of discharge
 ICU_LIMITS = (48.0, 192.0, 360.0, 744.0)  # hours from which each level counts

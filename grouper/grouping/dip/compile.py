@@ -15,7 +15,8 @@ from grouper.grouping.dip import auxiliary, facts, normalise
 from grouper.grouping.dip.compile_chain import ChainNumbers
 from grouper.grouping.dip.options import CLASSES, TIE_BREAKS, DipOptions
 from grouper.grouping.dip.reference import WEIGHT, Reference
-from grouper.grouping.dip.tables.catalogue import AUX_TYPES, Catalogue, Packet, Row
+from grouper.grouping.dip.tables.catalogue import Catalogue
+from grouper.grouping.dip.tables.packets import AUX_TYPES, Packet, Row
 
 DIAGNOSIS_WIDTH = 12  # numbers of a diagnosis that the kernel looks at
 LEVELS = 9  # the most levels that an auxiliary type has

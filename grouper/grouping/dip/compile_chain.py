@@ -32,7 +32,7 @@ class ChainNumbers:
         terms = [term for need in needs for term in (need.main, need.other) if term is not None]
         for term in (*terms, *chain.exclusions.in_scope.values()):
             self.lists.setdefault(frozenset(term), len(self.lists))
-        self._rules = _Nodes(chain.beginnings, lambda code: chain.under(code))
+        self._rules = _Nodes(chain.beginnings, chain.under)
         self._marks = _Nodes(
             {code for codes in self.lists for code in codes},
             lambda code: tuple(n for codes, n in self.lists.items() if stands_in(code, codes)),

@@ -26,12 +26,12 @@ from grouper.base.arrow import (
 from grouper.base.arrow import pick as pick_texts
 from grouper.codes import icd
 from grouper.codes.book import CodeOptions
-from grouper.grouping.columns import TEXT, Verdicts, code_ids, result_rows, row_of, tally
+from grouper.grouping.columns import TEXT, Verdicts, code_ids, result_rows, row_of
+from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.dip import facts
 from grouper.grouping.dip.compile import DIAGNOSIS_WIDTH, FIELDS, CompiledDip, compile_catalogue
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.texts import BatchCodes, DipCodes
-from grouper.grouping.engine import Grouped
 from grouper.grouping.marks import Marks
 
 RESULT_COLUMNS = (
@@ -67,16 +67,9 @@ class Numbers(NamedTuple):
 
 
 @dataclass
-class DipEngine:
-    """A compiled catalogue with its code books. Immutable in use; one serves many threads.
+class DipEngine(CompiledEngine[CompiledDip, DipCodes, Numbers]):
+    """The engine of a catalogue; see CompiledEngine."""
 
-    ``lang`` chooses the language of ``reason_text``.
-    """
-
-    compiled: CompiledDip
-    diagnoses: DipCodes
-    procedures: DipCodes
-    lang: str = "zh"
     kind: ClassVar[str] = "dip"
 
     def __post_init__(self) -> None:
@@ -114,11 +107,6 @@ class DipEngine:
         return self.compiled.catalogue
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The canonical columns that the options read besides the codes."""
-        return self.compiled.fields
-
-    @property
     def result_fields(self) -> list[pa.Field]:
         """Names and types of the result columns."""
         types = {"score": SCORE, PRIMARY_CARE: pa.bool_()}
@@ -134,11 +122,6 @@ class DipEngine:
     def numbers(
         self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
     ) -> Numbers:
-        """Run the kernel over a batch of canonical columns.
-
-        ``batch`` needs ``diagnoses`` and ``procedures`` as lists of texts, and those of
-        ``fields`` that there are; ``flags`` is grouper.base.reasons.Flag per row.
-        """
         rows = batch.num_rows
         counts = Counter() if counts is None else counts
         dx_book, op_book = BatchCodes(self.diagnoses), BatchCodes(self.procedures)
@@ -187,12 +170,6 @@ class DipEngine:
         """One row of the result columns as a dict; ``score`` is a Decimal."""
         one = Numbers(*(column.slice(row, 1) for column in numbers))
         return row_of(self.result_columns, self._built(one))
-
-    def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
-        """The result columns of a batch of canonical columns."""
-        counts: Counter[str] = Counter()
-        numbers = self.numbers(batch, flags, counts)
-        return Grouped(self._built(numbers), tally(numbers.reason), counts)
 
     def _built(self, numbers: Numbers) -> list[pa.Array]:
         found = result_rows(numbers.result)

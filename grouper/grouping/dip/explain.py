@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from grouper._fast.codes import BLANK
 from grouper.base.arrow import text_array
 from grouper.codes import icd
-from grouper.codes.book import BLANK, Resolved
+from grouper.codes.book import Resolved
 from grouper.grouping.dip import auxiliary, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.engine import DipEngine
@@ -29,7 +30,7 @@ from grouper.grouping.dip.explanation import (
 )
 from grouper.grouping.dip.options import CLASSES, DipOptions
 from grouper.grouping.dip.reference import NUMBERS, WEIGHT
-from grouper.grouping.dip.tables.catalogue import Packet, Term
+from grouper.grouping.dip.tables.packets import Packet, Term
 from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, Trace
 from grouper.grouping.explaining import by_kernel, must_agree, number_columns, read_codes
 

@@ -119,7 +119,8 @@ class DipExplanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; scores as texts."""
-        return explaining.plain(self)
+        data: dict[str, Any] = explaining.plain(self)
+        return data
 
     def text(self, lang: str = "zh") -> str:
         """The explanation in words, "zh" or "en"."""

@@ -13,8 +13,8 @@ from typing import Any
 from grouper.grouping.dip import auxiliary, chain, facts, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.options import CONSERVATIVE, DIAGNOSTIC, SURGICAL
-from grouper.grouping.dip.tables.catalogue import Catalogue, Packet, Term
-from grouper.grouping.dip.tables.packets import STEPS
+from grouper.grouping.dip.tables.catalogue import Catalogue
+from grouper.grouping.dip.tables.packets import STEPS, Packet, Term
 from grouper.grouping.dip.tables.rules import EXCLUSION, IN_SCOPE, NOT_MAIN, stands_in
 from grouper.grouping.dip.trace import (
     Candidate,

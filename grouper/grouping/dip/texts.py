@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from grouper.codes.book import BLANK, LOST_ZERO, UNKNOWN, CodeBook, CodeOptions, Kind, Resolved
+from grouper._fast.codes import BLANK, LOST_ZERO
+from grouper.codes.book import UNKNOWN, CodeBook, CodeOptions, Kind, Resolved
 from grouper.grouping.dip import normalise
 
 

@@ -23,12 +23,12 @@ from grouper.base.arrow import (
 from grouper.base.reasons import REASONS, Status
 from grouper.codes import icd
 from grouper.codes.book import CodeBook, CodeOptions
-from grouper.grouping.columns import TEXT, Verdicts, code_column, code_ids, result_rows, tally, text_at
+from grouper.grouping.columns import TEXT, Verdicts, code_column, code_ids, result_rows, text_at
+from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED
-from grouper.grouping.engine import Grouped
 from grouper.grouping.marks import UNTESTED, Marks
 
 RESULT_COLUMNS = (
@@ -71,16 +71,9 @@ def marks_of(compiled: CompiledScheme) -> Marks:
 
 
 @dataclass
-class DrgEngine:
-    """A compiled scheme with its code books. Immutable in use; one serves many threads.
+class DrgEngine(CompiledEngine[CompiledScheme, CodeBook, Numbers]):
+    """The engine of a scheme; see CompiledEngine."""
 
-    ``lang`` chooses the language of ``reason_text``.
-    """
-
-    compiled: CompiledScheme
-    diagnoses: CodeBook
-    procedures: CodeBook
-    lang: str = "zh"
     kind: ClassVar[str] = "drg"
 
     def __post_init__(self) -> None:
@@ -102,11 +95,6 @@ class DrgEngine:
         return self.compiled.scheme
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """Canonical columns that some condition reads, beside diagnoses and procedures."""
-        return self.compiled.fields
-
-    @property
     def result_fields(self) -> list[pa.Field]:
         """Names and types of the result columns."""
         return [pa.field(name, TEXT) for name in RESULT_COLUMNS]
@@ -114,11 +102,6 @@ class DrgEngine:
     def numbers(
         self, batch: pa.RecordBatch, flags: pa.Array | None = None, counts: Counter[str] | None = None
     ) -> Numbers:
-        """Run the kernel over a batch of canonical columns.
-
-        ``batch`` needs ``diagnoses`` and ``procedures`` as lists of texts, and those of the
-        scheme's ``fields`` that there are; ``flags`` is grouper.base.reasons.Flag per row.
-        """
         rows = batch.num_rows
         counts = Counter() if counts is None else counts
         dx, proc = code_ids(batch, self.diagnoses, self.procedures, counts)
@@ -157,12 +140,6 @@ class DrgEngine:
         values["complication"] = text_at(self._severity, severity)
         values["complication_by"] = self._codes[by].as_py() or None
         return {name: values[name] for name in RESULT_COLUMNS}
-
-    def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
-        """The result columns of a batch of canonical columns."""
-        counts: Counter[str] = Counter()
-        numbers = self.numbers(batch, flags, counts)
-        return Grouped(self._built(numbers), tally(numbers.reason), counts)
 
     def _built(self, numbers: Numbers) -> list[pa.Array]:
         found = result_rows(numbers.result)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from grouper._fast.codes import BLANK
 from grouper.base.arrow import text_array
-from grouper.codes.book import BLANK, Resolved
+from grouper.codes.book import Resolved
 from grouper.grouping.drg.compile import CompiledScheme, Result
 from grouper.grouping.drg.conditions import And, Condition, Count, In
 from grouper.grouping.drg.engine import DrgEngine

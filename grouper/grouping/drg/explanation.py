@@ -100,7 +100,8 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; conditions in the notation of the tables."""
-        return explaining.plain(self, (Condition, to_text))
+        data: dict[str, Any] = explaining.plain(self, (Condition, to_text))
+        return data
 
     def text(self, lang: str = "zh") -> str:
         """The explanation in words, "zh" or "en"."""

@@ -49,7 +49,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 def valid_on(meta: Mapping[str, Any], when: date) -> bool:
     """Whether a scheme applies on a day."""
-    return meta.get("valid_from", date.min) <= when <= meta.get("valid_to", date.max)
+    return bool(meta.get("valid_from", date.min) <= when <= meta.get("valid_to", date.max))
 
 
 def _validity(meta: Mapping[str, Any]) -> str:

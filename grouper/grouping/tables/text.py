@@ -67,7 +67,7 @@ def _changed(old: frozenset[str], items: Sequence[str], where: str) -> frozenset
     plus = {code for sign, code in zip(signs, codes, strict=True) if sign == "+"}
     minus = {code for sign, code in zip(signs, codes, strict=True) if sign == "-"}
     if minus - old or plus & old:
-        wrong = sorted((minus - old) | (plus & old))[0]
+        wrong = min((minus - old) | (plus & old))
         raise TableError(
             zh=f"{where}：{wrong} 的增减与基础集合不符",
             en=f"{where}: the change of {wrong} does not fit the list it changes",

@@ -259,7 +259,8 @@ class Sum(Expr):
         return Quotient(f"({wide(left, bits)} {sign} {right.sql})", under.sql, digits, bits, under.bits)
 
     def value(self, row: Row) -> Fraction | None:
-        left, right = self.left.value(row), self.right.value(row)
+        left: Fraction | None = self.left.value(row)
+        right: Fraction | None = self.right.value(row)
         if left is None or right is None:
             return None
         return left - right if self.minus else left + right

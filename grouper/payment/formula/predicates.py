@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from grouper.base.sql import literal, quote
 from grouper.payment.formula.expression import WORDS, Expr, Row
@@ -33,7 +34,8 @@ class Compare(Expr):
         return f"({left.sql} {self.sign} {right.sql})"
 
     def value(self, row: Row) -> bool | None:
-        left, right = self.left.value(row), self.right.value(row)
+        left: Fraction | None = self.left.value(row)
+        right: Fraction | None = self.right.value(row)
         if left is None or right is None:
             return None
         return {

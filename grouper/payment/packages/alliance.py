@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.sql import parquet_schema, scan
@@ -19,6 +20,9 @@ from grouper.payment.packages.sheets import read_lines
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.price.texts import TEXTS, load_texts
+
+if TYPE_CHECKING:
+    import duckdb
 
 ALLIANCE_TERMS = (
     "alliance_per_head", "alliance_reserve", "alliance_keep", "alliance_share", "alliance_share_limit",
@@ -200,7 +204,9 @@ def charge_cases(
     return Charged(charged, others, total[1])
 
 
-def _views(connection, cases: Sequence[str], hospitals: str, persons: str | None) -> list[str]:  # type: ignore[no-untyped-def]
+def _views(
+    connection: duckdb.DuckDBPyConnection, cases: Sequence[str], hospitals: str, persons: str | None
+) -> list[str]:
     """Views ``cases`` (with region_code) and ``hospitals``; returns the columns of the cases."""
     for path in [*cases, hospitals, *([persons] if persons else [])]:
         if not Path(path).is_file():
@@ -236,7 +242,7 @@ def _views(connection, cases: Sequence[str], hospitals: str, persons: str | None
     return list(names)
 
 
-def _side(connection, path: str, table: str) -> str:  # type: ignore[no-untyped-def]
+def _side(connection: duckdb.DuckDBPyConnection, path: str, table: str) -> str:
     """SQL of a table that comes as CSV or Parquet, its columns as texts."""
     if Path(path).suffix.lower() in TEXTS:
         return load_texts(connection, path, table)
@@ -244,7 +250,7 @@ def _side(connection, path: str, table: str) -> str:  # type: ignore[no-untyped-
     return scan(path)
 
 
-def _columns(connection, side: str, path: str, needed: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
+def _columns(connection: duckdb.DuckDBPyConnection, side: str, path: str, needed: Sequence[str]) -> None:
     """Needed columns, and a key that is there once."""
     names = connection.sql(f"SELECT * FROM {side} LIMIT 0").columns
     for name in needed:

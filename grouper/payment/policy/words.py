@@ -181,12 +181,13 @@ def labelled(expr: Expr, lang: str) -> Expr:
 def mapped(expr: E, change: Any) -> E:
     """The formula with ``change`` applied to every part of it, innermost first."""
     if isinstance(expr, tuple):
+        # a tuple for a tuple, which a type variable cannot say
         return tuple(mapped(part, change) for part in expr)  # type: ignore[return-value]
     if not isinstance(expr, Expr) or not is_dataclass(expr):
         return expr
     parts = {f.name: getattr(expr, f.name) for f in fields(expr)}
     inner = {name: mapped(part, change) for name, part in parts.items() if isinstance(part, Expr | tuple)}
-    return change(replace(expr, **inner) if inner else expr)  # type: ignore[return-value]
+    return change(replace(expr, **inner) if inner else expr)
 
 
 def in_words(expr: Expr, lang: str) -> str:

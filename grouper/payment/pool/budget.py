@@ -200,7 +200,7 @@ def read_budget(path: str | Path) -> Budget:
     return parse_budget(raw, str(path), place.parent)
 
 
-def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = Path(".")) -> Budget:
+def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = Path()) -> Budget:
     """A budget from the tables of its file."""
     format_of(raw, "budget", where, UsageError)
     _known(raw, _KEYS, where, "")

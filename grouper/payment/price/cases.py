@@ -212,7 +212,7 @@ class _Reading:
 
 
 def _exact(kind: pa.DataType) -> bool:
-    return pa.types.is_decimal(kind) and kind.scale <= 2
+    return bool(pa.types.is_decimal(kind) and kind.scale <= 2)
 
 
 def _date(files: Files, schema: pa.Schema, sources: dict[str, str]) -> str:

@@ -149,7 +149,9 @@ def input_sql(name: str, kind: pa.DataType, quoted: str) -> str:
 
 def _is_text(kind: pa.DataType) -> bool:
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+    return bool(
+        pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+    )
 
 
 def missing(zh: str, en: str, path: str, policy: str) -> UsageError:

@@ -180,6 +180,21 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
         )
         for n, pool in enumerate(m.pools, 1)
     ]
+    return section(
+        "pools",
+        t("基金池与点值", "Pools and point value"),
+        figures,
+        _pool_table(m, t),
+        lead=t(
+            "预算 − 调剂金 − 单列 = 可分配；再减去点数以外的支付，余下按点数分配。",
+            "budget − reserve − carve-outs = distributable; "
+            "less what is paid outside points, the rest goes by points.",
+        ),
+    )
+
+
+def _pool_table(m: Measures, t: Lang) -> Html:
+    """Item by item what the bridges show, a column for each pool."""
     names = [
         ("budget", t("预算", "budget")),
         ("reserve", t("调剂金", "reserve")),
@@ -213,17 +228,7 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
     rows.append(
         [t("方式", "method"), *(t.pair(POOL_METHODS, p["method"]) for p in m.pools), *([""] if many else [])]
     )
-    return section(
-        "pools",
-        t("基金池与点值", "Pools and point value"),
-        figures,
-        table(header, rows, class_="whole"),
-        lead=t(
-            "预算 − 调剂金 − 单列 = 可分配；再减去点数以外的支付，余下按点数分配。",
-            "budget − reserve − carve-outs = distributable; "
-            "less what is paid outside points, the rest goes by points.",
-        ),
-    )
+    return table(header, rows, class_="whole")
 
 
 def _bridge(pool: Row, formula: str, t: Lang) -> list[charts.Step]:

@@ -135,6 +135,24 @@ def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
             title,
             el("p", t("本次运行没有调整。", "This run has no adjustments."), class_="none"),
         )
+    whole = sum(r["cases"] for r in m.adjustments)
+    lead = t(f"共 {number(whole)} 条。", f"{number(whole)} in all.")
+    if whole > TOP_ADJUSTMENTS:
+        lead += t(
+            f"下列金额最大的 {TOP_ADJUSTMENTS} 条，其余见 CSV。",
+            f" The {TOP_ADJUSTMENTS} largest are listed; all are in the CSV.",
+        )
+    return section(
+        "adjustments",
+        title,
+        _by_kind(m, t),
+        _largest(m, t),
+        lead=lead,
+    )
+
+
+def _by_kind(m: Measures, t: Lang) -> Html:
+    """Numbers and amounts of each kind of adjustment."""
     header = [
         t("类型", "kind"),
         t("条数", "number"),
@@ -149,7 +167,12 @@ def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
          yuan(r["up"], True), yuan(r["down"], True), yuan(r["difference"], True)]
         for r in m.adjustments
     ]  # fmt: skip
-    head = [
+    return table(header, rows)
+
+
+def _largest(m: Measures, t: Lang) -> Html:
+    """The adjustments of the largest amounts, one by one."""
+    header = [
         t("编号", "id"),
         t("类型", "kind"),
         t("记录号", "record"),
@@ -161,7 +184,7 @@ def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
         t("原因；依据", "reason; clause"),
     ]
     names = {row["hospital_code"]: hospital_name(row) for row in m.hospitals}
-    details = [
+    rows = [
         [
             str(r["adjustment_id"] or ""),
             t.pair(KINDS, r["kind"]),
@@ -175,20 +198,7 @@ def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
         ]
         for r in m.largest_adjustments
     ]
-    whole = sum(r["cases"] for r in m.adjustments)
-    lead = t(f"共 {number(whole)} 条。", f"{number(whole)} in all.")
-    if whole > TOP_ADJUSTMENTS:
-        lead += t(
-            f"下列金额最大的 {TOP_ADJUSTMENTS} 条，其余见 CSV。",
-            f" The {TOP_ADJUSTMENTS} largest are listed; all are in the CSV.",
-        )
-    return section(
-        "adjustments",
-        title,
-        table(header, rows),
-        table(head, details, left=(3, 8), short=(0, 1, 2, 4), class_="small"),
-        lead=lead,
-    )
+    return table(header, rows, left=(3, 8), short=(0, 1, 2, 4), class_="small")
 
 
 def quality(m: Measures, info: RunInfo, t: Lang) -> Html:

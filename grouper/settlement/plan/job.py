@@ -239,7 +239,10 @@ def _part(budget: Budget, path: str, month: Month) -> Budget:
     def of_month(pool: PoolBudget) -> PoolBudget:
         weights = raw["pools"][pool.name].get("month_weights", [1] * 12)
         shares = {n: Fraction(str(w)) for n, w in enumerate(weights, 1)}
-        take = lambda fen: apportion(fen, shares)[month.first.month]  # noqa: E731
+
+        def take(fen: int) -> int:
+            return apportion(fen, shares)[month.first.month]
+
         return replace(
             pool, budget=take(pool.budget),
             reserve=None if pool.reserve is None else take(pool.reserve),

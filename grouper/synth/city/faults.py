@@ -71,7 +71,7 @@ class Spoilt:
         """Choose among ``plain`` rows."""
         share = u32(min(round(dirty * CODES_OF_DIRTY * 2**32), 2**32 - 1))
         rows = pc.and_(plain, pc.less(draws.bits(_CODES, 32), share))
-        return cls(rows, Draws(draws._base.filter(rows)))
+        return cls(rows, draws.of(rows))
 
     def kinds(self, procedures: Elements) -> pa.Array:
         """The ``Fault`` of each spoilt row."""

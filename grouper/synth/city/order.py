@@ -37,7 +37,7 @@ class Kind(IntEnum):
 
 def roll(number: int) -> Stream:
     """A stream of random numbers of the city, beside those of the clinical generator."""
-    return cast(Stream, 1_000 + number)
+    return cast("Stream", 1_000 + number)
 
 
 # Roles that point back, by kind: (first role, how many, first role that they point to).

@@ -181,7 +181,7 @@ def _length(city: City, month: int) -> int:
 
 def _round_figure(yuan: float) -> int:
     """Three figures that count."""
-    unit = 10 ** max(0, len(str(int(yuan))) - 3)
+    unit: int = 10 ** max(0, len(str(int(yuan))) - 3)
     return round(yuan / unit) * unit
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from grouper.base.findings import Finding, Severity
 from grouper.grouping.dip import facts, normalise
-from grouper.grouping.dip.tables.catalogue import Catalogue, Packet, Row
+from grouper.grouping.dip.tables.catalogue import Catalogue
+from grouper.grouping.dip.tables.packets import Packet, Row
 
 PLACE = "catalogue.csv"
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
-from grouper.grouping.dip.tables.catalogue import Catalogue, Row
+from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.tables.layout import KIND_ZH
+from grouper.grouping.dip.tables.packets import Row
 from grouper.grouping.dip.tables.rule_files import in_ranges
 from grouper.grouping.dip.tables.rules import Exclusions, Rule
 from grouper.grouping.tables.change import Change, Words, of_options

@@ -11,7 +11,8 @@ from grouper.base.errors import TableError, UsageError
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import read_toml
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
-from grouper.grouping.dip.tables.catalogue import KINDS, Catalogue, Row
+from grouper.grouping.dip.tables.catalogue import Catalogue
+from grouper.grouping.dip.tables.packets import KINDS, Row
 from grouper.grouping.dip.tables.rules import Chain
 from grouper.grouping.tables.sheets import Book, Column, Notes, Sheet, find_table
 

@@ -10,7 +10,8 @@ from typing import Any
 from grouper.base.errors import GrouperError, UsageError
 from grouper.base.findings import Finding
 from grouper.grouping.dip import facts, normalise
-from grouper.grouping.dip.tables.catalogue import Catalogue, Row, load, scheme_folders
+from grouper.grouping.dip.tables.catalogue import Catalogue, load, scheme_folders
+from grouper.grouping.dip.tables.packets import Row
 from grouper.grouping.tables.folders import listed
 from grouper.grouping.tables.heading import heading
 

@@ -18,7 +18,7 @@ from typing import Any
 from grouper.base.errors import TableError, UsageError
 from grouper.base.findings import Finding, has_errors
 from grouper.grouping.dip.options import CHOICES, DEFAULTS, DipOptions, options_from
-from grouper.grouping.dip.tables.catalogue import Catalogue, Row
+from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.tables.cells import Reader, Reading
 from grouper.grouping.dip.tables.layout import (
     COLUMNS,
@@ -28,6 +28,7 @@ from grouper.grouping.dip.tables.layout import (
     SheetMap,
     catalogue_sheets,
 )
+from grouper.grouping.dip.tables.packets import Row
 from grouper.grouping.tables.sheets import Column, Notes, Sheet, Table, find_table, plain_name, read_book
 from grouper.grouping.tables.text import format_toml
 

@@ -32,7 +32,8 @@ _OPEN, _CLOSE = "（([［【", "）)]］】"
 
 def declared(scheme: Scheme) -> Sequence[Mapping[str, Any]]:
     """The rows of ``[[untested_criteria]]``: drg, criterion, instead, instead_zh and groups."""
-    return scheme.meta.get(UNTESTED, ())
+    rows: Sequence[Mapping[str, Any]] = scheme.meta.get(UNTESTED, ())
+    return rows
 
 
 def warned_groups(scheme: Scheme) -> dict[str, Mapping[str, Any]]:

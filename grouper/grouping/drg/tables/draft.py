@@ -49,7 +49,8 @@ class Draft:
     def default_options(self) -> Mapping[str, Any]:
         """The options of the base, or those that go with the form of the workbook."""
         if self.base:
-            return self.base.meta.get("options", {})
+            options: Mapping[str, Any] = self.base.meta.get("options", {})
+            return options
         return OFFICIAL_OPTIONS if self.official else DEFAULT_OPTIONS
 
 

@@ -101,7 +101,8 @@ class Scheme:
 
     @property
     def area(self) -> str:
-        return self.meta["area"]
+        area: str = self.meta["area"]
+        return area
 
     @property
     def valid_from(self) -> date | None:

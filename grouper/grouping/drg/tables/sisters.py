@@ -16,7 +16,8 @@ from pathlib import Path
 from grouper.base.findings import Finding, few
 from grouper.grouping.drg.tables.criteria import stem
 from grouper.grouping.drg.tables.model import Scheme
-from grouper.grouping.drg.tables.store import load_folder, read_meta, scheme_folders
+from grouper.grouping.drg.tables.store import load_folder, scheme_folders
+from grouper.grouping.tables.folders import read_meta
 
 FEWEST = 3  # sisters that make a vote
 _LIST = re.compile(r" in [A-Z][\w.-]*")

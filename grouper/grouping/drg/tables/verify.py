@@ -33,8 +33,8 @@ from grouper.grouping.drg.tables.store import (
     KEPT,
     MDC_COLUMNS,
     load_folder,
-    read_meta,
 )
+from grouper.grouping.tables.folders import read_meta
 from grouper.grouping.tables.text import read_rows
 
 
