@@ -14,16 +14,16 @@ from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import product, quotient, rounded, total
 from grouper.base.provenance import FORMAT
+from grouper.base.toml_out import toml_text
 from grouper.base.version import VERSION
 from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import Codes, Counts, read_discharges
-from grouper.fitting.files import csv_text, toml_text
+from grouper.fitting.files import csv_text
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
 from grouper.fitting.packets import Packet, assign
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
 from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
-from grouper.grouping.tables.text import format_toml
 
 METHODS = ("mean", "base-disease", "quota")
 CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
@@ -402,7 +402,7 @@ def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = Fal
     """
     refuse_existing(folder, force)
     texts = {
-        "scheme.toml": (format_toml if built.options.on else toml_text)(meta),
+        "scheme.toml": toml_text(meta),
         "catalogue.csv": catalogue_text(built),
         "report.csv": report_text(built),
         "quality.toml": toml_text(quality(built)),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.findings import has_errors
+from grouper.base.toml_out import toml_text
 from grouper.grouping.dip import normalise
 from grouper.grouping.dip.tables import national_layout as layout
 from grouper.grouping.dip.tables.cells import official
@@ -23,7 +24,6 @@ from grouper.grouping.dip.tables.national_layout import PARTS, Lines, open_part
 from grouper.grouping.dip.tables.rules import CONSERVATIVE, IN_SCOPE, NOT_MAIN
 from grouper.grouping.dip.tables.workbook import Imported
 from grouper.grouping.tables.sheets import Notes, Row, read_book
-from grouper.grouping.tables.text import format_toml
 
 CLASSES = {layout.PRE: "XQ", layout.MERGED: "BX", layout.BURN: "FZ", layout.TUMOUR: "FZ", layout.TB: "FZ",
            layout.BASIC: "JC"}  # fmt: skip
@@ -86,7 +86,7 @@ def import_national(path: Path, meta: Mapping[str, Any]) -> Imported:
         return Imported(None, book.notes.findings)
     counts = dict(sorted(Counter(rule["step"] for rule in book.rules).items()))
     full = {**meta, "options": OPTIONS, "counts": {"rows": len(book.rules), **counts}}
-    return Imported({"scheme.toml": format_toml(full), **files}, book.notes.findings)
+    return Imported({"scheme.toml": toml_text(full), **files}, book.notes.findings)
 
 
 def _csv(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.findings import Finding, has_errors
+from grouper.base.toml_out import toml_text
 from grouper.grouping.dip.options import CHOICES, DEFAULTS, DipOptions, options_from
 from grouper.grouping.dip.tables.catalogue import Catalogue, Row
 from grouper.grouping.dip.tables.cells import Reader, Reading
@@ -29,7 +30,6 @@ from grouper.grouping.dip.tables.layout import (
     catalogue_sheets,
 )
 from grouper.grouping.tables.sheets import Column, Notes, Sheet, Table, find_table, plain_name, read_book
-from grouper.grouping.tables.text import format_toml
 
 ALWAYS = ("code", "kind", "dx", "procedures", "related", "treatment", "score", "name")
 
@@ -85,7 +85,7 @@ def import_catalogue(
     if has_errors(notes.findings):
         return Imported(None, notes.findings)
     full = {**meta, "options": values, "counts": counts(rows)}
-    return Imported({"scheme.toml": format_toml(full), "catalogue.csv": csv_text(rows)}, notes.findings)
+    return Imported({"scheme.toml": toml_text(full), "catalogue.csv": csv_text(rows)}, notes.findings)
 
 
 def counts(rows: Sequence[Reading]) -> dict[str, int]:
