@@ -136,7 +136,7 @@ def test_an_error_in_a_thread_is_the_error_of_the_run(tmp_path: Path) -> None:
 
 def test_unusable_targets_are_refused_before_any_work(source: Path, tmp_path: Path) -> None:
     drg = loaded("chs-drg-2.0")
-    with pytest.raises(UsageError, match="same file"):
+    with pytest.raises(UsageError, match="is an input"):
         grouper.group_files(drg, [source], source)
     with pytest.raises(UsageError, match="--to"):
         grouper.group_files(drg, [source], tmp_path / "out.dat")

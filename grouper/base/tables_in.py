@@ -145,6 +145,21 @@ def read_rows(path: str | Path, kind: Kind = UsageError) -> Rows:
     return [[cell.strip() for cell in row] for row in _csv_rows(read_text(path, kind), str(path), kind)]
 
 
+def first_row(text: str, delimiter: str, told: str, kind: Kind = UsageError) -> list[str]:
+    """The cells of the first row of a text in CSV that is not blank; [] where there is none.
+
+    For the head of a large file, which others read: a quote may be left open. Raises ``kind`` for a cell
+    of more signs than CSV has.
+    """
+    try:
+        return next((row for row in csv.reader(StringIO(text, newline=""), delimiter=delimiter) if row), [])
+    except csv.Error as error:
+        raise kind(
+            zh=f"{told} 第 1 行：不是正确的 CSV（单元格过长）",
+            en=f"{told}, row 1: no correct CSV (a cell too long)",
+        ) from error
+
+
 def read_text(path: str | Path, kind: Kind = UsageError, told: str = "") -> str:
     """The text of a file in UTF-8 (with or without its mark), GB18030 or UTF-16 with its mark."""
     told = told or str(path)

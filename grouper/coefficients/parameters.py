@@ -8,7 +8,6 @@ ten-thousandths here, never floating-point numbers.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from grouper.base.digests import sha256_of
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
@@ -206,7 +206,7 @@ class _Reader:
                 tuple(prefix for packets, _ in exempt for prefix in packets.prefixes),
             ),
             table=table,
-            digest=hashlib.sha256(content + beside).hexdigest(),
+            digest=sha256_of(content + beside),
             unverified=tuple(unverified),
             starts=_starts(first, last, [c for _, c in numbered], table),
             _general=tuple(n for n, c in numbered if c.packets.everything or c.packets.prefixes),

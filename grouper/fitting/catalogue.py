@@ -14,11 +14,11 @@ from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import product, quotient, rounded, total
 from grouper.base.provenance import FORMAT
+from grouper.base.tables_out import csv_text
 from grouper.base.toml_out import toml_text
 from grouper.base.version import VERSION
 from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import Codes, Counts, read_discharges
-from grouper.fitting.files import csv_text
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
 from grouper.fitting.packets import Packet, assign

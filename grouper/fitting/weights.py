@@ -14,7 +14,8 @@ from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import product, quotient, rounded, total
 from grouper.base.provenance import stamped
-from grouper.fitting.files import csv_text, write_text
+from grouper.base.tables_out import csv_text
+from grouper.base.whole import write_text
 from grouper.fitting.history import HistoryOptions, read_history, years_present
 from grouper.fitting.structure import Structure, keys_of_groups, read_structure
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace

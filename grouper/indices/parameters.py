@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from grouper.base.digests import sha256_of
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
@@ -76,7 +76,7 @@ def load(path: str | Path | None = None) -> Parameters:
     for key in ("id", "name"):
         _check(where, key, data.get(key), "text")
     indices = [_index(where, name, data[name]) for name in INDICES if name in data]
-    return Parameters(data["id"], data["name"], tuple(indices), hashlib.sha256(content).hexdigest())
+    return Parameters(data["id"], data["name"], tuple(indices), sha256_of(content))
 
 
 def _index(where: Path, name: str, section: Any) -> Index:

@@ -268,7 +268,7 @@ def test_a_failure_leaves_no_file(grouped: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 10,"):
         apply_files([bad], tmp_path / "out.parquet", INVENTED)
     assert not list(tmp_path.glob("*out*"))
-    with pytest.raises(UsageError, match="same file"):
+    with pytest.raises(UsageError, match="is an input"):
         apply_files([grouped], grouped, INVENTED)
 
 

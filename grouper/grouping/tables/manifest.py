@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
+from grouper.base.digests import sha256
 from grouper.base.findings import Finding
 from grouper.base.paths import tables_dir
 
@@ -19,7 +19,7 @@ NAME = "manifest.json"
 def file_digests(root: Path) -> dict[str, str]:
     """Path below ``root`` (with ``/``) -> SHA-256, for all files but the manifest and Python's own."""
     return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(root).as_posix(): sha256(path)
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.suffix not in (".py", ".pyc") and path != root / NAME
     }

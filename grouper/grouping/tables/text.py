@@ -18,13 +18,12 @@ scheme's list of the same name. ``= NAME`` alone repeats a list without writing 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 
 from grouper.base.errors import TableError
 from grouper.base.tables_in import read_table
+from grouper.base.tables_out import csv_text
 from grouper.grouping.tables.compose import composed
 
 Lists = dict[str, frozenset[str]]
@@ -128,8 +127,4 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def format_rows(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> str:
     """The rows as CSV text with a header and LF line ends."""
-    out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([row[column] for column in columns] for row in rows)
-    return out.getvalue()
+    return csv_text(columns, ([row[column] for column in columns] for row in rows))

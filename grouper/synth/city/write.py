@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from grouper.base.errors import UsageError
 from grouper.base.output import parquet_options
 from grouper.base.toml_in import read_toml
 from grouper.base.toml_out import toml_text
+from grouper.base.whole import whole_file, write_text
 from grouper.synth.city.costs import CaseWeights
 from grouper.synth.city.hospitals import assessment_csv, hospital_csv
 from grouper.synth.city.model import VERSION, City
@@ -49,7 +49,7 @@ class Written:
 
 
 def write_city(
-    folder: str | os.PathLike[str],
+    folder: str | Path,
     city: City,
     progress: Progress | None = None,
     *,
@@ -79,7 +79,7 @@ def write_city(
         ("assessment.csv", assessment_csv(city)),
         ("budget.toml", _budget_toml(city, done.budget)),
     ):
-        done.files.append(_write_text(target / name, text))
+        done.files.append(write_text(target / name, text))
     return done
 
 
@@ -92,29 +92,7 @@ def _same_city(target: Path, options: dict[str, Any]) -> None:
             en=f"{target} holds the data of another city (see {path.name}); name another folder with -o, "
             "or remove it first",
         )
-    _write_text(path, toml_text(options))
-
-
-def _write_text(path: Path, text: str) -> Path:
-    with _Part(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
-    return path
-
-
-class _Part:
-    """A path beside the real one, which takes its name when all went well."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> Path:
-        return self._part
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._part.replace(self._path)
-        self._part.unlink(missing_ok=True)
+    write_text(path, toml_text(options))
 
 
 def _write_month(
@@ -130,7 +108,7 @@ def _write_month(
     lists = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
     used = [name for name in SCHEMA.names if name in _DICTIONARIES] + lists
     options = parquet_options(SCHEMA) | {"store_schema": True, "use_dictionary": used}
-    with _Part(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+    with whole_file(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
         for batch in city_batches(city, month, weights=weights, truth=True):
             _count(batch, done)
             writer.write_batch(

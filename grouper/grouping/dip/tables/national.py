@@ -6,8 +6,6 @@ Every broken cell gives one error with file, sheet and cell. Entries are named b
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.findings import has_errors
+from grouper.base.tables_out import csv_text
 from grouper.base.toml_out import toml_text
 from grouper.grouping.dip import normalise
 from grouper.grouping.dip.tables import national_layout as layout
@@ -90,11 +89,7 @@ def import_national(path: Path, meta: Mapping[str, Any]) -> Imported:
 
 
 def _csv(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([row.get(name, "") for name in names] for row in rows)
-    return out.getvalue()
+    return csv_text(names, ([row.get(name, "") for name in names] for row in rows))
 
 
 # --- packets ------------------------------------------------------------------------------------
