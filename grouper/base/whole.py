@@ -80,23 +80,34 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def sync(path: Path) -> None:
+    """Have the disk keep a file, or the names of a folder where the system lets a folder be opened."""
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):  # Windows keeps names without being asked
+        return
+    handle = os.open(path, os.O_RDONLY if hasattr(os, "O_DIRECTORY") else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def unwritten(path: str | Path, error: OSError) -> UsageError:
     """The error for a place that does not take what is written."""
     why = error.strerror or error
     return UsageError(zh=f"无法写入 {path}：{why}", en=f"cannot write {path}: {why}")
 
 
-def refuse_existing(path: Path, force: bool) -> None:
+def refuse_existing(path: Path, force: bool, folder: bool = False) -> None:
     """Raise UsageError when ``path`` is in the way: without ``force`` whatever it is, with it a folder that
-    is not all our own."""
+    is not all our own, and anything else where a ``folder`` should come."""
     if not path.is_symlink() and (not path.exists() or (path.is_dir() and not any(path.iterdir()))):
         return
     if not force:
         raise UsageError(
-            zh=f"{path} 已存在；用 --force 覆盖，或用 -o 换一个路径",
-            en=f"{path} exists; --force replaces it, or choose another path with -o",
+            zh=f"{path} 已存在；用 --force 覆盖，或换一个路径",
+            en=f"{path} exists; --force replaces it, or choose another path",
         )
-    if path.is_dir():
+    if folder or path.is_dir():
         _refuse_foreign(path, foreign(path))
 
 
@@ -129,7 +140,8 @@ def begin(folder: Path, mark: str) -> None:
 
 def begun(folder: Path, mark: str) -> bool:
     """Whether a folder was begun and never finished."""
-    return not folder.is_symlink() and (folder / mark).is_file() and _marked(folder, mark) == {}
+    path = folder / mark
+    return not folder.is_symlink() and path.is_file() and path.read_bytes() == _text({}).encode()
 
 
 def foreign(folder: Path, mark: str = MARK, aside: Sequence[str] = ()) -> list[str]:
@@ -143,25 +155,25 @@ def foreign(folder: Path, mark: str = MARK, aside: Sequence[str] = ()) -> list[s
         return []
     made, there = _marked(folder, mark), _files(folder, mark, aside)
     found = {name for name in made.keys() | there.keys() if made.get(name) != there.get(name)}
-    return sorted(found)
+    return sorted(found.difference(aside))
 
 
 def remove_own(folder: Path, mark: str = MARK, aside: Sequence[str] = ()) -> None:
     """Remove a folder that the program made, file by file; nothing when something in it is foreign.
 
-    Raises UsageError then, and for a file that comes to it meanwhile, which stays.
+    Files ``aside`` stay, and the folder with them. Raises UsageError for what is foreign, and for a file that
+    comes to the folder meanwhile, which stays.
     """
     _refuse_foreign(folder, foreign(folder, mark, aside))
     if not folder.exists():
         return
-    for name in (*_marked(folder, mark), mark, *aside):
+    for name in (*_marked(folder, mark), mark):
         (folder / name).unlink(missing_ok=True)
     inner = [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]
     for path in (*sorted(inner, reverse=True), folder):
         with suppress(OSError):
             path.rmdir()
-    if folder.exists():
-        _refuse_foreign(folder, sorted(_files(folder, mark)) or [folder.name])
+    _refuse_foreign(folder, foreign(folder, mark, aside))
 
 
 def _refuse_foreign(folder: Path, names: Sequence[str]) -> None:
@@ -170,9 +182,9 @@ def _refuse_foreign(folder: Path, names: Sequence[str]) -> None:
     told = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     raise UsageError(
         zh=f"{folder} 中有 {len(names)} 个文件不是本程序生成的，或之后有改动（{told}），不会删除；"
-        "请用 -o 换一个路径，或自行移走该目录",
+        "请换一个路径，或自行移走该目录",
         en=f"{folder} holds files that this program did not make, or that have changed since: {len(names)} "
-        f"({told}). They are not removed: choose another path with -o, or move the folder away yourself",
+        f"({told}). They are not removed: choose another path, or move the folder away yourself",
     )
 
 
@@ -190,7 +202,11 @@ def _inside(name: str) -> bool:
 
 
 def _write_mark(folder: Path, mark: str, files: dict[str, str]) -> None:
-    write_text(folder / mark, json.dumps(files, indent=1, ensure_ascii=False))
+    write_text(folder / mark, _text(files))
+
+
+def _text(files: dict[str, str]) -> str:
+    return json.dumps(files, indent=1, ensure_ascii=False)
 
 
 def _files(folder: Path, mark: str, aside: Sequence[str] = ()) -> dict[str, str]:

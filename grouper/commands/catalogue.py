@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grouper.base.errors import UsageError
+from grouper.base.whole import refuse_existing
 from grouper.commands.options.reading import codes_options
 from grouper.commands.options.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
 from grouper.commands.weights import left_out_lines, statistics_options
@@ -138,9 +139,9 @@ def catalogue() -> None:
 def build_command(
     history: tuple[str, ...], output: Path, catalogue_id: str, name: str, area: str, **given: Any
 ) -> None:
-    from grouper.fitting.catalogue import build, refuse_existing, scheme_meta, write
+    from grouper.fitting.catalogue import build, scheme_meta, write
 
-    refuse_existing(output, given["force"])
+    refuse_existing(output, given["force"], folder=True)
     built = build(history, _options(given))
     write(built, output, scheme_meta(built, catalogue_id, name, area), given["force"])
     _report(built)

@@ -12,6 +12,7 @@ import click
 
 from grouper.base.errors import EXIT_DATA, UsageError
 from grouper.base.findings import has_errors
+from grouper.base.whole import refuse_existing, write_text
 from grouper.commands.options.shared import (
     DATE,
     BilingualGroup,
@@ -32,7 +33,6 @@ from grouper.commands.tables_import import (
     import_scheme,
     kind_of,
     kinds,
-    refuse_existing,
     report,
 )
 from grouper.grouping.family import families
@@ -178,7 +178,7 @@ def diff_command(
 def _write_changes(a: Any, b: Any, changes: Sequence[Change], output: Path) -> None:
     from grouper.report.scheme_changes import page
 
-    output.write_text(page(a, b, changes, icd_names(), language()), encoding="utf-8", newline="\n")
+    write_text(output, page(a, b, changes, icd_names(), language()))
     say(f"已写出 {output}", f"wrote {output}")
 
 
@@ -325,5 +325,5 @@ def export(scheme: str, target: Path, when: datetime | None, force: bool) -> Non
 )
 @option("--force", is_flag=True, help=both("覆盖已有目录", "Replace what is there"))
 def import_command(source: Path, output: Path, kind: str | None, force: bool, **given: Any) -> None:
-    refuse_existing(output, force, "scheme.toml")
+    refuse_existing(output, force, folder=True)
     import_scheme(source, output, kind or kind_of(source, given), given)

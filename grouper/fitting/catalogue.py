@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,10 +11,10 @@ from typing import Any
 from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import product, quotient, rounded, total
-from grouper.base.provenance import FORMAT
+from grouper.base.provenance import stamped
 from grouper.base.tables_out import csv_text
 from grouper.base.toml_out import toml_text
-from grouper.base.version import VERSION
+from grouper.base.whole import refuse_existing, whole_folder, write_text
 from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import Codes, Counts, read_discharges
 from grouper.fitting.history import HistoryOptions
@@ -320,8 +318,7 @@ def quality(built: Built) -> dict[str, Any]:
     parts = {part: sum(y.parts[part][0] for e in built.entries for y in e.sums.years.values())
              for part in ("drug", "consumable")}  # fmt: skip
     return {
-        "software": f"grouper {VERSION}",
-        "format": FORMAT,
+        **stamped(),
         "cases": built.cases,
         "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),
         "cases_with_drug_cost": parts["drug"],
@@ -398,9 +395,9 @@ def _meta_below(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
 def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = False) -> None:
     """Write the folder whole or not at all.
 
-    Raises UsageError when it exists without ``force``, or is not a catalogue.
+    Raises UsageError when it exists without ``force``, or holds what this program did not write.
     """
-    refuse_existing(folder, force)
+    refuse_existing(folder, force, folder=True)
     texts = {
         "scheme.toml": toml_text(meta),
         "catalogue.csv": catalogue_text(built),
@@ -409,30 +406,6 @@ def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = Fal
     }
     if built.options.on:
         texts["scores.csv"] = scores_of(built)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".catalogue-"))
-    try:
-        part.chmod(0o755)
+    with whole_folder(folder) as part:
         for name, text in texts.items():
-            (part / name).write_text(text, encoding="utf-8", newline="\n")
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def refuse_existing(folder: Path, force: bool) -> None:
-    """Raise UsageError when ``folder`` is in the way."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not force:
-        raise UsageError(
-            zh=f"{folder} 已存在；用 --force 覆盖，或换一个 -o",
-            en=f"{folder} exists; --force replaces it, or choose another -o",
-        )
-    if not (folder / "catalogue.csv").is_file():
-        raise UsageError(
-            zh=f"{folder} 不是目录库目录，不会覆盖；请换一个 -o",
-            en=f"{folder} is not a catalogue folder and will not be replaced: choose another -o",
-        )
+            write_text(part / name, text)

@@ -46,7 +46,7 @@ class Summary:
     fields: Counter[str] = field(default_factory=Counter)
     dropped: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    peak_rss_mib: int = 0
+    peak_rss_mib: int | None = None  # not known on every system
 
     def add(self, done: _Done) -> None:
         self.rows += done.rows

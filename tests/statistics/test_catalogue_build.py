@@ -281,6 +281,7 @@ def test_files_of_a_catalogue(tmp_path: Path) -> None:
     folder = tmp_path / "dip"
     write(result, folder, scheme_meta(result, "made", "Made", "nowhere"))
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".grouper-made",
         "catalogue.csv",
         "quality.toml",
         "report.csv",
@@ -298,7 +299,7 @@ def test_files_of_a_catalogue(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "keep").touch()
-    with pytest.raises(UsageError, match="will not be replaced"):
+    with pytest.raises(UsageError, match=r"did not make.*keep"):
         write(result, other, {}, force=True)
     assert (other / "keep").exists()
 

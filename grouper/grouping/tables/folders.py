@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -115,17 +113,3 @@ def listed(folder: Path) -> dict[str, Any]:
     for key in ("valid_from", "valid_to"):
         row[key] = meta[key].isoformat() if key in meta else ""
     return row
-
-
-def write_whole(output: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder whole or not at all, in the place of what is there."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=".import-"))  # beside: a base may stand there
-    try:
-        folder.chmod(0o755)
-        fill(folder)
-        if output.exists():
-            shutil.rmtree(output)
-        folder.rename(output)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

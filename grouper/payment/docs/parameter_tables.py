@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+from grouper.base.whole import write_text
 from grouper.payment.policy import words
 from grouper.payment.policy.describe import registry_markdown
 from grouper.payment.policy.registry import PARAMETERS
@@ -71,7 +72,7 @@ def sections_of(page: str) -> set[str]:
 
 def main() -> None:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/payment.md")
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(path, fill(path.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 from grouper.base.errors import TableError
 from grouper.base.toml_out import toml_text
+from grouper.base.whole import write_text
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
@@ -252,7 +253,7 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
     for name, text in files.items():
         path = folder / name
         if text:
-            path.write_text(text, encoding="utf-8", newline="\n")
+            write_text(path, text)
         elif path.exists():
             path.unlink()
 
