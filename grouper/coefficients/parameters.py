@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from grouper.base.digests import sha256_of
 from grouper.base.errors import TableError, UsageError
+from grouper.base.exact import fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
@@ -347,7 +348,7 @@ class _Reader:
             number = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("nan")
         except InvalidOperation:
             number = Decimal("nan")
-        if not (number.is_finite() and 0 < number < 100 and number == round(number, 4)):
+        if not (number.is_finite() and 0 < number < 100 and fits(number, 4)):
             self._wrong(place, str(value))
         return int(number.scaleb(4))
 

@@ -182,12 +182,12 @@ def _amount(text: str | None) -> Decimal | None:
 
 def _report(built: Built) -> None:
     """The summary on stderr."""
-    from grouper.base.exact import rounded
+    from grouper.base.exact import half_up
 
     kept = sum(entry.sums.kept for entry in built.entries)
     left = built.counts.left_out
-    share = rounded(built.core_share.scaleb(2), 2)
-    riv = "–" if built.riv is None else str(rounded(built.riv, 4))
+    share = half_up(built.core_share.scaleb(2), 2)
+    riv = "–" if built.riv is None else str(half_up(built.riv, 4))
     years = [f"{year}×{weight}" for year, weight in sorted(built.year_weights.items())]
     core, mixed = built.number("core") + built.number("national"), built.number("mixed")
     if built.options.on:

@@ -10,7 +10,7 @@ from typing import Any
 
 from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import product, quotient, rounded, total
+from grouper.base.exact import half_up, product, quotient, total
 from grouper.base.provenance import stamped
 from grouper.base.tables_out import csv_text
 from grouper.base.toml_out import toml_text
@@ -262,15 +262,15 @@ def catalogue_text(built: Built) -> str:
     digits = built.options.digits
 
     def shown(value: Decimal | None, places: int) -> Decimal | None:
-        return None if value is None else rounded(value, places)
+        return None if value is None else half_up(value, places)
 
     return csv_text(
         CATALOGUE,
         (
             [
                 entry.packet.code, entry.packet.name, entry.packet.kind, entry.packet.dx, entry.packet.main,
-                "+".join(entry.packet.related), entry.packet.treatment, "", rounded(entry.score, digits),
-                rounded(entry.mean_cost.scaleb(-2), 6), entry.packet.label, shown(entry.drug_score, digits),
+                "+".join(entry.packet.related), entry.packet.treatment, "", half_up(entry.score, digits),
+                half_up(entry.mean_cost.scaleb(-2), 6), entry.packet.label, shown(entry.drug_score, digits),
                 shown(entry.consumable_score, digits), shown(entry.sums.cv, 6), entry.sums.cases,
             ]
             for entry in built.entries
@@ -283,14 +283,14 @@ def scores_of(built: Built) -> str:
     """scores.csv: score and cost of the packets of the catalogue below that have cases."""
     digits = built.options.digits
     shown = [
-        (entry, [None if part is None else rounded(part, digits) for part in
+        (entry, [None if part is None else half_up(part, digits) for part in
                  (entry.drug_score, entry.consumable_score)])
         for entry in built.entries if entry.packet.kind == "national"
     ]  # fmt: skip
     return scores_text(
         [
-            [entry.packet.code, rounded(entry.score, digits), rounded(entry.mean_cost.scaleb(-2), 6), *parts,
-             None if entry.sums.cv is None else rounded(entry.sums.cv, 6), entry.sums.cases]
+            [entry.packet.code, half_up(entry.score, digits), half_up(entry.mean_cost.scaleb(-2), 6), *parts,
+             None if entry.sums.cv is None else half_up(entry.sums.cv, 6), entry.sums.cases]
             for entry, parts in shown
         ]
     )  # fmt: skip
@@ -305,8 +305,8 @@ def report_text(built: Built) -> str:
         rows.append(
             [
                 entry.packet.code, entry.packet.kind, sums.cases, sums.cases - sums.kept,
-                rounded(entry.weighted_cases, 4), rounded(quotient(sums.cases, built.cases), 6),
-                rounded(entry.mean_cost.scaleb(-2), 2), None if sums.cv is None else rounded(sums.cv, 4),
+                half_up(entry.weighted_cases, 4), half_up(quotient(sums.cases, built.cases), 6),
+                half_up(entry.mean_cost.scaleb(-2), 2), None if sums.cv is None else half_up(sums.cv, 4),
                 entry.unstable, "no cases in " + " ".join(lacking) if lacking else "",
             ]
         )  # fmt: skip
@@ -326,11 +326,11 @@ def quality(built: Built) -> dict[str, Any]:
         "core_packets": built.number("core"),
         "packets_with_scores": built.number("national"),
         "mixed_groups": built.number("mixed"),
-        "core_share": str(rounded(built.core_share, 6)),
+        "core_share": str(half_up(built.core_share, 6)),
         "cv_above_1": built.cv_above_1,
         "unstable": built.unstable,
-        "riv": "" if built.riv is None else str(rounded(built.riv, 6)),
-        "mean_cost_yuan": str(rounded(built.mean_cost.scaleb(-2), 6)),
+        "riv": "" if built.riv is None else str(half_up(built.riv, 6)),
+        "mean_cost_yuan": str(half_up(built.mean_cost.scaleb(-2), 6)),
         "related_operations_by_resource_share": "not tested: costs by operation are not in the data",
         "year_weights": {str(year): str(weight) for year, weight in sorted(built.year_weights.items())},
         "options": built.options.as_dict(),
