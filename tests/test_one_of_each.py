@@ -99,8 +99,13 @@ def uses(tree: ast.Module) -> Iterator[str]:
             yield f".{node.func.attr}"
 
 
+@cache
+def used() -> dict[str, frozenset[str]]:
+    return {module: frozenset(uses(tree)) for module, tree in modules().items()}
+
+
 def users(name: str) -> set[str]:
-    return {module for module, tree in modules().items() if name in set(uses(tree))}
+    return {module for module, names in used().items() if name in names}
 
 
 @pytest.mark.parametrize("name", ONLY)
