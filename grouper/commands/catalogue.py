@@ -134,7 +134,14 @@ def catalogue() -> None:
     help=both("介入治疗的类别", "Class of interventional operations"),
 )
 @codes_options
-@option("--force", is_flag=True, help=both("覆盖已有目录库", "Replace a catalogue that is there"))
+@option(
+    "--force",
+    is_flag=True,
+    help=both(
+        "覆盖已有目录库（仅限本程序写出且之后未改动的）",
+        "Replace a catalogue that this program wrote and nobody changed",
+    ),
+)
 @lang_option
 def build_command(
     history: tuple[str, ...], output: Path, catalogue_id: str, name: str, area: str, **given: Any
