@@ -26,8 +26,9 @@ from grouper.base.errors import GrouperError, UsageError
 BOOKS = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
 # Columns of codes, in whatever table: a number there may have been another text.
 CODES = frozenset({
-    "record_id", "settlement_id", "person_id", "hospital_code", "institution", "region_code", "county", "code",
-    "dip_code", "drg", "adrg", "mdc", "group", "packet", "dx", "procs", "procedures", "diagnoses", "source_code",
+    "record_id", "settlement_id", "person_id", "hospital_code", "institution", "region_code", "county",
+    "code", "dip_code", "drg", "adrg", "mdc", "group", "packet", "dx", "procs", "procedures", "diagnoses",
+    "source_code",
 })  # fmt: skip
 EXACT_DIGITS = 15  # of a number in a workbook
 Rows = list[list[str]]
