@@ -227,7 +227,8 @@ def _sheet(book: Any, name: str) -> tuple[Rows, Numbers]:
     if numbers:  # as texts they have nine decimals only
         floats = _columns(book, name, "float")
         for row, at in numbers:
-            rows[row - 1][at] = _number_text(floats[at - left][row - 1])
+            if (value := floats[at - left][row - 1]) is not None:
+                rows[row - 1][at] = _number_text(value)
     return rows, numbers
 
 

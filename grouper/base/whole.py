@@ -31,14 +31,12 @@ def part_of(path: str | Path) -> Path:
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A path to write to; the file takes its name when all went well, else the old one stays.
 
-    Raises UsageError when it cannot be written.
+    Raises OSError as it comes: a lake has words of its own for a full disk.
     """
     part = part_of(path)
     try:
         yield part
         place(part, path)
-    except OSError as error:
-        raise unwritten(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -50,7 +48,18 @@ def place(part: Path, path: str | Path) -> None:
 
 
 def write_text(path: str | Path, text: str, encoding: str = "utf-8") -> Path:
-    """Write a text file whole, its line ends as they are; returns its path. Raises UsageError."""
+    """Write a text file whole, its line ends as they are; returns its path.
+
+    Raises UsageError when it cannot be written.
+    """
+    try:
+        return put_text(path, text, encoding)
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def put_text(path: str | Path, text: str, encoding: str = "utf-8") -> Path:
+    """The same, raising OSError as it comes."""
     with whole_file(path) as part:
         part.write_text(text, encoding=encoding, newline="")
     return Path(path)
@@ -113,11 +122,11 @@ def refuse_existing(path: Path, force: bool, folder: bool = False) -> None:
 
 def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
     """Raise UsageError when the output is one of the inputs, by whatever name."""
-    place = Path(output)
-    if str(output) == "-" or not place.exists():
+    there = Path(output)
+    if str(output) == "-" or not there.exists():
         return
     for path in inputs:
-        if path != "-" and Path(path).exists() and place.samefile(path):
+        if path != "-" and Path(path).exists() and there.samefile(path):
             raise UsageError(
                 zh=f"输出 {output} 就是输入文件；请用 -o 换一个文件",
                 en=f"the output {output} is an input: choose another with -o",

@@ -189,7 +189,8 @@ def write_book(book: Book, path: Path, form: Literal["xlsx", "csv"]) -> None:
     if form == "csv":
         path.mkdir(parents=True, exist_ok=True)
         for name, rows in book.items():
-            write_text(path / f"{name}.csv", csv_text(rows[0], rows[1:]), "utf-8-sig")
+            text = csv_text(rows[0], rows[1:]) if rows else ""
+            write_text(path / f"{name}.csv", text, "utf-8-sig")
         return
     import xlsxwriter
 
