@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from grouper.records.schema import CANONICAL
+
 ROOT = Path(__file__).parent.parent / "grouper"
 
 # What may be imported or called, and the modules that may: module -> why.
@@ -157,3 +159,16 @@ def test_the_key_of_provenance_is_written_in_one_place() -> None:
         if isinstance(node, ast.Constant) and node.value == "grouper.provenance"
     }
     assert texts == {"base.provenance"}
+
+
+def test_no_test_types_the_record_schema_again() -> None:
+    """A test takes it from ``support.canonical``, which takes it from the package."""
+    again = {
+        path.name
+        for path in Path(__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2
+        if isinstance(node.elts[0], ast.Constant) and node.elts[0].value in CANONICAL
+        if ast.unparse(node.elts[1]).startswith("pa.")
+    }
+    assert again == set()
