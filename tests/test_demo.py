@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from grouper.base.errors import UsageError
-from grouper.commands.demo import _clear, _mark
+from grouper.base.whole import begin, put_mark, remove_own
+from grouper.commands.demo import _ASIDE, _MARK, _clear
+from grouper.lake import Lake
+from grouper.lake.lock import writing
 
 
 def demo(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +31,7 @@ def made(tmp_path: Path) -> Path:
     (folder / "cases").mkdir(parents=True)
     (folder / "ledger.duckdb").write_bytes(b"ledger")
     (folder / "cases" / "part.parquet").write_bytes(b"cases")
-    _mark(folder)
+    put_mark(folder, _MARK, _ASIDE)
     return folder
 
 
@@ -45,8 +48,8 @@ def test_a_folder_of_ones_own_at_its_place_survives(tmp_path: Path, place: str) 
 
 
 def test_what_it_made_and_nobody_changed_is_made_anew(made: Path) -> None:
-    _clear(made.parent / "city", made)
-    assert not made.exists()
+    _clear(made.parent / "city", Lake(made))
+    assert contents(made).keys() <= {".lock"}
 
 
 @pytest.mark.parametrize("change", ["another run", "a file beside", "a file less", "a link", "a torn mark"])
@@ -63,15 +66,17 @@ def test_a_demo_that_has_changed_is_refused(made: Path, change: str) -> None:
         (made / ".grouper-demo").write_text("{")
     before = contents(made)
     with pytest.raises(UsageError, match="-o"):
-        _clear(made)
-    assert contents(made) == before
+        _clear(made.parent / "city", Lake(made))
+    after = contents(made)
+    after.pop(".lock", None)
+    assert after == before
 
 
 def test_a_link_to_a_demo_is_not_followed(made: Path) -> None:
     link = made.parent / "link"
     link.symlink_to(made)
     with pytest.raises(UsageError):
-        _clear(link)
+        _clear(link, Lake(made.parent / "none"))
     assert (made / "ledger.duckdb").is_file()
 
 
@@ -80,8 +85,42 @@ def test_nothing_is_removed_where_one_of_the_folders_is_refused(made: Path) -> N
     other.mkdir()
     (other / "mine.csv").write_text("x")
     with pytest.raises(UsageError):
-        _clear(made, other)
+        _clear(other, Lake(made))
     assert (made / "ledger.duckdb").is_file()
+
+
+def test_a_lake_that_is_being_written_is_not_removed(made: Path) -> None:
+    with writing(Lake(made)), pytest.raises(UsageError, match="another run is writing"):
+        _clear(made.parent / "city", Lake(made))
+    assert (made / "ledger.duckdb").is_file()
+
+
+def test_a_demo_that_was_broken_off_has_words_of_its_own(tmp_path: Path) -> None:
+    city = tmp_path / "city"
+    begin(city, _MARK)
+    _clear(city, Lake(tmp_path / "lake"))  # nothing was made yet: nothing can be lost
+    assert not city.exists()
+    begin(city, _MARK)
+    (city / "2025-01.parquet").write_bytes(b"rows")
+    with pytest.raises(UsageError, match="has not finished") as caught:
+        _clear(city, Lake(tmp_path / "lake"))
+    assert "尚未完成" in caught.value.zh and (city / "2025-01.parquet").is_file()
+
+
+def test_a_file_that_comes_between_the_look_and_the_removal_stays(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the mark names is removed, so there is no moment at which something else could go."""
+    first = Path.unlink
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        (made / "cases" / "late.parquet").write_bytes(b"late")
+        first(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(UsageError, match=r"late\.parquet"):
+        remove_own(made, _MARK)
+    assert contents(made) == {"cases/late.parquet": b"late"}
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from grouper.grouping import files as run
 from grouper.grouping.drg.engine import RESULT_COLUMNS
 from grouper.synth.rows import write_parquet
 
-from .support import RECORD_COLUMNS, loaded, vectors
+from .support import NARROW, RECORD_COLUMNS, canonical, loaded, vectors
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_an_error_in_a_thread_is_the_error_of_the_run(tmp_path: Path) -> None:
 
 def test_unusable_targets_are_refused_before_any_work(source: Path, tmp_path: Path) -> None:
     drg = loaded("chs-drg-2.0")
-    with pytest.raises(UsageError, match="same file"):
+    with pytest.raises(UsageError, match="is an input"):
         grouper.group_files(drg, [source], source)
     with pytest.raises(UsageError, match="--to"):
         grouper.group_files(drg, [source], tmp_path / "out.dat")
@@ -184,14 +184,7 @@ def test_clinical_codes_are_converted_when_the_file_says_so(tmp_path: Path) -> N
     row = {"diagnoses": [[clinical]], "procedures": [[]], "sex": [1], "age_years": [60]}
     table = pa.table(
         row,
-        schema=pa.schema(
-            [
-                ("diagnoses", pa.list_(pa.string())),
-                ("procedures", pa.list_(pa.string())),
-                ("sex", pa.int8()),
-                ("age_years", pa.int16()),
-            ]
-        ),
+        schema=canonical(row, **NARROW),
     )
     allow = ["age_days", "birth_weight_g"]
     plain = grouper.load_scheme("chs-drg-2.0", allow_missing=allow).group(table).to_pylist()[0]

@@ -55,6 +55,49 @@ def test_numbers_of_a_workbook_are_texts_without_a_tail(tmp_path: Path) -> None:
     assert read_table(path).rows == [(2, ["310", "0.1"]), (3, ["12600", "0.0000001"])]
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [(0.1 + 0.2, "0.3"), (-0.5, "-0.5"), (1.0123456789012, "1.0123456789012"), (1e-12, "0.000000000001"),
+     (0, "0"), (-0.0, "0"), (1e14, "100000000000000"), (16599.99, "16599.99")],
+)  # fmt: skip
+def test_a_number_of_a_workbook_keeps_its_fifteen_digits(tmp_path: Path, cell: float, text: str) -> None:
+    assert read_table(book(tmp_path / "h.xlsx", a=[["n"], [cell]])).rows == [(2, [text])]
+
+
+@pytest.mark.parametrize("cell", [6.4, 310.0, 101, 0, -1, 1234567890123])
+@pytest.mark.parametrize("column", ["hospital_code", "record_id", "code", "drg"])
+def test_a_number_where_a_code_should_stand_is_refused(tmp_path: Path, cell: float, column: str) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["name", column], ["甲", "0101"], [], ["乙", cell]])
+    with pytest.raises(DataError) as caught:
+        read_table(path, kind=DataError, flag="--hospitals")
+    assert f"h.xlsx (--hospitals), row 4, column {column}: the cell is a number" in caught.value.en
+    assert "format the column as text" in caught.value.en
+    assert f"第 4 行 {column} 列：单元格是数值" in caught.value.zh and "设为文本" in caught.value.zh
+
+
+def test_codes_that_are_texts_keep_every_sign(tmp_path: Path) -> None:
+    codes = ["06.40", "0101", "1234567890123456", "1E05", "true", "1"]
+    path = book(tmp_path / "h.xlsx", a=[["code", "level"], *([code, 3.0] for code in codes)])
+    assert read_table(path).rows == [(row, [code, "3"]) for row, code in enumerate(codes, 2)]
+
+
+def test_truth_values_are_no_numbers_and_words_may_be(tmp_path: Path) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["code", "insurance_type"], [True, 310.0], ["01", "0310"]])
+    assert read_table(path).rows == [(2, ["true", "310"]), (3, ["01", "0310"])]
+
+
+@pytest.mark.parametrize("cell", [1234567890123456, 12345678901234567, 1e20, -1234567890123456.0])
+def test_a_number_of_more_digits_than_a_workbook_keeps_is_refused(tmp_path: Path, cell: float) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["", ""], ["", "id"], ["", 123456789012345], ["", cell]])
+    for read in (read_sheets, read_table):
+        with pytest.raises(
+            UsageError, match=r"h.xlsx\[a\], row 4, column 2: a number of more than 15 digits"
+        ):
+            read(path)  # type: ignore[operator]
+    fine = book(tmp_path / "f.xlsx", a=[["id", "x"], [123456789012345, 0.123456789012345]])
+    assert read_table(fine).rows == [(2, ["123456789012345", "0.123456789012345"])]
+
+
 def test_of_several_filled_sheets_none_is_chosen(tmp_path: Path) -> None:
     path = book(tmp_path / "h.xlsx", a=[["x"]], b=[["x"]])
     with pytest.raises(UsageError, match=r"several sheets \(a, b\)"):

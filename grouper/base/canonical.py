@@ -7,13 +7,14 @@ of a field or with another type for the same number.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from grouper.base.digests import sha256_of
 
 
 def canonical(value: Any) -> Any:
@@ -60,4 +61,4 @@ def canonical_text(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """SHA-256 over the canonical JSON. Raises as ``canonical``."""
-    return hashlib.sha256(canonical_text(value).encode()).hexdigest()
+    return sha256_of(canonical_text(value))

@@ -1,13 +1,25 @@
-"""Files named by their content."""
+"""Contents named by their SHA-256: of bytes, of a file, of several files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
+
+
+def sha256_of(content: bytes | str) -> str:
+    """The SHA-256 of bytes, or of a text in UTF-8, in hexadecimal digits."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file. Raises OSError when it cannot be read."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digests(paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -19,9 +31,7 @@ def digests(paths: Sequence[str]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                size = file.tell()
+            digest, size = sha256(path), os.stat(path).st_size
         except OSError as error:
             raise UsageError(
                 zh=f"无法读取 {path}：{error.strerror}", en=f"cannot read {path}: {error.strerror}"

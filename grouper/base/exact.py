@@ -1,4 +1,6 @@
-"""Numbers without drift: the precision of ratios, the one place where they are rounded, rules of trimming.
+"""Numbers without drift: the precision of ratios, and the one place where they are rounded, by name.
+
+SQL that rounds stands where its formulas do (``payment/formula/quotient``); tests hold both together.
 
 Money is whole fen (分) here. Sums of fen and of fen² are Python integers; every quotient has
 60 digits, so that what is written depends on the data alone and not on the order of the rows.
@@ -32,11 +34,6 @@ def total(values: Iterable[Decimal]) -> Decimal:
     return result
 
 
-def rounded(value: Decimal, digits: int) -> Decimal:
-    """``value`` with ``digits`` decimals, halves away from zero."""
-    return value.quantize(Decimal(1).scaleb(-digits), context=PRECISION)
-
-
 def root(value: Decimal) -> Decimal:
     """The square root to 60 digits."""
     with localcontext(PRECISION):
@@ -52,8 +49,34 @@ def fraction(value: Any) -> Fraction | None:
     return Fraction(value)
 
 
-def half_up(value: Fraction, digits: int) -> Decimal:
+def half_up(value: Fraction | Decimal | int, digits: int) -> Decimal:
     """``value`` with ``digits`` decimals, halves away from zero."""
-    scaled = abs(value) * 10**digits
+    if isinstance(value, Decimal):
+        return value.quantize(Decimal(1).scaleb(-digits), context=PRECISION)
+    scaled = abs(Fraction(value)) * 10**digits
     whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
     return Decimal(whole if value >= 0 else -whole).scaleb(-digits)
+
+
+def whole_half_up(value: Fraction | int) -> int:
+    """The whole number nearest to ``value``, halves away from zero."""
+    return int(half_up(value, 0))
+
+
+def floor(value: Fraction) -> int:
+    """The highest whole number that is not above ``value``."""
+    return value.numerator // value.denominator
+
+
+def ceiling(value: Fraction) -> int:
+    """The lowest whole number that is not below ``value``."""
+    return -(-value.numerator // value.denominator)
+
+
+def fits(value: Decimal, digits: int) -> bool:
+    """Whether a number is finite and has no more than ``digits`` decimals, zeros at its end aside."""
+    _, figures, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return False
+    below = -exponent - digits  # figures beyond the last decimal allowed
+    return below <= 0 or not any(figures[-below:])

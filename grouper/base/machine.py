@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 
-def peak_rss_mib() -> int:
-    """The most memory that the process has had, in MiB; 0 where the system does not tell (Windows)."""
+def peak_rss_mib() -> int | None:
+    """The most memory that the process has had, in MiB; None where the system does not tell (Windows)."""
     try:
         import resource
     except ImportError:
-        return 0
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak >> (20 if sys.platform == "darwin" else 10)  # bytes there, KiB elsewhere

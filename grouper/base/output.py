@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from abc import ABC, abstractmethod
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.provenance import PROVENANCE_KEY as PROVENANCE_KEY
+from grouper.base.whole import part_of, place, unwritten
 
 FORMATS = ("parquet", "csv", "jsonl", "xlsx")
 _EXTENSIONS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}
@@ -52,7 +52,7 @@ class Output:
     def __init__(self, path: str, format_: str) -> None:
         self.path = path
         self.format = format_
-        self._part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part") if path != "-" else None
+        self._part = part_of(path) if path != "-" else None
         self._writer: Writer | None = None
         self._file: BinaryIO | None = None
 
@@ -63,9 +63,7 @@ class Output:
         try:
             self._file = self._part.open("wb")
         except OSError as error:
-            raise UsageError(
-                zh=f"无法写入 {self.path}：{error.strerror}", en=f"cannot write {self.path}: {error.strerror}"
-            ) from error
+            raise unwritten(self.path, error) from error
         return self
 
     def open(self, schema: pa.Schema) -> Writer:
@@ -95,7 +93,7 @@ class Output:
             return
         self._file.close()
         if good:
-            os.replace(self._part, self.path)
+            place(self._part, self.path)
         else:
             self._part.unlink(missing_ok=True)
 

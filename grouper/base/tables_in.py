@@ -2,6 +2,9 @@
 
 Every error names file, row and column; what stands in a row is never shown, as it may be personal. Rows
 are numbered as a spreadsheet numbers them: the header is row 1, empty rows count.
+
+A workbook stores what looks like a number as one: of 0101 it keeps 101, of 06.40 it keeps 6.4, and of a
+number of more than 15 digits the first 15. Such cells are refused where they may stand for another text.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,15 @@ from typing import Any
 from grouper.base.errors import GrouperError, UsageError
 
 BOOKS = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+# Columns of codes, in whatever table: a number there may have been another text.
+CODES = frozenset({
+    "record_id", "settlement_id", "person_id", "hospital_code", "institution", "region_code", "county",
+    "code", "dip_code", "drg", "adrg", "mdc", "group", "packet", "dx", "procs", "procedures", "diagnoses",
+    "source_code",
+})  # fmt: skip
+EXACT_DIGITS = 15  # of a number in a workbook
 Rows = list[list[str]]
+Numbers = set[tuple[int, int]]  # cells that are numbers and no texts: row from 1, index of the column
 Kind = type[GrouperError]
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -96,16 +108,17 @@ def read_table(
     flag: str = "",
     kind: Kind = UsageError,
     strip: bool = True,
+    codes: Iterable[str] = CODES,
 ) -> Table:
     """A table from a CSV file or from the only filled sheet of a workbook.
 
     ``needed`` columns must be there; with ``known`` no others may be (``needed`` ones are known). ``flag``
     names the option that gave the file, ``kind`` is the error to raise. ``strip``: cells without the spaces
-    around them. Raises it for a file that cannot be read, repeated or empty names and rows of another
-    length than the header.
+    around them. Raises it for a file that cannot be read, repeated or empty names, rows of another
+    length than the header, and cells of a workbook that are numbers in one of the columns ``codes``.
     """
     told = f"{path} ({flag})" if flag else str(path)
-    rows = _read(path, told, kind)
+    rows, numbers = _read(path, told, kind)
     if strip:
         rows = [[cell.strip() for cell in row] for row in rows]
     header = tuple(name.strip() for name in rows[0]) if rows else ()
@@ -116,6 +129,7 @@ def read_table(
                 zh=f"{told} 第 {number} 行：应有 {len(header)} 列，实有 {len(row)} 列",
                 en=f"{told}, row {number}: {len(row)} columns instead of {len(header)}",
             )
+    _refuse_numbers(told, header, numbers, frozenset(codes), kind)
     table = Table(told, header, [(n, row) for n, row in enumerate(rows[1:], 2) if any(row)], kind)
     table.need(needed)
     return table if known is None else table.know((*needed, *known))
@@ -123,13 +137,28 @@ def read_table(
 
 def read_header(path: str | Path, flag: str = "", kind: Kind = UsageError) -> tuple[str, ...]:
     """The first row of a table as it is, whatever follows; () where there is none."""
-    rows = _read(path, f"{path} ({flag})" if flag else str(path), kind, first=True)
+    rows, _ = _read(path, f"{path} ({flag})" if flag else str(path), kind, first=True)
     return tuple(name.strip() for name in rows[0]) if rows else ()
 
 
 def read_rows(path: str | Path, kind: Kind = UsageError) -> Rows:
     """All rows of a CSV file, without a thought of a header; cells without spaces around them."""
     return [[cell.strip() for cell in row] for row in _csv_rows(read_text(path, kind), str(path), kind)]
+
+
+def first_row(text: str, delimiter: str, told: str, kind: Kind = UsageError) -> list[str]:
+    """The cells of the first row of a text in CSV that is not blank; [] where there is none.
+
+    For the head of a large file, which others read: a quote may be left open. Raises ``kind`` for a cell
+    of more signs than CSV has.
+    """
+    try:
+        return next((row for row in csv.reader(StringIO(text, newline=""), delimiter=delimiter) if row), [])
+    except csv.Error as error:
+        raise kind(
+            zh=f"{told} 第 1 行：不是正确的 CSV（单元格过长）",
+            en=f"{told}, row 1: no correct CSV (a cell too long)",
+        ) from error
 
 
 def read_text(path: str | Path, kind: Kind = UsageError, told: str = "") -> str:
@@ -152,44 +181,108 @@ def read_text(path: str | Path, kind: Kind = UsageError, told: str = "") -> str:
 
 
 def read_sheets(path: str | Path, kind: Kind = UsageError, told: str = "") -> dict[str, Rows]:
-    """The sheets of a workbook by name, every cell a text; rows and columns are those of Excel."""
+    """The sheets of a workbook by name, every cell a text; rows and columns are those of Excel.
+
+    Raises ``kind`` for a file that cannot be read, and for a number of more digits than a workbook keeps.
+    """
+    return {name: rows for name, (rows, _) in _sheets(path, kind, told or str(path)).items()}
+
+
+def _sheets(path: str | Path, kind: Kind, told: str) -> dict[str, tuple[Rows, Numbers]]:
     import fastexcel
 
     # It warns of each empty column, which is nothing to tell the user.
     logging.getLogger("fastexcel").setLevel(logging.ERROR)
-    told = told or str(path)
     if not Path(path).is_file():
         raise _unread(told, "No such file", kind)
     try:
         book = fastexcel.read_excel(path)
-        return {name: _sheet(book, name) for name in book.sheet_names}
+        sheets = {name: _sheet(book, name) for name in book.sheet_names}
     except fastexcel.FastExcelError as error:
         raise kind(
             zh=f"{told} 不是可读的 Excel 工作簿", en=f"{told} is no workbook that can be read"
         ) from error
+    for name, (rows, numbers) in sheets.items():
+        _refuse_long(f"{told}[{name}]", rows, numbers, kind)
+    return sheets
 
 
-def _sheet(book: Any, name: str) -> Rows:
+def _sheet(book: Any, name: str) -> tuple[Rows, Numbers]:
     # skip_rows=0 keeps blank rows at the top, so that row numbers are those of Excel
     sheet = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
     columns = sheet.available_columns()
     if not columns or not sheet.height:
-        return []
-    lead = [""] * columns[0].absolute_index  # blank columns at the left are cut off
+        return [], set()
+    left = columns[0].absolute_index  # blank columns at the left are cut off
     data = [column.to_pylist() for column in sheet.to_arrow().columns]
-    return [lead + [(cell or "").strip() for cell in row] for row in zip(*data, strict=True)]
+    rows = [[""] * left + [(cell or "").strip() for cell in row] for row in zip(*data, strict=True)]
+    # Asked for truth values, it gives one for numbers and truth values and none for texts, whatever they say.
+    truth = _columns(book, name, "boolean")
+    numbers = {
+        (row, left + index)
+        for index, column in enumerate(truth)
+        for row, value in enumerate(column, 1)
+        if value is not None and data[index][row - 1] not in ("true", "false")
+    }
+    if numbers:  # as texts they have nine decimals only
+        floats = _columns(book, name, "float")
+        for row, at in numbers:
+            if (value := floats[at - left][row - 1]) is not None:
+                rows[row - 1][at] = _number_text(value)
+    return rows, numbers
 
 
-def _read(path: str | Path, told: str, kind: Kind, first: bool = False) -> Rows:
+def _columns(book: Any, name: str, type_: str) -> list[list[Any]]:
+    table = book.load_sheet(name, header_row=None, skip_rows=0, dtypes=type_).to_arrow()
+    return [column.to_pylist() for column in table.columns]
+
+
+def _number_text(value: float) -> str:
+    """A number in plain digits, with those that a workbook keeps and no more; -0 is 0."""
+    text = format(Decimal(f"{value + 0.0:.{EXACT_DIGITS}g}"), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _refuse_long(told: str, rows: Rows, numbers: Numbers, kind: Kind) -> None:
+    for row, index in sorted(numbers):
+        whole = rows[row - 1][index].lstrip("-").partition(".")[0]
+        if len(whole) > EXACT_DIGITS:
+            column = rows[0][index] if row > 1 and rows[0][index] else str(index + 1)
+            raise cell_error(
+                told, row, column,
+                f"数值超过 {EXACT_DIGITS} 位，工作簿只保留前 {EXACT_DIGITS} 位；"
+                "请把该列设为文本格式后重新录入或导出",
+                f"a number of more than {EXACT_DIGITS} digits, of which a workbook keeps the first "
+                f"{EXACT_DIGITS}; format the column as text and enter or export it again",
+                kind,
+            )  # fmt: skip
+
+
+def _refuse_numbers(
+    told: str, header: Sequence[str], numbers: Numbers, codes: frozenset[str], kind: Kind
+) -> None:
+    for row, index in sorted(numbers):
+        if row > 1 and index < len(header) and header[index] in codes:
+            raise cell_error(
+                told, row, header[index],
+                "单元格是数值而不是文本，编码可能丢失了零（0101 变成 101，06.40 变成 6.4）；"
+                "请把该列设为文本格式后重新录入或导出",
+                "the cell is a number, not text, and a code may have lost zeros (0101 becomes 101, 06.40 "
+                "becomes 6.4); format the column as text and enter or export it again",
+                kind,
+            )  # fmt: skip
+
+
+def _read(path: str | Path, told: str, kind: Kind, first: bool = False) -> tuple[Rows, Numbers]:
     if Path(path).suffix.lower() not in BOOKS:
-        return _csv_rows(read_text(path, kind, told), told, kind, first)
-    filled = {name: rows for name, rows in read_sheets(path, kind, told).items() if any(map(any, rows))}
+        return _csv_rows(read_text(path, kind, told), told, kind, first), set()
+    filled = {name: sheet for name, sheet in _sheets(path, kind, told).items() if any(map(any, sheet[0]))}
     if len(filled) > 1:
         raise kind(
             zh=f"{told} 有多张有内容的工作表（{'、'.join(filled)}）；请只保留一张，或另存为 CSV",
             en=f"{told} has several sheets ({', '.join(filled)}); keep one of them, or save it as CSV",
         )
-    return next(iter(filled.values()), [])
+    return next(iter(filled.values()), ([], set()))
 
 
 def _csv_rows(text: str, told: str, kind: Kind, first: bool = False) -> Rows:

@@ -14,8 +14,8 @@ from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import read as read_provenance
 from grouper.base.provenance import stamped
+from grouper.base.whole import refuse_input
 from grouper.coefficients.parameters import Coefficients, load
-from grouper.grouping.files import refuse_overwriting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def apply_files(
     begin = time.perf_counter()
     paths, target = [str(path) for path in inputs], str(output)
     format_ = output_format(target, to)
-    refuse_overwriting(paths, target)
+    refuse_input(target, paths)
     chosen = parameters if isinstance(parameters, Coefficients) else load(parameters)
     made_by = [_provenance(path) for path in paths]
     how = step_options(made_by, options)

@@ -8,7 +8,6 @@ ten-thousandths here, never floating-point numbers.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
+from grouper.base.digests import sha256_of
 from grouper.base.errors import TableError, UsageError
+from grouper.base.exact import fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
@@ -203,7 +204,7 @@ class _Reader:
                 tuple(prefix for packets, _ in exempt for prefix in packets.prefixes),
             ),
             table=table,
-            digest=hashlib.sha256(content + beside).hexdigest(),
+            digest=sha256_of(content + beside),
             unverified=tuple(unverified),
             starts=_starts(first, last, [c for _, c in numbered], table),
             _general=tuple(n for n, c in numbered if c.packets.everything or c.packets.prefixes),
@@ -344,7 +345,7 @@ class _Reader:
             number = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("nan")
         except InvalidOperation:
             number = Decimal("nan")
-        if not (number.is_finite() and 0 < number < 100 and number == round(number, 4)):
+        if not (number.is_finite() and 0 < number < 100 and fits(number, 4)):
             self._wrong(place, str(value))
         return int(number.scaleb(4))
 

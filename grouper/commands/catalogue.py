@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grouper.base.errors import UsageError
+from grouper.base.whole import refuse_existing
 from grouper.commands.options.reading import codes_options
 from grouper.commands.options.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
 from grouper.commands.weights import left_out_lines, statistics_options
@@ -133,14 +134,21 @@ def catalogue() -> None:
     help=both("介入治疗的类别", "Class of interventional operations"),
 )
 @codes_options
-@option("--force", is_flag=True, help=both("覆盖已有目录库", "Replace a catalogue that is there"))
+@option(
+    "--force",
+    is_flag=True,
+    help=both(
+        "覆盖已有目录库（仅限本程序写出且之后未改动的）",
+        "Replace a catalogue that this program wrote and nobody changed",
+    ),
+)
 @lang_option
 def build_command(
     history: tuple[str, ...], output: Path, catalogue_id: str, name: str, area: str, **given: Any
 ) -> None:
-    from grouper.fitting.catalogue import build, refuse_existing, scheme_meta, write
+    from grouper.fitting.catalogue import build, scheme_meta, write
 
-    refuse_existing(output, given["force"])
+    refuse_existing(output, given["force"], folder=True)
     built = build(history, _options(given))
     write(built, output, scheme_meta(built, catalogue_id, name, area), given["force"])
     _report(built)
@@ -181,12 +189,12 @@ def _amount(text: str | None) -> Decimal | None:
 
 def _report(built: Built) -> None:
     """The summary on stderr."""
-    from grouper.base.exact import rounded
+    from grouper.base.exact import half_up
 
     kept = sum(entry.sums.kept for entry in built.entries)
     left = built.counts.left_out
-    share = rounded(built.core_share.scaleb(2), 2)
-    riv = "–" if built.riv is None else str(rounded(built.riv, 4))
+    share = half_up(built.core_share.scaleb(2), 2)
+    riv = "–" if built.riv is None else str(half_up(built.riv, 4))
     years = [f"{year}×{weight}" for year, weight in sorted(built.year_weights.items())]
     core, mixed = built.number("core") + built.number("national"), built.number("mixed")
     if built.options.on:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from grouper.base.errors import UsageError
+from grouper.base.whole import begin, begun, foreign, put_mark, remove_own
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
+from grouper.lake.layout import LOCK
 
 if TYPE_CHECKING:
     from grouper.lake import Lake
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from grouper.synth.city import City
 
 _MARK = ".grouper-demo"  # in a folder that demo made: every file in it with its SHA-256
+_ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
 
 
 @click.command(
@@ -78,7 +80,9 @@ def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Pa
 
     city = City(rows=rows, seed=seed, hospitals=hospitals)
     source, lake = folder / "city", Lake(folder / "lake")
-    _clear(source, lake.root)
+    _clear(source, lake)
+    for part in (source, lake.root):
+        begin(part, _MARK)
     say(
         f"模拟城市：{rows:,} 行，{hospitals} 家医院", f"City: {rows:,} rows, {hospitals} hospitals", err=False
     )
@@ -89,57 +93,47 @@ def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Pa
         _line(done)
         shown = done if number == month else shown
     year = _clear_year(lake, source, city, area)
-    _mark(source, lake.root)
+    for part in (source, lake.root):
+        put_mark(part, _MARK, _ASIDE)
     _line(year)
     _where(source, lake, shown, year, f"{city.year}-{month:02}")
 
 
-def _clear(*folders: Path) -> None:
+def _clear(source: Path, lake: Lake) -> None:
     """Remove what an earlier demo made, when all of it is still as the demo left it.
 
     Raises UsageError for anything else, before anything is removed: a lake of somebody's own, a demo that
-    got more files or runs, one that was broken off.
+    got more files or runs, one that was broken off. The lake's lock is held meanwhile, so that no run comes
+    between the look and the removal; a file that comes to the other folder then is never removed.
     """
-    there = [folder for folder in folders if folder.is_symlink() or folder.exists()]
-    for folder in there:
-        if not _untouched(folder):
-            raise UsageError(
-                zh=f"{folder} 不是演示生成的，或之后有改动，演示不会删除它；请用 -o 换一个目录，或自行移走它",
-                en=f"{folder} was not made by the demo, or has changed since; the demo does not remove it: "
-                "choose another folder with -o, or move it away yourself",
-            )
-    for folder in there:
-        shutil.rmtree(folder)
+    from grouper.lake.lock import writing
+
+    locked = not lake.root.is_symlink() and (lake.root / _MARK).is_file()
+    with writing(lake) if locked else nullcontext():
+        for folder in (source, lake.root):
+            _refuse(folder)
+        for folder in (source, lake.root):
+            remove_own(folder, _MARK, _ASIDE)
 
 
-def _untouched(folder: Path) -> bool:
-    """Whether every file of a folder is one that the demo made, with the content it gave it."""
-    mark = folder / _MARK
-    if folder.is_symlink() or not mark.is_file():
-        return not folder.is_symlink() and folder.is_dir() and not any(folder.iterdir())
-    try:
-        made = json.loads(mark.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return bool(made == _files(folder))
-
-
-def _files(folder: Path) -> dict[str, str]:
-    """The files of a folder but its mark, by their SHA-256; "link" for what is no plain file."""
-    from grouper.lake.commit import sha256
-
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not (path.is_dir() or path.is_file()):
-            found[path.relative_to(folder).as_posix()] = "link"
-        elif path.is_file() and path != folder / _MARK:
-            found[path.relative_to(folder).as_posix()] = sha256(path)
-    return found
-
-
-def _mark(*folders: Path) -> None:
-    for folder in folders:
-        (folder / _MARK).write_text(json.dumps(_files(folder), indent=1), encoding="utf-8", newline="\n")
+def _refuse(folder: Path) -> None:
+    names = foreign(folder, _MARK, _ASIDE)
+    if not names:
+        return
+    if begun(folder, _MARK):
+        raise UsageError(
+            zh=f"{folder} 是一次尚未完成的演示（已中断，或仍在运行），其中的文件无法确认，演示不会删除它；"
+            "请用 -o 换一个目录，或自行移走它",
+            en=f"{folder} is of a demo that has not finished (broken off, or still running); what is "
+            "in it cannot be told apart and is not removed: choose another folder with -o, or move it away",
+        )
+    told = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    raise UsageError(
+        zh=f"{folder} 不是演示生成的，或之后有改动（{told}），演示不会删除它；"
+        "请用 -o 换一个目录，或自行移走它",
+        en=f"{folder} was not made by the demo, or has changed since ({told}); the demo does not remove it: "
+        "choose another folder with -o, or move it away yourself",
+    )
 
 
 def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, reports: bool) -> Done:

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from grouper.base.errors import EXIT_CODES
+from grouper.base.whole import write_text
 from grouper.commands import cli
 from grouper.commands.options.shared import LANGUAGES
 
@@ -64,7 +65,7 @@ def _commands(command: click.Command, path: list[str]) -> Iterator[tuple[list[st
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
     for lang in LANGUAGES:
-        (folder / FILES[lang]).write_text(reference(lang), encoding="utf-8")
+        write_text(folder / FILES[lang], reference(lang))
 
 
 if __name__ == "__main__":

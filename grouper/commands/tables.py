@@ -12,6 +12,7 @@ import click
 
 from grouper.base.errors import EXIT_DATA, UsageError
 from grouper.base.findings import has_errors
+from grouper.base.whole import refuse_existing, write_text
 from grouper.commands.options.shared import (
     DATE,
     BilingualGroup,
@@ -32,7 +33,6 @@ from grouper.commands.tables_import import (
     import_scheme,
     kind_of,
     kinds,
-    refuse_existing,
     report,
 )
 from grouper.grouping.family import families
@@ -178,7 +178,7 @@ def diff_command(
 def _write_changes(a: Any, b: Any, changes: Sequence[Change], output: Path) -> None:
     from grouper.report.scheme_changes import page
 
-    output.write_text(page(a, b, changes, icd_names(), language()), encoding="utf-8", newline="\n")
+    write_text(output, page(a, b, changes, icd_names(), language()))
     say(f"已写出 {output}", f"wrote {output}")
 
 
@@ -229,7 +229,14 @@ def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -
 @click.argument("scheme")
 @click.argument("target", type=PATH)
 @date_option
-@option("--force", is_flag=True, help=both("覆盖已有文件", "Replace what is there"))
+@option(
+    "--force",
+    is_flag=True,
+    help=both(
+        "覆盖已有文件；目录仅限本程序写出且之后未改动的",
+        "Replace a file, or a folder that this program wrote and nobody changed",
+    ),
+)
 def export(scheme: str, target: Path, when: datetime | None, force: bool) -> None:
     refuse_existing(target, force)
     export_scheme(locate(scheme, day(when)), target)
@@ -323,7 +330,14 @@ def export(scheme: str, target: Path, when: datetime | None, force: bool) -> Non
         "Round scores and costs to six decimals (default: refuse more)",
     ),
 )
-@option("--force", is_flag=True, help=both("覆盖已有目录", "Replace what is there"))
+@option(
+    "--force",
+    is_flag=True,
+    help=both(
+        "覆盖已有目录（仅限本程序写出且之后未改动的）",
+        "Replace a folder that this program wrote and nobody changed",
+    ),
+)
 def import_command(source: Path, output: Path, kind: str | None, force: bool, **given: Any) -> None:
-    refuse_existing(output, force, "scheme.toml")
+    refuse_existing(output, force, folder=True)
     import_scheme(source, output, kind or kind_of(source, given), given)

@@ -11,10 +11,10 @@ import click
 
 from grouper.base.errors import EXIT_DATA, UsageError
 from grouper.base.findings import SEVERITIES, SEVERITY_ZH, Finding, count_by_severity
+from grouper.base.whole import whole_file, whole_folder
 from grouper.commands.options.shared import day, language, say
 from grouper.grouping.family import families
 from grouper.grouping.locate import Located
-from grouper.grouping.tables.folders import write_whole
 
 
 def icd_names() -> dict[str, str]:
@@ -39,22 +39,6 @@ def report(findings: Sequence[Finding], all_details: bool) -> None:
     )
 
 
-def refuse_existing(target: Path, force: bool, mark: str = "") -> None:
-    """With ``force`` a folder is replaced only when it holds ``mark``: it is what we would write."""
-    folder = target.is_dir()
-    there = any(target.iterdir()) if folder else target.exists()
-    if there and force and folder and mark and not (target / mark).is_file():
-        raise UsageError(
-            zh=f"{target} 不是方案目录，不会覆盖；请换一个路径",
-            en=f"{target} is not a scheme folder and will not be replaced: choose another path",
-        )
-    if there and not force:
-        raise UsageError(
-            zh=f"{target} 已存在；用 --force 覆盖，或换一个路径",
-            en=f"{target} exists; --force replaces it, or choose another path",
-        )
-
-
 # --- export -------------------------------------------------------------------------------------
 
 
@@ -69,7 +53,12 @@ def export_scheme(found: Located, target: Path) -> None:
             en=f"CSV is written as a folder of two files; name it without .csv: {target.with_suffix('')}",
         )
     book = found.family.export(found.folder, icd_names())
-    write_book(book, target, "xlsx" if form == ".xlsx" else "csv")
+    if form == ".xlsx":
+        with whole_file(target) as part:
+            write_book(book, part, "xlsx")
+    else:
+        with whole_folder(target) as folder:
+            write_book(book, folder, "csv")
 
 
 # --- import -------------------------------------------------------------------------------------
@@ -113,7 +102,8 @@ def import_scheme(source: Path, output: Path, kind: str, given: Mapping[str, Any
     if made.refusal is not None:
         say(*made.refusal)
         sys.exit(EXIT_DATA)
-    write_whole(output, made.fill)
+    with whole_folder(output) as folder:
+        made.fill(folder)
     counts = count_by_severity(family.verify(output))
     errors, warnings = counts["error"], counts["warning"]
     say(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.base.errors import UsageError
+from grouper.base.whole import write_text
 from grouper.commands.options.shared import (
     BilingualCommand,
     both,
@@ -186,15 +184,7 @@ def _json(rows: pa.Table) -> str:
 
 def _write_json(path: str, rows: pa.Table) -> None:
     """One JSON list; the file appears when it is whole."""
-    part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
-    try:
-        part.write_text(_json(rows) + "\n", encoding="utf-8", newline="\n")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UsageError(
-            zh=f"无法写入 {path}：{error.strerror}", en=f"cannot write {path}: {error.strerror}"
-        ) from error
+    write_text(path, _json(rows) + "\n")
 
 
 def _write(path: str, schema: pa.Schema, batches: Any) -> int:

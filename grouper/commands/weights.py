@@ -173,12 +173,12 @@ def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: An
 
 def _report(fitted: Fitted) -> None:
     """The summary on stderr."""
-    from grouper.base.exact import rounded
+    from grouper.base.exact import half_up
 
     kept = sum(group.kept for group in fitted.groups)
     filled = sum(group.cases > 0 for group in fitted.groups)
     years = [f"{year}×{weight}" for year, weight in sorted(fitted.year_weights.items())]
-    riv = "–" if fitted.riv is None else str(rounded(fitted.riv, 4))
+    riv = "–" if fitted.riv is None else str(half_up(fitted.riv, 4))
     say(
         f"方案 {fitted.scheme.id}：{filled:,} 个病组有病例（共 {len(fitted.groups):,} 个）；"
         f"年份×权重 {'、'.join(years)}",
@@ -197,8 +197,8 @@ def _report(fitted: Fitted) -> None:
         f"  RIV {riv}; groups with CV > 1: {fitted.cv_above_1:,}; unstable groups: {fitted.unstable:,}",
     )
     say(
-        f"  {fitted.latest_year} 年总权重：调整前 {rounded(fitted.total_raw, 4)}，"
-        f"调整后 {rounded(fitted.total_exact, 4)}，按写出的权重 {fitted.total_rounded}",
-        f"  total weight of {fitted.latest_year}: {rounded(fitted.total_raw, 4)} before scaling, "
-        f"{rounded(fitted.total_exact, 4)} after, {fitted.total_rounded} with the weights as written",
+        f"  {fitted.latest_year} 年总权重：调整前 {half_up(fitted.total_raw, 4)}，"
+        f"调整后 {half_up(fitted.total_exact, 4)}，按写出的权重 {fitted.total_rounded}",
+        f"  total weight of {fitted.latest_year}: {half_up(fitted.total_raw, 4)} before scaling, "
+        f"{half_up(fitted.total_exact, 4)} after, {fitted.total_rounded} with the weights as written",
     )

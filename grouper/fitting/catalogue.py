@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,18 +10,18 @@ from typing import Any
 
 from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import product, quotient, rounded, total
-from grouper.base.provenance import FORMAT
-from grouper.base.version import VERSION
+from grouper.base.exact import half_up, product, quotient, total
+from grouper.base.provenance import stamped
+from grouper.base.tables_out import csv_text
+from grouper.base.toml_out import toml_text
+from grouper.base.whole import refuse_existing, whole_folder, write_text
 from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import Codes, Counts, read_discharges
-from grouper.fitting.files import csv_text, toml_text
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
 from grouper.fitting.packets import Packet, assign
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
 from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
-from grouper.grouping.tables.text import format_toml
 
 METHODS = ("mean", "base-disease", "quota")
 CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
@@ -264,15 +262,15 @@ def catalogue_text(built: Built) -> str:
     digits = built.options.digits
 
     def shown(value: Decimal | None, places: int) -> Decimal | None:
-        return None if value is None else rounded(value, places)
+        return None if value is None else half_up(value, places)
 
     return csv_text(
         CATALOGUE,
         (
             [
                 entry.packet.code, entry.packet.name, entry.packet.kind, entry.packet.dx, entry.packet.main,
-                "+".join(entry.packet.related), entry.packet.treatment, "", rounded(entry.score, digits),
-                rounded(entry.mean_cost.scaleb(-2), 6), entry.packet.label, shown(entry.drug_score, digits),
+                "+".join(entry.packet.related), entry.packet.treatment, "", half_up(entry.score, digits),
+                half_up(entry.mean_cost.scaleb(-2), 6), entry.packet.label, shown(entry.drug_score, digits),
                 shown(entry.consumable_score, digits), shown(entry.sums.cv, 6), entry.sums.cases,
             ]
             for entry in built.entries
@@ -285,14 +283,14 @@ def scores_of(built: Built) -> str:
     """scores.csv: score and cost of the packets of the catalogue below that have cases."""
     digits = built.options.digits
     shown = [
-        (entry, [None if part is None else rounded(part, digits) for part in
+        (entry, [None if part is None else half_up(part, digits) for part in
                  (entry.drug_score, entry.consumable_score)])
         for entry in built.entries if entry.packet.kind == "national"
     ]  # fmt: skip
     return scores_text(
         [
-            [entry.packet.code, rounded(entry.score, digits), rounded(entry.mean_cost.scaleb(-2), 6), *parts,
-             None if entry.sums.cv is None else rounded(entry.sums.cv, 6), entry.sums.cases]
+            [entry.packet.code, half_up(entry.score, digits), half_up(entry.mean_cost.scaleb(-2), 6), *parts,
+             None if entry.sums.cv is None else half_up(entry.sums.cv, 6), entry.sums.cases]
             for entry, parts in shown
         ]
     )  # fmt: skip
@@ -307,8 +305,8 @@ def report_text(built: Built) -> str:
         rows.append(
             [
                 entry.packet.code, entry.packet.kind, sums.cases, sums.cases - sums.kept,
-                rounded(entry.weighted_cases, 4), rounded(quotient(sums.cases, built.cases), 6),
-                rounded(entry.mean_cost.scaleb(-2), 2), None if sums.cv is None else rounded(sums.cv, 4),
+                half_up(entry.weighted_cases, 4), half_up(quotient(sums.cases, built.cases), 6),
+                half_up(entry.mean_cost.scaleb(-2), 2), None if sums.cv is None else half_up(sums.cv, 4),
                 entry.unstable, "no cases in " + " ".join(lacking) if lacking else "",
             ]
         )  # fmt: skip
@@ -320,8 +318,7 @@ def quality(built: Built) -> dict[str, Any]:
     parts = {part: sum(y.parts[part][0] for e in built.entries for y in e.sums.years.values())
              for part in ("drug", "consumable")}  # fmt: skip
     return {
-        "software": f"grouper {VERSION}",
-        "format": FORMAT,
+        **stamped(),
         "cases": built.cases,
         "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),
         "cases_with_drug_cost": parts["drug"],
@@ -329,11 +326,11 @@ def quality(built: Built) -> dict[str, Any]:
         "core_packets": built.number("core"),
         "packets_with_scores": built.number("national"),
         "mixed_groups": built.number("mixed"),
-        "core_share": str(rounded(built.core_share, 6)),
+        "core_share": str(half_up(built.core_share, 6)),
         "cv_above_1": built.cv_above_1,
         "unstable": built.unstable,
-        "riv": "" if built.riv is None else str(rounded(built.riv, 6)),
-        "mean_cost_yuan": str(rounded(built.mean_cost.scaleb(-2), 6)),
+        "riv": "" if built.riv is None else str(half_up(built.riv, 6)),
+        "mean_cost_yuan": str(half_up(built.mean_cost.scaleb(-2), 6)),
         "related_operations_by_resource_share": "not tested: costs by operation are not in the data",
         "year_weights": {str(year): str(weight) for year, weight in sorted(built.year_weights.items())},
         "options": built.options.as_dict(),
@@ -398,41 +395,17 @@ def _meta_below(built: Built, id_: str, name: str, area: str) -> dict[str, Any]:
 def write(built: Built, folder: Path, meta: Mapping[str, Any], force: bool = False) -> None:
     """Write the folder whole or not at all.
 
-    Raises UsageError when it exists without ``force``, or is not a catalogue.
+    Raises UsageError when it exists without ``force``, or holds what this program did not write.
     """
-    refuse_existing(folder, force)
+    refuse_existing(folder, force, folder=True)
     texts = {
-        "scheme.toml": (format_toml if built.options.on else toml_text)(meta),
+        "scheme.toml": toml_text(meta),
         "catalogue.csv": catalogue_text(built),
         "report.csv": report_text(built),
         "quality.toml": toml_text(quality(built)),
     }
     if built.options.on:
         texts["scores.csv"] = scores_of(built)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".catalogue-"))
-    try:
-        part.chmod(0o755)
+    with whole_folder(folder) as part:
         for name, text in texts.items():
-            (part / name).write_text(text, encoding="utf-8", newline="\n")
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def refuse_existing(folder: Path, force: bool) -> None:
-    """Raise UsageError when ``folder`` is in the way."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not force:
-        raise UsageError(
-            zh=f"{folder} 已存在；用 --force 覆盖，或换一个 -o",
-            en=f"{folder} exists; --force replaces it, or choose another -o",
-        )
-    if not (folder / "catalogue.csv").is_file():
-        raise UsageError(
-            zh=f"{folder} 不是目录库目录，不会覆盖；请换一个 -o",
-            en=f"{folder} is not a catalogue folder and will not be replaced: choose another -o",
-        )
+            write_text(part / name, text)

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.errors import UsageError
+from grouper.base.tables_out import csv_text
 from grouper.codes.book import CodeOptions
 from grouper.fitting.discharges import CLASSES, Counts, costs_and_year, source_columns
-from grouper.fitting.files import csv_text
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.packets import SUFFIX, Packet, scaled
 from grouper.fitting.sums import CASES

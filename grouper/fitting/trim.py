@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from grouper.base.errors import UsageError
-from grouper.base.exact import product, quotient, total
+from grouper.base.exact import ceiling, product, quotient, total
 
 DEFAULT_YEAR_WEIGHTS = (Decimal(1), Decimal(2), Decimal(7))
 
@@ -51,7 +51,7 @@ class Trim:
 
 def rank(share: Fraction, cases: int) -> int:
     """The rank (from 1) that ``share`` of ``cases`` stands for: ⌈cases·share⌉, at least 1."""
-    return max(1, -(-cases * share.numerator // share.denominator))
+    return max(1, ceiling(cases * share))
 
 
 def parse_year_weights(text: str) -> tuple[Decimal, ...]:

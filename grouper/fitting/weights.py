@@ -12,9 +12,10 @@ from typing import Any
 
 from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import product, quotient, rounded, total
+from grouper.base.exact import half_up, product, quotient, total
 from grouper.base.provenance import stamped
-from grouper.fitting.files import csv_text, write_text
+from grouper.base.tables_out import csv_text
+from grouper.base.whole import write_text
 from grouper.fitting.history import HistoryOptions, read_history, years_present
 from grouper.fitting.structure import Structure, keys_of_groups, read_structure
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
@@ -220,7 +221,7 @@ def _group(
         drg=drg,
         name=name,
         exact=exact,
-        weight=None if exact is None else rounded(exact, options.digits),
+        weight=None if exact is None else half_up(exact, options.digits),
         cases=sums.cases,
         kept=sums.kept,
         latest=_cases_of(sums, max(weights)),
@@ -244,7 +245,7 @@ def weights_text(fitted: Fitted) -> str:
             group.cases,
             group.cases - group.kept,
             None if group.mean_cost is None else yuan(group.mean_cost),
-            None if group.cv is None else rounded(group.cv, 4),
+            None if group.cv is None else half_up(group.cv, 4),
             group.unstable,
             group.note,
         ]
@@ -255,7 +256,7 @@ def weights_text(fitted: Fitted) -> str:
 
 def yuan(fen: Decimal, digits: int = 2) -> Decimal:
     """Fen as yuan, rounded."""
-    return rounded(fen.scaleb(-2), digits)
+    return half_up(fen.scaleb(-2), digits)
 
 
 def provenance(fitted: Fitted) -> dict[str, Any]:
@@ -274,15 +275,15 @@ def provenance(fitted: Fitted) -> dict[str, Any]:
         "cases_trimmed": sum(group.cases - group.kept for group in fitted.groups),
         "left_out": dict(sorted(fitted.left_out.items())),
         "mean_cost_yuan": str(yuan(fitted.mean_cost, 6)),
-        "riv": None if fitted.riv is None else str(rounded(fitted.riv, 6)),
+        "riv": None if fitted.riv is None else str(half_up(fitted.riv, 6)),
         "groups_cv_above_1": fitted.cv_above_1,
         "groups_unstable": fitted.unstable,
         "groups_without_cases": sum(not group.cases for group in fitted.groups),
         "total_weight": {
             "year": fitted.latest_year,
             "cases": sum(group.latest for group in fitted.groups),
-            "before": str(rounded(fitted.total_raw, 6)),
-            "after": str(rounded(fitted.total_exact, 6)),
+            "before": str(half_up(fitted.total_raw, 6)),
+            "after": str(half_up(fitted.total_exact, 6)),
             "as_written": str(fitted.total_rounded),
         },
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import Counter, deque
@@ -15,11 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from grouper.base.ahead import ahead
-from grouper.base.errors import ReconciliationError, UsageError
+from grouper.base.digests import sha256, sha256_of
+from grouper.base.errors import ReconciliationError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
 from grouper.base.reasons import REASONS, STATUS_NAMES
+from grouper.base.whole import refuse_input
 from grouper.grouping.family import family
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Summary:
     fields: Counter[str] = field(default_factory=Counter)
     dropped: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    peak_rss_mib: int = 0
+    peak_rss_mib: int | None = None  # not known on every system
 
     def add(self, done: _Done) -> None:
         self.rows += done.rows
@@ -91,7 +92,7 @@ def group_files(
     begin = time.perf_counter()
     target, paths = str(output), [str(path) for path in inputs]
     format_ = output_format(target, to)
-    refuse_overwriting(paths, target)
+    refuse_input(target, paths)
     source = open_records(
         paths,
         layout=layout,
@@ -118,16 +119,6 @@ def group_files(
         summary.peak_rss_mib = peak_rss_mib()
         writer.provenance = provenance(grouper, summary)
     return summary
-
-
-def refuse_overwriting(inputs: Sequence[str], output: str) -> None:
-    """Raise UsageError when the output is one of the inputs; "-" is neither."""
-    for path in inputs:
-        if path != "-" and output != "-" and Path(path).resolve() == Path(output).resolve():
-            raise UsageError(
-                zh=f"输出文件与输入文件相同：{path}；请换一个 -o",
-                en=f"output and input are the same file: {path}; choose another -o",
-            )
 
 
 def _grouped(
@@ -213,14 +204,9 @@ def _input_digest(path: str) -> dict[str, Any]:
     if path == "-":
         return {"name": "-"}
     parts = sorted(p for p in Path(path).rglob("*") if p.is_file()) if Path(path).is_dir() else [Path(path)]
-    digests = [_sha256(part) for part in parts]
+    digests = [sha256(part) for part in parts]
     return {
         "name": os.path.basename(path),
         "bytes": sum(part.stat().st_size for part in parts),
-        "sha256": digests[0] if len(parts) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
+        "sha256": digests[0] if len(parts) == 1 else sha256_of("".join(digests)),
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

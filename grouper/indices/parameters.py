@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from grouper.base.digests import sha256_of
 from grouper.base.errors import TableError, UsageError
+from grouper.base.exact import fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
 from grouper.base.toml_in import parse_toml, read_bytes
@@ -76,7 +77,7 @@ def load(path: str | Path | None = None) -> Parameters:
     for key in ("id", "name"):
         _check(where, key, data.get(key), "text")
     indices = [_index(where, name, data[name]) for name in INDICES if name in data]
-    return Parameters(data["id"], data["name"], tuple(indices), hashlib.sha256(content).hexdigest())
+    return Parameters(data["id"], data["name"], tuple(indices), sha256_of(content))
 
 
 def _index(where: Path, name: str, section: Any) -> Index:
@@ -98,7 +99,7 @@ def _check(where: Path, place: str, value: Any, type_: str) -> None:
         "text": isinstance(value, str) and value != "",
         "bool": isinstance(value, bool),
         "count": whole and value >= 1,
-        "positive": (whole or isinstance(value, Decimal)) and 0 < value < 1000 and value == round(value, 6),
+        "positive": (whole or isinstance(value, Decimal)) and 0 < value < 1000 and fits(Decimal(value), 6),
         "codes": isinstance(value, list) and all(isinstance(code, str) and code for code in value),
         "days": isinstance(value, list)
         and value != []

@@ -13,6 +13,7 @@ from grouper.base.digests import digests
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
+from grouper.base.whole import refuse_input
 from grouper.fitting.sums import workspace
 from grouper.indices.cases import Columns, read_cases
 from grouper.indices.measures import BY, measure, results, schema_of
@@ -55,11 +56,7 @@ def compute(
     paths, target = [str(path) for path in inputs], str(output)
     chosen = parameters if isinstance(parameters, Parameters) else load(parameters)
     format_ = output_format(target, to)
-    if target != "-" and any(Path(path).resolve() == Path(target).resolve() for path in paths):
-        raise UsageError(
-            zh=f"输出文件与输入文件相同：{target}；请换一个 -o",
-            en=f"output and input are the same file: {target}; choose another -o",
-        )
+    refuse_input(target, paths)
     found = digests(paths)
     summary = Summary(chosen, target, by)
     how = columns or Columns({})

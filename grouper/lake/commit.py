@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
+from grouper.base.whole import sync
 from grouper.lake import ledger
 from grouper.lake.layout import STAGING, TABLES, Lake, is_run, part
 from grouper.lake.lock import writing
@@ -130,15 +131,6 @@ def _make(folder: Path, root: Path) -> list[Path]:
         named.append(folder)
     named[0].mkdir(parents=True)
     return named
-
-
-def sync(path: Path) -> None:
-    """Have the disk keep a file, or the names of a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sha256(path: Path) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from grouper.base.errors import UsageError
 from grouper.base.output import Output
 from grouper.base.sql import scan
+from grouper.base.whole import refuse_input
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.pricing import Priced, connect, price_files
@@ -109,8 +110,7 @@ def _check_output(output: str, inputs: Sequence[str]) -> None:
     place = Path(output)
     if place.suffix.lower() != ".parquet":
         raise UsageError(zh=f"-o {output}：应为 .parquet 文件", en=f"-o {output}: should be a .parquet file")
-    if any(Path(p).exists() and place.exists() and place.samefile(p) for p in inputs):
-        raise UsageError(zh=f"-o {output} 就是输入文件", en=f"-o {output} is an input")
+    refuse_input(output, inputs)
     if not place.resolve().parent.is_dir():
         raise UsageError(zh=f"-o {output}：没有这个目录", en=f"-o {output}: there is no such folder")
 

@@ -8,10 +8,8 @@ Names are compared without regard to case and surrounding blanks.
 
 from __future__ import annotations
 
-import csv
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,15 +18,18 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from grouper.base.errors import DataError, UsageError
+from grouper.base.errors import DataError, TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
+from grouper.base.toml_in import read_toml
 from grouper.records.schema import CANONICAL, DATE_FIELDS, HOUR_FIELDS, LIST_FIELDS
 from grouper.records.words import WordReader, check_value, fold_word
 
 # The order settles ties between layouts that fit equally well.
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
 UNITS = ("days", "hours", "minutes")
+_ALIAS = ("layout", "column", "field", "transform", "personal")
 _RUNNING = "{n}"
 MAX_HEADER_ROW = 50
 
@@ -153,12 +154,17 @@ def running_number(folded: str) -> re.Pattern[str]:
 @cache
 def aliases() -> tuple[Alias, ...]:
     """All rows of the alias table, in its order."""
-    path = tables_dir() / "records" / "aliases.csv"
-    with path.open(encoding="utf-8", newline="") as handle:
-        return tuple(
-            Alias(row["layout"], row["column"], row["field"], row["transform"], row["personal"] == "yes")
-            for row in csv.DictReader(handle)
+    table = read_table(tables_dir() / "records" / "aliases.csv", needed=_ALIAS, kind=TableError)
+    return tuple(
+        Alias(
+            row.text("layout"),
+            row.text("column"),
+            row.text("field"),
+            row.text("transform"),
+            row.text("personal") == "yes",
         )
+        for row in table
+    )
 
 
 @cache
@@ -232,18 +238,7 @@ def load_map(path: str | Path) -> ColumnMap:
     Raises UsageError that names the key at fault.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as handle:
-            document = tomllib.load(handle)
-    except OSError as error:
-        raise UsageError(
-            zh=f"列映射 {path} 无法打开：{error.strerror}", en=f"column map {path}: {error.strerror}"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            zh=f"列映射 {path} 不是有效的 TOML（UTF-8）：{error}",
-            en=f"column map {path} is not valid TOML in UTF-8: {error}",
-        ) from error
+    document = read_toml(path, flag="--columns")
     format_of(document, "columns", str(path), UsageError)
     for key in document.keys() - {"layout", "drop", "fields", "values", "base", "header_row", KEY}:
         raise _map_error(path, key, "未知的键", "unknown key")

@@ -7,7 +7,6 @@ belongs.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
@@ -15,7 +14,9 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grouper.base.errors import TableError
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
 from grouper.records import scalars
 from grouper.records.lists import count_per_row, offsets_of, present
 from grouper.records.schema import CANONICAL
@@ -79,9 +80,10 @@ def made_columns(node: str, entries: pa.Table, known: pa.Array, counts: Counter[
 @cache
 def charge_fields(list_: str) -> dict[str, str]:
     """Code or word of a charge or a fund -> the canonical column that takes it; "" where none does."""
-    with (tables_dir() / "records" / "charges.csv").open(encoding="utf-8", newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["list"] == list_]
-    return {row[key]: row["field"] for row in rows for key in ("code", "word")}
+    path = tables_dir() / "records" / "charges.csv"
+    table = read_table(path, needed=("list", "code", "word", "field"), kind=TableError)
+    rows = [row for row in table if row.text("list") == list_]
+    return {row.text(key): row.text("field") for row in rows for key in ("code", "word")}
 
 
 def _amounts(node: str, entries: pa.Table, known: pa.Array, counts: Counter[str]) -> dict[str, pa.Array]:

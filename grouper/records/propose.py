@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import tomli_w
-
+from grouper.base.toml_out import comment, plain, toml_line
 from grouper.records.columns import Alias, aliases, fold, running_number
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.words import WordReader, known_words, nearest, word_fields
@@ -95,16 +94,17 @@ class _Draft:
                 "建议的列映射：标准列 = 来源列。请逐行核对，标有 CHECK 的是猜测。",
                 "A proposed column map: canonical field = source column. Check every line.",
             ),
-            'layout = "custom"',
+            toml_line("layout", "custom"),
         ]  # fmt: skip
         if self.sample.header_row > 1:
             why = self.note(
                 f"表头在第 {self.sample.header_row} 行，其上是标题",
                 f"the names stand in row {self.sample.header_row}, below titles",
             )
-            lines.append(f"{_toml('header_row', self.sample.header_row)}  # {why}")
+            lines.append(f"{toml_line('header_row', self.sample.header_row)}  # {why}")
+        not_loaded = self.say("个人信息，不载入", "personal data, not loaded")
         lines += [
-            f"{_toml('drop', self.personal)}  # {self.say('个人信息，不载入', 'personal data, not loaded')}",
+            f"{toml_line('drop', self.personal)}  # {not_loaded}",
             "",
             "[fields]",
         ]
@@ -121,7 +121,7 @@ class _Draft:
             kept = self.say(
                 "没有认出的列，原样保留：", "Columns that were not understood; they are kept as they are:"
             )
-            lines += ["", f"# {kept}", *(f"#   {_plain(name)}" for name in self.unused)]
+            lines += ["", comment(kept), *(f"#   {plain(name)}" for name in self.unused)]
         return Proposal("\n".join([*lines, *words]) + "\n", missing, tuple(self.notes))
 
     def _has(self, field: str) -> bool:
@@ -142,9 +142,9 @@ class _Draft:
             return self._list(field, matches)
         matches = sorted(matches, key=lambda m: m[0])
         first, *others = matches
-        lines = [f"{_toml(field, first[2])}  # {self._reason([first])}{self._unit(first[3])}"]
+        lines = [f"{toml_line(field, first[2])}  # {self._reason([first])}{self._unit(first[3])}"]
         another = self.say("另一个可能的列", "another candidate")
-        return lines + [f"# {_toml(field, name)}  # {another}" for _, _, name, _ in others]
+        return lines + [f"# {toml_line(field, name)}  # {another}" for _, _, name, _ in others]
 
     def _list(self, field: str, matches: list[_MATCHED]) -> list[str]:
         # The column without a number, or the one named principal, comes first.
@@ -157,8 +157,8 @@ class _Draft:
             separators, remarks = self._codes(field, names)
             if separators:
                 value = {"columns": value, "separator": separators[0] if len(separators) == 1 else separators}
-            return [f"# {remark}" for remark in remarks] + [f"{_toml(field, value)}  # {why}"]
-        return [f"{_toml(field, value)}  # {why}"]
+            return [comment(remark) for remark in remarks] + [f"{toml_line(field, value)}  # {why}"]
+        return [f"{toml_line(field, value)}  # {why}"]
 
     def _codes(self, field: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """What separates the codes inside the cells of these columns, and what is odd about them."""
@@ -186,9 +186,9 @@ class _Draft:
         if numbers or eaten:
             where = "、".join(numbers or names)
             remarks.append(self.note(
-                f"CHECK：列 {_plain(where)} 有被存成数值、丢失了零的编码（06.3100 变成 6.31）；"
+                f"CHECK：列 {plain(where)} 有被存成数值、丢失了零的编码（06.3100 变成 6.31）；"
                 "请设为文本后重新导出",
-                f"CHECK: {_plain(where)} holds codes stored as numbers that have lost their zeros "
+                f"CHECK: {plain(where)} holds codes stored as numbers that have lost their zeros "
                 "(06.3100 becomes 6.31); format the column as text and export it again",
             ))  # fmt: skip
         return sorted(joined, key=lambda mark: -joined[mark]), remarks
@@ -210,8 +210,8 @@ class _Draft:
             f"CHECK: {field} has values that are not understood: {told}; complete the lines and remove "
             f"their #. Known are {known}",
         )
-        lines = ["", f"[values.{field}]", f"# {_plain(head)}"]
-        return lines + [f"# {_toml(text, nearest(text, field))}  # {number}" for text, number in unknown]
+        lines = ["", f"[values.{field}]", comment(head)]
+        return lines + [f"# {toml_line(text, nearest(text, field))}  # {number}" for text, number in unknown]
 
     def _unit(self, alias: Alias) -> str:
         if alias.transform != "months-or-days":
@@ -259,19 +259,6 @@ def _label(alias: Alias) -> str:
 
 def _bare(name: str) -> str:
     return _NOISE.sub("", unicodedata.normalize("NFKC", fold(name)))
-
-
-def _toml(key: str, value: Any) -> str:
-    """One line ``key = value``; a table stands inline."""
-    if isinstance(value, Mapping):
-        inner = ", ".join(_toml(name, part) for name, part in value.items())
-        return f"{_toml(key, 0).removesuffix('0')}{{ {inner} }}"
-    return " ".join(line.strip() for line in tomli_w.dumps({key: value}).splitlines())
-
-
-def _plain(text: str) -> str:
-    """A text as it may stand in a comment: without line ends and control characters."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @dataclass(frozen=True)

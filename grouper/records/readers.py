@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from grouper.base.errors import DataError
+from grouper.base.tables_in import first_row
 from grouper.records.columns import ColumnMap
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.scalars import is_number
@@ -157,7 +156,7 @@ class CsvReader(BaseReader):
         text = _below(text, self._titles)
         line = text.lstrip("\r\n").split("\n", 1)[0]
         delimiter = max(",\t;", key=line.count)  # the comma where none occurs
-        header = next((row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row), [])
+        header = first_row(text, delimiter, label, DataError)
         if not any(name.strip() for name in header):
             raise DataError(
                 zh=f"{label}：文件为空，没有表头", en=f"{label}: the file is empty, it has no header"

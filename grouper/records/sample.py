@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grouper.base.errors import DataError
+from grouper.base.tables_in import first_row
 from grouper.records.encoding import detect_encoding, named_encoding, open_utf8
 from grouper.records.propose import Sample, known_names
 from grouper.records.scalars import is_number, is_text, plain
@@ -73,7 +73,7 @@ def _first_rows(
     rows = []
     for line in lines:
         delimiter = max(",\t;", key=line.count)
-        rows.append(next(csv.reader(io.StringIO(line), delimiter=delimiter), []))
+        rows.append(first_row(line, delimiter, label, DataError))
     return rows
 
 

@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from grouper.base.exact import fits, half_up
+
 # Texts that stand for "no value", after full-width characters are made half-width.
 BLANKS = frozenset(
     ["", "-", "--", "---", "—", "——", "/", "\\", "\\N", "NULL", "Null", "null", "(null)",
@@ -197,6 +199,6 @@ def parse_money(text: str) -> Parsed:
     if len(bare) > _MAX_LENGTH or not _MONEY.fullmatch(bare):
         return NOT_UNDERSTOOD
     value = Decimal(bare.replace(",", ""))
-    if value != round(value, 2):
+    if not fits(value, 2):
         return NOT_UNDERSTOOD
-    return Parsed(round(value, 2), note=note or ("unit-text" if bare != text or "," in bare else ""))
+    return Parsed(half_up(value, 2), note=note or ("unit-text" if bare != text or "," in bare else ""))

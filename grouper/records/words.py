@@ -7,13 +7,13 @@ neither the list nor the caller knows is not understood: it is never taken for a
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 
-from grouper.base.errors import UsageError
+from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
 from grouper.records.values import NOT_UNDERSTOOD, Parsed, Parser, blank, clean
 
 FLAG_FIELDS = ("refund_flag", "valid_flag", "interim_flag")
@@ -26,9 +26,10 @@ _WHOLE = re.compile(r"0*(\d{1,18})(?:\.0{0,9})?")
 def word_table() -> dict[str, dict[str, tuple[str, str]]]:
     """Field -> folded word -> (value, the word as the list writes it); the value "" says "not stated"."""
     found: dict[str, dict[str, tuple[str, str]]] = {}
-    with (tables_dir() / "records" / "words.csv").open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            found.setdefault(row["field"], {})[fold_word(row["word"])] = (row["value"], row["word"])
+    path = tables_dir() / "records" / "words.csv"
+    for row in read_table(path, needed=("field", "word", "value"), kind=TableError):
+        word = row.text("word")
+        found.setdefault(row.text("field"), {})[fold_word(word)] = (row.text("value"), word)
     return found
 
 

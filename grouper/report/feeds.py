@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from grouper.base.tables_out import write_rows
+from grouper.base.whole import whole_file
 from grouper.report.cells import cell
 from grouper.report.data import COLUMNS, ReportData
 
@@ -42,8 +43,6 @@ def write_feeds(data: ReportData, folder: str | Path, *, cases: bool = False) ->
 
 
 def write_csv(path: Path, names: list[str], rows: Iterable[Iterable[Any]]) -> Path:
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(names)
-        writer.writerows([cell(value) for value in row] for row in rows)
+    with whole_file(path) as part, part.open("w", encoding="utf-8-sig", newline="") as file:
+        write_rows(file, names, ([cell(value) for value in row] for row in rows), end="\r\n")
     return path

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
+
+from grouper.base.exact import half_up
 
 MINUS = "\u2212"
 NONE = "—"
 _BIG = {"zh": (Decimal(10_000), "万元"), "en": (Decimal(1_000), "thousand yuan")}
 
 
-def rounded(value: Decimal | int, digits: int) -> Decimal:
-    """Halves away from zero."""
-    return Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
-
-
 def number(value: Decimal | int | None, digits: int = 0, signed: bool = False) -> str:
     """1,234.50; a true minus sign; "—" for what is not known."""
     if value is None:
         return NONE
-    text = f"{rounded(value, digits):+,.{digits}f}" if signed else f"{rounded(value, digits):,.{digits}f}"
+    text = f"{half_up(value, digits):+,.{digits}f}" if signed else f"{half_up(value, digits):,.{digits}f}"
     return (
         "0" + text[2:] if text[:2] in ("+0", "-0") and not text[1:].strip("0.") else text.replace("-", MINUS)
     )
@@ -44,7 +41,7 @@ def percent(part: Decimal | int, whole: Decimal | int | None, digits: int = 1, s
 
 def mean(total: Decimal | None, cases: int | None, digits: int = 2) -> Decimal | None:
     """A mean, rounded for showing; None without cases."""
-    return None if total is None or not cases else rounded(total / cases, digits)
+    return None if total is None or not cases else half_up(total / cases, digits)
 
 
 def short_digest(text: str) -> str:

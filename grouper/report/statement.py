@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from grouper.base.whole import put_text
 from grouper.payment.policy import words
 from grouper.report.cells import file_name
 from grouper.report.data import ReportData, Row, RunInfo, plain
@@ -58,7 +59,7 @@ def write_statements(
         for code in wanted:
             statement = read_statement(query, code)
             page = target / f"{file_name(code)}.html"
-            page.write_text(statement_page(statement, data.info, lang), encoding="utf-8", newline="\n")
+            put_text(page, statement_page(statement, data.info, lang))
             book = target / f"{file_name(code)}.xlsx"
             write_workbook(book, statement, data, query, lang, cases=hospitals is not None or not many)
             done += [page, book]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+from grouper.base.digests import sha256
 from grouper.base.errors import DataError, UsageError
 from grouper.base.sql import quote, scan
 from grouper.lake import ledger
-from grouper.lake.commit import sha256
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, is_run
 from grouper.lake.views import scan_parts

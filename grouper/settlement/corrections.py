@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grouper.base.errors import DataError
+from grouper.base.exact import fits
 from grouper.base.money import Fen
 from grouper.base.tables_in import BOOKS, Table, read_header, read_sheets, read_table
 from grouper.payment.price.inputs import DECIDED, INPUTS
@@ -114,7 +115,7 @@ def _decided(row: Mapping[str, str], path: str, number: int) -> dict[str, str]:
 
 
 def _fits(text: str, digits: int) -> bool:
-    return _is_number(text) and Decimal(text) == round(Decimal(text), digits)
+    return _is_number(text) and fits(Decimal(text), digits)
 
 
 def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) -> Item:

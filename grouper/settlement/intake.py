@@ -7,7 +7,6 @@ they end here; person ids may be replaced by a keyed hash.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -323,7 +322,7 @@ class _File:
         texts = _plain(array, name, self.name)
         if name == "person_id" and self.key is not None:
             key = self.key
-            return _by_value(texts, lambda value: hmac.new(key, value.encode(), hashlib.sha256).hexdigest())
+            return _by_value(texts, lambda value: hmac.new(key, value.encode(), "sha256").hexdigest())
         return texts
 
     def _original(self, batch: pa.RecordBatch) -> pa.Array | None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from grouper.base.whole import write_text
 from grouper.settlement.relations import FILES, OF_THE_LAKE, RELATIONS, Column, Relation
 
 _BLOCK = re.compile(r"(<!-- relations: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -62,7 +63,7 @@ def fill(page: str) -> str:
 
 def main() -> None:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/settlement.md")
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(path, fill(path.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from grouper.base.errors import UsageError
+from grouper.base.whole import whole_file
 from grouper.synth import parts
 from grouper.synth import tables as tab
 from grouper.synth.faults import Fault, eat_zeros, row_faults, spoil_codes
@@ -105,19 +106,14 @@ def write_parquet(
     seed and the other arguments under ``grouper.synth.rows``.
     """
     _check(rows, seed, row_group, dirty)
-    target = Path(path)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     origin = f"version={VERSION} seed={seed} rows={rows} month={month or YEAR} dirty={dirty}"
     schema = SCHEMA.with_metadata({"grouper.synth": origin})
-    try:
-        with pq.ParquetWriter(
-            unfinished, schema, compression=compression, use_dictionary=DICTIONARIES
-        ) as writer:
-            for batch in synth_batches(rows, seed=seed, batch_rows=row_group, month=month, dirty=dirty):
-                writer.write_batch(batch, row_group_size=row_group)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        whole_file(Path(path)) as part,
+        pq.ParquetWriter(part, schema, compression=compression, use_dictionary=DICTIONARIES) as writer,
+    ):
+        for batch in synth_batches(rows, seed=seed, batch_rows=row_group, month=month, dirty=dirty):
+            writer.write_batch(batch, row_group_size=row_group)
 
 
 UNIQUE = ("record_id", "total_cost")

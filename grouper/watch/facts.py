@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.exact import fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.toml_in import read_toml
 from grouper.watch.periods import Period, parse_period
@@ -112,7 +113,7 @@ def _amount(where: str, key: str, given: Any) -> Decimal:
             amount = Decimal(given)
         except InvalidOperation:
             amount = Decimal("NaN")
-        if amount.is_finite() and amount == round(amount, 2):
+        if fits(amount, 2):
             return amount
     raise _wrong(where, key, given, '元，写作文本，例如 "1200.50"', 'yuan, as a text such as "1200.50"')
 

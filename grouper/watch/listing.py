@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grouper.base.paths import tables_dir
+from grouper.base.whole import write_text
 from grouper.watch.definitions import UNITS, Indicator, load
 
 BEGIN, END = "<!-- indicators -->", "<!-- end of indicators -->"
@@ -91,7 +92,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     path = Path(sys.argv[1])
-    path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    write_text(path, page(path.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
+from grouper.base.exact import ceiling
 from grouper.watch.definitions import Indicator
 from grouper.watch.lake import Current
 from grouper.watch.periods import Period
@@ -44,7 +45,7 @@ def top(lake: Current, indicator: Indicator, period: Period) -> str:
     share = number * Fraction(indicator.values["per_mille"]) / 1000
     return (
         f"SELECT record_id, {amount} FROM {cases} WHERE {amount} IS NOT NULL "
-        f"ORDER BY {amount} DESC, record_id LIMIT {-(-share.numerator // share.denominator)}"
+        f"ORDER BY {amount} DESC, record_id LIMIT {ceiling(share)}"
     )
 
 

@@ -19,6 +19,8 @@ from grouper.grouping.dip.options import options_from
 from grouper.grouping.dip.reference import Reference, Trace
 from grouper.grouping.dip.tables.catalogue import Catalogue, Row, assemble, load
 
+from ..support import canonical
+
 FEATURES = Path(__file__).parent / "features"
 SAMPLE = Path(__file__).parent.parent / "data" / "dip_conformance.parquet"
 PROFILES = (
@@ -29,20 +31,10 @@ PROFILES = (
     "dip-pingdingshan-2025-extended",
     "dip-taian-2025",
 )
-SCHEMA = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("diagnoses", pa.list_(pa.string())),
-        ("procedures", pa.list_(pa.string())),
-        ("age_years", pa.int32()),
-        ("age_days", pa.int32()),
-        ("los_days", pa.int32()),
-        ("discharge_way", pa.int32()),
-        ("icu_hours", pa.float64()),
-        ("birth_weight_g", pa.int32()),
-        ("total_cost", pa.decimal128(18, 2)),
-    ]
-)
+SCHEMA = canonical(
+    ["record_id", "diagnoses", "procedures", "age_years", "age_days", "los_days", "discharge_way",
+     "icu_hours", "birth_weight_g", "total_cost"]
+)  # fmt: skip
 # Texts that are no code, or one that no list knows.
 ODD = (
     "",

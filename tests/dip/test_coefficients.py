@@ -22,21 +22,15 @@ from grouper.coefficients.parameters import Coefficients, Tool, load, names
 from grouper.grouping.dip import auxiliary
 from grouper.grouping.dip.auxiliary import AuxCase
 
+from ..support import canonical
+
 FOLDER = Path(__file__).parent / "coefficients"
 INVENTED = load(FOLDER / "invented.toml")
-SCHEMA = pa.schema(
-    [
-        ("dip_code", pa.string()),
-        ("diagnoses", pa.list_(pa.string())),
-        ("procedures", pa.list_(pa.string())),
-        ("age_years", pa.int32()),
-        ("age_days", pa.int32()),
-        ("los_days", pa.int32()),
-        ("discharge_way", pa.int32()),
-        ("icu_hours", pa.float64()),
-        ("discharge_date", pa.date32()),
-    ]
-)
+SCHEMA = canonical(
+    ["dip_code", "diagnoses", "procedures", "age_years", "age_days", "los_days", "discharge_way", "icu_hours",
+     "discharge_date"],
+    dip_code=pa.string(), discharge_date=pa.date32(),
+)  # fmt: skip
 RESULTS = [f"auxiliary_{name}" for name in ("tool", "class", "coefficient", "hits", "missing")]
 
 
@@ -268,7 +262,7 @@ def test_a_failure_leaves_no_file(grouped: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 10,"):
         apply_files([bad], tmp_path / "out.parquet", INVENTED)
     assert not list(tmp_path.glob("*out*"))
-    with pytest.raises(UsageError, match="same file"):
+    with pytest.raises(UsageError, match="is an input"):
         apply_files([grouped], grouped, INVENTED)
 
 

@@ -24,22 +24,15 @@ from grouper.indices.cases import Columns
 from grouper.indices.parameters import INDICES, load
 from grouper.indices.run import compute
 
+from ..support import canonical
+
 FOLDER = Path(__file__).parent
 PARAMETERS = load(FOLDER / "parameters.toml")
-SCHEMA = pa.schema(
-    [
-        ("hospital_code", pa.string()),
-        ("person_id", pa.string()),
-        ("packet", pa.string()),
-        ("status", pa.string()),
-        ("warnings", pa.string()),
-        ("admission_date", pa.timestamp("s")),
-        ("discharge_date", pa.date32()),
-        ("los_days", pa.int32()),
-        ("discharge_way", pa.int32()),
-        ("diagnoses", pa.list_(pa.string())),
-    ]
-)
+SCHEMA = canonical(
+    ["hospital_code", "person_id", "packet", "status", "warnings", "admission_date", "discharge_date",
+     "los_days", "discharge_way", "diagnoses"],
+    packet=pa.string(), status=pa.string(), warnings=pa.string(), discharge_date=pa.date32(),
+)  # fmt: skip
 
 
 def region() -> pa.Table:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..support import canonical
 from .policy_text import drg_head, identity
 
 POLICY = (
@@ -78,23 +79,11 @@ fund_formula = { value = "F3", source = "s", verified = true }
 fund_floor = { value = "zero", source = "s", verified = true }
 """
 )
-_TEXT, _YUAN, _INT = pa.string(), pa.decimal128(18, 2), pa.int32()
-SCHEMA = pa.schema(
-    [
-        ("record_id", _TEXT),
-        ("hospital_code", _TEXT),
-        ("hospital_level", _TEXT),
-        ("insurance_type", _TEXT),
-        ("drg", _TEXT),
-        ("status", _TEXT),
-        ("reason", _TEXT),
-        ("total_cost", _YUAN),
-        ("pool_paid", _YUAN),
-        ("fund_paid", _YUAN),
-        ("discharge_date", pa.timestamp("s")),
-        ("los_days", _INT),
-    ]
-)
+SCHEMA = canonical(
+    ["record_id", "hospital_code", "hospital_level", "insurance_type", "drg", "status", "reason",
+     "total_cost", "pool_paid", "fund_paid", "discharge_date", "los_days"],
+    drg=pa.string(), status=pa.string(), reason=pa.string(),
+)  # fmt: skip
 
 
 def case(record_id: str, cost: str, **other: Any) -> dict[str, Any]:

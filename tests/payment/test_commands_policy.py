@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grouper.base.errors import UsageError
+from grouper.base.errors import TableError, UsageError
 from grouper.base.findings import Finding
 from grouper.payment.check.verify import sharing_faults, verify, verify_policy
 from grouper.payment.policy import words
@@ -17,9 +17,10 @@ from grouper.payment.policy.describe import as_dict, listing, registry_rows, sho
 from grouper.payment.policy.diff import diff
 from grouper.payment.policy.parameters import Segment
 from grouper.payment.policy.policy import ROUTE_METHODS, find_policy, load_policy, policy_files
-from grouper.payment.policy.registry import DENOMINATORS, HIGH, LOW, PARAMETERS
+from grouper.payment.policy.registry import DENOMINATORS, HIGH, LOW, LOW_EXEMPT, PARAMETERS
 from grouper.payment.price import formulas
 from grouper.payment.price.inputs import INPUTS
+from grouper.payment.price.outliers import EXEMPT
 
 from .pay_support import DIP, POLICY, WEIGHTS, grouper, write_policy
 
@@ -110,10 +111,18 @@ def test_every_shipped_policy_can_be_shown_as_data() -> None:
 
 
 def test_words_are_there_for_every_choice() -> None:
+    assert set(formulas.DENOMINATORS) == set(DENOMINATORS)
     assert set(formulas.HIGH) == set(HIGH) and set(formulas.LOW) == set(LOW)
-    assert set(words.DENOMINATORS) == set(DENOMINATORS)
+    assert set(EXEMPT) == set(LOW_EXEMPT) == set(PARAMETERS["low_exempt"].choices)
     assert set(INPUTS) <= set(words.COLUMNS) and set(ROUTE_METHODS) <= set(words.METHODS)
     assert {spec.unit for spec in PARAMETERS.values() if spec.unit} <= set(words.UNITS)
+
+
+def test_an_exemption_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    low = 'low_exempt = { value = ["death", "deaths"], source = "s", verified = false }'
+    text = POLICY.replace("[parameters]", f"[parameters]\n{low}", 1)
+    with pytest.raises(TableError, match=r"low_exempt.*unknown word 'deaths'; there are day_surgery, death"):
+        load_policy(write_policy(tmp_path, text))
 
 
 def test_diff_names_what_changed(tmp_path: Path) -> None:

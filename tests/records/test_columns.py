@@ -103,7 +103,7 @@ def test_a_map_by_hand(tmp_path, read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("layout = ", "not valid TOML"),
+        ("layout = ", r"\(--columns\), line 1, .*Invalid value"),
         ("x = 1", "x: unknown key"),
         ("layout = 'a'", r"there is no \[fields\]"),
         ("[fields]\nsexx = 'a'", "sexx: there is no such canonical column; did you mean sex"),

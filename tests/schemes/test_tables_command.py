@@ -197,13 +197,19 @@ def test_undecided_groups_can_be_left_out_or_given(group_list: Path) -> None:
     assert not (folder / "report.csv").exists()
 
 
-def test_force_replaces_only_scheme_folders(group_list: Path) -> None:
+def test_force_replaces_only_what_an_import_wrote(group_list: Path) -> None:
     folder = group_list.parent / "out"
     folder.mkdir()
     (folder / "letters.txt").write_text("dear", encoding="utf-8")
-    with pytest.raises(GrouperError):
-        import_list(group_list, "--base", "chs-drg-2.0", "--allow-undecided", "--force")
-    assert (folder / "letters.txt").exists()
+    again = ("--base", "chs-drg-2.0", "--allow-undecided", "--force")
+    with pytest.raises(GrouperError, match=r"letters\.txt"):
+        import_list(group_list, *again)
+    (folder / "letters.txt").unlink()
+    assert import_list(group_list, *again).exit_code == 0
+    (folder / "drg.csv").write_text("mended by hand", encoding="utf-8")
+    with pytest.raises(GrouperError, match=r"drg\.csv"):
+        import_list(group_list, *again)
+    assert (folder / "drg.csv").read_text(encoding="utf-8") == "mended by hand"
 
 
 @pytest.mark.parametrize("name", ["list", "show", "diff", "verify", "export", "import"])

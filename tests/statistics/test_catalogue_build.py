@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import rounded
+from grouper.base.exact import half_up
 from grouper.codes import icd
 from grouper.commands.catalogue import catalogue as catalogue_command
 from grouper.fitting.catalogue import (
@@ -105,9 +105,9 @@ def test_packets_counts_and_scores_are_those_of_the_reference(
     for entry in result.entries:
         members = [case for case in left if case.group == entry.packet.code]
         score = reference.mean(members, weights) / whole * 1000
-        assert rounded(entry.score, 4) == reference.rounded(score, 4)
-        assert rounded(entry.sums.cv, 6) == reference.cv([case.fen for case in members], 6)
-    assert rounded(result.riv, 6) == reference.rounded(reference.riv(left), 6)
+        assert half_up(entry.score, 4) == reference.rounded(score, 4)
+        assert half_up(entry.sums.cv, 6) == reference.cv([case.fen for case in members], 6)
+    assert half_up(result.riv, 6) == reference.rounded(reference.riv(left), 6)
     if core == 4:  # each kind of row occurs, or the test says little
         labels = [entry.packet.label for entry in result.entries]
         assert any(len(label.partition(":")[0]) == 5 and ":" not in label for label in labels)
@@ -131,7 +131,7 @@ def test_the_grouper_puts_the_history_into_the_packets_it_was_built_from(
         found[trace.row.code] += 1
     assert found == {entry.packet.code: entry.sums.cases for entry in result.entries}
     assert {row.code: row.score for row in loaded.rows} == {
-        entry.packet.code: rounded(entry.score, 4) for entry in result.entries
+        entry.packet.code: half_up(entry.score, 4) for entry in result.entries
     }
 
 
@@ -145,7 +145,7 @@ def test_drug_scores_use_the_cases_that_have_the_cost(tmp_path: Path) -> None:
     for entry in result.entries:
         members = [case for case in cases if case.group == entry.packet.code]
         expected = reference.rounded(reference.mean(members, weights) / whole * 1000, 4)
-        assert rounded(entry.drug_score, 4) == expected
+        assert half_up(entry.drug_score, 4) == expected
         assert entry.consumable_score is None
     assert quality(result)["cases_with_drug_cost"] == len(cases) < len(rows)
 
@@ -196,7 +196,7 @@ def test_other_methods_divide_by_the_base_or_the_quota(tmp_path: Path, method: s
     unit = plain[code].mean_cost if method == "base-disease" else Decimal(600_000)
     for entry in result.entries:
         expected = Fraction(plain[entry.packet.code].mean_cost) * 100 / Fraction(unit)
-        assert rounded(entry.score, 4) == reference.rounded(expected, 4)
+        assert half_up(entry.score, 4) == reference.rounded(expected, 4)
     if method == "base-disease":
         assert result.entries[0].score == 100
 
@@ -281,6 +281,7 @@ def test_files_of_a_catalogue(tmp_path: Path) -> None:
     folder = tmp_path / "dip"
     write(result, folder, scheme_meta(result, "made", "Made", "nowhere"))
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".grouper-made",
         "catalogue.csv",
         "quality.toml",
         "report.csv",
@@ -298,7 +299,7 @@ def test_files_of_a_catalogue(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "keep").touch()
-    with pytest.raises(UsageError, match="will not be replaced"):
+    with pytest.raises(UsageError, match=r"did not make.*keep"):
         write(result, other, {}, force=True)
     assert (other / "keep").exists()
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.base.errors import DataError, TableError, UsageError
-from grouper.base.exact import rounded
+from grouper.base.exact import half_up
 from grouper.commands.weights import weights as weights_command
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.trim import Trim, parse_year_weights, rank, weighted_mean
@@ -84,8 +84,8 @@ def test_weights_are_those_of_the_reference(tmp_path: Path, trim: str, small: in
         assert group.weight == reference.rounded(expected[drg], 4)
         assert group.cases == sum(case.group == drg for case in cases)
         assert group.kept == len(costs)
-        assert rounded(group.cv, 4) == reference.cv(costs)
-    assert rounded(result.riv, 6) == reference.rounded(reference.riv(left), 6)
+        assert half_up(group.cv, 4) == reference.cv(costs)
+    assert half_up(result.riv, 6) == reference.rounded(reference.riv(left), 6)
 
 
 def test_total_weight_of_the_latest_year_is_kept(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_round_cost_rounds_to_fen_halves_away_from_zero(tmp_path: Path, costs: p
     path = tmp_path / "history.parquet"
     pq.write_table(table([Case("BR21", 2025, 1)] * 3, total_cost=costs), path)
     options = WeightOptions(history=HistoryOptions(round_cost=True))
-    assert rounded(fit([path], SCHEME, options).mean_cost * 3, 40) == 1235 + 100 + 7
+    assert half_up(fit([path], SCHEME, options).mean_cost * 3, 40) == 1235 + 100 + 7
 
 
 def test_floats_of_whole_fen_and_years_in_a_column(tmp_path: Path) -> None:

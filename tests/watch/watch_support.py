@@ -11,19 +11,22 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from grouper.records.schema import CANONICAL
 from grouper.watch import Facts, watch
 
-_YUAN = pa.decimal128(18, 2)
-_MONEY = ("total_cost", "settled_fund", "person_paid", "pool_paid", "serious_illness_paid", "own_expense",
-          "self_pay_first")  # fmt: skip
-CASES = pa.schema(
-    [("area", pa.string()), ("year", pa.int32()), ("month", pa.int32()), ("run", pa.string())]
-    + [(name, pa.string()) for name in ("record_id", "person_id", "hospital_code", "insurance_type", "group",
-                                        "status", "method", "pay_status")]
-    + [(name, pa.date32()) for name in ("admission_date", "discharge_date")]
-    + [("los_days", pa.int32())]
-    + [(name, _YUAN) for name in _MONEY]
+from ..support import canonical
+
+_PLACE = {"area": pa.string(), "year": pa.int32(), "month": pa.int32(), "run": pa.string()}
+_YUAN = CANONICAL["total_cost"]
+CASES = canonical(
+    [*_PLACE, "record_id", "person_id", "hospital_code", "insurance_type", "group", "status", "method",
+     "pay_status", "admission_date", "discharge_date", "los_days", "total_cost", "settled_fund",
+     "person_paid", "pool_paid", "serious_illness_paid", "own_expense", "self_pay_first"],
+    **_PLACE, **dict.fromkeys(("group", "status", "method", "pay_status"), pa.string()),
+    **dict.fromkeys(("admission_date", "discharge_date"), pa.date32()),
+    **dict.fromkeys(("settled_fund", "person_paid"), _YUAN),
 )  # fmt: skip
+_MONEY = [item.name for item in CASES if item.type == _YUAN]
 POOLS = pa.schema(
     [("area", pa.string()), ("year", pa.int32()), ("month", pa.int32()), ("run", pa.string()),
      ("pool", pa.string()), ("budget", pa.decimal128(38, 2)), ("fund_due", pa.decimal128(38, 2)),

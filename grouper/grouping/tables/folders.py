@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from grouper.base.digests import sha256, sha256_of
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import format_of
 from grouper.base.paths import tables_dir
@@ -104,12 +102,8 @@ def base_folder(folder: Path, base: str, sign: str) -> Path | None:
 
 def digest(folder: Path, files: Iterable[str], base: str = "") -> str:
     """SHA-256 over those of ``files`` that the folder has, and the digest of its base ("" for none)."""
-    total = hashlib.sha256(base.encode())
-    for name in files:
-        path = folder / name
-        if path.exists():
-            total.update(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
+    lines = [f"{name}:{sha256(folder / name)}\n" for name in files if (folder / name).exists()]
+    return sha256_of("".join([base, *lines]))
 
 
 def listed(folder: Path) -> dict[str, Any]:
@@ -119,17 +113,3 @@ def listed(folder: Path) -> dict[str, Any]:
     for key in ("valid_from", "valid_to"):
         row[key] = meta[key].isoformat() if key in meta else ""
     return row
-
-
-def write_whole(output: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder whole or not at all, in the place of what is there."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=".import-"))  # beside: a base may stand there
-    try:
-        folder.chmod(0o755)
-        fill(folder)
-        if output.exists():
-            shutil.rmtree(output)
-        folder.rename(output)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

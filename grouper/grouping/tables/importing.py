@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grouper.base.findings import Finding
+from grouper.base.whole import write_text
 
 EDITIONS = {"icd10": "insurance-2.0", "icd9cm3": "insurance-2.0"}
 
@@ -52,4 +53,4 @@ def identity(
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """Texts by file name, in UTF-8 with plain line ends."""
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / name, text)

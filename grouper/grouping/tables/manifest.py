@@ -6,22 +6,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
+from grouper.base.digests import sha256
 from grouper.base.findings import Finding
 from grouper.base.paths import tables_dir
+from grouper.base.whole import MARK, write_text
 
 NAME = "manifest.json"
 
 
 def file_digests(root: Path) -> dict[str, str]:
-    """Path below ``root`` (with ``/``) -> SHA-256, for all files but the manifest and Python's own."""
+    """Path below ``root`` (with ``/``) -> SHA-256, for all files but the manifest, marks of
+    imports and Python's own."""
     return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(root).as_posix(): sha256(path)
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.suffix not in (".py", ".pyc") and path != root / NAME
+        if path.is_file() and path.suffix not in (".py", ".pyc") and path != root / NAME and path.name != MARK
     }
 
 
@@ -30,7 +32,7 @@ def write_manifest(root: Path | None = None) -> Path:
     root = root or tables_dir()
     path = root / NAME
     text = json.dumps(dict(sorted(file_digests(root).items())), indent=0, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_text(path, text + "\n")
     return path
 
 

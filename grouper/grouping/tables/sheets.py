@@ -5,7 +5,6 @@ Cells keep their address, so that every complaint can name sheet, row and column
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from typing import Literal
 from grouper.base.errors import UsageError
 from grouper.base.findings import Finding, Severity
 from grouper.base.tables_in import BOOKS, read_rows, read_sheets
+from grouper.base.tables_out import csv_text
+from grouper.base.whole import write_text
 
 HEADER_ROWS = 10  # a title may stand above the header: it is looked for in so many rows
 _BREAKS = re.compile(r"\s*(?:_x000D_|\r|\n)+\s*")
@@ -188,8 +189,8 @@ def write_book(book: Book, path: Path, form: Literal["xlsx", "csv"]) -> None:
     if form == "csv":
         path.mkdir(parents=True, exist_ok=True)
         for name, rows in book.items():
-            with (path / f"{name}.csv").open("w", encoding="utf-8-sig", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
+            text = csv_text(rows[0], rows[1:]) if rows else ""
+            write_text(path / f"{name}.csv", text, "utf-8-sig")
         return
     import xlsxwriter
 

@@ -18,14 +18,12 @@ scheme's list of the same name. ``= NAME`` alone repeats a list without writing 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from grouper.base.errors import TableError
 from grouper.base.tables_in import read_table
+from grouper.base.tables_out import csv_text
 from grouper.grouping.tables.compose import composed
 
 Lists = dict[str, frozenset[str]]
@@ -129,43 +127,4 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def format_rows(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> str:
     """The rows as CSV text with a header and LF line ends."""
-    out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([row[column] for column in columns] for row in rows)
-    return out.getvalue()
-
-
-def format_toml(data: Mapping[str, Any]) -> str:
-    """A mapping of plain values, lists of texts, and tables of those, as TOML text."""
-    lines = [
-        f"{key} = {_toml_value(value)}"
-        for key, value in data.items()
-        if value is not None and not _is_table(value)
-    ]
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            lines += ["", f"[{key}]", *(f"{k} = {_toml_value(v)}" for k, v in value.items())]
-        elif _is_table(value):
-            for item in value:
-                lines += ["", f"[[{key}]]", *(f"{k} = {_toml_value(v)}" for k, v in item.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping) or (
-        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
-    )
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-        return f'"{escaped}"'
-    if isinstance(value, list | tuple):
-        if not value:
-            return "[]"
-        return "[\n" + "".join(f"  {_toml_value(item)},\n" for item in value) + "]"
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return csv_text(columns, ([row[column] for column in columns] for row in rows))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from grouper.base.whole import write_text
 from grouper.payment.policy.policy import Policy, load_policy, policy_files
 
 FRAMES = ("national", "base")  # areas that are no areas: what others extend
@@ -84,7 +85,7 @@ def _verified(policy: Policy) -> Iterator[bool]:
 
 def main() -> None:
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/policies.md")
-    target.write_text(policies_page(), encoding="utf-8", newline="\n")
+    write_text(target, policies_page())
 
 
 if __name__ == "__main__":

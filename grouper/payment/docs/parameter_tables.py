@@ -11,10 +11,10 @@ import re
 import sys
 from pathlib import Path
 
-from grouper.payment.policy import words
+from grouper.base.whole import write_text
 from grouper.payment.policy.describe import registry_markdown
 from grouper.payment.policy.registry import PARAMETERS
-from grouper.payment.price.formulas import HIGH, LOW, in_letters
+from grouper.payment.price.formulas import DENOMINATORS, HIGH, LOW, in_letters, in_words
 
 # Section of the page -> what its parameters begin with, or are called; the first that fits.
 _SECTIONS: dict[str, tuple[str, ...]] = {
@@ -48,7 +48,7 @@ def section_of(name: str) -> str:
 def table(section: str) -> str:
     """The Markdown table of a section, or of the formulas of outliers."""
     if section == "denominators":
-        rows = [f"| `{name}` | {en} | {zh} |" for name, (zh, en) in words.DENOMINATORS.items()]
+        rows = [f"| `{name}` | {in_words(name, 'en')} | {in_words(name, 'zh')} |" for name in DENOMINATORS]
         return "\n".join(
             ["| choice of `ratio_denominator` | cost divided by | 分母 |", "|---|---|---|", *rows]
         )
@@ -71,7 +71,7 @@ def sections_of(page: str) -> set[str]:
 
 def main() -> None:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/payment.md")
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(path, fill(path.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

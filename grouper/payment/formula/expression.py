@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from grouper.base.exact import fraction, half_up
+from grouper.base.exact import floor, fraction, half_up
 from grouper.base.sql import literal, quote
 from grouper.payment.formula import quotient
 from grouper.payment.formula.quotient import (
@@ -391,7 +391,7 @@ class Whole(Expr):
 
     def value(self, row: Row) -> Fraction | None:
         inner = self.inner.value(row)
-        return None if inner is None else Fraction(inner.numerator // inner.denominator)
+        return None if inner is None else Fraction(floor(inner))
 
     def show(self, lang: str, row: Row | None = None) -> str:
         return f"⌊{self.inner.show(lang, row)}⌋"

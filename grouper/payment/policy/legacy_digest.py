@@ -6,11 +6,11 @@ their classes stand here as texts, so that they can be renamed in the code. Froz
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from grouper.base.digests import sha256_of
 from grouper.payment.policy.parameters import Band, Dated, Parameter, Segment
 from grouper.payment.policy.policy import Policy
 
@@ -24,13 +24,10 @@ def digest_in(policy: Policy, format_: int) -> str:
 
 def legacy_digest(policy: Policy) -> str:
     """The digest of format 1."""
-    digest = hashlib.sha256()
     tables = [table.path for table in (policy.weights, policy.means) if table]
-    for path in [*policy.files, *tables]:
-        digest.update(path.read_bytes())
+    content = b"".join(path.read_bytes() for path in [*policy.files, *tables])
     pairs = [f"({name!r}, {_parameter(p)})" for name, p in sorted(policy.parameters.items())]
-    digest.update(f"[{', '.join(pairs)}]".encode())
-    return digest.hexdigest()
+    return sha256_of(content + f"[{', '.join(pairs)}]".encode())
 
 
 def _parameter(parameter: Parameter) -> str:

@@ -185,6 +185,15 @@ def _one(spec: Spec, value: Any, where: str, name: str) -> Any:
     if spec.kind == "choice" and value in spec.choices:
         return value
     if spec.kind == "words" and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        for word in value:
+            if spec.choices and word not in spec.choices:
+                known = spec.choices
+                raise _error(
+                    where,
+                    name,
+                    f"未知的词 {word!r}；可用：{'、'.join(known)}",
+                    f"unknown word {word!r}; there are {', '.join(known)}",
+                )
         return tuple(value)
     if spec.kind == "tiers":
         return _bands(value, where, name)

@@ -5,7 +5,6 @@ A policy may extend another and change some of it: the way to a reform. No area 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base import canonical
+from grouper.base.digests import sha256
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
@@ -68,8 +68,7 @@ class Table:
 
     def as_data(self) -> dict[str, Any]:
         """What a digest is taken over: the table by the SHA-256 of its bytes, not by its name."""
-        sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {"sha256": sha256, "source": self.source, "verified": self.verified}
+        return {"sha256": sha256(self.path), "source": self.source, "verified": self.verified}
 
 
 @dataclass(frozen=True)

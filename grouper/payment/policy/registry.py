@@ -51,15 +51,12 @@ LOW = (
     "share_by_group_mean",
     "incomplete_stay",
 )
+# what a cost is divided by, and what the formulas of outliers are: payment/price/formulas
 DENOMINATORS = (
-    "standard",  # the case's own standard (points × budget point value)
-    "group_mean",  # mean cost of the group, from the weight table
-    "mean_by_weight",  # mean cost of all cases × weight
-    "mean_by_weight_and_coefficient",
-    "level_mean",  # mean cost of the group at this hospital level, from the table of means
-    "last_year_level_mean",
-    "adjusted_standard",  # standard × adjustment (DIP 3.0)
-)
+    "standard", "group_mean", "mean_by_weight", "mean_by_weight_and_coefficient", "level_mean",
+    "last_year_level_mean", "adjusted_standard",
+)  # fmt: skip
+LOW_EXEMPT = ("day_surgery", "death", "transfer")
 
 PARAMETERS: dict[str, Spec] = {
     # standard
@@ -117,6 +114,7 @@ PARAMETERS: dict[str, Spec] = {
         "",
         "不按低倍率处理：day_surgery 日间手术、death 死亡、transfer 转院",
         "never low: day_surgery, death, transfer",
+        LOW_EXEMPT,
     ),
     # cases without a usable group
     "ungrouped_rule": Spec("choice", "", "未入组病例", "ungrouped cases", VALUE_RULES[:3]),

@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from grouper.base.errors import DataError, TableError
+from grouper.base.exact import whole_half_up
 from grouper.payment.policy.parameters import Segment
 
 
@@ -84,6 +85,4 @@ def _at(segment: Segment, x: Fraction) -> Fraction:
 
 def fen(amount: Fraction | int) -> int:
     """The whole fen nearest to an amount in fen, halves away from zero."""
-    exact = Fraction(amount)
-    whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
-    return whole if exact >= 0 else -whole
+    return whole_half_up(amount)

@@ -129,18 +129,6 @@ COLUMNS: dict[str, Pair] = {
     "route": ("支付路径", "route"),
     "method": ("支付方式", "method"),
 }
-DENOMINATORS: dict[str, Pair] = {
-    "standard": ("支付标准（点数×预算点值）", "the standard (points × budget point value)"),
-    "group_mean": ("病组例均费用", "mean cost of the group"),
-    "mean_by_weight": ("全部病例例均费用 × 权重", "mean cost of all cases × weight"),
-    "mean_by_weight_and_coefficient": (
-        "全部病例例均费用 × 权重 × 系数",
-        "mean cost of all cases × weight × coefficient",
-    ),
-    "level_mean": ("同级别病组例均费用", "mean cost of the group at the level"),
-    "last_year_level_mean": ("上年度同级别病组例均费用", "last year's mean cost of the group at the level"),
-    "adjusted_standard": ("支付标准 × 调节系数", "standard × adjustment"),
-}
 
 
 def pick(pair: Pair, lang: str) -> str:

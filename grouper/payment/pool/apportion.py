@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from grouper.base.errors import DataError, ReconciliationError
+from grouper.base.exact import floor
 
 Key = TypeVar("Key", str, int, tuple[str, str])
 
@@ -46,7 +47,7 @@ def round_parts(total: int, quotas: Mapping[Key, Fraction]) -> dict[Key, int]:
 
     Raises ReconciliationError when no such numbers exist: quotas that do not add up to about ``total``.
     """
-    parts = {key: quota.numerator // quota.denominator for key, quota in quotas.items()}
+    parts = {key: floor(quota) for key, quota in quotas.items()}
     left = total - sum(parts.values())
     if not 0 <= left <= len(parts):
         raise ReconciliationError(

@@ -59,9 +59,55 @@ LOW: Mapping[str, Formula] = {
     "incomplete_stay": lambda t: Limit(t.base, t.standard * (t.cost / t.mean), least=True),
 }
 
+
+@dataclass(frozen=True)
+class Divisors:
+    """What a cost may be compared with, in yuan, asked for where a choice has it."""
+
+    standard: Callable[[], Expr]
+    adjustment: Callable[[], Expr]
+    group_mean: Callable[[], Expr]
+    mean: Callable[[], Expr]  # of all cases
+    weight: Callable[[], Expr]
+    coefficient: Callable[[], Expr]
+    level_mean: Callable[[], Expr]
+    last_year_level_mean: Callable[[], Expr]
+
+
+DENOMINATORS: Mapping[str, Callable[[Divisors], Expr]] = {
+    "standard": lambda d: d.standard(),
+    "group_mean": lambda d: d.group_mean(),
+    "mean_by_weight": lambda d: d.mean() * d.weight(),
+    "mean_by_weight_and_coefficient": lambda d: d.mean() * d.weight() * d.coefficient(),
+    "level_mean": lambda d: d.level_mean(),
+    "last_year_level_mean": lambda d: d.last_year_level_mean(),
+    "adjusted_standard": lambda d: d.standard() * d.adjustment(),
+}
+
 # S standard, B base, k coefficient, C cost, D denominator, M mean of the group, θ limit, d discount
 _S, _B, _K, _C, _D, _M = map(Field, "SBkCDM")
 LETTERS = Terms(_S, _B, _K, _C, _D, _M, lambda: Field("θ"), lambda: Field("d"), lambda cost: cost)
+
+
+def _named(zh: str, en: str) -> Callable[[], Expr]:
+    return lambda: Field(en, 0, zh, en)
+
+
+IN_WORDS = Divisors(
+    _named("支付标准（点数×预算点值）", "the standard (points × budget point value)"),
+    _named("调节系数", "adjustment"),
+    _named("病组例均费用", "mean cost of the group"),
+    _named("全部病例例均费用", "mean cost of all cases"),
+    _named("权重", "weight"),
+    _named("系数", "coefficient"),
+    _named("同级别病组例均费用", "mean cost of the group at the level"),
+    _named("上年度同级别病组例均费用", "last year's mean cost of the group at the level"),
+)
+
+
+def in_words(denominator: str, lang: str) -> str:
+    """A choice of ``ratio_denominator`` as the documentation shows it."""
+    return DENOMINATORS[denominator](IN_WORDS).show(lang)
 
 
 def in_letters(formula: Formula) -> str:

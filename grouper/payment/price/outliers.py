@@ -22,13 +22,13 @@ from grouper.payment.formula.expression import (
 from grouper.payment.formula.predicates import All, Any_, Compare, Not, OneOf
 from grouper.payment.formula.window import Rank
 from grouper.payment.policy.digits import BASE_DIGITS, RATIO_DIGITS
-from grouper.payment.price.formulas import HIGH, LOW, Terms
+from grouper.payment.price.formulas import DENOMINATORS, HIGH, LOW, Divisors, Terms
 from grouper.payment.price.steps import COST, IS_GROUP, TOTAL, Context, money
 
 # TCM is paid at the standard of its reference whatever it cost, so that outlier rules do not reach it.
 BY_RATIO = OneOf("method", ("group",))
 BLANK = OneOf("reason", ("blank-packet",))
-_EXEMPT = {
+EXEMPT = {
     "day_surgery": OneOf("admission_type", ("28",)),
     "death": Compare(Field("discharge_way"), "=", Number(Decimal(5))),
     "transfer": Compare(Field("discharge_way"), "=", Number(Decimal(2))),
@@ -71,22 +71,27 @@ def _denominator(context: Context, standard: Field) -> Expr | None:
 def _divisor(context: Context, name: str, standard: Field) -> Expr:
     """A choice of ``ratio_denominator`` as a formula."""
     values = context.values
-    if name in ("standard", "adjusted_standard"):
-        amount = standard * _total_cost_value(context) if context.in_points else standard
-        return amount if name == "standard" else amount * values.need_number("denominator_adjustment")
-    if name == "group_mean":
-        return money("group_mean", "病组例均费用", "mean cost of the group")
-    if name == "mean_by_weight":
-        return values.need_number("mean_cost") * context.weight
-    if name == "mean_by_weight_and_coefficient":
-        return values.need_number("mean_cost") * context.weight * context.field("coefficient")
+    return DENOMINATORS[name](
+        Divisors(
+            lambda: standard * _total_cost_value(context) if context.in_points else standard,
+            lambda: values.need_number("denominator_adjustment"),
+            lambda: money("group_mean", "病组例均费用", "mean cost of the group"),
+            lambda: values.need_number("mean_cost"),
+            lambda: context.weight,
+            lambda: context.field("coefficient"),
+            lambda: _mean_at_level(context, name, "mean_cost", "同级别病组例均费用"),
+            lambda: _mean_at_level(context, name, "last_year_mean_cost", "上年度同级别病组例均费用"),
+        )
+    )
+
+
+def _mean_at_level(context: Context, name: str, column: str, zh: str) -> Expr:
+    """A mean cost of the group at the level of the hospital, from the policy's table of means."""
     if context.policy.means is None:
         raise TableError(
             zh=f"{context.policy.where}：ratio_denominator = {name} 需要 [means] 表（病组×等级例均费用）",
             en=f"{context.policy.where}: ratio_denominator = {name} needs a [means] table (group × level)",
         )
-    column = "mean_cost" if name == "level_mean" else "last_year_mean_cost"
-    zh = "同级别病组例均费用" if name == "level_mean" else "上年度同级别病组例均费用"
     lookup = Lookup("means", ("price_group", "hospital_level"), column, 2)
     return context.add("level_mean", lookup, "yuan", 2, zh, name.replace("_", " "))
 
@@ -103,7 +108,7 @@ def _classes(context: Context, denominator: Expr, low: Expr | None) -> None:
         branches.append((above, Word("high")))
     if low is not None:
         test = below = _beyond(context, "<", "low_inclusive", low * denominator)
-        exempt = tuple(_EXEMPT[word] for word in values.plain("low_exempt") or ())
+        exempt = tuple(EXEMPT[word] for word in values.plain("low_exempt") or ())
         if exempt:
             test = All((test, Not(Any_(exempt))))
         branches.append((values.cited(test, "low_exempt", when=All((below, Any_(exempt)))), Word("low")))

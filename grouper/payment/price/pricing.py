@@ -49,7 +49,7 @@ class Priced:
     unverified: list[dict[str, Any]]
     parameters: list[dict[str, Any]]
     seconds: float = 0.0
-    peak_rss_mib: int = 0
+    peak_rss_mib: int | None = None  # not known on every system
     files: list[str] = field(default_factory=list)
 
 

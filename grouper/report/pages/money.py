@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
+from grouper.base.exact import half_up
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
@@ -270,7 +271,7 @@ def _covered(pool: Row, formula: str) -> Decimal | None:
     exact = Fraction(pool["point_value_exact"]) * Fraction(pool["points"]) - Fraction(
         plain(pool["by_points"])
     )
-    found = Decimal(round(exact * 100)).scaleb(-2)
+    found = half_up(exact, 2)
     others = plain(pool["person_paid"]) + plain(pool["other_funds"])
     return (
         found

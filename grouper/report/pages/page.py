@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
+from grouper.base.whole import put_text
 from grouper.report.data import Paths, ReportData, RunInfo
 from grouper.report.draw.html import Html, document, el
 from grouper.report.measures import Measures, measure
@@ -60,7 +61,7 @@ def _write(
     done = []
     for code in LANGS if lang is None else (lang,):
         path = target / page_name(code)
-        path.write_text(page(figures, data.info, code), encoding="utf-8", newline="\n")
+        put_text(path, page(figures, data.info, code))
         done.append(path)
     return done
 

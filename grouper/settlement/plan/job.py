@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from calendar import monthrange
 from collections import Counter
@@ -13,11 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from grouper.base.digests import sha256
 from grouper.base.errors import UsageError
 from grouper.base.money import yuan_of
 from grouper.base.toml_in import read_toml
 from grouper.base.version import VERSION
-from grouper.lake.commit import sha256
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
@@ -383,7 +382,7 @@ def read_key(path: str) -> bytes | None:
 
 def key_mark(key: bytes | None) -> str:
     """What the ledger keeps of a key: enough to see another one, too little to find it."""
-    return "" if key is None else hmac.new(key, b"grouper lake", hashlib.sha256).hexdigest()[:16]
+    return "" if key is None else hmac.new(key, b"grouper lake", "sha256").hexdigest()[:16]
 
 
 def _same_key(lake: Lake, area: str, key: bytes | None, before: str | None) -> None:

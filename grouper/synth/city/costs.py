@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grouper.base.digests import sha256
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
@@ -142,5 +142,5 @@ def case_weights(scheme: str, path: str | Path) -> CaseWeights:
     def group(batch: pa.RecordBatch) -> pa.Array:
         return pa.chunked_array([b.column(key) for b in grouper.group_batches([batch])]).combine_chunks()
 
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    digest = sha256(path)
     return CaseWeights(group, weights, 1_000, f"{scheme} {digest}")

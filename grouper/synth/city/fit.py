@@ -9,13 +9,14 @@ generator's own group, by operation and by the worst companion. Small cells lean
 from __future__ import annotations
 
 import argparse
-import csv
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
+from grouper.base.tables_out import csv_text
+from grouper.base.whole import write_text
 from grouper.synth.city.costs import (
     FACTOR_BITS,
     HEADER,
@@ -36,17 +37,16 @@ def fit(weights: Path, target: Path, scheme: str, rows: int) -> None:
     sums, cases = _sums(case_weights(scheme, weights), rows)
     names = group_names()
     everywhere = _mean(sums, cases, range(len(names) * 2 * SEVERITIES), 1_000)
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(HEADER)
-        for number, name in enumerate(names):
-            first = number * 2 * SEVERITIES
-            group = _mean(sums, cases, range(first, first + 2 * SEVERITIES), everywhere)
-            for operated in (0, 1):
-                at = first + operated * SEVERITIES
-                near = _mean(sums, cases, range(at, at + SEVERITIES), group)
-                cells = [_mean(sums, cases, [at + s], near) for s in range(SEVERITIES)]
-                writer.writerow([name, operated, *map(round, cells)])
+    table: list[list[object]] = []
+    for number, name in enumerate(names):
+        first = number * 2 * SEVERITIES
+        group = _mean(sums, cases, range(first, first + 2 * SEVERITIES), everywhere)
+        for operated in (0, 1):
+            at = first + operated * SEVERITIES
+            near = _mean(sums, cases, range(at, at + SEVERITIES), group)
+            cells = [_mean(sums, cases, [at + s], near) for s in range(SEVERITIES)]
+            table.append([name, operated, *map(round, cells)])
+    write_text(target, csv_text(HEADER, table))
 
 
 def _mean(sums: Counter[int], cases: Counter[int], cells: Iterable[int], near: float) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
 
+from grouper.base.tables_out import csv_text
 from grouper.synth import profiles
 from grouper.synth.city.model import COUNTIES, City
 from grouper.synth.random import key_of
@@ -103,23 +102,17 @@ def _town(number: int) -> str:
 
 def hospital_csv(city: City) -> str:
     """The table of hospitals as CSV with the header ``FIELDS``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for h in hospitals(city):
-        writer.writerow((h.code, h.name, h.level, h.kind, h.county, h.alliance))
-    return text.getvalue()
+    rows = ((h.code, h.name, h.level, h.kind, h.county, h.alliance) for h in hospitals(city))
+    return csv_text(FIELDS, rows)
 
 
 def assessment_csv(city: City) -> str:
     """Invented scores of the yearly assessment, as a corrections file of the clearing takes them."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("kind", "hospital_code", "pool", "score", "reason"))
-    for number, h in enumerate(hospitals(city)):
-        score = 80 + key_of(city.seed, number) % 20
-        writer.writerow(("quality", h.code, "*", score, "模拟考核 / invented assessment"))
-    return text.getvalue()
+    rows = (
+        ("quality", h.code, "*", 80 + key_of(city.seed, number) % 20, "模拟考核 / invented assessment")
+        for number, h in enumerate(hospitals(city))
+    )
+    return csv_text(("kind", "hospital_code", "pool", "score", "reason"), rows)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from grouper.base.errors import UsageError
 from grouper.base.toml_in import read_toml
+from grouper.base.toml_out import toml_text
 
 VERSION = 2  # of the rows: raise it with every change that changes one
 COUNTIES = 8  # of a city
@@ -90,7 +90,11 @@ class City:
 
     def to_toml(self) -> str:
         """The options as TOML; :meth:`read` reads them back."""
-        return "".join(_toml_lines({"version": VERSION, **asdict(self)}))
+        return toml_text(self.options())
+
+    def options(self) -> dict[str, Any]:
+        """All options by name, and the version of the generator."""
+        return {"version": VERSION, **asdict(self)}
 
     @classmethod
     def read(cls, path: str | Path) -> City:
@@ -122,8 +126,3 @@ class City:
 
 def _day(year: int, month: int) -> int:
     return (date(year, month, 1) - date(1970, 1, 1)).days
-
-
-def _toml_lines(values: dict[str, Any]) -> Iterator[str]:
-    for name, value in values.items():
-        yield f'{name} = "{value}"\n' if isinstance(value, str) else f"{name} = {value}\n"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 
 from grouper.base.errors import UsageError
 from grouper.base.output import parquet_options
+from grouper.base.toml_in import read_toml
+from grouper.base.toml_out import toml_text
+from grouper.base.whole import whole_file, write_text
 from grouper.synth.city.costs import CaseWeights
 from grouper.synth.city.hospitals import assessment_csv, hospital_csv
 from grouper.synth.city.model import VERSION, City
@@ -46,7 +49,7 @@ class Written:
 
 
 def write_city(
-    folder: str | os.PathLike[str],
+    folder: str | Path,
     city: City,
     progress: Progress | None = None,
     *,
@@ -61,7 +64,7 @@ def write_city(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    options = city.to_toml() + f'\n[made]\nweights = "{weights.origin if weights else ""}"\n'
+    options = {**city.options(), "made": {"weights": weights.origin if weights else ""}}
     _same_city(target, options)
     order = maker_of(city).order
     total = sum(order.first_row(m + 1) - order.first_row(m) for m in months)
@@ -76,42 +79,20 @@ def write_city(
         ("assessment.csv", assessment_csv(city)),
         ("budget.toml", _budget_toml(city, done.budget)),
     ):
-        done.files.append(_write_text(target / name, text))
+        done.files.append(write_text(target / name, text))
     return done
 
 
-def _same_city(target: Path, options: str) -> None:
+def _same_city(target: Path, options: dict[str, Any]) -> None:
     """Write ``city.toml`` first, so that no month stands in the folder without it."""
     path = target / "city.toml"
-    if path.exists() and path.read_text(encoding="utf-8") != options:
+    if path.exists() and read_toml(path) != options:
         raise UsageError(
             zh=f"{target} 中已有另一座城市的数据（见 {path.name}）；请用 -o 指定其他目录，或先删除该目录",
             en=f"{target} holds the data of another city (see {path.name}); name another folder with -o, "
             "or remove it first",
         )
-    _write_text(path, options)
-
-
-def _write_text(path: Path, text: str) -> Path:
-    with _Part(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
-    return path
-
-
-class _Part:
-    """A path beside the real one, which takes its name when all went well."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> Path:
-        return self._part
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._part.replace(self._path)
-        self._part.unlink(missing_ok=True)
+    write_text(path, toml_text(options))
 
 
 def _write_month(
@@ -127,7 +108,7 @@ def _write_month(
     lists = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
     used = [name for name in SCHEMA.names if name in _DICTIONARIES] + lists
     options = parquet_options(SCHEMA) | {"store_schema": True, "use_dictionary": used}
-    with _Part(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+    with whole_file(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
         for batch in city_batches(city, month, weights=weights, truth=True):
             _count(batch, done)
             writer.write_batch(
@@ -187,11 +168,10 @@ def _round_figure(yuan: float) -> int:
 
 def _budget_toml(city: City, budget: dict[str, int]) -> str:
     """A budget file as settlement reads it; the pools are named as in the shipped policies."""
-    lines = [
-        "# 模拟数据 / invented",
-        f"# 约为预期统筹支付的 {FUNDED}% / about {FUNDED} % of what the pool may expect to pay",
-        f'period = "{city.year}"',
+    notes = [
+        "模拟数据 / invented",
+        f"约为预期统筹支付的 {FUNDED}%，单位：元 / in yuan, about {FUNDED} % of what the pool may expect",
+        *(f"{pool}: {kind}" for kind, pool in POOLS.items()),
     ]
-    for kind, pool in POOLS.items():
-        lines += [f"\n[pools.{pool}]  # {kind}", f'budget = "{budget[kind]}"  # 元 / yuan']
-    return "\n".join(lines) + "\n"
+    pools = {pool: {"budget": str(budget[kind])} for kind, pool in POOLS.items()}
+    return toml_text({"period": str(city.year), "pools": pools}, notes)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from functools import cache
 
+from grouper.base.exact import fits, half_up
 from grouper.grouping.dip import normalise
 from grouper.grouping.dip.options import DipOptions
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
@@ -30,7 +31,6 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PRINTED = re.compile(r"(?P<dx>[^:_]+)(:(?P<main>[^_]+)(_(?P<related>.+))?)?")
 _CLASS = re.compile(rf"_({'|'.join(AUX_SUFFIX)})([0-9]+)$")
 _COMMAS = re.compile(r"\s*[,，、;；]\s*")
-_SIX = Decimal("0.000001")
 _SAID = {  # what is read otherwise than it is printed, and how it is said
     "commas": ("{} 个单元格用逗号分隔手术操作，按“+”读入", "{} lists of operations with commas: read as +"),
     "treatment": (
@@ -301,7 +301,7 @@ class Reader:
                 row.number, column, "number", f"应为 0 至 10¹²：{text}", f"must be from 0 to 10¹²: {text}"
             )
             return ""
-        if value != round(value, 6):
+        if not fits(value, 6):
             if not self.round_numbers:
                 self.error(
                     row.number, column, "number",
@@ -310,7 +310,7 @@ class Reader:
                 )  # fmt: skip
                 return ""
             self.said["rounded"] += 1
-            value = value.quantize(_SIX, ROUND_HALF_UP)
+            value = half_up(value, 6)
         return format(value, "f")
 
 

@@ -6,8 +6,6 @@ Every broken cell gives one error with file, sheet and cell. Entries are named b
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.findings import has_errors
+from grouper.base.tables_out import csv_text
+from grouper.base.toml_out import toml_text
 from grouper.grouping.dip import normalise
 from grouper.grouping.dip.tables import national_layout as layout
 from grouper.grouping.dip.tables.cells import official
@@ -23,7 +23,6 @@ from grouper.grouping.dip.tables.national_layout import PARTS, Lines, open_part
 from grouper.grouping.dip.tables.rules import CONSERVATIVE, IN_SCOPE, NOT_MAIN
 from grouper.grouping.dip.tables.workbook import Imported
 from grouper.grouping.tables.sheets import Notes, Row, read_book
-from grouper.grouping.tables.text import format_toml
 
 CLASSES = {layout.PRE: "XQ", layout.MERGED: "BX", layout.BURN: "FZ", layout.TUMOUR: "FZ", layout.TB: "FZ",
            layout.BASIC: "JC"}  # fmt: skip
@@ -86,15 +85,11 @@ def import_national(path: Path, meta: Mapping[str, Any]) -> Imported:
         return Imported(None, book.notes.findings)
     counts = dict(sorted(Counter(rule["step"] for rule in book.rules).items()))
     full = {**meta, "options": OPTIONS, "counts": {"rows": len(book.rules), **counts}}
-    return Imported({"scheme.toml": format_toml(full), **files}, book.notes.findings)
+    return Imported({"scheme.toml": toml_text(full), **files}, book.notes.findings)
 
 
 def _csv(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([row.get(name, "") for name in names] for row in rows)
-    return out.getvalue()
+    return csv_text(names, ([row.get(name, "") for name in names] for row in rows))
 
 
 # --- packets ------------------------------------------------------------------------------------

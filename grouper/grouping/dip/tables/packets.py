@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from grouper.base.errors import TableError
+from grouper.base.exact import fits
 from grouper.base.tables_in import Table, read_table
 
 Term = tuple[str, ...]  # alternatives, each a code in its official letter case
@@ -112,8 +113,9 @@ def decimal_of(text: str) -> Decimal | None:
         value = Decimal(text)
     except InvalidOperation:
         return None
-    fits = value.is_finite() and 0 <= value < 10**12 and value == round(value, 6)
-    return value if fits else None
+    if value.is_finite() and 0 <= value < 10**12 and fits(value, 6):
+        return value
+    return None
 
 
 def one_notation(text: str, alternatives: str) -> str:

@@ -7,8 +7,6 @@ code) is said once, with its number.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +15,8 @@ from typing import Any
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.findings import Finding, has_errors
+from grouper.base.tables_out import csv_text
+from grouper.base.toml_out import toml_text
 from grouper.grouping.dip.options import CHOICES, DEFAULTS, DipOptions, options_from
 from grouper.grouping.dip.tables.catalogue import Catalogue
 from grouper.grouping.dip.tables.cells import Reader, Reading
@@ -30,7 +30,6 @@ from grouper.grouping.dip.tables.layout import (
 )
 from grouper.grouping.dip.tables.packets import Row
 from grouper.grouping.tables.sheets import Column, Notes, Sheet, Table, find_table, plain_name, read_book
-from grouper.grouping.tables.text import format_toml
 
 ALWAYS = ("code", "kind", "dx", "procedures", "related", "treatment", "score", "name")
 
@@ -86,7 +85,7 @@ def import_catalogue(
     if has_errors(notes.findings):
         return Imported(None, notes.findings)
     full = {**meta, "options": values, "counts": counts(rows)}
-    return Imported({"scheme.toml": format_toml(full), "catalogue.csv": csv_text(rows)}, notes.findings)
+    return Imported({"scheme.toml": toml_text(full), "catalogue.csv": catalogue_text(rows)}, notes.findings)
 
 
 def counts(rows: Sequence[Reading]) -> dict[str, int]:
@@ -104,14 +103,10 @@ def counts(rows: Sequence[Reading]) -> dict[str, int]:
     }
 
 
-def csv_text(rows: Sequence[Reading]) -> str:
+def catalogue_text(rows: Sequence[Reading]) -> str:
     """catalogue.csv: the columns that are always there, and those that some row uses."""
     names = [c.key for c in COLUMNS if c.key in ALWAYS or any(row.get(c.key) for row in rows)]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([row.get(name, "") for name in names] for row in rows)
-    return out.getvalue()
+    return csv_text(names, ([row.get(name, "") for name in names] for row in rows))
 
 
 # --- sheets -------------------------------------------------------------------------------------

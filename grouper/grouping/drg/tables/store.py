@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError
+from grouper.base.toml_out import toml_text
+from grouper.base.whole import write_text
 from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import atoms, lists_of, parse
 from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Mdc, Scheme
 from grouper.grouping.tables.folders import META, base_folder, by_area, check_date, digest, read_meta, shipped
-from grouper.grouping.tables.text import Lists, format_lists, format_rows, format_toml, parse_lists, read_rows
+from grouper.grouping.tables.text import Lists, format_lists, format_rows, parse_lists, read_rows
 
 FILES = (
     "scheme.toml",
@@ -246,11 +248,11 @@ def save(scheme: Scheme, folder: Path, base: Scheme | None = None) -> None:
         "exclusion.txt": _delta(_by_number(scheme.exclusions), base.exclusions if base else {}),
         "primary_care.csv": _primary_care_text(scheme, base),
     }
-    files["scheme.toml"] = format_toml({**meta, "order": order} if order else meta)
+    files["scheme.toml"] = toml_text({**meta, "order": order} if order else meta)
     for name, text in files.items():
         path = folder / name
         if text:
-            path.write_text(text, encoding="utf-8", newline="\n")
+            write_text(path, text)
         elif path.exists():
             path.unlink()
 

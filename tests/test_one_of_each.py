@@ -1,0 +1,174 @@
+"""One reader, one writer, one hash, one atomic write, one rounding: the module of each is named here.
+
+Whoever needs another adds it with its reason. The source is read, not run, so that no import within a
+function hides.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from grouper.records.schema import CANONICAL
+
+ROOT = Path(__file__).parent.parent / "grouper"
+
+# What may be imported or called, and the modules that may: module -> why.
+ONLY: dict[str, dict[str, str]] = {
+    "csv": {
+        "base.tables_in": "the one reader of small tables",
+        "base.tables_out": "the one writer of small tables",
+    },
+    "tomllib": {"base.toml_in": "the one reader of TOML"},
+    "tomli_w": {"base.toml_out": "the one writer of TOML"},
+    "openpyxl": {},
+    "fastexcel": {
+        "base.tables_in": "the one reader of small tables",
+        "records.excel": "records in a workbook: a large file, read by columns with their types",
+    },
+    "hashlib": {
+        "base.digests": "the one hash",
+        "lake.commit": "of the files of a run; to be taken from base.digests",
+        "lake.ledger": "of a run in the chain; to be taken from base.digests",
+    },
+    "os.replace": {
+        "base.whole": "the one atomic write",
+        "lake.commit": "moves the files of a run to their places, under its own protocol",
+        "lake.ledger": "puts an empty ledger in its place, under its own protocol",
+    },
+    "os.rename": {},
+    "os.fsync": {"base.whole": "brings a file to the disk, where the system can"},
+    "shutil.rmtree": {
+        "base.whole": "its own folder beside the one that appears",
+        "lake.commit": "what no committed run owns",
+    },
+    "filelock": {"lake.lock": "one writer at a time"},
+    "decimal.ROUND_HALF_UP": {"base.exact": "the one rounding"},
+    "decimal.ROUND_HALF_EVEN": {},
+    "decimal.ROUND_HALF_DOWN": {},
+    "decimal.ROUND_DOWN": {},
+    "decimal.ROUND_UP": {},
+    "decimal.ROUND_FLOOR": {},
+    "decimal.ROUND_CEILING": {},
+    "decimal.Context": {"base.exact": "the one precision"},
+    "decimal.getcontext": {},
+    "decimal.localcontext": {"base.exact": "the one precision"},
+    "resource": {"base.machine": "peak memory, where the system tells it"},
+    "fcntl": {},
+}
+# Methods of any object, by name: where they may be called, and why.
+CALLS: dict[str, dict[str, str]] = {
+    "quantize": {"base.exact": "the one rounding"},
+    "write_text": {"base.whole": "the one atomic write"},
+    "write_bytes": {},
+    "unlink": {
+        "base.whole": "its own part, and files that a mark proves to be the program's",
+        "base.output": "its own part",
+        "records.source": "the spool of standard input",
+        "grouping.one": "a message of its own in the folder for temporary files",
+        "grouping.drg.tables.store": "a file of a scheme that the scheme no longer has, by its fixed name",
+    },
+    "rmdir": {
+        "base.whole": "folders that have become empty",
+        "lake.commit": "folders that have become empty",
+    },
+}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(ROOT.rglob("*.py"))
+    }
+
+
+def uses(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported, every ``module.name`` that is imported or read, and methods called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield f".{node.func.attr}"
+
+
+@cache
+def used() -> dict[str, frozenset[str]]:
+    return {module: frozenset(uses(tree)) for module, tree in modules().items()}
+
+
+def users(name: str) -> set[str]:
+    return {module for module, names in used().items() if name in names}
+
+
+@pytest.mark.parametrize("name", ONLY)
+def test_it_is_imported_and_used_only_where_it_is_named(name: str) -> None:
+    assert users(name) == ONLY[name].keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_it_is_called_only_where_it_is_named(name: str) -> None:
+    assert users(f".{name}") == CALLS[name].keys()
+
+
+def test_every_exception_has_its_reason() -> None:
+    assert all(reason for table in (ONLY, CALLS) for named in table.values() for reason in named.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("import csv", "csv"),
+        ("def f():\n    from hashlib import sha256", "hashlib"),
+        ("import os\nos.replace(a, b)", "os.replace"),
+        ("from os import replace", "os.replace"),
+        ("from decimal import ROUND_HALF_UP as h", "decimal.ROUND_HALF_UP"),
+        ("path.with_suffix('').unlink()", ".unlink"),
+        ("if True:\n    value.quantize(one)", ".quantize"),
+    ],
+)
+def test_a_second_one_is_found_wherever_it_stands(text: str, found: str) -> None:
+    assert found in set(uses(ast.parse(text)))
+
+
+def test_parts_beside_a_file_are_named_in_one_place() -> None:
+    """``.name.pid.part`` is what the atomic write leaves when it is killed: one form of the name."""
+    texts = {
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".part")
+    }
+    assert texts == {"base.whole"}
+
+
+def test_the_key_of_provenance_is_written_in_one_place() -> None:
+    texts = {
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value == "grouper.provenance"
+    }
+    assert texts == {"base.provenance"}
+
+
+def test_no_test_types_the_record_schema_again() -> None:
+    """A test takes it from ``support.canonical``, which takes it from the package."""
+    again = {
+        path.name
+        for path in Path(__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2
+        if isinstance(node.elts[0], ast.Constant) and node.elts[0].value in CANONICAL
+        if ast.unparse(node.elts[1]).startswith("pa.")
+    }
+    assert again == set()
