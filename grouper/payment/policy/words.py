@@ -122,6 +122,7 @@ COLUMNS: dict[str, Pair] = {
     "tcm_pathway": ("中医路径", "TCM pathway"),
     "hospital_coefficient": ("医院系数", "hospital coefficient"),
     "hospital_cases": ("本院出院病例数", "discharges of the hospital"),
+    "area_cases": ("统筹地区按病种付费出院病例数", "discharges of the pooling area under DRG/DIP"),
     "readmitted_after": ("至再住院天数", "days until readmission"),
     "weight": ("权重", "weight"),
     "pool": ("基金池", "pool"),
