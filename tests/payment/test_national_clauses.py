@@ -33,7 +33,7 @@ def test_every_clause_is_used_or_says_why_not(clause: object) -> None:
         assert deadline(int(clause.unit)) == (date.fromisoformat(clause.value), clause)
     elif clause.use == "validity":
         start = date.fromisoformat(clause.value)
-        three = [p for p in map(load_policy, policy_files().values()) if p.scheme.endswith("-3.0")]
+        three = [p for p in map(load_policy, policy_files().values()) if "-3.0" in p.scheme]
         assert three and all(p.valid_from == start for p in three)
     else:
         assert clause.reason_zh and clause.reason_en and not clause.parameter
