@@ -62,7 +62,9 @@ def _scores(history: list[str], target: Path) -> str:
     from grouper.fitting.catalogue import CatalogueOptions, build, quality, scheme_meta, write
 
     built = build(history, CatalogueOptions(year_weights=(Decimal(1),), on="dip-3.0"))
-    meta = scheme_meta(built, "dip-3.0-example", "DIP 3.0示例分值（由虚构城市测算，非任何地区的分值）", "national")
+    meta = scheme_meta(
+        built, "dip-3.0-example", "DIP 3.0示例分值（由虚构城市测算，非任何地区的分值）", "national"
+    )
     meta |= {"verified": False, "sources": ["dip-3.0: packets and rules", SOURCE]}
     folder = target / CATALOGUE
     write(built, folder, meta, force=True)
@@ -72,7 +74,9 @@ def _scores(history: list[str], target: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--to", type=Path, default=ROOT / "tables")
     for scheme, mean in make(parser.parse_args().to).items():
         print(f"{scheme}: mean cost {mean} yuan")

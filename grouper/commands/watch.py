@@ -43,8 +43,8 @@ _HEAD = {
         "示例：grouper watch 湖 --area lishui --period 2025Q2 --facts 基金月报.toml -o 监测.csv",
         "Fund watch: the indicators that the reform plans set, from the current tables of a lake, by month, "
         "quarter and half-year, held against their warning lines.\n\n"
-        "A year that is over and not cleared is warned of by the national deadline (watch from 90 days, alarm "
-        "from 30 days before).\n\n"
+        "A year that is over and not cleared is warned of by the national deadline (watch from 90 days, "
+        "alarm from 30 days before).\n\n"
         "What the lake cannot know (income, accumulated balance, whole expenditure) comes from --facts; an "
         "indicator that lacks something says so and is not computed. docs/watch.md has the definitions.\n\n"
         "Example: grouper watch LAKE --area lishui --period 2025Q2 --facts fund.toml -o watch.csv",

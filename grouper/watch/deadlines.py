@@ -16,7 +16,7 @@ WATCH, ALARM = 90, 30  # days before the last day; ours, no document names a lea
 
 @dataclass(frozen=True)
 class Clearing:
-    """A year with settled months and no valid clearing. ``days``: until the last day, below 0 when it is past."""
+    """A year with settled months and no valid clearing. ``days``: until the last day, below 0 if past."""
 
     year: int
     last: date
@@ -39,8 +39,8 @@ class Clearing:
 
 
 def open_clearings(connection: duckdb.DuckDBPyConnection, area: str, today: date) -> list[Clearing]:
-    """The years of an area that are over and not cleared, with their deadlines; those that no clause speaks of
-    are left out. ``connection``: with the view ``runs_current``; without it nothing is known."""
+    """The years of an area that are over and not cleared, with their deadlines; those that no clause speaks
+    of are left out. ``connection``: with the view ``runs_current``; without it nothing is known."""
     there = "SELECT 1 FROM duckdb_views() WHERE view_name = 'runs_current'"
     if not connection.execute(there).fetchone():
         return []

@@ -168,7 +168,7 @@ def test_a_review_of_a_closed_month(place: Path, files: dict[str, Any], tmp_path
     )  # fmt: skip
     _settle(lake, place, files, files["june"], corrections=(str(path),))
     assert {row["kind"] for row in _adjustments(lake)} <= {"correction", "special_review"}
-    # 5 % of May as a whole, not of the few cases of a hospital, nor with the stays of other months beside them
+    # 5 % of May as a whole: not of the few cases of a hospital, nor with the stays of other months
     told = "SELECT area_cases FROM cases_effective WHERE review_result = 'taken'"
     taken = [row["area_cases"] for row in support.rows(lake, told)]
     assert 20 <= taken[0] <= len(files["may"]) and len(taken) == taken[0] // 20 > 0

@@ -23,14 +23,14 @@ Made from `tables/policies/national/documents.csv` and `clauses.csv` by
 `python -m grouper.payment.docs.clauses_page docs/national-clauses.md`; do not edit.
 
 What the national documents say of payment by disease, in our words, with where it stands in this program. A
-value of a policy cites clauses by their ids (`clause = "p26"`); source and article of the value come from here.
+value of a policy cites clauses by their ids (`clause = "p26"`); its source and article come from here.
 **In force and draft are kept apart**: a clause of a draft limits nothing, a value that cites one is never
 `verified`, and `grouper policy verify` lists it. Where a policy departs from a clause in force in its days,
 `policy verify` warns (`national-limit`, `national-rule`): an area may have its own rule, but should know.
 `grouper watch` counts the days to the deadlines.
 
-"From" is a day on which a document surely holds; of some only the month of issue is known. "Read" says whether
-its own text was read (a reprint counts).
+"From" is a day on which a document surely holds; of some only the month of issue is known. "Read" says
+whether its own text was read (a reprint counts).
 """
 
 
