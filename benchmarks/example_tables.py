@@ -3,8 +3,9 @@
 python benchmarks/example_tables.py            # into tables/, the same bytes each time
 python benchmarks/example_tables.py --to DIR
 
-Writes weights/chs-drg-3.0-example.csv (grouper weights fit) and dip/dip-3.0-example (grouper catalogue build
---on dip-3.0), and says the mean costs that the example policies national/*-3.0 take for rate and point values.
+Writes weights/chs-drg-3.0-example.csv (grouper weights fit) and dip/dip-3.0-example (grouper catalogue
+build --on dip-3.0), and says the mean costs that the example policies national/*-3.0 take for
+rate and point values.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 WEIGHTS, CATALOGUE = "weights/chs-drg-3.0-example.csv", "dip/dip-3.0-example"
 ROWS, YEAR, SEED = 200_000, 2026, 1
 SOURCE = (
-    f"Fitted to an invented city ({ROWS:,} discharges of {YEAR}, seed {SEED}); no patients, no area: an example. "
-    "Made by benchmarks/example_tables.py"
+    f"Fitted to an invented city ({ROWS:,} discharges of {YEAR}, seed {SEED}); no patients, no area: "
+    "an example. Made by benchmarks/example_tables.py"
 )
 _KEPT = ("drg", "name", "weight", "cases", "mean_cost", "basic", "unstable", "note")
 

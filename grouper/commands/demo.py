@@ -36,8 +36,8 @@ _MARK = ".grouper-demo"  # in a folder that demo made: every file in it with its
         "2027 年起按3.0版示例政策（national/drg-points-3.0 或 national/dip-3.0）。\n\n"
         "示例：grouper demo --year 2027 --rows 50000 -o demo",
         "Generate a year of discharges of an invented city (no patients), group, price and settle its "
-        "months, clear the year, write the reports and say where they are. From 2027 on by the example policies "
-        "of edition 3.0 (national/drg-points-3.0 or national/dip-3.0).\n\n"
+        "months, clear the year, write the reports and say where they are. From 2027 on by the example "
+        "policies of edition 3.0 (national/drg-points-3.0 or national/dip-3.0).\n\n"
         "Example: grouper demo --year 2027 --rows 50000 -o demo",
     ),
 )

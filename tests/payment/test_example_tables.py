@@ -1,4 +1,4 @@
-"""The example weights and scores of edition 3.0 are what their script makes, byte by byte, and say what they are."""
+"""The example weights and scores of edition 3.0 are what their script makes, and say what they are."""
 
 from __future__ import annotations
 
