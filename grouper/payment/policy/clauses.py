@@ -130,11 +130,16 @@ def _documents(path: Path) -> dict[str, Document]:
                 "from", "现行文件须有起始日期，征求意见稿不得有", "in force from a day, a draft never"
             )
         found[row.text("document")] = Document(
-            *(row.text(name) for name in _DOCUMENT[:6]),
-            start,
-            _day(row, "to") or date.max,
-            row.text("verified") == "true",
-            row.text("source"),
+            id=row.text("document"),
+            title=row.text("title"),
+            title_en=row.text("title_en"),
+            number=row.text("number"),
+            issued=row.text("issued"),
+            status=row.text("status"),
+            start=start,
+            end=_day(row, "to") or date.max,
+            verified=row.text("verified") == "true",
+            source=row.text("source"),
         )
     return found
 
@@ -151,11 +156,19 @@ def _clauses(path: Path) -> dict[str, Clause]:
         if (row.text("use") == "none") == (not row.text("reason_zh")):
             raise row.error("reason_zh", "不作参数的条款须说明原因", "a clause without use has a reason")
         found[row.text("clause")] = Clause(
-            row.text("clause"),
-            documents()[row.text("document")],
-            *(row.text(name) for name in ("article", "zh", "en", "use", "parameter")),
-            tuple(filter(None, row.text("methods").split("|"))),
-            *(row.text(name) for name in ("rule", "value", "unit", "reason_zh", "reason_en")),
+            id=row.text("clause"),
+            document=documents()[row.text("document")],
+            article=row.text("article"),
+            zh=row.text("zh"),
+            en=row.text("en"),
+            use=row.text("use"),
+            parameter=row.text("parameter"),
+            methods=tuple(filter(None, row.text("methods").split("|"))),
+            rule=row.text("rule"),
+            value=row.text("value"),
+            unit=row.text("unit"),
+            reason_zh=row.text("reason_zh"),
+            reason_en=row.text("reason_en"),
         )
     return found
 
