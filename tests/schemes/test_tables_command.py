@@ -215,7 +215,7 @@ def test_help_ends_with_an_example_in_both_languages(name: str) -> None:
 
 @pytest.mark.slow
 def test_every_shipped_scheme_is_exported_or_says_why_not(tmp_path: Path) -> None:
-    """Only scores on top of the national packets have no place in a workbook; the words say where they are."""
+    """Only scores on top of the national packets have no place in a workbook; the words say where."""
     refused = []
     for found in shipped():
         target = tmp_path / found.folder.name

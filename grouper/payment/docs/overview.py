@@ -38,8 +38,8 @@ _FRAMES = """\
 ## Frames
 
 Not for paying: what the areas extend. Their rates, point values and mean costs are examples; those of edition
-3.0 (from 2027-01-01) have weights and scores that are fitted to an invented city. `grouper policy new` makes a
-policy of one's own from any of these. What of them rests on national documents, in force or draft, is in
+3.0 (from 2027-01-01) have weights and scores fitted to an invented city. `grouper policy new` makes a policy
+of one's own from any of these. What of them rests on national documents, in force or draft, is in
 [national-clauses.md](national-clauses.md).
 """
 _COLUMNS = ("policy", "area", "method", "scheme", "weights", "validity", "verified / not")
