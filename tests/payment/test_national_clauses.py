@@ -12,6 +12,8 @@ from grouper.base.errors import TableError
 from grouper.payment import pay
 from grouper.payment.check.verify import verify
 from grouper.payment.docs.clauses_page import citing, clauses_page
+from grouper.payment.explain.explain import explain_case
+from grouper.payment.explain.row import priced_row
 from grouper.payment.policy.clauses import clauses, deadline, documents
 from grouper.payment.policy.policy import load_policy, policy_files
 from grouper.payment.policy.registry import PARAMETERS
@@ -145,6 +147,11 @@ def test_reviews_of_small_hospitals_count_in_the_area(tmp_path: Path) -> None:
         "c01": "taken", "c05": "taken", "c09": "over-quota",
     }  # fmt: skip
     assert {row["area_cases"] for row in found.values()} == {40}
+    row, _ = priced_row(str(tmp_path / "o.parquet"), "c09")
+    told = explain_case(load_policy(policy), row, stored=row)
+    assert told.differences == ()
+    assert "3 > ⌊0.05 × 40⌋" in told.text("zh")
+    assert "特例单议上限的基数 pool" in told.text("zh")
 
 
 def test_the_page_of_clauses_is_up_to_date() -> None:

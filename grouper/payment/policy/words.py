@@ -37,6 +37,11 @@ OUTLIERS: dict[str, Pair] = {
     "extreme": ("极高倍率", "extreme outlier"),
     "blank": ("空白病种", "blank packet"),
 }
+REVIEWS: dict[str, Pair] = {
+    "taken": ("按评审决定", "as the review decided"),
+    "over-quota": ("超过上限，不按评审", "beyond the limit, the decision does not count"),
+    "kept": ("评审维持", "the review keeps the standard"),
+}
 _REASONS: dict[str, Pair] = {
     "group": ("按病组标准", "by the standard of the group"),
     "high": ("高倍率病例", "high outlier"),
