@@ -105,7 +105,7 @@ def test_a_city_of_2027_is_settled_under_edition_3(tmp_path: Path, method: str, 
     with connect(Lake(tmp_path / "lake")) as lake:
         runs = lake.sql("SELECT period, policy_id, scheme_id FROM runs ORDER BY run").fetchall()
         paid = lake.sql("SELECT count(*) FROM cases_current WHERE method = 'group' AND settled_fund > 0")
-        assert paid.fetchone() > (100,)
+        assert paid.fetchall()[0] > (100,)
     assert [period for period, *_ in runs] == [*(f"2027-{month:02}" for month in range(1, 13)), "2027"]
     assert {policy for _, policy, _ in runs} == {
         "national/drg-points-3.0" if method == "drg" else "national/dip-3.0"
