@@ -13,6 +13,7 @@ from grouper.base.whole import begin, put_mark, remove_own
 from grouper.commands.demo import _ASIDE, _MARK, _clear
 from grouper.lake import Lake
 from grouper.lake.lock import writing
+from grouper.lake.views import connect
 
 
 def demo(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -132,3 +133,24 @@ def test_a_second_demo_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert subprocess.run(settled, capture_output=True).returncode == 0
     (lake / "mine.txt").write_text("x")
     assert demo(tmp_path).returncode == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "scheme"), [("drg", "chs-drg-3.0"), ("dip", "dip-3.0-example")])
+def test_a_city_of_2027_is_settled_under_edition_3(tmp_path: Path, method: str, scheme: str) -> None:
+    done = demo(tmp_path, "--year", "2027", "--method", method)
+    assert done.returncode == 0, done.stderr
+    with connect(Lake(tmp_path / "lake")) as lake:
+        runs = lake.sql("SELECT period, policy_id, scheme_id FROM runs ORDER BY run").fetchall()
+        paid = lake.sql("SELECT count(*) FROM cases_current WHERE method = 'group' AND settled_fund > 0")
+        assert paid.fetchall()[0] > (100,)
+    assert [period for period, *_ in runs] == [*(f"2027-{month:02}" for month in range(1, 13)), "2027"]
+    assert {policy for _, policy, _ in runs} == {
+        "national/drg-points-3.0" if method == "drg" else "national/dip-3.0"
+    }
+    assert {made for period, _, made in runs if period != "2027"} == {scheme}
+
+
+def test_a_year_without_a_policy_of_the_area_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    done = demo(tmp_path / "d", "--year", "2027", "--area", "lishui")
+    assert done.returncode == 1 and "--year" in done.stderr and not (tmp_path / "d").exists()

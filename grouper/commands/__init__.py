@@ -15,6 +15,7 @@ from grouper.commands.options.shared import BilingualGroup, BilingualOption, bot
 COMMANDS = {
     "group": ("grouper.commands.group", "group"),
     "explain": ("grouper.commands.explain", "explain"),
+    "crosswalk": ("grouper.commands.crosswalk", "crosswalk"),
     "policy": ("grouper.commands.policy", "policy"),
     "pay": ("grouper.commands.pay", "pay"),
     "capitation": ("grouper.commands.layers", "capitation"),

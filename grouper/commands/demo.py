@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from grouper.settlement.month import Done
     from grouper.synth.city import City
 
+_EDITION_3 = 2027  # the first year under the editions 3.0
+# (from that year on, method) -> area and policy that are settled where no area is named
+_SETTLED = {
+    (False, "drg"): ("lishui", ""),
+    (False, "dip"): ("tianmen", ""),
+    (True, "drg"): ("", "national/drg-points-3.0"),
+    (True, "dip"): ("", "national/dip-3.0"),
+}
 _MARK = ".grouper-demo"  # in a folder that demo made: every file in it with its SHA-256
 _ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
 
@@ -26,10 +35,12 @@ _ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
     cls=BilingualCommand,
     help=both(
         "生成一个模拟城市一年的出院结算（非真实病人），逐月分组、计价、结算，清算全年，写出报告并告知位置。\n\n"
-        "示例：grouper demo --rows 50000 --area yulin -o demo",
+        "2027 年起按3.0版示例政策（national/drg-points-3.0 或 national/dip-3.0）。\n\n"
+        "示例：grouper demo --year 2027 --rows 50000 -o demo",
         "Generate a year of discharges of an invented city (no patients), group, price and settle its "
-        "months, clear the year, write the reports and say where they are.\n\n"
-        "Example: grouper demo --rows 50000 --area yulin -o demo",
+        "months, clear the year, write the reports and say where they are. From 2027 on by the example "
+        "policies of edition 3.0 (national/drg-points-3.0 or national/dip-3.0).\n\n"
+        "Example: grouper demo --year 2027 --rows 50000 -o demo",
     ),
 )
 @option(
@@ -60,7 +71,27 @@ _ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
     show_default=True,
     help=both("写出月报的月份", "Month whose reports are written"),
 )
-@option("--area", default="lishui", show_default=True, help=both("地区政策", "Area whose policy is used"))
+@option(
+    "--year",
+    type=click.IntRange(2000, 2099),
+    default=2025,
+    show_default=True,
+    help=both("年份；2027 年起用3.0版", "Year; from 2027 on under edition 3.0"),
+)
+@option(
+    "--method",
+    type=click.Choice(["drg", "dip"]),
+    default="drg",
+    show_default=True,
+    help=both("未给 --area 时：DRG 或 DIP", "Without --area: DRG or DIP"),
+)
+@option(
+    "--area",
+    help=both(
+        "地区政策（默认丽水，DIP 为天门；2027 年起为国家示例政策）",
+        "Area whose policy is used (default: lishui, DIP tianmen; from 2027 on the national examples)",
+    ),
+)
 @option(
     "-o",
     "--output",
@@ -74,11 +105,14 @@ _ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
     ),
 )
 @lang_option
-def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Path) -> None:
+def demo(
+    rows: int, seed: int, hospitals: int, month: int, year: int, method: str, area: str | None, folder: Path
+) -> None:
     from grouper.lake import Lake
     from grouper.synth.city import City, write_city
 
-    city = City(rows=rows, seed=seed, hospitals=hospitals)
+    city = City(rows=rows, year=year, seed=seed, hospitals=hospitals)
+    rules = _rules(year, method, area)
     source, lake = folder / "city", Lake(folder / "lake")
     _clear(source, lake)
     for part in (source, lake.root):
@@ -89,14 +123,35 @@ def demo(rows: int, seed: int, hospitals: int, month: int, area: str, folder: Pa
     write_city(source, city)
     shown = None
     for number in range(1, 13):
-        done = _settle(lake, source, city, number, area, reports=number == month)
+        done = _settle(lake, source, city, number, rules, reports=number == month)
         _line(done)
         shown = done if number == month else shown
-    year = _clear_year(lake, source, city, area)
+    cleared = _clear_year(lake, source, city, rules)
     for part in (source, lake.root):
         put_mark(part, _MARK, _ASIDE)
-    _line(year)
-    _where(source, lake, shown, year, f"{city.year}-{month:02}")
+    _line(cleared)
+    _where(source, lake, shown, cleared, f"{city.year}-{month:02}")
+
+
+def _rules(year: int, method: str, area: str | None) -> tuple[str, str]:
+    """Area and policy of the demo, one of them empty.
+
+    Raises UsageError before anything is made, where no policy applies in the year.
+    """
+    from grouper.payment.policy.policy import find_policy
+
+    rules = (area, "") if area else _SETTLED[year >= _EDITION_3, method]
+    try:
+        for day in (date(year, 1, 1), date(year, 12, 31)):
+            find_policy(rules[1] or rules[0], day).on(day)
+    except UsageError as error:
+        raise UsageError(
+            zh=f"{rules[1] or rules[0]} 没有适用于 {year} 全年的政策；请换 --year 或 --area"
+            "（2027 年起不给 --area 即用3.0版示例）",
+            en=f"{rules[1] or rules[0]} has no policy for the whole of {year}: choose another --year or "
+            "--area (from 2027 on leave --area out for the examples of edition 3.0)",
+        ) from error
+    return rules
 
 
 def _clear(source: Path, lake: Lake) -> None:
@@ -136,7 +191,9 @@ def _refuse(folder: Path) -> None:
     )
 
 
-def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, reports: bool) -> Done:
+def _settle(
+    lake: Lake, source: Path, city: City, month: int, rules: tuple[str, str], *, reports: bool
+) -> Done:
     from grouper.settlement.month import settle_month
     from grouper.settlement.plan.job import Job
 
@@ -146,17 +203,18 @@ def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, repo
         (str(source / f"{period}.parquet"),),
         str(source / "budget.toml"),
         str(source / "hospitals.csv"),
-        area=area,
+        area=rules[0],
+        policy=rules[1],
         who="demo",
     )
     return settle_month(lake, job, reports=reports)
 
 
-def _clear_year(lake: Lake, source: Path, city: City, area: str) -> Done:
+def _clear_year(lake: Lake, source: Path, city: City, rules: tuple[str, str]) -> Done:
     from grouper.settlement.year import YearJob, clear_year
 
     scores = (str(source / "assessment.csv"),)
-    job = YearJob(str(city.year), str(source / "budget.toml"), area, corrections=scores, who="demo")
+    job = YearJob(str(city.year), str(source / "budget.toml"), *rules, corrections=scores, who="demo")
     return clear_year(lake, job)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -193,3 +194,57 @@ def diff_command(a: str, b: str, as_of: datetime | None, as_of_b: datetime | Non
         emit(change.text(language()) for change in changes)
     else:
         say("没有差别", "no difference", err=False)
+
+
+@command(
+    "new",
+    "为一个地区写出政策文件，以另一政策的规则为起点：每个适用的参数，其单位、含义（注释）、来源，"
+    "以及尚未核实之处，待逐项填写。写出的文件可直接用于 pay、settle。\n\n"
+    "--weights 为 grouper weights fit 写出的权重表；方案与来源政策相同时可不给。"
+    "DIP 的分值来自目录库。\n\n"
+    "示例：grouper policy new mycity --from national/drg-rate-3.0 --scheme chs-drg-3.0 -o mycity.toml",
+    "Write the policy file of an area, with the rules of another policy as a start: every parameter that "
+    "applies, its unit, what it means (comments), where its value comes from and what is not verified, ready "
+    "to fill in. pay and settle can use it as it stands.\n\n"
+    "--weights is a table by grouper weights fit; not needed under the scheme of the source. Scores of DIP "
+    "come from the catalogue.\n\n"
+    "Example: grouper policy new mycity --from national/drg-rate-3.0 --scheme chs-drg-3.0 -o mycity.toml",
+)
+@click.argument("area")
+@option(
+    "--from", "source", required=True, metavar="POLICY", help=both("来源政策", "The policy to start from")
+)
+@option("--scheme", required=True, metavar="ID|PATH", help=both("分组方案", "Grouping scheme"))
+@option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help=both("权重表 CSV", "Table of weights (CSV)"),
+)
+@option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help=both("写出的政策文件", "The policy file to write"),
+)
+@option("--force", is_flag=True, help=both("覆盖已有文件", "Replace a file that is there"))
+def new_command(area: str, source: str, scheme: str, weights: Path | None, output: Path, force: bool) -> None:
+    from grouper.base.whole import refuse_existing, write_text
+    from grouper.lake.layout import check_area
+    from grouper.payment.check.new_policy import new_policy
+    from grouper.payment.policy.policy import find_policy
+
+    refuse_existing(output, force)
+    made = new_policy(check_area(area), find_policy(source), scheme, weights, output)
+    write_text(output, made.text)
+    say(
+        f"{output}：{len(made.unverified)} 个参数，全部未核实；grouper policy verify --all {output} 列出待办",
+        f"{output}: {len(made.unverified)} parameters, none verified; grouper policy verify --all {output} "
+        "lists what is to do",
+    )
+    if made.left:
+        say(
+            f"没有带入（属于另一方案）：{'、'.join(made.left)}",
+            f"left out (of another scheme): {', '.join(made.left)}",
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,11 +35,14 @@ _HEAD = {
     cls=BilingualCommand,
     help=both(
         "基金监测：由结算湖的当前数据计算改革方案所定的指标，按月、季、半年，并与警戒线比较。\n\n"
+        "已过年度尚未清算的，按国家规定的期限提醒（90天内关注，30天内或逾期预警）。\n\n"
         "湖中没有的数据（收入、累计结余、基金总支出等）由 --facts 给出；缺数据的指标注明“未计算”和所缺。"
         "定义见 docs/watch.md。\n\n"
         "示例：grouper watch 湖 --area lishui --period 2025Q2 --facts 基金月报.toml -o 监测.csv",
         "Fund watch: the indicators that the reform plans set, from the current tables of a lake, by month, "
         "quarter and half-year, held against their warning lines.\n\n"
+        "A year that is over and not cleared is warned of by the national deadline (watch from 90 days, "
+        "alarm from 30 days before).\n\n"
         "What the lake cannot know (income, accumulated balance, whole expenditure) comes from --facts; an "
         "indicator that lacks something says so and is not computed. docs/watch.md has the definitions.\n\n"
         "Example: grouper watch LAKE --area lishui --period 2025Q2 --facts fund.toml -o watch.csv",
@@ -79,6 +83,14 @@ _HEAD = {
     metavar="OUT",
     help=both("另写可疑支付的记录号", "Also write the record ids of suspicious payments"),
 )
+@option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help=both(
+        "按此日计清算期限的剩余天数（默认今天）", "Day from which the days to clearing deadlines count"
+    ),
+)
 @database_options
 @lang_option
 def watch(
@@ -89,12 +101,14 @@ def watch(
     facts: str | None,
     output: str | None,
     flagged_output: str | None,
+    as_of: datetime | None,
     memory: str,
     threads: int,
 ) -> None:
     from grouper.fitting.sums import workspace
-    from grouper.watch import definitions, table
+    from grouper.watch import deadlines, definitions, table
     from grouper.watch.lake import open_lake
+    from grouper.watch.table import STATES
 
     chosen = definitions.load(area, indicators)
     with workspace(memory, threads) as connection:
@@ -104,6 +118,11 @@ def watch(
             found = table.flagged(connection, area, period or None, indicators=chosen)
             number = _write(flagged_output, found.schema, found)
             say(f"可疑记录 {number:,} 条，写入 {flagged_output}", f"{number:,} flags in {flagged_output}")
+        day = as_of.date() if as_of else date.today()
+        clearings = deadlines.open_clearings(connection, area, day)
+    for clearing in clearings:
+        mark = STATES[clearing.state]
+        say(f"{mark[0]}：{clearing.text('zh')}", f"{mark[1]}: {clearing.text('en')}")
     if not chosen.own:
         say(
             f"{area} 没有自己的指标文件，用通用指标；可用 --indicators 指定",

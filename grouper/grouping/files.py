@@ -186,7 +186,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         },
         "options": grouper.options.as_dict(),
         "scheme_options": family(grouper.engine.kind).options(scheme),
-        "inputs": [_input_digest(path) for path in summary.inputs],
+        "inputs": [input_digest(path) for path in summary.inputs],
         "layout": summary.layout,
         "dropped_columns": summary.dropped,
         "rows": summary.rows,
@@ -199,7 +199,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _input_digest(path: str) -> dict[str, Any]:
+def input_digest(path: str) -> dict[str, Any]:
     """Name, size and SHA-256 of an input file (of the files of a folder)."""
     if path == "-":
         return {"name": "-"}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.money import Fen, fen_of, yuan_of
 from grouper.base.sql import literal, scan
+from grouper.payment.price.cases import CONTEXT
 from grouper.payment.price.inputs import Files, sources
 from grouper.settlement import relations, tables
 from grouper.settlement.corrections import Item
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from grouper.payment.policy.policy import Policy
 
-_CONTEXT = "~context"  # hospital of rows that only say when a person came again
 _COMPARED = (
     "pay_status", "pay_reason", "method", "group", "case_value", "amount", "person_paid", "other_funds",
     "fund_due", "total_cost", "hospital_code", "pool",
@@ -165,14 +165,18 @@ def _scope(
     within = f"{_PERIOD} IN ({', '.join(literal(p) for p in periods)})"
     own = _columns(connection, within, names)
     scope = "record_id IN (SELECT record_id FROM touched)"
-    if reviewed:  # reviews are ranked within a hospital: it is priced as a whole
+    if reviewed and _by_area(policy):  # reviews are ranked within the area: its month is priced as a whole
+        scope = f"EXISTS (SELECT 1 FROM world WHERE {within} AND {scope})"
+    elif reviewed:  # within a hospital: it is priced as a whole
         hospitals = f"SELECT hospital_code FROM world WHERE {within} AND {scope}"
         scope = f"({scope} OR hospital_code IN ({hospitals}))"
     relations.make(connection, relations.SCOPED, f"SELECT record_id FROM world WHERE {within} AND {scope}")
     columns = ", ".join(f'"{n}"' for n in own)
     # a context row only tells when a stay began; the policy need not be valid on the day that it ended
     last = f"least(discharge_date, DATE '{policy.valid_to}') AS discharge_date"
-    told = {"hospital_code": f"{literal(_CONTEXT)} AS hospital_code", "discharge_date": last}
+    told = {"hospital_code": f"{literal(CONTEXT)} AS hospital_code", "discharge_date": last}
+    if reviewed:
+        told["special_review"] = "NULL AS special_review"
     context = ", ".join(told.get(n, f'"{n}"') for n in own)
     sql = f"SELECT {columns} FROM world WHERE record_id IN (SELECT record_id FROM scoped)"
     if "person_id" in names:
@@ -184,6 +188,12 @@ def _scope(
     tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output)
     row = connection.execute("SELECT count(*) FROM scoped").fetchone()
     return row[0] if row else 0
+
+
+def _by_area(policy: Policy) -> bool:
+    """Whether special reviews are ever ranked within the whole area."""
+    base = policy.parameters.get("quota_base")
+    return base is not None and any(dated.value == "pool" for dated in base.values)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, within: str, names: Sequence[str]) -> list[str]:
@@ -261,7 +271,7 @@ def _changed_sql(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str,
     return (
         f"SELECT p.* FROM {scan(priced)} AS p LEFT JOIN cases_effective AS c "
         f"ON c.record_id = p.record_id AND {past.folders(plan, period, 'c.')} "
-        f"WHERE p.hospital_code <> {literal(_CONTEXT)} "
+        f"WHERE p.hospital_code <> {literal(CONTEXT)} "
         f"AND strftime(p.pay_date, '%Y-%m') = {literal(period)} "
         f"AND (c.record_id IS NULL OR {differs} OR p.record_id IN ({replaced})) "
         "ORDER BY p.hospital_code, p.record_id"
@@ -279,7 +289,7 @@ def _keep(
     tables.write_sql(
         connection,
         f"SELECT * REPLACE ({kind} AS row_kind) FROM {scan(records)} "
-        f"WHERE hospital_code <> {literal(_CONTEXT)} AND record_id IN ({changed}) ORDER BY {ORDER}",
+        f"WHERE hospital_code <> {literal(CONTEXT)} AND record_id IN ({changed}) ORDER BY {ORDER}",
         kept,
     )
     cases = place / f"cases-{period}.parquet"

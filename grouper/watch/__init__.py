@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from grouper.base.lazy import lazy
 
 if TYPE_CHECKING:
+    from grouper.watch.deadlines import open_clearings
     from grouper.watch.definitions import Indicators, load
     from grouper.watch.facts import Facts, read_facts
     from grouper.watch.lake import open_lake
@@ -24,11 +25,22 @@ _HOME = {
     "SCHEMA": "table",
     "flagged": "table",
     "load": "definitions",
+    "open_clearings": "deadlines",
     "open_lake": "lake",
     "read_facts": "facts",
     "watch": "table",
 }
-__all__ = ["SCHEMA", "Facts", "Indicators", "flagged", "load", "open_lake", "read_facts", "watch"]
+__all__ = [
+    "SCHEMA",
+    "Facts",
+    "Indicators",
+    "flagged",
+    "load",
+    "open_clearings",
+    "open_lake",
+    "read_facts",
+    "watch",
+]
 
 
 __getattr__ = lazy(__name__, _HOME)

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grouper.base.errors import UsageError
 from grouper.codes import icd
 from grouper.commands.tables import tables
 from grouper.grouping.dip.explain import explain
@@ -28,7 +29,7 @@ from grouper.grouping.dip.tables.anomalies import anomalies
 from grouper.grouping.dip.tables.catalogue import assemble, load, scheme_folders
 from grouper.grouping.dip.tables.listing import code_lines, overview, verify
 from grouper.grouping.dip.tables.rules import Rule, stands_in
-from grouper.grouping.tables.sheets import write_book
+from grouper.grouping.tables.sheets import read_book, write_book
 
 from .dip_support import SAMPLE, batch_of, catalogue, engine, outcome, reference, rows_of, same
 from .national_book import national_book
@@ -279,6 +280,34 @@ def test_the_workbook_imports_to_exactly_the_shipped_files(tmp_path: Path) -> No
     assert load(output).options == catalogue(NATIONAL).options
     shutil.copyfile(shipped / "scheme.toml", output / "scheme.toml")
     assert load(output).digest == catalogue(NATIONAL).digest
+
+
+@pytest.mark.parametrize("form", [".xlsx", ""])
+def test_export_and_import_give_the_shipped_files(tmp_path: Path, form: str) -> None:
+    """A workbook, or a folder of CSV sheets, in the layout of the ministry, with names for readers."""
+    shipped, source, output = scheme_folders()[NATIONAL], tmp_path / f"book{form}", tmp_path / "out"
+    for arguments in (
+        ["export", NATIONAL, str(source)],
+        ["import", str(source), "-o", str(output), "--id", NATIONAL, "--name", "n", "--area", "national"],
+    ):
+        done = CliRunner().invoke(tables, [*arguments, "--lang", "en"])
+        assert done.exit_code == 0, done.output
+    for name in FILES:
+        assert (output / name).read_bytes() == (shipped / name).read_bytes(), name
+    assert load(output).options == catalogue(NATIONAL).options
+    if form:
+        sheet = read_book(source)["二、并项规则下的核心病种"].rows
+        assert [cell for cell in sheet[1] if cell][:2] == ["分类", "序号"] and any(
+            row[5] for row in sheet[2:]
+        )
+
+
+def test_scores_on_top_of_the_national_packets_have_no_column_there(tmp_path: Path) -> None:
+    done = CliRunner().invoke(tables, ["export", "dip-3.0-example", str(tmp_path / "b.xlsx"), "--lang", "en"])
+    assert isinstance(done.exception, UsageError)
+    assert (
+        "grouper tables export dip-3.0 gives" in done.exception.en and "copy the folder" in done.exception.en
+    )
 
 
 MERGED, PRE, TB = "二、并项规则下的核心病种", "一、先期分组", "三、诊断辅助细分-结核类病种"

@@ -33,6 +33,7 @@ TEMPLATE: dict[str, Any] = {
     "hospital_code": "H1",
     "hospital_level": "3",
     "hospital_cases": 100,
+    "area_cases": 100,
     "insurance_type": "310",
     "admission_type": "21",
     "department": "普通外科",

@@ -52,6 +52,7 @@ def draw_row(rng: Random, policy: Policy, review: bool = True) -> dict[str, Any]
         "hospital_level": of(["1", "2", "3", "3", "9", "none"]),
         "hospital_kind": of(["none"] * 5 + ["psychiatric", "rehabilitation", "hospice"]),
         "hospital_cases": rng.randrange(1, 400),
+        "area_cases": rng.randrange(1, 400),
         "hospital_coefficient": of(["0.8", "1", "1.234567"]),
         "insurance_type": of(["310", "390", "510", "340"]),
         "admission_type": of(["21", "21", "21", "28", "2105"]),

@@ -175,7 +175,8 @@ BACK = {"readmission_days": "15", "readmission_same": "group", "readmission_fact
             "amount",
             {"readmission_exempt": "C"},
         ),
-        (POINTS, {}, CHEAP | {"special_review": "by_item"}, "case_value", {"special_review_quota": "0.05"}),
+        (POINTS, {}, CHEAP | {"special_review": "by_item"}, "review_result", {"special_review_quota": ""}),
+        (POINTS, {}, CHEAP | {"special_review": "by_item"}, "case_value", {"quota_base": "pool"}),
     ],
 )
 def test_a_case_cites_what_had_a_say_in_it(

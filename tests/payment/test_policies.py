@@ -57,6 +57,7 @@ PLAIN_CASE = {
     "new_technology_cost": Decimal(0),
     "hospital_code": "H1",
     "hospital_cases": 1000,
+    "area_cases": 1000,
 }
 
 

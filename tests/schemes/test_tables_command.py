@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from grouper.base.errors import GrouperError
+from grouper.base.errors import GrouperError, UsageError
 from grouper.commands.tables import tables
 from grouper.grouping.drg.tables.store import load, load_folder
+from grouper.grouping.locate import shipped
 
 
 def call(*arguments: object) -> Result:
@@ -216,3 +217,18 @@ def test_force_replaces_only_what_an_import_wrote(group_list: Path) -> None:
 def test_help_ends_with_an_example_in_both_languages(name: str) -> None:
     for lang, word in (("zh", "示例：grouper tables"), ("en", "Example: grouper tables")):
         assert word in call(name, "--lang", lang, "--help").stdout
+
+
+@pytest.mark.slow
+def test_every_shipped_scheme_is_exported_or_says_why_not(tmp_path: Path) -> None:
+    """Only scores on top of the national packets have no place in a workbook; the words say where."""
+    refused = []
+    for found in shipped():
+        target = tmp_path / found.folder.name
+        try:
+            assert call("export", found.folder.name, target).exit_code == 0
+            assert list(target.glob("*.csv"))
+        except UsageError as error:
+            refused.append(found.folder.name)
+            assert str(found.folder) in error.en
+    assert refused == ["dip-3.0-example"]

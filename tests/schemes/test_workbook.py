@@ -283,12 +283,18 @@ def test_names_of_columns() -> None:
     assert [column_letters(n) for n in (0, 25, 26, 52, 701, 702)] == ["A", "Z", "AA", "BA", "ZZ", "AAA"]
 
 
-PARTS = ("mdcs", "adrgs", "drgs", "lists", "complications", "exclusions")
+PARTS = ("mdcs", "adrgs", "drgs", "lists", "complications", "exclusions", "primary_care")
 
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("chs-drg-2.0", "xlsx"), ("chs-drg-2.0", "csv"), ("zhejiang-2022", "csv"), ("guangxi-2022", "csv")],
+    [
+        ("chs-drg-2.0", "xlsx"),
+        ("chs-drg-2.0", "csv"),
+        ("chs-drg-3.0", "csv"),
+        ("zhejiang-2022", "csv"),
+        ("guangxi-2022", "csv"),
+    ],
 )
 def test_export_and_import_lose_nothing(
     name: str, form: str, tmp_path: Path, shipped: Callable[[str], Scheme]

@@ -163,10 +163,15 @@ def test_a_review_of_a_closed_month(place: Path, files: dict[str, Any], tmp_path
         tmp_path / "c.csv",
         [{"kind": "decision", "settlement_id": case["settlement_id"],
           "unreasonable_cost": str(round(case["total_cost"] / 2, 2))},
-         {"kind": "special_review", "record_id": files["may"][0]["record_id"], "special_review": "by_item"}],
+         *({"kind": "special_review", "record_id": row["record_id"], "special_review": "by_item"}
+           for row in files["may"] if row is not case)],
     )  # fmt: skip
     _settle(lake, place, files, files["june"], corrections=(str(path),))
     assert {row["kind"] for row in _adjustments(lake)} <= {"correction", "special_review"}
+    # 5 % of May as a whole: not of the few cases of a hospital, nor with the stays of other months
+    told = "SELECT area_cases FROM cases_effective WHERE review_result = 'taken'"
+    taken = [row["area_cases"] for row in support.rows(lake, told)]
+    assert 20 <= taken[0] <= len(files["may"]) and len(taken) == taken[0] // 20 > 0
 
 
 def test_quality_and_audit_lines(place: Path, files: dict[str, Any], tmp_path: Path) -> None:

@@ -15,15 +15,16 @@ from grouper.base.errors import UsageError
 from grouper.commands import cli
 from grouper.lake import commit, ledger
 from grouper.lake.layout import Lake
+from grouper.payment.policy.clauses import deadline
 
 from .watch_support import CASES, POOLS, case, pool
 
 FOLDER_COLUMNS = ["area", "year", "month", "run"]
 
 
-def settle(lake: Lake, month: int, cases: list[dict[str, object]], due: str) -> None:
+def settle(lake: Lake, month: int, cases: list[dict[str, object]], due: str, year: int = 2025) -> None:
     """A run of a month, with the library's own steps."""
-    period = f"2025-{month:02}"
+    period = f"{year}-{month:02}"
     with commit.new_run(lake) as (run, staging):
         for name, schema, rows in (("cases", CASES, cases), ("pools", POOLS, [pool(month, "1000", due)])):
             table = pa.Table.from_pylist(rows, schema=schema).drop_columns(FOLDER_COLUMNS)
@@ -133,3 +134,41 @@ def test_no_lake_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         run(tmp_path / "none", "--area", "lishui")
     assert "none" in caught.value.en and "none" in caught.value.zh
+
+
+def clear(lake: Lake, year: int) -> None:
+    with commit.new_run(lake) as (run, _):
+        head = {"run": run, "kind": "clear", "area": "lishui", "period": str(year), "voids": ""}
+        commit.commit(lake, ledger.Record(head, {"outputs": []}))
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        ("2026-12-31", None),  # the year is not over
+        ("2027-01-04", "ok: the year 2026 is not cleared: last day 2027-04-30, 116 days left"),
+        ("2027-01-30", "watch: the year 2026 is not cleared: last day 2027-04-30, 90 days left"),
+        ("2027-03-31", "alarm: the year 2026 is not cleared: last day 2027-04-30, 30 days left"),
+        ("2027-05-02", "alarm: the year 2026 is not cleared: last day 2027-04-30, 2 days overdue"),
+    ],
+)
+def test_a_year_to_be_cleared_is_warned_of_by_the_national_deadline(
+    tmp_path: Path, day: str, told: str | None
+) -> None:
+    made = Lake(tmp_path / "lake")
+    made.root.mkdir()
+    settle(made, 12, [case(1, year=2026, month=12)], "990", year=2026)
+    _, err = run(made.root, "--area", "lishui", "--as-of", day)
+    assert ("2026 is not cleared" in err) == (told is not None)
+    assert told is None or (told in err and "清算提质增效三年行动计划" in err)
+    clear(made, 2026)
+    _, err = run(made.root, "--area", "lishui", "--as-of", day)
+    assert "not cleared" not in err
+
+
+@pytest.mark.parametrize(
+    ("year", "last"), [(2024, None), (2025, "2026-05-31"), (2027, "2028-03-31"), (2030, "2031-03-31")]
+)
+def test_years_that_the_plan_does_not_name_end_as_its_last(year: int, last: str | None) -> None:
+    found = deadline(year)
+    assert (found and str(found[0])) == last

@@ -61,25 +61,7 @@ codes_options = with_options(
         ),
     ),
 )
-reading_options = with_options(
-    option(
-        "--scheme",
-        required=True,
-        metavar="ID|PATH|AREA",
-        help=both(
-            "分组方案：方案 id、方案目录或地区名", "Scheme: its id, the path of its folder, or an area"
-        ),
-    ),
-    option(
-        "--date",
-        "when",
-        metavar="YYYY-MM-DD",
-        help=both("按日期选择地区的方案版本", "Choose the edition of an area that applies on this date"),
-    ),
-    option(
-        "--profile",
-        help=both("DIP 目录含多套选项时，选用哪一套", "Option set of a DIP folder that holds several"),
-    ),
+record_options = with_options(
     file_options,
     codes_options,
     option(
@@ -117,6 +99,27 @@ reading_options = with_options(
         ),
     ),
 )
+reading_options = with_options(
+    option(
+        "--scheme",
+        required=True,
+        metavar="ID|PATH|AREA",
+        help=both(
+            "分组方案：方案 id、方案目录或地区名", "Scheme: its id, the path of its folder, or an area"
+        ),
+    ),
+    option(
+        "--date",
+        "when",
+        metavar="YYYY-MM-DD",
+        help=both("按日期选择地区的方案版本", "Choose the edition of an area that applies on this date"),
+    ),
+    option(
+        "--profile",
+        help=both("DIP 目录含多套选项时，选用哪一套", "Option set of a DIP folder that holds several"),
+    ),
+    record_options,
+)
 
 
 def parse_date(text: str | None, flag: str = "--date") -> date | None:
@@ -131,20 +134,24 @@ def parse_date(text: str | None, flag: str = "--date") -> date | None:
 
 def load_grouper(options: dict[str, Any], lang: str, prefix: str = "") -> Any:
     """The scheme that the options name, with the options that concern codes and fields."""
+    when, profile = parse_date(options["when"]), options["profile"]
+    return load_named(options["scheme"], options, lang, when=when, profile=profile, prefix=prefix)
+
+
+def load_named(name: str, options: dict[str, Any], lang: str, **more: Any) -> Any:
+    """A scheme by its name, with the options that concern codes and fields."""
     from grouper.grouping.api import load_scheme
 
     return load_scheme(
-        options["scheme"],
-        when=parse_date(options["when"]),
-        profile=options["profile"],
+        name,
         codes=options["codes"],
         repair_codes=options["repair_codes"],
         stay=options["stay"],
         age=options["age_from"],
         age_days_unit=options["age_days_unit"],
         allow_missing=options["allow_missing"],
-        prefix=prefix,
         lang=lang,
+        **more,
     )
 
 

@@ -124,8 +124,12 @@ def verify(folder: Path, beside: bool = False) -> list[Finding]:
 def export(folder: Path, names: Mapping[str, str]) -> Book:
     from grouper.grouping.dip.tables.catalogue import bases
     from grouper.grouping.dip.tables.layout import export_catalogue
+    from grouper.grouping.dip.tables.national_export import export_national, is_national_catalogue
 
-    return export_catalogue(load(folder), [folder, *bases(folder)])
+    scheme = load(folder)
+    if is_national_catalogue(scheme, folder):
+        return export_national(folder, names)
+    return export_catalogue(scheme, [folder, *bases(folder)])
 
 
 def source_of(book: Mapping[str, Sheet], given: Mapping[str, Any]) -> tuple[int, str]:

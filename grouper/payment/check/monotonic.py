@@ -44,6 +44,7 @@ _TYPICAL: dict[str, Any] = {
     "procedures": [],
     "auxiliary_coefficient": Decimal(1),
     "hospital_cases": 1_000_000,  # so that no cap on numbers is met
+    "area_cases": 1_000_000,
 }
 _ZERO = ("unreasonable_cost", "new_technology_cost", "own_expense", "self_pay_first", "deductible")
 

@@ -13,6 +13,7 @@ from typing import Any
 from grouper.base.errors import GrouperError
 from grouper.base.findings import Finding, Severity
 from grouper.payment.check.monotonic import Drop, drops
+from grouper.payment.check.national import departures
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.parameters import Parameter, Segment
@@ -61,6 +62,7 @@ def verify_policy(policy: Policy) -> list[Finding]:
         *checked.parameters(),
         *checked.routes(),
         *checked.falls(),
+        *departures(policy),
         *checked.sources(),
     ]
 

@@ -38,7 +38,10 @@ or weights of their own: rate and weights may not belong together. Replace both 
 _FRAMES = """\
 ## Frames
 
-Not for paying: what the areas extend. Their rates, point values and mean costs are examples.
+Not for paying: what the areas extend. Their rates, point values and mean costs are examples; those of edition
+3.0 (from 2027-01-01) have weights and scores fitted to an invented city. `grouper policy new` makes a policy
+of one's own from any of these. What of them rests on national documents, in force or draft, is in
+[national-clauses.md](national-clauses.md).
 """
 _COLUMNS = ("policy", "area", "method", "scheme", "weights", "validity", "verified / not")
 

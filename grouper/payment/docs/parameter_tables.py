@@ -23,7 +23,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "coefficients": ("coefficient_", "level_coefficient", "hospital_", "basic_group_", "day_surgery_"),
     "outliers": ("ratio_", "denominator_", "high_", "extreme_", "low_"),
     "unusable": ("ungrouped_", "ambiguous_", "unstable_", "unweighted_", "blank_"),
-    "adjustments": ("readmission_", "special_review_", "new_technology_", "auxiliary_"),
+    "adjustments": ("readmission_", "special_review_", "quota_base", "new_technology_", "auxiliary_"),
     "tcm": ("tcm_",),
     "per-diem": ("per_diem",),
     "quota": ("quota",),

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 
 LANGS = ("zh", "en")
 _ENDS = ("item_difference", "amount", "person_paid", "other_funds", "fund_due", "income")
+# Columns of words that are told with the comparisons behind them: their words, and the steps that make them.
+_WORDED: dict[str, tuple[Mapping[str, words.Pair], tuple[str, ...]]] = {
+    "outlier": (words.OUTLIERS, ("outlier_by_ratio", "outlier")),
+    "review_result": (words.REVIEWS, ("review_result",)),
+}
 _HEAD = ("pool", "route", "method", "pay_status", "pay_reason")
 
 
@@ -195,8 +200,8 @@ class _Teller:
         """The steps that the amounts come from, in order."""
         wanted = self._reached()
         for name, step in self.steps.items():
-            if name == "outlier":
-                yield from self._outlier(step)
+            if name in _WORDED:
+                yield from self._worded(step)
             elif name in wanted and name in self.settled:
                 yield self._line(step)
 
@@ -205,7 +210,10 @@ class _Teller:
         self._inline("fund_raw", "fund_due")
         open_ = [name for name in _ENDS if name in self.settled]
         if self.row.get("outlier") is not None:
-            open_ += ["cost_ratio", *(n for test in self._outlier_tests() for n in names_in(test))]
+            open_.append("cost_ratio")
+        for name in _WORDED:
+            if self.row.get(name) is not None:
+                open_ += (n for test in self._tests(name) for n in names_in(test))
         found: set[str] = set()
         while open_:
             name = open_.pop()
@@ -262,25 +270,26 @@ class _Teller:
 
         return words.mapped(expr, rename)
 
-    def _outlier(self, step: Step) -> Iterator[Line]:
-        """The class of the case with the comparisons that made it."""
-        value, tests = self.row.get("outlier"), self._outlier_tests()
+    def _worded(self, step: Step) -> Iterator[Line]:
+        """A class of the case, or what became of its review, with the comparisons that made it."""
+        value, tests = self.row.get(step.name), self._tests(step.name)
         if value is None or not tests:
             return
+        told = _WORDED[step.name][0]
         yield Line(
             step.name,
             {"zh": step.zh, "en": step.en},
             {lang: _joined([self._labelled(t).show(lang) for t in tests], lang) for lang in LANGS},
             {lang: _joined([t.show(lang, self.row) for t in tests], lang) for lang in LANGS},
-            {lang: words.pick(words.OUTLIERS.get(value, (value, value)), lang) for lang in LANGS},
+            {lang: words.pick(told.get(value, (value, value)), lang) for lang in LANGS},
             "",
             False,
             tuple(c for test in tests for c in self._clauses(test)),
         )
 
-    def _outlier_tests(self) -> list[Expr]:
-        """The comparisons that made the class, before and after the cap on high cases."""
-        steps = [self.steps[n] for n in ("outlier_by_ratio", "outlier") if n in self.steps]
+    def _tests(self, name: str) -> list[Expr]:
+        """The comparisons that made a word; of an outlier before and after the cap on high cases."""
+        steps = [self.steps[n] for n in _WORDED[name][1] if n in self.steps]
         return [settle(test, self.row, self.known) for s in steps for test in deciding(s.expr, self.row)]
 
     def _clauses(self, expr: Expr) -> Iterator[Clause]:

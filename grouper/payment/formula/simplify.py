@@ -23,7 +23,8 @@ from grouper.payment.formula.expression import (
 from grouper.payment.formula.predicates import Compare, IsNull
 
 _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-_DECIDING = ("cost_considered", "high_rank")  # columns whose comparisons make an outlier
+# columns whose comparisons make an outlier, or decide about a review
+_DECIDING = ("cost_considered", "high_rank", "review_rank")
 
 
 def settle(expr: Expr, row: Mapping[str, Any], known: Mapping[str, Expr]) -> Expr:

@@ -13,6 +13,7 @@ from grouper.base.errors import TableError, UsageError
 from grouper.payment.formula.cited import Cited
 from grouper.payment.formula.expression import Case, Expr, Field, Null, Number
 from grouper.payment.formula.predicates import All, Compare, OneOf
+from grouper.payment.policy.clauses import cite, clauses
 from grouper.payment.policy.registry import BANDED, KEYS, PARAMETERS, Spec
 
 OPEN_END = date.max
@@ -32,6 +33,7 @@ class Dated:
     source: str
     article: str
     verified: bool
+    clauses: tuple[str, ...] = ()  # national clauses that it rests on; source and article say so in words
 
     def as_data(self) -> dict[str, Any]:
         """What a digest is taken over; the names stay whatever the fields are called."""
@@ -127,10 +129,9 @@ def _dated(
 ) -> Dated:
     if "value" not in raw:
         raise _error(where, name, "缺 value", "value is missing")
-    if not raw.get("source"):
-        raise _error(where, name, "缺 source（出处）", "source is missing")
     if not isinstance(raw.get("verified"), bool):
         raise _error(where, name, "缺 verified = true|false", "verified = true|false is missing")
+    source, article, cited = _source(name, raw, where)
     value = raw["value"]
     if BANDED & set(by):
         value = _bands(value, where, name)
@@ -149,10 +150,31 @@ def _dated(
         raw.get("from", start),
         raw.get("to", end),
         value,
-        str(raw["source"]),
-        str(raw.get("article", "")),
+        source,
+        article,
         raw["verified"],
+        cited,
     )
+
+
+def _source(name: str, raw: Mapping[str, Any], where: str) -> tuple[str, str, tuple[str, ...]]:
+    """Source and article in words, and the national clauses cited; a source beside them says more."""
+    own, given = str(raw.get("source", "")), raw.get("clause", ())
+    ids = (given,) if isinstance(given, str) else tuple(given)
+    if not ids and not own:
+        raise _error(where, name, "缺 source（出处）或 clause", "source or clause is missing")
+    known = clauses() if ids else {}
+    for one in ids:
+        if one not in known or known[one].parameter != name:
+            raise _error(where, name, f"国家条款 {one} 不是关于它的", f"{one} is no national clause about it")
+        if raw["verified"] and not known[one].document.in_force:
+            raise _error(
+                where, name, f"条款 {one} 是征求意见稿，不能算已核实", f"{one} is of a draft: never verified"
+            )
+    if not ids:
+        return own, str(raw.get("article", "")), ()
+    source, article = cite(ids)
+    return f"{source}；{own}" if own else source, article, ids
 
 
 def _bands(value: Any, where: str, name: str) -> tuple[Band, ...]:

@@ -144,6 +144,14 @@ PARAMETERS: dict[str, Spec] = {
     "special_review_quota": Spec(
         "number", "share", "特例单议病例占出院病例上限", "special reviews at most, as a share of discharges"
     ),
+    "quota_base": Spec(
+        "choice",
+        "",
+        "特例单议上限的基数：pool 统筹地区按病种付费的出院病例，hospital 本院出院病例（不设则为本院）",
+        "what the limit of special reviews is a share of: pool, the discharges of the pooling area under "
+        "DRG/DIP; hospital, those of the hospital (also where it is not set)",
+        ("pool", "hospital"),
+    ),
     "new_technology_share": Spec(
         "number", "share", "除外支付的新技术费用支付比例", "share paid of carved-out new technology"
     ),

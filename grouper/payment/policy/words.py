@@ -37,6 +37,11 @@ OUTLIERS: dict[str, Pair] = {
     "extreme": ("极高倍率", "extreme outlier"),
     "blank": ("空白病种", "blank packet"),
 }
+REVIEWS: dict[str, Pair] = {
+    "taken": ("按评审决定", "as the review decided"),
+    "over-quota": ("超过上限，不按评审", "beyond the limit, the decision does not count"),
+    "kept": ("评审维持", "the review keeps the standard"),
+}
 _REASONS: dict[str, Pair] = {
     "group": ("按病组标准", "by the standard of the group"),
     "high": ("高倍率病例", "high outlier"),
@@ -122,6 +127,7 @@ COLUMNS: dict[str, Pair] = {
     "tcm_pathway": ("中医路径", "TCM pathway"),
     "hospital_coefficient": ("医院系数", "hospital coefficient"),
     "hospital_cases": ("本院出院病例数", "discharges of the hospital"),
+    "area_cases": ("统筹地区按病种付费出院病例数", "discharges of the pooling area under DRG/DIP"),
     "readmitted_after": ("至再住院天数", "days until readmission"),
     "weight": ("权重", "weight"),
     "pool": ("基金池", "pool"),

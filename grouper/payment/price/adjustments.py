@@ -76,27 +76,28 @@ def _without_auxiliary(context: Context) -> Expr:
     return Any_(exempt)
 
 
-def _per_diem(context: Context) -> Expr:
-    from grouper.payment.price.per_diem import per_diem_amount
-
-    return per_diem_amount(context)
+def _quota_base(context: Context) -> tuple[tuple[str, ...], Field]:
+    """Among which cases special reviews are ranked, and the discharges that the quota is a share of."""
+    if context.values.plain("quota_base") == "pool":
+        return (), Field("area_cases", 0, "统筹地区按病种付费出院病例数", "discharges of the area by group")
+    return ("hospital_code",), Field("hospital_cases", 0, "本院出院病例数", "discharges of the hospital")
 
 
 def _review(context: Context, value: Expr) -> Expr:
-    """The decision of a special review replaces the value, within the quota of the hospital."""
+    """The decision of a special review replaces the value, within the quota of the area or hospital."""
     values = context.values
     quota = values.number("special_review_quota")
     if quota is None:
         return value
     reviewed = Any_((IS_GROUP, OneOf("method", ("by_cost",))))
     asked = All((OneOf("special_review", ("by_item", "adjust")), reviewed))
-    rank = Rank("review_rank", ("hospital_code",), asked, Field("cost_considered", 2))
+    within, discharges = _quota_base(context)
+    rank = Rank("review_rank", within, asked, Field("cost_considered", 2))
     context.add("review_rank", rank, "cases", 0, "特例单议排序", "rank among special reviews")
-    allowed = Whole(quota * Field("hospital_cases", 0, "本院出院病例数", "discharges of the hospital"))
-    within = Compare(Field("review_rank"), "<=", allowed)
+    allowed = Whole(quota * discharges)
     taken = Case(
         (
-            (All((asked, within)), Word("taken")),
+            (All((asked, Compare(Field("review_rank"), "<=", allowed))), Word("taken")),
             (asked, Word("over-quota")),
             (OneOf("special_review", ("keep",)), Word("kept")),
         ),
@@ -113,7 +114,10 @@ def _review(context: Context, value: Expr) -> Expr:
     if values.plain("extreme_rule") == "hold":  # the review keeps the standard: no longer held
         branches.append((kept, context.field("standard")))
     result = values.cited(Case(tuple(branches), value), "extreme_rule", when=kept)
-    return values.cited(result, "special_review_quota", when=OneOf("review_result", ("taken", "over-quota")))
+    counted = OneOf("review_result", ("taken", "over-quota"))
+    return values.cited(
+        values.cited(result, "special_review_quota", when=counted), "quota_base", when=counted
+    )
 
 
 def _readmission(context: Context, value: Expr) -> Expr:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
-from grouper.base.sql import parquet_schema, scan
+from grouper.base.sql import literal, parquet_schema, scan
 from grouper.payment.formula import keyed
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
 DATES = ("discharge_date", "settlement_date")
+CONTEXT = "~context"  # hospital of rows that only say when a person came again; the area does not count them
 
 
 @dataclass
@@ -75,7 +76,7 @@ def open_cases(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS {body}")
     _check_amounts(connection, scan, reading.faults, files)
     found = _survey(connection, files, bool(decisions))
-    _windows(connection, windows, policy)
+    _windows(connection, windows, policy, found)
     found.assumed = reading.assumed
     found.columns = list(wanted)
     return found
@@ -280,7 +281,9 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: bool) 
     return Cases(rows, first, last, int(total), [])
 
 
-def _windows(connection: duckdb.DuckDBPyConnection, windows: Sequence[str], policy: Policy) -> None:
+def _windows(
+    connection: duckdb.DuckDBPyConnection, windows: Sequence[str], policy: Policy, found: Cases
+) -> None:
     """``cases``: the plain cases with what depends on other cases of the run."""
     columns = ""
     if "hospital_cases" in windows:
@@ -290,11 +293,32 @@ def _windows(connection: duckdb.DuckDBPyConnection, windows: Sequence[str], poli
         )
         keyed.create(connection, "counts", "counts", "hospital_code", ["hospital_cases"])
         columns += f", {keyed.found('counts', 'hospital_code', 'hospital_cases')} AS hospital_cases"
+    if "area_cases" in windows:
+        columns += f", {_area_cases(connection, policy, found)} AS area_cases"
     if "readmitted_after" in windows:
         _readmissions(connection, policy)
         keyed.create(connection, "returns", "returns", "record_id", ["readmitted_after"])
         columns += f", {keyed.found('returns', 'record_id', 'readmitted_after')} AS readmitted_after"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW cases AS SELECT *{columns} FROM plain_cases")
+
+
+def _area_cases(connection: duckdb.DuckDBPyConnection, policy: Policy, found: Cases) -> str:
+    """SQL: the discharges of the pooling area under DRG/DIP, of the days for which the parameters are the
+    same (ranks are made within them): not those on routes of other methods, or that cannot be grouped."""
+    others = " ".join(
+        f"WHEN {route.test.sql()} THEN {route.method in ('group', 'tcm')}" for route in policy.routes
+    )
+    counted = (
+        f"hospital_code IS DISTINCT FROM {literal(CONTEXT)} "
+        "AND coalesce(status NOT IN ('invalid', 'needs-data'), true) "
+        f"AND {f'CASE {others} ELSE true END' if others else 'true'}"
+    )
+    parts = []
+    for first, last in policy.epochs(found.first, found.last):
+        days = f"pay_date BETWEEN DATE '{first}' AND DATE '{last}'"
+        row = connection.execute(f"SELECT count(*) FROM plain_cases WHERE {counted} AND {days}").fetchone()
+        parts.append(f"WHEN {days} THEN {row[0] if row else 0}")
+    return f"CASE {' '.join(parts)} END::BIGINT"
 
 
 def _readmissions(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:

@@ -85,10 +85,11 @@ def _ranked(
     column: str, rank: Rank, sql: str, connection: duckdb.DuckDBPyConnection | None, name: str
 ) -> str:
     """A rank among the rows that pass its test; only they are sorted."""
-    within = ", ".join(f'"{key}"' for key in rank.within)
+    keys = ", ".join(f'"{key}"' for key in rank.within)
+    within = f"PARTITION BY {keys} " if keys else ""
     order = f'"{rank.order.name}" DESC NULLS LAST, record_id'
     ranks = (
-        f"SELECT record_id, row_number() OVER (PARTITION BY {within} ORDER BY {order}) AS place "
+        f"SELECT record_id, row_number() OVER ({within}ORDER BY {order}) AS place "
         f"FROM ({sql}) WHERE {rank.test.sql()}"
     )
     if connection is None:

@@ -76,6 +76,7 @@ INPUTS: dict[str, Input] = {
     "hospital_coefficient": Input("decimal", digits=8),
     # of the whole run, not of a file
     "hospital_cases": Input("window"),
+    "area_cases": Input("window"),
     "readmitted_after": Input("window"),
 }
 GROUPED = ("status", "reason", "dip_kind", "score")  # what grouping says of a case beside its group

@@ -161,6 +161,16 @@ def export_catalogue(catalogue: Catalogue, folders: Sequence[Path]) -> Book:
     Raises UsageError for a catalogue with a chain of rules or a list of primary-care packets, which a
     sheet cannot hold.
     """
+    base = catalogue.meta.get("base")
+    if catalogue.chain != Chain() and base:
+        raise UsageError(
+            zh=f"{catalogue.id} 的病种和规则属于 {base}，导出工作表请用 grouper tables export {base}；"
+            "其本地分值和综合病种叠加在上面，国家样式的工作表没有分值列，"
+            f"请直接复制方案目录 {folders[0]}",
+            en=f"packets and rules of {catalogue.id} are those of {base}: grouper tables export {base} gives "
+            "them; its own scores and mixed groups lie on top, and the national sheets have no column for "
+            f"scores: copy the folder {folders[0]}",
+        )
     if catalogue.chain != Chain() or catalogue.primary_care is not None:
         raise UsageError(
             zh=f"{catalogue.id} 含规则链或基层病种名单，工作表无法表示；请直接复制方案目录 {folders[0]}",
