@@ -18,6 +18,9 @@ COLUMNS = {name for each in (drg, dip) for name in (each.GROUP, each.GROUP_NAME)
 
 # Where the words of a family stand for something else, or where a room deals in one family by its purpose.
 WORDS = {
+    "base/tables_in.py": "columns of codes in whatever table, where a number is refused",
+    "commands/demo.py": "the method of payment that the demo settles by",
+    "payment/check/new_policy.py": "the method of points by packets",
     "coefficients": "auxiliary coefficients are of packets: their tables and results name them",
     "fitting": "weights are fitted for DRGs, catalogues for packets",
     "indices/parameters.py": "the folder of the shipped parameters",

@@ -13,10 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from grouper.base.errors import UsageError
 from grouper.base.paths import tables_dir
+from grouper.base.toml_out import toml_text
 from grouper.grouping.locate import locate
 from grouper.payment.check.verify import scheme_groups
 from grouper.payment.policy import words
@@ -72,7 +71,7 @@ def new_policy(area: str, source: Policy, scheme: str, weights: Path | None, out
     table = _weights(source, scheme, weights, scored)
     start, end = _validity(source, scheme)
     parts = [_HEAD.format(area=area, source=source.id)]
-    parts.append(tomli_w.dumps(_identity(area, source, scheme, start, end)))
+    parts.append(toml_text(_identity(area, source, scheme, start, end)))
     parts.append(_block("基金池：险种代码归入哪个池，* 收其余", {"pools": _lists(source.pools)}))
     left = []
     if table is not None:
@@ -151,8 +150,8 @@ def _identity(area: str, source: Policy, scheme: str, start: date, end: date) ->
     }
 
 
-def _block(comment: str, content: Mapping[str, Any]) -> str:
-    return f"\n# {comment}\n{tomli_w.dumps(content)}"
+def _block(note: str, content: Mapping[str, Any]) -> str:
+    return "\n" + toml_text(content, [note])
 
 
 def _lists(pools: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
@@ -198,7 +197,7 @@ def _parameter(name: str, parameter: Parameter, dated: Dated, source: Policy) ->
     if len(parameter.values) > 1:
         lines.append(f"来源政策有 {len(parameter.values)} 个时段的取值，这里是 {dated.start} 起的")
     lines.append("未核实")
-    return "\n" + "".join(f"# {line}\n" for line in lines) + tomli_w.dumps({"parameters": {name: content}})
+    return "\n" + toml_text({"parameters": {name: content}}, lines)
 
 
 def _meaning(name: str, spec: Spec) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from grouper.base.paths import tables_dir
 from grouper.base.toml_in import read_toml
+from grouper.base.whole import write_text
 from grouper.payment.policy.clauses import Clause, Document, clauses, documents
 from grouper.payment.policy.policy import policy_files
 
@@ -88,7 +89,7 @@ def _here(clause: Clause, cited: dict[str, list[str]]) -> Iterator[str]:
 
 def main() -> None:
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/national-clauses.md")
-    target.write_text(clauses_page(), encoding="utf-8", newline="\n")
+    write_text(target, clauses_page())
 
 
 if __name__ == "__main__":
