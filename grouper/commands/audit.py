@@ -34,12 +34,13 @@ def audit(lake: str, replays: tuple[str, ...]) -> None:
     from grouper.commands.text.ledger import audit_lines, replay_lines
     from grouper.lake import Lake
     from grouper.settlement import audit as library
+    from grouper.settlement.replay import replay
 
     place = Lake(Path(lake))
     done = library.audit(place)
     for line in audit_lines(done, language()):
         click.echo(line)
-    again = [library.replay(place, run.zfill(6)) for run in replays]
+    again = [replay(place, run.zfill(6)) for run in replays]
     for line in replay_lines(again, language()):
         click.echo(line)
     if done.findings or not all(item.same for item in again):

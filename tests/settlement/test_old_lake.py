@@ -19,6 +19,7 @@ from grouper.lake.formats import FORMAT, HASHED
 from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
 from grouper.settlement import audit as auditing
+from grouper.settlement import replay as replaying
 
 OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
 RUNS = ("000001", "000002", "000003", "000004", "000005")
@@ -184,7 +185,7 @@ def test_columns_that_came_later_do_not_make_an_old_run_differ(
     pq.write_table(table, tmp_path / "made.parquet")
     pq.write_table(table.slice(1), tmp_path / "fewer.parquet")
     with duckdb.connect() as connection:
-        assert auditing._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
-        assert not auditing._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
+        assert replaying._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
+        assert not replaying._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
         if extra:  # and a column that is gone is a difference in any format
-            assert not auditing._same_rows(connection, kept, tmp_path / "made.parquet", older)
+            assert not replaying._same_rows(connection, kept, tmp_path / "made.parquet", older)

@@ -11,8 +11,9 @@ from grouper.payment.policy.assumed import in_words
 from grouper.settlement.reasons import text
 
 if TYPE_CHECKING:
-    from grouper.settlement.audit import Audited, Replayed
+    from grouper.settlement.audit import Audited
     from grouper.settlement.month import Done
+    from grouper.settlement.replay import Replayed
     from grouper.settlement.year import YearPlan
 
 STAGES = {
