@@ -11,13 +11,12 @@ import click
 
 from grouper.base.errors import UsageError
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
+from grouper.lake.layout import DEMO
 
 if TYPE_CHECKING:
     from grouper.lake import Lake
     from grouper.settlement.month import Done
     from grouper.synth.city import City
-
-_MARK = ".grouper-demo"  # in a folder that demo made: every file in it with its SHA-256
 
 
 @click.command(
@@ -114,7 +113,7 @@ def _clear(*folders: Path) -> None:
 
 def _untouched(folder: Path) -> bool:
     """Whether every file of a folder is one that the demo made, with the content it gave it."""
-    mark = folder / _MARK
+    mark = folder / DEMO
     if folder.is_symlink() or not mark.is_file():
         return not folder.is_symlink() and folder.is_dir() and not any(folder.iterdir())
     try:
@@ -126,20 +125,20 @@ def _untouched(folder: Path) -> bool:
 
 def _files(folder: Path) -> dict[str, str]:
     """The files of a folder but its mark, by their SHA-256; "link" for what is no plain file."""
-    from grouper.lake.commit import sha256
+    from grouper.lake.disk import sha256
 
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             found[path.relative_to(folder).as_posix()] = "link"
-        elif path.is_file() and path != folder / _MARK:
+        elif path.is_file() and path != folder / DEMO:
             found[path.relative_to(folder).as_posix()] = sha256(path)
     return found
 
 
 def _mark(*folders: Path) -> None:
     for folder in folders:
-        (folder / _MARK).write_text(json.dumps(_files(folder), indent=1), encoding="utf-8", newline="\n")
+        (folder / DEMO).write_text(json.dumps(_files(folder), indent=1), encoding="utf-8", newline="\n")
 
 
 def _settle(lake: Lake, source: Path, city: City, month: int, area: str, *, reports: bool) -> Done:

@@ -6,84 +6,88 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grouper.lake import ledger
-from grouper.lake.commit import sha256
-from grouper.lake.layout import Lake, is_run
+from grouper.lake import intent, ledger, whole
+from grouper.lake.formats import REPORT
+from grouper.lake.layout import Lake
+from grouper.lake.owned import set_aside
 from grouper.lake.views import scan_parts
+from grouper.lake.whole import Finding
 
 if TYPE_CHECKING:
     import duckdb
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that is not as the ledger says. ``run`` "" concerns the whole lake."""
-
-    run: str
-    zh: str
-    en: str
-
-
-@dataclass(frozen=True)
 class Audited:
-    """``checks`` were made; ``findings`` are those that failed."""
+    """``checks`` were made; ``findings`` are those that failed. ``head``: hash of the last run, ``run``.
+
+    ``since``: the run whose head was expected, "" where none was. ``aside``: files that repair set aside.
+    """
 
     runs: int
     files: int
     checks: int
     findings: list[Finding]
+    head: str = ""
+    run: str = ""
+    since: str = ""
+    aside: int = 0
 
 
-def audit(lake: Lake) -> Audited:
-    """Check every run: chain, files, control totals re-derived from the Parquet.
+def audit(lake: Lake, *, expect: str = "") -> Audited:
+    """Check every run: ledger, chain, files, control totals re-derived from the Parquet; and that every file
+    is one that a run wrote. ``expect``: the head of the chain, or an earlier one, as it is known elsewhere.
 
     Raises UsageError where there is no lake, DataError where the ledger cannot be read.
     """
     import duckdb
 
     lake.must_exist()
-    with ledger.opened(lake) as source:
-        runs = [row[0] for row in source.execute("SELECT run FROM runs ORDER BY run").fetchall()]
-        records = [ledger.read(source, run) for run in runs]
-    findings = list(_chain(records))
+    try:
+        with ledger.opened(lake) as source:
+            findings = list(whole.shape(source))
+            records = whole.records(source)
+    except duckdb.Error as error:
+        raise ledger.broken(lake.ledger, error) from error
+    findings += whole.linked(records)
+    unfinished = intent.unfinished(lake)
+    findings += whole.chained(lake, records, [one.run for one in unfinished])
     files = checks = 0
     with duckdb.connect() as connection:
         for record in records:
-            broken = list(_files(lake, record))
+            broken = list(whole.files(lake, record))
             findings += broken
             files += len(record.rows["outputs"])
             if not broken:
-                found = list(_totals(connection, lake, record))
-                findings += found
+                findings += _totals_of(connection, lake, record)
                 checks += len(_SUMS) + 2
-    findings += _strays(lake, set(runs))
-    return Audited(len(runs), files, checks + 2 * files + len(records), findings)
+    findings += whole.strangers(lake, records, unfinished)
+    findings += whole.pending(lake, records, unfinished)
+    since = whole.expected(records, expect) if expect else ""
+    if since is None:
+        findings.append(
+            Finding("", f"链中没有 {expect}：历史被截断、回退或重写",
+                    f"the chain never had {expect}: its history was cut off, rolled back or written again")
+        )  # fmt: skip
+    last = records[-1].run if records else {"run": "", "hash": ""}
+    return Audited(
+        len(records), files, checks + 2 * files + len(records), findings, last["hash"] or "", last["run"],
+        since or "", len(set_aside(lake)),
+    )  # fmt: skip
 
 
-def _chain(records: list[ledger.Record]) -> Iterator[Finding]:
-    previous = ""
-    for number, record in enumerate(records, 1):
-        run = record.run["run"]
-        if int(run) != number:
-            yield Finding(run, f"缺运行 {number:06d}", f"run {number:06d} is missing")
-        if record.run["previous_hash"] != previous:
-            yield Finding(run, "与上一运行的哈希不衔接", "does not follow from the hash of the run before")
-        if ledger.digest(record.body(record.run["previous_hash"] or "")) != record.run["hash"]:
-            yield Finding(
-                run, "账本记录被改动：哈希不符", "its rows in the ledger were changed: the hash differs"
-            )
-        previous = record.run["hash"]
+def _totals_of(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> list[Finding]:
+    """``_totals``; where the tables cannot give them, that is the finding."""
+    import duckdb
 
-
-def _files(lake: Lake, record: ledger.Record) -> Iterator[Finding]:
-    for row in record.rows["outputs"]:
-        path, run = lake.root / row["path"], record.run["run"]
-        if not path.is_file():
-            yield Finding(run, f"缺文件 {row['path']}", f"the file {row['path']} is missing")
-        elif path.stat().st_size != row["bytes"] or sha256(path) != row["sha256"]:
-            yield Finding(run, f"文件被改动：{row['path']}；请从备份恢复，或重新结算该期",
-                          f"the file was changed: {row['path']}; restore it, or settle the period "
-                          f"again")  # fmt: skip
+    try:
+        return list(_totals(connection, lake, record))
+    except (duckdb.Error, KeyError) as error:
+        name = type(error).__name__
+        return [
+            Finding(record.run["run"], f"数据无法得出合计（{name}）：缺表、缺列或类型不符",
+                    f"its data give no totals ({name}): a table or column is missing, or of another type")
+        ]  # fmt: skip
 
 
 _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
@@ -104,7 +108,11 @@ _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
 
 def _totals(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> Iterator[Finding]:
     """The control totals again, from the tables themselves."""
-    places = {row["table_name"]: scan_parts([str(lake.root / row["path"])]) for row in record.rows["outputs"]}
+    places = {
+        row["table_name"]: scan_parts([str(lake.root / row["path"])])
+        for row in record.rows["outputs"]
+        if row["table_name"] != REPORT
+    }
     run, yearly = record.run["run"], record.run["kind"] == "clear"
     case = "TRUE" if yearly else "row_kind = 'case'"
     for name, (table, sql) in _SUMS.items():
@@ -149,15 +157,4 @@ def _hospitals(
         )
 
 
-def _strays(lake: Lake, runs: set[str]) -> list[Finding]:
-    """Files that no run owns: left by a run that was killed; the next run removes them."""
-    found = []
-    for folder in sorted(lake.root.glob("*/area=*/year=*/month=*/run=*")):
-        name = folder.name.removeprefix("run=")
-        if not is_run(name) or name not in runs:
-            found.append(
-                Finding("", f"多余的 {folder.relative_to(lake.root)}：被中断的运行留下的，下次运行会清除",
-                        f"stray {folder.relative_to(lake.root)}: left by an interrupted run; the next run "
-                        "removes it")
-            )  # fmt: skip
-    return found
+__all__ = ["Audited", "Finding", "audit"]

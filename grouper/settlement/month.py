@@ -13,7 +13,7 @@ from grouper.base.money import fen_of
 from grouper.base.sql import rows_of, scan
 from grouper.base.version import VERSION
 from grouper.lake import commit, views
-from grouper.lake.layout import Lake
+from grouper.lake.layout import REPORTS, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
@@ -63,7 +63,7 @@ def settle_month(
         plan = plan if plan is not None and still_holds(lake, plan) else make_plan(lake, job)
         done = compute(lake, plan, run, staged, stage)
         placed = commit.place_tables(lake, staged, plan.month.area, plan.month.period, run)
-        finish(lake, done, placed, plan.policy, reports, stage)
+        finish(lake, done, placed, plan.policy, staged if reports else None, stage)
     return done
 
 
@@ -389,13 +389,16 @@ def _totals(connection: duckdb.DuckDBPyConnection, counts: list[dict[str, Any]],
 
 
 def finish(
-    lake: Lake, done: Done, placed: list[dict[str, Any]], policy: Policy, reports: bool, stage: Stage
+    lake: Lake, done: Done, placed: list[dict[str, Any]], policy: Policy, staged: Path | None, stage: Stage
 ) -> None:
-    """Reports over the placed files, then the commit."""
+    """Reports over the placed files, made in ``staged`` where there are to be any; then the commit."""
     done.record.rows["outputs"] = placed
-    if reports:
+    if staged is not None:
         with stage("report") as progress:
-            done.report = write_reports(lake, done.record, policy, done.assumed, progress)
+            folder = staged / REPORTS
+            write_reports(lake, done.record, policy, done.assumed, folder, progress)
+            done.record.rows["outputs"] = placed + commit.place_reports(lake, staged, done.run)
+            done.report = lake.reports / done.run
     with stage("commit"):
         done.hash = commit.commit(lake, done.record)
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from grouper.base.errors import DataError, UsageError
 from grouper.base.sql import quote, scan
 from grouper.lake import ledger
-from grouper.lake.commit import sha256
-from grouper.lake.formats import FORMAT
+from grouper.lake.disk import sha256
+from grouper.lake.formats import FORMAT, REPORT
 from grouper.lake.layout import Lake
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ def _compare(lake: Lake, record: ledger.Record, staged: Path) -> Iterator[tuple[
 
     with duckdb.connect() as connection:
         for row in record.rows["outputs"]:
+            if row["table_name"] == REPORT:
+                continue
             made = staged / f"{row['table_name']}.parquet"
             if made.is_file() and sha256(made) == row["sha256"]:
                 yield row["table_name"], "bytes"

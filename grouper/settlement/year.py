@@ -49,7 +49,7 @@ _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial"
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
+    NAMES: ClassVar = dict.fromkeys((1, 2, 3), _IN_LEDGER_1)
 
     year: str
     budget: str
@@ -149,7 +149,7 @@ def clear_year(
         plan = make_year_plan(lake, job)
         done = compute_year(lake, plan, run, staged, stage)
         placed = commit.place_tables(lake, staged, plan.area, job.year, run)
-        finish(lake, done, placed, plan.policy, reports, stage)
+        finish(lake, done, placed, plan.policy, staged if reports else None, stage)
     return done
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from grouper.lake import Lake
-from grouper.lake.commit import sha256
+from grouper.lake.disk import sha256
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
 

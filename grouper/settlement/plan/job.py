@@ -17,7 +17,7 @@ from grouper.base.errors import UsageError
 from grouper.base.money import yuan_of
 from grouper.base.toml_in import read_toml
 from grouper.base.version import VERSION
-from grouper.lake.commit import sha256
+from grouper.lake.disk import sha256
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
@@ -49,7 +49,7 @@ class Job(Asked):
     """A month to settle, as the user asked for it. Paths are texts as given. What is not in NAMES changes
     no result."""
 
-    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
+    NAMES: ClassVar = dict.fromkeys((1, 2, 3), _IN_LEDGER_1)
 
     month: str
     inputs: tuple[str, ...]
