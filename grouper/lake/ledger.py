@@ -147,6 +147,8 @@ def opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("USE ledger")
             _check_format(connection, lake.ledger)
             yield connection
+        except _harmed() as error:
+            raise broken(lake.ledger, error) from error
         finally:
             connection.close()
             base.execute("DETACH ledger")
@@ -167,8 +169,21 @@ def _writable(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
 
     opening = lambda: duckdb.connect(str(lake.ledger), config=_CONFIG)  # noqa: E731
     with _ONE, _patiently(lake.ledger, opening) as connection:
-        _check_format(connection, lake.ledger)
+        try:
+            _check_format(connection, lake.ledger)
+        except _harmed() as error:
+            raise broken(lake.ledger, error) from error
         yield connection
+
+
+def _harmed() -> tuple[type[Exception], ...]:
+    """What DuckDB raises where blocks, tables or columns of a ledger are not what they should be."""
+    import duckdb
+
+    return (
+        duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException,
+        duckdb.CatalogException, duckdb.BinderException,
+    )  # fmt: skip
 
 
 def _check_format(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

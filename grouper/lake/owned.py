@@ -92,4 +92,5 @@ def set_aside(lake: Lake) -> list[str]:
 
 def links(lake: Lake) -> list[str]:
     """Links in a lake, which has none of its own."""
-    return [name for name in files_below(lake.root) if (lake.root / name).is_symlink()]
+    names = (name for name in files_below(lake.root) if not name.startswith(f"{SET_ASIDE}/"))
+    return [name for name in names if (lake.root / name).is_symlink()]

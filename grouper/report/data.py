@@ -116,7 +116,8 @@ class RunInfo:
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
     ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
-    ``who`` as given by the user, never read from a clock.
+    ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
+    lake, without its reports.
     """
 
     run: str
@@ -135,6 +136,7 @@ class RunInfo:
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     indicators: Sequence[Mapping[str, Any]] = ()
     pseudonymised: bool = False
+    seal: str = ""
     area_name: Sequence[str] = ()
 
     @classmethod

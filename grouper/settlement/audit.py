@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Audited:
     """``checks`` were made; ``findings`` are those that failed. ``head``: hash of the last run, ``run``.
 
-    ``since``: the run whose head was expected, "" where none was. ``aside``: files that repair set aside.
+    ``since``: the runs whose heads or seals were expected and found. ``aside``: files that repair set aside.
     """
 
     runs: int
@@ -30,13 +30,13 @@ class Audited:
     findings: list[Finding]
     head: str = ""
     run: str = ""
-    since: str = ""
+    since: tuple[str, ...] = ()
     aside: int = 0
 
 
-def audit(lake: Lake, *, expect: str = "") -> Audited:
+def audit(lake: Lake, *, expect: Sequence[str] = ()) -> Audited:
     """Check every run: ledger, chain, files, control totals re-derived from the Parquet; and that every file
-    is one that a run wrote. ``expect``: the head of the chain, or an earlier one, as it is known elsewhere.
+    is one that a run wrote. ``expect``: heads that the chain has or had, as they are known elsewhere.
 
     Raises UsageError where there is no lake, DataError where the ledger cannot be read.
     """
@@ -63,16 +63,16 @@ def audit(lake: Lake, *, expect: str = "") -> Audited:
                 checks += len(_SUMS) + 2
     findings += whole.strangers(lake, records, unfinished)
     findings += whole.pending(lake, records, unfinished)
-    since = whole.expected(records, expect) if expect else ""
-    if since is None:
-        findings.append(
-            Finding("", f"链中没有 {expect}：历史被截断、回退或重写",
-                    f"the chain never had {expect}: its history was cut off, rolled back or written again")
-        )  # fmt: skip
+    since = {text: whole.expected(records, text) for text in expect}
+    findings += [
+        Finding("", f"链中没有 {text}：历史被截断、回退或重写",
+                f"the chain never had {text}: its history was cut off, rolled back or written again")
+        for text, run in since.items() if run is None
+    ]  # fmt: skip
     last = records[-1].run if records else {"run": "", "hash": ""}
     return Audited(
         len(records), files, checks + 2 * files + len(records), findings, last["hash"] or "", last["run"],
-        since or "", len(set_aside(lake)),
+        tuple(run for run in since.values() if run), len(set_aside(lake)),
     )  # fmt: skip
 
 

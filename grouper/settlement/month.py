@@ -393,6 +393,7 @@ def finish(
 ) -> None:
     """Reports over the placed files, made in ``staged`` where there are to be any; then the commit."""
     done.record.rows["outputs"] = placed
+    done.record.run["previous_hash"] = commit.head(lake)  # statements show where the run stands in the chain
     if staged is not None:
         with stage("report") as progress:
             folder = staged / REPORTS

@@ -85,5 +85,6 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "who": run["started_by"], "when": run["as_of"], "note": run["note"],
         "inputs": record.rows["inputs"], "parameters": parameters, "assumed": dict(assumed),
         "routes": {route.name: (route.zh, route.en) for route in policy.routes},
+        "seal": record.sealed(run["previous_hash"] or ""),
         "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
     }  # fmt: skip

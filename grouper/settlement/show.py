@@ -59,7 +59,8 @@ def statement_of(
         )
     return {
         "hospital": hospital, "name": pools[0].get("hospital_name") or "", "area": found_area,
-        "period": found_period, "run": run, "pools": pools, "adjustments": changes,
+        "period": found_period, "run": run, "seal": seal_of(read_run(lake, run)), "pools": pools,
+        "adjustments": changes,
     }  # fmt: skip
 
 
@@ -79,6 +80,11 @@ def _rows(connection: Any, sql: str, *parameters: str) -> list[dict[str, Any]]:
     done = connection.execute(sql, list(parameters))
     names = [item[0] for item in done.description]
     return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
+
+
+def seal_of(record: ledger.Record) -> str:
+    """What the statements of a run show of the chain: its hash without the reports."""
+    return record.sealed(record.run["previous_hash"] or "")
 
 
 def read_run(lake: Lake, run: str) -> ledger.Record:
