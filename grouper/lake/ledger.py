@@ -235,7 +235,7 @@ class BrokenLedger(DataError):
 def broken(path: Path, error: object) -> BrokenLedger:
     """The error for a ledger that cannot be read."""
     return BrokenLedger(
-        zh=f"{path} 无法读取：{error}；没有改动任何文件。请从备份恢复该文件，或运行 grouper lake repair "
+        zh=f"{path} 无法读取或已损坏；没有改动任何文件。请从备份恢复该文件，或运行 grouper lake repair "
         f"{path.parent}，由各运行的记录重建账本",
         en=f"cannot read {path}: {error}; no file was touched. Restore it from a backup, or run grouper lake "
         f"repair {path.parent} to make it again from the records of the runs",

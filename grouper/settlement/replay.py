@@ -54,11 +54,19 @@ _NO_FILES = ("run", "policy", "scheme")  # roles of inputs that name something e
 
 
 def _same_inputs(record: ledger.Record) -> None:
-    for entry in record.rows["inputs"]:
-        if entry["role"] in _NO_FILES:
-            continue
+    """Raises DataError for inputs that are not found, all of them named, and for one that is another file."""
+    entries = [entry for entry in record.rows["inputs"] if entry["role"] not in _NO_FILES]
+    if gone := [entry["path"] for entry in entries if not Path(entry["path"]).is_file()]:
+        listed = ", ".join(dict.fromkeys(gone))
+        raise DataError(
+            zh=f"找不到该运行读取的文件：{listed}（在 {Path.cwd()} 中按原路径查找）；请放回原处，"
+            "或在当时的目录中运行，再重算",
+            en=f"what the run read is not found: {listed} is not found (looked for from {Path.cwd()}); put "
+            "it back, or run from the folder of then, to compute it again",
+        )
+    for entry in entries:
         path = Path(entry["path"])
-        if not path.is_file() or sha256(path) != entry["sha256"]:
+        if sha256(path) != entry["sha256"]:
             raise DataError(
                 zh=f"{path} 已不是该运行读取的文件（SHA-256 {entry['sha256'][:12]}…），无法重算",
                 en=f"{path} is no longer what the run read (SHA-256 {entry['sha256'][:12]}…); it cannot be "
