@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from grouper.base.ahead import ahead
+from grouper.base.certified import marks, same_marks
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
@@ -92,6 +93,7 @@ def group_files(
     target, paths = str(output), [str(path) for path in inputs]
     format_ = output_format(target, to)
     refuse_overwriting(paths, target)
+    before = marks(paths)
     source = open_records(
         paths,
         layout=layout,
@@ -117,6 +119,7 @@ def group_files(
         summary.seconds = time.perf_counter() - begin
         summary.peak_rss_mib = peak_rss_mib()
         writer.provenance = provenance(grouper, summary)
+        same_marks(before)  # the digests in it are of what was read
     return summary
 
 

@@ -70,7 +70,11 @@ def settle_month(
 def compute(
     lake: Lake, plan: Plan, run: str, staged: Path, stage: Stage = no_stage, *, before: str | None = None
 ) -> Done:
-    """The tables of a run in ``staged``, and its record; nothing else is touched."""
+    """The tables of a run in ``staged``, and its record; nothing else is touched.
+
+    Raises DataError when a file is not the one whose digest the plan has.
+    """
+    plan.certified.look()
     with stage("read") as progress:
         taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
     rows = sum(taken.rows.values())
@@ -98,6 +102,7 @@ def compute(
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()
+    plan.certified.check()
     return Done(
         run, record,
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
