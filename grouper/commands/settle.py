@@ -9,7 +9,14 @@ import click
 
 from grouper.commands.options.reading import codes_options, file_options
 from grouper.commands.options.settling import FILE, corrections_option, policy_options, run_options
-from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.shared import (
+    BilingualCommand,
+    both,
+    lang_option,
+    language,
+    option,
+    shared_option,
+)
 from grouper.commands.text.progress import Stages
 
 
@@ -127,6 +134,7 @@ from grouper.commands.text.progress import Stages
     metavar="FIELD",
     help=both("可以没有的列", "A column that may be missing"),
 )
+@shared_option
 @run_options
 @lang_option
 def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:

@@ -79,6 +79,7 @@ def group_files(
     keep_personal: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
+    shared: bool = False,
 ) -> Summary:
     """Group files into one output file and return the summary.
 
@@ -104,7 +105,7 @@ def group_files(
         batch_rows=_BATCH_ROWS,
         keep_personal=keep_personal,
     )
-    with source, Output(target, format_) as out:
+    with source, Output(target, format_, private=not shared) as out:
         normaliser = grouper.normaliser(source.columns, source.schema)
         schema = grouper.result_schema(source.schema)
         summary = Summary(grouper.id, paths, target, source.layout, dropped=list(source.dropped))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.formats import known
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal
 from grouper.lake.formats import HASHED, REPORT
 from grouper.lake.layout import Lake, run_id
@@ -159,7 +160,7 @@ def _reader(process: int) -> duckdb.DuckDBPyConnection:
     """The database that ledgers are attached to; one a process, as none outlives a fork."""
     import duckdb
 
-    return duckdb.connect(config=_CONFIG)
+    return duckdb.connect(config={**_CONFIG, "temp_directory": spill_folder()})
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import UsageError
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import rows_of, scan
 from grouper.report.numbers import Lang
 
@@ -208,7 +209,7 @@ class ReportData:
         if self._held:
             yield self._held[0]
             return
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
             if self.threads:
                 connection.execute(f"SET threads = {int(self.threads)}")
             for name, files in self.paths.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grouper.base.scratch import spill_folder
 from grouper.lake import intent, ledger, whole
 from grouper.lake.formats import REPORT
 from grouper.lake.layout import Lake
@@ -53,7 +54,7 @@ def audit(lake: Lake, *, expect: Sequence[str] = ()) -> Audited:
     unfinished = intent.unfinished(lake)
     findings += whole.chained(lake, records, [one.run for one in unfinished])
     files = checks = 0
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
         for record in records:
             broken = list(whole.files(lake, record))
             findings += broken

@@ -59,7 +59,7 @@ def settle_month(
     Raises UsageError, TableError or DataError (also for too many rejected rows), ReconciliationError when
     rows or amounts do not add up; the lake is then as it was.
     """
-    with commit.new_run(lake) as (run, staged):
+    with commit.new_run(lake, shared=job.shared) as (run, staged):
         plan = plan if plan is not None and still_holds(lake, plan) else make_plan(lake, job)
         done = compute(lake, plan, run, staged, stage)
         placed = commit.place_tables(lake, staged, plan.month.area, plan.month.period, run)

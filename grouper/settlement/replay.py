@@ -123,7 +123,7 @@ def _same_past(record: ledger.Record, again: ledger.Record) -> None:
 def _compare(lake: Lake, record: ledger.Record, staged: Path) -> Iterator[tuple[str, str]]:
     import duckdb
 
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": str(staged / "spill")}) as connection:
         for row in record.rows["outputs"]:
             if row["table_name"] == REPORT:
                 continue

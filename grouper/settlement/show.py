@@ -100,5 +100,5 @@ def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[P
     record = read_run(lake, run)
     info = run_info(record, find_policy(record.run["policy_id"]), {})
     data = ReportData.from_paths(paths(lake, record), info)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return list(write_statements(data, folder, hospitals=[hospital]))

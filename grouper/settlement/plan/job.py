@@ -78,6 +78,7 @@ class Job(Asked):
     note: str = ""
     threads: int | None = None
     memory: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True)
