@@ -13,7 +13,7 @@ run, before any work, with its names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def new_run(lake: Lake, *, shared: bool = False) -> Iterator[tuple[str, Path]]:
 
 def ready(lake: Lake) -> None:
     """Raises what ``new_run`` would raise at once, before any work is done for it."""
-    if lake.ledger.exists() or lake.has_runs:
+    if lake.ledger.exists() or lake.traces():
         with writing(lake):
             recover(lake)
             ledger.ask(lake)
@@ -98,8 +98,10 @@ def full(lake: Lake, error: OSError) -> UsageError:
 def recover(lake: Lake) -> None:
     """End what a run left unfinished, under the lock. Raises DataError for what nothing explains."""
     known = ledger.hashes(lake)
+    unfinished = intent.unfinished(lake)
+    _known_runs(lake, known, {found.run for found in unfinished})
     intent.drop_empty(lake)
-    for found in intent.unfinished(lake):
+    for found in unfinished:
         if found.run not in known and found.run in chain.runs(lake):
             _enter(lake, found, known)
             known = ledger.hashes(lake)
@@ -109,7 +111,6 @@ def recover(lake: Lake) -> None:
             raise unexplained_files(lake, strange)
         else:
             intent.take_back(lake, found)
-    _known_runs(lake, known)
     if strange := unexplained(lake, known):
         raise unexplained_files(lake, strange)
 
@@ -127,10 +128,11 @@ def _enter(lake: Lake, found: intent.Intent, known: Mapping[str, str]) -> None:
     ledger.append(lake, link.record)
 
 
-def _known_runs(lake: Lake, known: Mapping[str, str]) -> None:
-    """Raises DataError for a ledger that is gone, or that is older or another than the chain."""
-    runs = chain.runs(lake)
-    if not known and lake.has_runs:
+def _known_runs(lake: Lake, known: Mapping[str, str], dying: Collection[str]) -> None:
+    """Raises DataError for a ledger that is gone, or that is older or another than the chain; ``dying`` runs
+    need not be in it."""
+    runs = [run for run in chain.runs(lake) if run in known or run not in dying]
+    if not known and lake.traces() - set(dying):
         raise ledger_gone(lake)
     if not set(runs) <= set(known):
         raise older(lake, list(known), runs)

@@ -55,16 +55,16 @@ class Lake:
         """Whether nobody but its owner may look into it."""
         return self.root.stat().st_mode & 0o077 == 0
 
-    @property
-    def has_runs(self) -> bool:
-        """Whether there is anything of a run, whatever the ledger says."""
-        folders = (self.chain.glob("*.json"), self.root.glob(f"*/area=*/year=*/month=*/run={'[0-9]' * 6}"))
-        return any(next(found, None) is not None for found in folders)
+    def traces(self) -> set[str]:
+        """The runs of which there is a record or data, whatever the ledger says."""
+        found = {path.stem for path in self.chain.glob("*.json")}
+        found |= {path.name[4:] for path in self.root.glob("*/area=*/year=*/month=*/run=*")}
+        return {run for run in found if is_run(run)}
 
     def must_exist(self) -> Lake:
         """Itself, or UsageError where no run was ever committed; DataError where its ledger is gone."""
         if not self.ledger.is_file():
-            if self.has_runs:
+            if self.traces():
                 raise ledger_gone(self)
             raise UsageError(
                 zh=f"{self.root} 不是结算湖，或还没有完成的运行；请先用 grouper settle -o {self.root}",

@@ -71,7 +71,7 @@ def repair(lake: Lake, *, do: bool = False) -> Plan:
 
     Raises UsageError where there is no lake, or another run or program holds it.
     """
-    if not (lake.ledger.exists() or lake.has_runs or lake.staging.exists()):
+    if not (lake.ledger.exists() or lake.traces() or lake.staging.exists()):
         lake.must_exist()
     with writing(lake):
         if lake.ledger.is_file():
