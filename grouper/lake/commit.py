@@ -22,7 +22,7 @@ from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.lake import chain, intent, ledger
 from grouper.lake.disk import sha256, sync
 from grouper.lake.formats import REPORT
-from grouper.lake.layout import LEDGER, REPORTS, TABLES, Lake, ledger_gone, part
+from grouper.lake.layout import LEDGER, REPORTS, TABLES, Lake, is_run, ledger_gone, part
 from grouper.lake.lock import writing
 from grouper.lake.owned import unexplained
 
@@ -131,6 +131,13 @@ def _enter(lake: Lake, found: intent.Intent, known: Mapping[str, str]) -> None:
 def _known_runs(lake: Lake, known: Mapping[str, str], dying: Collection[str]) -> None:
     """Raises DataError for a ledger that is gone, or that is older or another than the chain; ``dying`` runs
     need not be in it."""
+    if strange := [run for run in known if not is_run(run)]:
+        raise DataError(
+            zh=f"{lake.ledger} 的运行号 {_listed(strange)} 不是六位数字：账本被改动；没有改动任何文件。"
+            f"请运行 grouper audit {lake.root}，再用 grouper lake repair 修复",
+            en=f"{lake.ledger} has runs {_listed(strange)}, which are no six digits: it was changed; no file "
+            f"was touched. Run grouper audit {lake.root}, then grouper lake repair",
+        )
     runs = [run for run in chain.runs(lake) if run in known or run not in dying]
     if not known and lake.traces() - set(dying):
         raise ledger_gone(lake)
@@ -225,6 +232,8 @@ def commit(lake: Lake, record: ledger.Record) -> str:
             chain.remove(lake, run)
         raise
     sync(lake.root)
+    with suppress(OSError):  # whatever becomes of the ledger from here on, nothing may be taken back
+        intent.write(lake, intent.Intent(run, {}))
     return own
 
 

@@ -17,7 +17,7 @@ from grouper.lake import chain, intent, ledger, whole
 from grouper.lake.commit import recover
 from grouper.lake.disk import make, prune, sha256, sync
 from grouper.lake.formats import CHAINED
-from grouper.lake.layout import LEDGER, SET_ASIDE, Lake
+from grouper.lake.layout import LEDGER, SET_ASIDE, Lake, is_run
 from grouper.lake.ledger import Record
 from grouper.lake.lock import writing
 from grouper.lake.owned import unowned
@@ -182,6 +182,13 @@ def _listed(lake: Lake, found: _Found) -> dict[str, Run]:
         found.why = (strange[0].zh, strange[0].en)
     runs = {}
     for record in records:
+        if not is_run(record.run["run"]):
+            name = record.run["run"]
+            found.why = found.why or (
+                f"账本有运行 {name}，不是运行号",
+                f"the ledger has {name}, no id of a run",
+            )
+            continue
         runs[record.run["run"]] = Run(
             record, record.run["previous_hash"] or "", record.run["hash"] or "", "ledger"
         )

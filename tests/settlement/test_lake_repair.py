@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from grouper.base.errors import UsageError
-from grouper.lake import Lake, chain, ledger
+from grouper.lake import Lake, chain, intent, ledger
 from grouper.lake.disk import sha256
 from grouper.lake.lock import writing
 from grouper.lake.repair import repair
@@ -64,6 +64,9 @@ LOST: dict[str, Callable[[Lake, Path], object]] = {
     ),
     "run 000001 in the ledger differs from its record": lambda lake, root: _sql(
         lake, "UPDATE runs SET note = 'x' WHERE run = '000001'"
+    ),
+    "the table amounts of the ledger has rows of run 000002, which it does not list": lambda lake, root: _sql(
+        lake, "UPDATE runs SET run = 'three' WHERE run = '000002'"
     ),
     "the ledger lacks the table amounts": lambda lake, root: _sql(lake, "DROP TABLE amounts"),
     "foreign table or view extra in the ledger": lambda lake, root: _sql(lake, "CREATE TABLE extra (x INT)"),
@@ -145,6 +148,26 @@ def test_data_that_are_gone_stay_unproven(lake: Lake) -> None:
     assert [(one.run, "is missing" in one.en) for one in plan.unproven] == [("000002", True)]
     assert list(ledger.hashes(lake)) == ["000001", "000002"]
     assert any("is missing" in f.en for f in audit(lake).findings)
+
+
+def test_a_run_that_died_is_ended_with_the_repair(begun: tuple[Path, Path], lake: Lake) -> None:
+    before, place = _contents(lake.root), intent.begin(lake, "000003")
+    (place / "rows.parquet").write_bytes(b"work")
+    assert repair(lake).interrupted == ["000003"] and place.is_dir()
+    repair(lake, do=True)
+    assert not lake.staging.exists() and _contents(lake.root) == before
+    shutil.copy(begun[1] / "older.duckdb", lake.ledger)
+    intent.begin(lake, "000002")  # as if it had died: its record in the chain says that it had not
+    intent.write(
+        lake, intent.Intent("000002", {name: sha256(lake.root / name) for name in _of(lake, "000002")})
+    )
+    repair(lake, do=True)
+    assert list(ledger.hashes(lake)) == ["000001", "000002"] and _contents(lake.root) == before
+
+
+def _of(lake: Lake, run: str) -> list[str]:
+    """The data files of a run."""
+    return [path.relative_to(lake.root).as_posix() for path in lake.root.glob(f"*/*/*/*/run={run}/*")]
 
 
 def test_a_run_at_work_is_not_disturbed(lake: Lake) -> None:
