@@ -53,11 +53,12 @@ def shape(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
                               f"column {name} of the table {table} of the ledger is missing or of another "
                               f"type than {kind}")  # fmt: skip
     for kind, name in connection.execute(_OBJECTS).fetchall():
-        yield Finding("", f"账本中有外来的 {kind} {name}", f"foreign {kind} {name} in the ledger")
+        yield Finding("", f"账本中有外来的{_KINDS[kind]} {name}", f"foreign {kind} {name} in the ledger")
     if "run" in columns.get("runs", {}):
         yield from _orphans(connection, columns)
 
 
+_KINDS = {"schema": "模式", "macro": "宏", "sequence": "序列", "index": "索引", "type": "类型"}
 _OWN = "database_name = current_database()"
 _OBJECTS = f"""SELECT 'schema', schema_name FROM duckdb_schemas() WHERE {_OWN} AND NOT internal
     AND schema_name <> 'main'

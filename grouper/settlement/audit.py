@@ -86,7 +86,7 @@ def _totals_of(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger
     except (duckdb.Error, KeyError) as error:
         name = type(error).__name__
         return [
-            Finding(record.run["run"], f"数据无法得出合计（{name}）：缺表、缺列或类型不符",
+            Finding(record.run["run"], "数据无法得出合计：缺表、缺列或类型不符",
                     f"its data give no totals ({name}): a table or column is missing, or of another type")
         ]  # fmt: skip
 
