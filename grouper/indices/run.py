@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grouper.base.certified import marks, same_marks
 from grouper.base.digests import digests
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, output_format
@@ -60,7 +61,7 @@ def compute(
             zh=f"输出文件与输入文件相同：{target}；请换一个 -o",
             en=f"output and input are the same file: {target}; choose another -o",
         )
-    found = digests(paths)
+    before, found = marks(paths), digests(paths)
     summary = Summary(chosen, target, by)
     how = columns or Columns({})
     with workspace(memory, threads) as connection, Output(target, format_) as out:
@@ -72,6 +73,7 @@ def compute(
             summary.rows += batch.num_rows
         summary.seconds = time.perf_counter() - begin
         writer.provenance = _provenance(summary, found, scheme, how)
+        same_marks(before)
     return summary
 
 

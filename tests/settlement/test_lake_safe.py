@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake, chain, commit, intent, ledger
 from grouper.lake.disk import sha256
 from grouper.lake.layout import part
+from grouper.lake.repair import repair
 from grouper.settlement.audit import audit
+from grouper.settlement.show import runs
 
 from . import settle_support as support
 
@@ -214,8 +217,23 @@ def test_another_program_with_the_ledger_is_met_before_the_work(
     command = [sys.executable, "-c", code, str(lake.ledger)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline()
+        assert not audit(lake).findings, "who reads does not disturb who reads"
         with pytest.raises(UsageError, match=r"open in another program.*nothing is wrong") as told:
             commit.ready(lake)
         assert "backup" not in told.value.en and "备份" not in told.value.zh
         other.communicate(b"\n")
     commit.ready(lake)
+
+
+@pytest.mark.parametrize("look", [audit, runs, repair])
+def test_another_program_that_writes_the_ledger_is_told_of(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, look: Callable[[Lake], object]
+) -> None:
+    code = "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):\n print(1, flush=True)\n input()"
+    monkeypatch.setattr(ledger, "_TRIES", 2)
+    command = [sys.executable, "-c", code, str(lake.ledger)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline()
+        with pytest.raises(UsageError, match="open in another program"):
+            look(lake)
+        other.communicate(b"\n")
