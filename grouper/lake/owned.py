@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
+from grouper.base.errors import UsageError
 from grouper.lake import chain, intent
 from grouper.lake.formats import CHAINED
 from grouper.lake.layout import (
@@ -25,11 +27,21 @@ _OF_LAKE = frozenset({LEDGER, f"{LEDGER}.wal", LOCK, DEMO})
 
 
 def files_below(root: Path, start: Path | None = None) -> Iterator[str]:
-    """Every file, link and special file below a folder, relative to ``root``; links are not followed."""
-    for folder, names, files in os.walk(start or root):
+    """Every file, link and special file below a folder, relative to ``root``; links are not followed.
+
+    Raises UsageError for a folder that cannot be looked into.
+    """
+    for folder, names, files in os.walk(start or root, onerror=_unreadable):
         links = [name for name in names if os.path.islink(os.path.join(folder, name))]
         for name in sorted([*files, *links]):
             yield Path(folder, name).relative_to(root).as_posix()
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise UsageError(
+        zh=f"无法读取目录 {error.filename}：{error.strerror}",
+        en=f"cannot look into {error.filename}: {error.strerror}",
+    ) from error
 
 
 def unexplained(lake: Lake, runs: Collection[str]) -> list[str]:
