@@ -32,19 +32,20 @@ ONLY: dict[str, dict[str, str]] = {
     },
     "hashlib": {
         "base.digests": "the one hash",
-        "lake.commit": "of the files of a run; to be taken from base.digests",
-        "lake.ledger": "of a run in the chain; to be taken from base.digests",
+        "base.certified": "of an open file, between two looks at its marks",
     },
     "os.replace": {
         "base.whole": "the one atomic write",
-        "lake.commit": "moves the files of a run to their places, under its own protocol",
-        "lake.ledger": "puts an empty ledger in its place, under its own protocol",
+        "lake.chain": "the record of a run, by way of its staging folder",
+        "lake.intent": "moves the files of a run to their places, and the intent that names them",
+        "lake.ledger": "puts a ledger in its place, under its own protocol",
     },
-    "os.rename": {},
+    "os.rename": {"lake.repair": "files that no run owns are set aside, in the same lake"},
     "os.fsync": {"base.whole": "brings a file to the disk, where the system can"},
     "shutil.rmtree": {
         "base.whole": "its own folder beside the one that appears",
-        "lake.commit": "what no committed run owns",
+        "base.scratch": "its own folder for spills",
+        "lake.intent": "the staging folder of a run that is over",
     },
     "filelock": {"lake.lock": "one writer at a time"},
     "decimal.ROUND_HALF_UP": {"base.exact": "the one rounding"},
@@ -63,18 +64,25 @@ ONLY: dict[str, dict[str, str]] = {
 # Methods of any object, by name: where they may be called, and why.
 CALLS: dict[str, dict[str, str]] = {
     "quantize": {"base.exact": "the one rounding"},
-    "write_text": {"base.whole": "the one atomic write"},
+    "write_text": {
+        "base.whole": "the one atomic write",
+        "lake.chain": "into the staging folder, then to the disk and to its place",
+        "lake.intent": "into the staging folder, then to the disk and to its place",
+    },
     "write_bytes": {},
     "unlink": {
         "base.whole": "its own part, and files that a mark proves to be the program's",
         "base.output": "its own part",
+        "lake.chain": "the record of a run that did not come to an end",
+        "lake.intent": "files that the intent of a broken run names, with the content it names",
         "records.source": "the spool of standard input",
         "grouping.one": "a message of its own in the folder for temporary files",
         "grouping.drg.tables.store": "a file of a scheme that the scheme no longer has, by its fixed name",
     },
     "rmdir": {
         "base.whole": "folders that have become empty",
-        "lake.commit": "folders that have become empty",
+        "lake.disk": "folders that have become empty",
+        "lake.ledger": "folders that have become empty",
     },
 }
 
@@ -148,7 +156,7 @@ def test_parts_beside_a_file_are_named_in_one_place() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".part")
     }
-    assert texts == {"base.whole"}
+    assert texts == {"base.whole", "lake.chain", "lake.intent"}  # the latter inside their staging folder
 
 
 def test_the_key_of_provenance_is_written_in_one_place() -> None:

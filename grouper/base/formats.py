@@ -13,7 +13,7 @@ from grouper.base.errors import GrouperError, TableError
 from grouper.base.version import VERSION
 
 FORMATS = {
-    "lake": 2,  # the ledger with the tables and the digests in it
+    "lake": 3,  # the ledger with the tables, the chain and the digests in it
     "provenance": 2,
     "scheme": 1,  # scheme.toml of DRG schemes and DIP catalogues
     "policy": 1,
@@ -22,12 +22,14 @@ FORMATS = {
     "indices": 1,
     "watch": 1,  # its definitions and its facts
     "columns": 1,
+    "signature": 1,  # of the head of a lake's chain
 }
 KEY = "format"
 _NAMES = {
     "lake": ("结算湖", "lake"), "provenance": ("来源记录", "provenance"), "scheme": ("分组方案", "scheme"),
     "policy": ("政策", "policy"), "budget": ("预算", "budget"), "coefficients": ("系数参数", "coefficients"),
     "indices": ("指数参数", "indices"), "watch": ("监测", "watch"), "columns": ("列映射", "column map"),
+    "signature": ("签名", "signature"),
 }  # fmt: skip
 
 

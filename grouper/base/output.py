@@ -46,11 +46,13 @@ class Output:
     """A file that appears under its name only when it was written to the end.
 
     Used as a context manager: leaving it normally puts the file in place, leaving it by an
-    exception removes what was written and keeps the old file. ``-`` is standard output.
+    exception removes what was written and keeps the old file. ``-`` is standard output. ``private``: a new
+    file may be read by its owner only, one that is written again by those who could read it before.
     """
 
-    def __init__(self, path: str, format_: str) -> None:
+    def __init__(self, path: str, format_: str, *, private: bool = False) -> None:
         self.path = path
+        self._private = private
         self.format = format_
         self._part = part_of(path) if path != "-" else None
         self._writer: Writer | None = None
@@ -61,10 +63,20 @@ class Output:
             self._file = sys.stdout.buffer
             return self
         try:
-            self._file = self._part.open("wb")
+            self._file = self._open(self._part)
         except OSError as error:
             raise unwritten(self.path, error) from error
         return self
+
+    def _open(self, part: Path) -> BinaryIO:
+        if not self._private:
+            return part.open("wb")
+        part.unlink(missing_ok=True)  # it would keep its mode
+        part.touch(0o600, exist_ok=False)
+        before = Path(self.path)
+        if before.is_file():
+            part.chmod(before.stat().st_mode & 0o777)
+        return part.open("wb")
 
     def open(self, schema: pa.Schema) -> Writer:
         """The writer for batches of ``schema``."""

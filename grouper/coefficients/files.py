@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.certified import marks, same_marks
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import read as read_provenance
@@ -52,9 +53,11 @@ def apply_files(
     encoding: str | None = None,
     sheet: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    shared: bool = False,
     **options: Any,
 ) -> Summary:
-    """Write the rows of grouped files with their coefficients; returns the summary.
+    """Write the rows of grouped files with their coefficients; returns the summary. A new output may be read
+    by others only with ``shared``.
 
     ``options`` are fields of StepOptions; those that are None or absent are the ones by which the
     files were grouped, as their provenance says, else the defaults. The output appears whole or not
@@ -69,6 +72,7 @@ def apply_files(
     format_ = output_format(target, to)
     refuse_input(target, paths)
     chosen = parameters if isinstance(parameters, Coefficients) else load(parameters)
+    before = marks(paths)
     made_by = [_provenance(path) for path in paths]
     how = step_options(made_by, options)
     source = open_records(
@@ -81,7 +85,7 @@ def apply_files(
         batch_rows=_BATCH_ROWS,
         keep_personal=True,  # whoever grouped the file has decided which columns it has
     )
-    with source, Output(target, format_) as out:
+    with source, Output(target, format_, private=not shared) as out:
         step = Step(chosen, source.columns, source.schema, how)
         writer = out.open(step.schema)
         summary = Summary(chosen, paths, target)
@@ -94,6 +98,7 @@ def apply_files(
         summary.counts = step.counts
         summary.seconds = time.perf_counter() - begin
         writer.provenance = {**_common(made_by), "auxiliary_coefficients": _record(summary, how)}
+        same_marks(before)  # the digests in it are of what was read
     return summary
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": ("grouper.commands.status", "status"),
     "statement": ("grouper.commands.statement", "statement"),
     "audit": ("grouper.commands.audit", "audit"),
+    "lake": ("grouper.commands.lake", "lake"),
     "columns": ("grouper.commands.columns", "columns"),
     "tables": ("grouper.commands.tables", "tables"),
     "weights": ("grouper.commands.weights", "weights"),

@@ -14,6 +14,7 @@ from grouper.commands.options.shared import (
     option,
     output_option,
     say,
+    shared_option,
     to_option,
     with_options,
 )
@@ -108,6 +109,7 @@ _reading = with_options(
     ),
 )
 @_reading
+@shared_option
 @lang_option
 def coefficients(inputs: tuple[str, ...], output: str, parameters: str, **given: Any) -> None:
     from grouper.coefficients.files import apply_files

@@ -12,7 +12,7 @@ import click
 from grouper.base.errors import UsageError
 from grouper.base.whole import begin, begun, foreign, put_mark, remove_own
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
-from grouper.lake.layout import LOCK
+from grouper.lake.layout import DEMO, LOCK
 
 if TYPE_CHECKING:
     from grouper.lake import Lake
@@ -27,7 +27,7 @@ _SETTLED = {
     (True, "drg"): ("", "national/drg-points-3.0"),
     (True, "dip"): ("", "national/dip-3.0"),
 }
-_MARK = ".grouper-demo"  # in a folder that demo made: every file in it with its SHA-256
+_MARK = DEMO  # in a folder that demo made: every file in it with its SHA-256
 _ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
 
 

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from grouper.commands.options.reading import column_map, load_grouper, reading_options
-from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, to_option
+from grouper.commands.options.shared import (
+    BilingualCommand,
+    both,
+    lang_option,
+    language,
+    option,
+    shared_option,
+    to_option,
+)
 from grouper.commands.text.progress import progress_line
 
 
@@ -50,6 +58,7 @@ from grouper.commands.text.progress import progress_line
     show_default=True,
     help=both("分组线程数", "Threads that group"),
 )
+@shared_option
 @lang_option
 def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **options: Any) -> None:
     from grouper.commands.text.summary import summary_lines
@@ -70,6 +79,7 @@ def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **o
             sheet=options["sheet"],
             keep_personal=options["keep_personal"],
             workers=options["workers"],
+            shared=options["shared"],
             progress=progress,
         )
     for line in summary_lines(summary, lang):

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from grouper.commands.options.reading import column_map
-from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.options.shared import (
+    DATE,
+    BilingualCommand,
+    both,
+    day,
+    lang_option,
+    language,
+    option,
+    shared_option,
+)
 from grouper.commands.text.progress import progress_line
 
 
@@ -107,6 +116,7 @@ from grouper.commands.text.progress import progress_line
 )
 @option("--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: all)"))
 @option("--memory", metavar="SIZE", help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"))
+@shared_option
 @lang_option
 def pay(
     grouped: tuple[str, ...],

@@ -9,7 +9,14 @@ import click
 
 from grouper.commands.options.reading import codes_options, file_options
 from grouper.commands.options.settling import FILE, corrections_option, policy_options, run_options
-from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.shared import (
+    BilingualCommand,
+    both,
+    lang_option,
+    language,
+    option,
+    shared_option,
+)
 from grouper.commands.text.progress import Stages
 
 
@@ -127,11 +134,13 @@ from grouper.commands.text.progress import Stages
     metavar="FIELD",
     help=both("可以没有的列", "A column that may be missing"),
 )
+@shared_option
 @run_options
 @lang_option
 def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     from grouper.commands.text.ledger import STAGES, month_summary
     from grouper.lake import Lake
+    from grouper.lake.commit import ready
     from grouper.settlement.month import settle_month
     from grouper.settlement.plan.job import Job, describe, make_plan
 
@@ -140,6 +149,8 @@ def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     job = Job(**{**given, **{name: given[name] or "" for name in texts}})
     _share(job.max_rejected)
     place = Lake(Path(lake))
+    if not dry_run:
+        ready(place)
     plan = make_plan(place, job)
     for line in describe(plan, language()):
         click.echo(line, err=True)
@@ -192,10 +203,13 @@ def _share(text: str) -> None:
 def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     from grouper.commands.text.ledger import YEAR_STAGES, year_plan_lines, year_summary
     from grouper.lake import Lake
+    from grouper.lake.commit import ready
     from grouper.settlement.year import YearJob, clear_year, make_year_plan
 
     job = YearJob(**given)
     place = Lake(Path(lake))
+    if not dry_run:
+        ready(place)
     plan = make_year_plan(place, job)
     for line in year_plan_lines(plan, language()):
         click.echo(line, err=True)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from grouper.base.certified import marks, same_marks
 from grouper.base.digests import digests
 from grouper.base.errors import DataError, UsageError
 from grouper.base.exact import half_up, product, quotient, total
@@ -131,11 +132,12 @@ def fit(history: Sequence[str | Path], scheme: str, options: WeightOptions | Non
     structure = Structure()
     if chosen.structure:
         structure = read_structure(chosen.structure, keys_of_groups(loaded))
-    inputs = digests(paths)
+    before, inputs = marks(paths), digests(paths)
     with workspace(chosen.memory, chosen.threads) as connection:
         left = read_history(connection, paths, scheme, chosen.history)
         weights = weights_of_years(years_present(connection), chosen.year_weights)
         sums = sums_by_group(connection, trim, chosen.small)
+    same_marks(before)
     return _fitted(loaded, sums, weights, structure, chosen, left, inputs)
 
 

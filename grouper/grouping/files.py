@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from grouper.base.ahead import ahead
+from grouper.base.certified import marks, same_marks
 from grouper.base.digests import sha256, sha256_of
 from grouper.base.errors import ReconciliationError
 from grouper.base.machine import peak_rss_mib
@@ -79,6 +80,7 @@ def group_files(
     keep_personal: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
+    shared: bool = False,
 ) -> Summary:
     """Group files into one output file and return the summary.
 
@@ -93,6 +95,7 @@ def group_files(
     target, paths = str(output), [str(path) for path in inputs]
     format_ = output_format(target, to)
     refuse_input(target, paths)
+    before = marks(paths)
     source = open_records(
         paths,
         layout=layout,
@@ -103,7 +106,7 @@ def group_files(
         batch_rows=_BATCH_ROWS,
         keep_personal=keep_personal,
     )
-    with source, Output(target, format_) as out:
+    with source, Output(target, format_, private=not shared) as out:
         normaliser = grouper.normaliser(source.columns, source.schema)
         schema = grouper.result_schema(source.schema)
         summary = Summary(grouper.id, paths, target, source.layout, dropped=list(source.dropped))
@@ -118,6 +121,7 @@ def group_files(
         summary.seconds = time.perf_counter() - begin
         summary.peak_rss_mib = peak_rss_mib()
         writer.provenance = provenance(grouper, summary)
+        same_marks(before)  # the digests in it are of what was read
     return summary
 
 

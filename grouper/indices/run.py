@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grouper.base.certified import marks, same_marks
 from grouper.base.digests import digests
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, output_format
@@ -57,7 +58,7 @@ def compute(
     chosen = parameters if isinstance(parameters, Parameters) else load(parameters)
     format_ = output_format(target, to)
     refuse_input(target, paths)
-    found = digests(paths)
+    before, found = marks(paths), digests(paths)
     summary = Summary(chosen, target, by)
     how = columns or Columns({})
     with workspace(memory, threads) as connection, Output(target, format_) as out:
@@ -69,6 +70,7 @@ def compute(
             summary.rows += batch.num_rows
         summary.seconds = time.perf_counter() - begin
         writer.provenance = _provenance(summary, found, scheme, how)
+        same_marks(before)
     return summary
 
 

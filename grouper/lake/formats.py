@@ -2,6 +2,7 @@
 
 1  version 0.1.0; ``runs`` has no column ``format``; digests of policies are ``payment.policy.legacy_digest``
 2  ``runs.format``; digests of policies are over their canonical form
+3  ``outputs`` has the reports too (table_name "report"), and every run its record in ``chain/``
 
 A new column of the ledger, or of a table of the lake, is a new format: add its columns to HASHED, leave the
 older ones as they are, and raise ``grouper.base.formats.FORMATS["lake"]``.
@@ -12,6 +13,8 @@ from __future__ import annotations
 from grouper.base.formats import FORMATS
 
 FORMAT = FORMATS["lake"]
+REPORT = "report"  # outputs.table_name of what is no table
+CHAINED = 3  # the first format whose runs have a record in the chain, and digests of their reports
 _INPUTS = ("role", "path", "bytes", "sha256")
 _OUTPUTS = ("table_name", "path", "rows", "bytes", "sha256")
 _PARAMETERS = ("name", "value", "valid_from", "valid_to", "source", "article", "verified")
@@ -30,4 +33,5 @@ _ROWS = {
 HASHED: dict[int, dict[str, tuple[str, ...]]] = {
     1: {"runs": _RUNS_1, **_ROWS},
     2: {"runs": (*_RUNS_1, "format"), **_ROWS},
+    3: {"runs": (*_RUNS_1, "format"), **_ROWS},
 }

@@ -7,22 +7,23 @@ that is over goes by the format of the run (``formats.HASHED``), never by the co
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouper.base.errors import DataError
+from grouper.base.digests import sha256_of
+from grouper.base.errors import DataError, UsageError
 from grouper.base.formats import known
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal
-from grouper.lake.formats import HASHED
+from grouper.lake.formats import HASHED, REPORT
 from grouper.lake.layout import Lake, run_id
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _TRIES, _PAUSE = 50, 0.1  # a writer holds the file for a moment only
+_HELD = ("could not set lock", "conflicting lock", "being used by another process")  # what DuckDB says then
+_DENIED = ("permission denied", "read-only")
 _CONFIG: dict[str, Any] = {"threads": 1}  # starting more takes longer than what they would do
 _ONE = threading.RLock()  # one look or one entry at a time: locks of files are the process's, not a thread's
 
@@ -79,6 +82,16 @@ class Record:
             **{table: sorted(found, key=_text) for table, found in plain.items()},
         }  # fmt: skip
 
+    def sealed(self, previous: str) -> str:
+        """The hash over the same without the reports, which can therefore show it."""
+        outputs = [row for row in self.rows.get("outputs", []) if row["table_name"] != REPORT]
+        return digest(Record(self.run, {**self.rows, "outputs": outputs}).body(previous))
+
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any]) -> Record:
+        """The record that has this body."""
+        return cls(dict(body["run"]), {name: body[name] for name in COLUMNS if name != "runs"})
+
     @property
     def format(self) -> int:
         """The format of the run; 1 where its ledger has no such column."""
@@ -95,19 +108,26 @@ def _text(value: Any) -> str:
 
 def digest(body: Mapping[str, Any]) -> str:
     """The hash of a run's body."""
-    return hashlib.sha256(_text(body).encode()).hexdigest()
+    return sha256_of(_text(body))
 
 
-def create(lake: Lake) -> None:
-    """An empty ledger; made beside its place, so that it is there whole or not at all."""
+def create(lake: Lake, folder: Path, records: Sequence[tuple[Record, str, str]] = ()) -> None:
+    """A ledger of these records with their previous and own hashes, in the place of the one there may be.
+
+    Made in ``folder`` of the same file system, so that it is there whole or not at all.
+    """
     import duckdb
 
-    lake.staging.mkdir(parents=True, exist_ok=True)
-    made = lake.staging / "ledger.new"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / "ledger.new"
     with duckdb.connect(str(made), config=_CONFIG) as connection:
         for table, columns in COLUMNS.items():
             told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(f"CREATE TABLE {table} ({told})")
+        for record, previous, own in records:
+            insert(connection, record, previous, own)
+    if lake.private:
+        made.chmod(0o600)
     os.replace(made, lake.ledger)
 
 
@@ -128,6 +148,8 @@ def opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("USE ledger")
             _check_format(connection, lake.ledger)
             yield connection
+        except _harmed() as error:
+            raise broken(lake.ledger, error) from error
         finally:
             connection.close()
             base.execute("DETACH ledger")
@@ -138,7 +160,7 @@ def _reader(process: int) -> duckdb.DuckDBPyConnection:
     """The database that ledgers are attached to; one a process, as none outlives a fork."""
     import duckdb
 
-    return duckdb.connect(config=_CONFIG)
+    return duckdb.connect(config={**_CONFIG, "temp_directory": spill_folder()})
 
 
 @contextmanager
@@ -148,8 +170,21 @@ def _writable(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
 
     opening = lambda: duckdb.connect(str(lake.ledger), config=_CONFIG)  # noqa: E731
     with _ONE, _patiently(lake.ledger, opening) as connection:
-        _check_format(connection, lake.ledger)
+        try:
+            _check_format(connection, lake.ledger)
+        except _harmed() as error:
+            raise broken(lake.ledger, error) from error
         yield connection
+
+
+def _harmed() -> tuple[type[Exception], ...]:
+    """What DuckDB raises where blocks, tables or columns of a ledger are not what they should be."""
+    import duckdb
+
+    return (
+        duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException,
+        duckdb.CatalogException, duckdb.BinderException,
+    )  # fmt: skip
 
 
 def _check_format(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -180,21 +215,57 @@ def _patiently(path: Path, opening: Callable[[], duckdb.DuckDBPyConnection]) -> 
         try:
             return opening()
         except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
+            told = str(error).lower()
+            if not any(words in told for words in _HELD):
+                if any(words in told for words in _DENIED):
+                    raise UsageError(
+                        zh=f"没有权限打开 {path}", en=f"{path} cannot be opened: permission denied"
+                    ) from error
                 raise broken(path, error) from error
             time.sleep(_PAUSE)
             last = error
         except duckdb.Error as error:
             raise broken(path, error) from error
-    raise broken(path, last)
+    raise held(path) from last
 
 
-def broken(path: Path, error: object) -> DataError:
-    """The error for a ledger or a data file that cannot be read."""
-    return DataError(
-        zh=f"{path} 无法读取：{error}；请从备份恢复该文件，再运行 grouper audit",
-        en=f"cannot read {path}: {error}; restore it from a backup, then run grouper audit",
+class BrokenLedger(DataError):
+    """A ledger that is none, or damaged."""
+
+
+def broken(path: Path, error: object) -> BrokenLedger:
+    """The error for a ledger that cannot be read."""
+    return BrokenLedger(
+        zh=f"{path} 无法读取或已损坏；没有改动任何文件。请从备份恢复该文件，或运行 grouper lake repair "
+        f"{path.parent}，由各运行的记录重建账本",
+        en=f"cannot read {path}: {error}; no file was touched. Restore it from a backup, or run grouper lake "
+        f"repair {path.parent} to make it again from the records of the runs",
     )
+
+
+def held(path: Path) -> UsageError:
+    """The error for a ledger that another program has open: nothing is wrong with it."""
+    return UsageError(
+        zh=f"{path} 正被另一个程序打开（例如 DuckDB 或 Python 会话）；账本没有损坏，湖保持原状。"
+        "请关闭该程序，再运行同一命令",
+        en=f"{path} is open in another program, such as a DuckDB or Python session; nothing is wrong with it "
+        "and the lake is as it was. Close that program and run the same command again",
+    )
+
+
+def ask(lake: Lake) -> None:
+    """Raises UsageError where the ledger could not be written to, because another program has it open."""
+    if lake.ledger.is_file():
+        with _writable(lake):
+            pass
+
+
+def hashes(lake: Lake) -> dict[str, str]:
+    """Run to hash, in order; {} where there is no ledger."""
+    if not lake.ledger.is_file():
+        return {}
+    with opened(lake) as connection:
+        return dict(connection.execute("SELECT run, hash FROM runs ORDER BY run").fetchall())
 
 
 def next_run(lake: Lake) -> str:
@@ -212,7 +283,11 @@ def append(lake: Lake, record: Record) -> str:
     A ledger of format 1 gets the column that it lacks; its rows stay as they are.
     """
     if not lake.ledger.is_file():
-        create(lake)
+        folder = lake.staging / record.run["run"]
+        create(lake, folder)
+        with suppress(OSError):  # in use, where a run works there
+            folder.rmdir()
+            lake.staging.rmdir()
     with _writable(lake) as connection:
         if not _has_format(connection):
             connection.execute("ALTER TABLE runs ADD COLUMN format BIGINT")
@@ -275,7 +350,8 @@ def check_files(lake: Lake, runs: list[str]) -> None:
         return
     with opened(lake) as source:
         rows = source.execute(
-            "SELECT path, bytes FROM outputs WHERE list_contains(?, run) ORDER BY 1", [runs]
+            "SELECT path, bytes FROM outputs WHERE list_contains(?, run) AND table_name <> ? ORDER BY 1",
+            [runs, REPORT],
         ).fetchall()
     for path, size in rows:
         place = lake.root / path

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, scan
 from grouper.lake import ledger
 from grouper.lake.layout import TABLES, Lake
@@ -52,7 +53,7 @@ def connect(
     """
     import duckdb
 
-    made = connection or duckdb.connect()
+    made = connection or duckdb.connect(config={"temp_directory": spill_folder()})
     for table, columns in ledger.COLUMNS.items():
         told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         made.execute(f"CREATE OR REPLACE TABLE {table} ({told})")

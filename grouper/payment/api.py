@@ -55,6 +55,7 @@ class _Job:
     threads: int | None
     memory: str | None
     progress: Progress | None
+    shared: bool
 
 
 def pay(
@@ -73,6 +74,7 @@ def pay(
     threads: int | None = None,
     memory: str | None = None,
     progress: Progress | None = None,
+    shared: bool = False,
 ) -> Paid:
     """Price grouped files (Parquet or CSV) and write the cases to ``output`` (.parquet).
 
@@ -81,7 +83,8 @@ def pay(
     properties of hospitals and decisions by case. ``budget``: a budget file; the pools are then settled,
     at the "settlement" or the "budget" ``value`` of a point. ``what_if``: parameters to change
     ("base_rate": "11000", "level_coefficient.3": "1.1"), and both results are compared by hospital.
-    Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv.
+    Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv. A new
+    ``output`` may be read by others only with ``shared``.
 
     Raises UsageError, TableError or DataError before anything is written, ReconciliationError when
     rows or sums do not add up.
@@ -91,7 +94,7 @@ def pay(
     _check_output(output, paths)
     reform = chosen.changed(what_if) if what_if else None
     files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of)
-    job = _Job(files, budget, value, threads, memory, progress)
+    job = _Job(files, budget, value, threads, memory, progress, shared)
     compared = None
     with tempfile.TemporaryDirectory(prefix=".what-if-", dir=Path(output).resolve().parent) as place:
         other = str(Path(place) / "cases.parquet")
@@ -127,15 +130,17 @@ def _run(policy: Policy, job: _Job, output: str) -> tuple[Priced, _Settled | Non
         between = str(Path(place) / "priced.parquet")
         priced = _price(policy, job, between)
         run = settle_cases(
-            policy, [between], budget, output, value=job.value, threads=job.threads, memory=job.memory
-        )
+            policy, [between], budget, output, value=job.value, threads=job.threads, memory=job.memory,
+            shared=job.shared,
+        )  # fmt: skip
     return priced, (run, budget)
 
 
 def _price(policy: Policy, job: _Job, output: str) -> Priced:
     return price_files(
-        policy, job.files, output, threads=job.threads, memory=job.memory, progress=job.progress
-    )
+        policy, job.files, output, threads=job.threads, memory=job.memory, progress=job.progress,
+        shared=job.shared,
+    )  # fmt: skip
 
 
 def _compared(before: str, after: str, changes: Mapping[str, str], job: _Job) -> WhatIf:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import UsageError
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import rows_of, scan
 from grouper.report.numbers import Lang
 
@@ -116,7 +117,8 @@ class RunInfo:
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
     ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
-    ``who`` as given by the user, never read from a clock.
+    ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
+    lake, without its reports.
     """
 
     run: str
@@ -135,6 +137,7 @@ class RunInfo:
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     indicators: Sequence[Mapping[str, Any]] = ()
     pseudonymised: bool = False
+    seal: str = ""
     area_name: Sequence[str] = ()
 
     @classmethod
@@ -206,7 +209,7 @@ class ReportData:
         if self._held:
             yield self._held[0]
             return
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
             if self.threads:
                 connection.execute(f"SET threads = {int(self.threads)}")
             for name, files in self.paths.items():

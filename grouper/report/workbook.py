@@ -181,6 +181,7 @@ class _Sheets:
                 f"{info.run}; {info.software.get('name', '')} {info.software.get('version', '')}",
             ),
             (t("操作人、时间", "who, when"), f"{info.who} {info.when}".strip()),
+            (t("链印", "seal of the chain"), info.seal),
         ]
         row = 2
         for name, value in facts:

@@ -1,96 +1,94 @@
-"""Is the lake what its ledger says? Digests, hash chain, control totals, and runs computed again."""
+"""Is the lake what its ledger says? Digests, hash chain, control totals."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
-from grouper.base.digests import sha256
-from grouper.base.errors import DataError, UsageError
-from grouper.base.sql import quote, scan
-from grouper.lake import ledger
-from grouper.lake.formats import FORMAT
-from grouper.lake.layout import Lake, is_run
+from grouper.base.scratch import spill_folder
+from grouper.lake import intent, ledger, whole
+from grouper.lake.formats import REPORT
+from grouper.lake.layout import Lake
+from grouper.lake.owned import set_aside
 from grouper.lake.views import scan_parts
+from grouper.lake.whole import Finding
 
 if TYPE_CHECKING:
     import duckdb
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that is not as the ledger says. ``run`` "" concerns the whole lake."""
-
-    run: str
-    zh: str
-    en: str
-
-
-@dataclass(frozen=True)
 class Audited:
-    """``checks`` were made; ``findings`` are those that failed."""
+    """``checks`` were made; ``findings`` are those that failed. ``head``: hash of the last run, ``run``.
+
+    ``since``: the runs whose heads or seals were expected and found. ``aside``: files that repair set aside.
+    """
 
     runs: int
     files: int
     checks: int
     findings: list[Finding]
+    head: str = ""
+    run: str = ""
+    since: tuple[str, ...] = ()
+    aside: int = 0
 
 
-def audit(lake: Lake) -> Audited:
-    """Check every run: chain, files, control totals re-derived from the Parquet.
+def audit(lake: Lake, *, expect: Sequence[str] = ()) -> Audited:
+    """Check every run: ledger, chain, files, control totals re-derived from the Parquet; and that every file
+    is one that a run wrote. ``expect``: heads that the chain has or had, as they are known elsewhere.
 
     Raises UsageError where there is no lake, DataError where the ledger cannot be read.
     """
     import duckdb
 
     lake.must_exist()
-    with ledger.opened(lake) as source:
-        runs = [row[0] for row in source.execute("SELECT run FROM runs ORDER BY run").fetchall()]
-        records = [ledger.read(source, run) for run in runs]
-    findings = list(_chain(records))
+    try:
+        with ledger.opened(lake) as source:
+            findings = list(whole.shape(source))
+            records = whole.records(source)
+    except duckdb.Error as error:
+        raise ledger.broken(lake.ledger, error) from error
+    findings += whole.linked(records)
+    unfinished = intent.unfinished(lake)
+    findings += whole.chained(lake, records, [one.run for one in unfinished])
     files = checks = 0
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
         for record in records:
-            broken = list(_files(lake, record))
+            broken = list(whole.files(lake, record))
             findings += broken
             files += len(record.rows["outputs"])
             if not broken:
-                found = list(_totals(connection, lake, record))
-                findings += found
+                findings += _totals_of(connection, lake, record)
                 checks += len(_SUMS) + 2
-    findings += _strays(lake, set(runs))
-    return Audited(len(runs), files, checks + 2 * files + len(records), findings)
+    findings += whole.strangers(lake, records, unfinished)
+    findings += whole.pending(lake, records, unfinished)
+    since = {text: whole.expected(records, text) for text in expect}
+    findings += [
+        Finding("", f"链中没有 {text}：历史被截断、回退或重写",
+                f"the chain never had {text}: its history was cut off, rolled back or written again")
+        for text, run in since.items() if run is None
+    ]  # fmt: skip
+    last = records[-1].run if records else {"run": "", "hash": ""}
+    return Audited(
+        len(records), files, checks + 2 * files + len(records), findings, last["hash"] or "", last["run"],
+        tuple(run for run in since.values() if run), len(set_aside(lake)),
+    )  # fmt: skip
 
 
-def _chain(records: list[ledger.Record]) -> Iterator[Finding]:
-    previous = ""
-    for number, record in enumerate(records, 1):
-        run = record.run["run"]
-        if int(run) != number:
-            yield Finding(run, f"缺运行 {number:06d}", f"run {number:06d} is missing")
-        if record.run["previous_hash"] != previous:
-            yield Finding(run, "与上一运行的哈希不衔接", "does not follow from the hash of the run before")
-        if ledger.digest(record.body(record.run["previous_hash"] or "")) != record.run["hash"]:
-            yield Finding(
-                run, "账本记录被改动：哈希不符", "its rows in the ledger were changed: the hash differs"
-            )
-        previous = record.run["hash"]
+def _totals_of(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> list[Finding]:
+    """``_totals``; where the tables cannot give them, that is the finding."""
+    import duckdb
 
-
-def _files(lake: Lake, record: ledger.Record) -> Iterator[Finding]:
-    for row in record.rows["outputs"]:
-        path, run = lake.root / row["path"], record.run["run"]
-        if not path.is_file():
-            yield Finding(run, f"缺文件 {row['path']}", f"the file {row['path']} is missing")
-        elif path.stat().st_size != row["bytes"] or sha256(path) != row["sha256"]:
-            yield Finding(run, f"文件被改动：{row['path']}；请从备份恢复，或重新结算该期",
-                          f"the file was changed: {row['path']}; restore it, or settle the period "
-                          f"again")  # fmt: skip
+    try:
+        return list(_totals(connection, lake, record))
+    except (duckdb.Error, KeyError) as error:
+        name = type(error).__name__
+        return [
+            Finding(record.run["run"], "数据无法得出合计：缺表、缺列或类型不符",
+                    f"its data give no totals ({name}): a table or column is missing, or of another type")
+        ]  # fmt: skip
 
 
 _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
@@ -111,7 +109,11 @@ _SUMS = {  # total of the ledger: (table, SQL of fen or rows)
 
 def _totals(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> Iterator[Finding]:
     """The control totals again, from the tables themselves."""
-    places = {row["table_name"]: scan_parts([str(lake.root / row["path"])]) for row in record.rows["outputs"]}
+    places = {
+        row["table_name"]: scan_parts([str(lake.root / row["path"])])
+        for row in record.rows["outputs"]
+        if row["table_name"] != REPORT
+    }
     run, yearly = record.run["run"], record.run["kind"] == "clear"
     case = "TRUE" if yearly else "row_kind = 'case'"
     for name, (table, sql) in _SUMS.items():
@@ -156,141 +158,4 @@ def _hospitals(
         )
 
 
-def _strays(lake: Lake, runs: set[str]) -> list[Finding]:
-    """Files that no run owns: left by a run that was killed; the next run removes them."""
-    found = []
-    for folder in sorted(lake.root.glob("*/area=*/year=*/month=*/run=*")):
-        name = folder.name.removeprefix("run=")
-        if not is_run(name) or name not in runs:
-            found.append(
-                Finding("", f"多余的 {folder.relative_to(lake.root)}：被中断的运行留下的，下次运行会清除",
-                        f"stray {folder.relative_to(lake.root)}: left by an interrupted run; the next run "
-                        "removes it")
-            )  # fmt: skip
-    return found
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """A run computed again. ``tables``: table to whether its bytes, or else its rows, are the same."""
-
-    run: str
-    tables: dict[str, str]  # "bytes", "rows" or "differs"
-
-    @property
-    def same(self) -> bool:
-        return "differs" not in self.tables.values()
-
-
-def replay(lake: Lake, run: str) -> Replayed:
-    """Compute a run again from its inputs, as the lake was before it, and compare to the fen.
-
-    Raises UsageError when there is no such run, DataError when an input is not the one that was read.
-    """
-    lake.must_exist()
-    with ledger.opened(lake) as source:
-        if not source.execute("SELECT 1 FROM runs WHERE run = ?", [run]).fetchone():
-            raise UsageError(zh=f"{lake.root} 没有运行 {run}", en=f"{lake.root} has no run {run}")
-        record = ledger.read(source, run)
-    _same_inputs(record)
-    with tempfile.TemporaryDirectory(prefix="grouper-replay-") as place:
-        staged = Path(place)
-        _again(lake, record, staged)
-        return Replayed(run, dict(_compare(lake, record, staged)))
-
-
-_NO_FILES = ("run", "policy", "scheme")  # roles of inputs that name something else than a file
-
-
-def _same_inputs(record: ledger.Record) -> None:
-    for entry in record.rows["inputs"]:
-        if entry["role"] in _NO_FILES:
-            continue
-        path = Path(entry["path"])
-        if not path.is_file() or sha256(path) != entry["sha256"]:
-            raise DataError(
-                zh=f"{path} 已不是该运行读取的文件（SHA-256 {entry['sha256'][:12]}…），无法重算",
-                en=f"{path} is no longer what the run read (SHA-256 {entry['sha256'][:12]}…); it cannot be "
-                "computed again",
-            )
-
-
-def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
-    from grouper.settlement import month, year
-    from grouper.settlement.plan import job as plan
-
-    run = record.run["run"]
-    if record.run["kind"] == "settle":
-        job = plan.Job.from_json(record.run["options_json"], record.format)
-        made = plan.make_plan(lake, job, before=run, format_=record.format)
-        _same_rules(record, made.policy_digest, made.grouper.engine.scheme.digest)
-        done = month.compute(lake, made, run, staged, before=run)
-        _same_past(record, done.record)
-        return
-    yearjob = year.YearJob.from_json(record.run["options_json"], record.format)
-    yearly = year.make_year_plan(lake, yearjob, before=run, format_=record.format)
-    _same_rules(record, yearly.policy_digest, "")
-    year.compute_year(lake, yearly, run, staged, before=run)
-
-
-def _same_rules(record: ledger.Record, policy: str, scheme: str) -> None:
-    if (policy, scheme) != (record.run["policy_sha256"], record.run["scheme_sha256"]):
-        raise DataError(
-            zh=f"政策 {record.run['policy_id']} 或分组方案 {record.run['scheme_id']} 已改动，无法重算",
-            en=f"policy {record.run['policy_id']} or scheme {record.run['scheme_id']} has changed "
-            f"since; the run "
-            "cannot be computed again",
-        )
-
-
-def _same_past(record: ledger.Record, again: ledger.Record) -> None:
-    """Policies and schemes of closed months that the run priced again. Raises DataError."""
-    then, now = (
-        {
-            (row["role"], row["path"], row["sha256"])
-            for row in found.rows["inputs"]
-            if row["role"] in _NO_FILES
-        }
-        for found in (record, again)
-    )
-    for _, name, _ in sorted(then ^ now):
-        raise DataError(
-            zh=f"当月政策或分组方案已改动：{name}，无法重算",
-            en=f"the policy or scheme of a closed month has changed since: {name}; the run cannot be "
-            "computed again",
-        )
-
-
-def _compare(lake: Lake, record: ledger.Record, staged: Path) -> Iterator[tuple[str, str]]:
-    import duckdb
-
-    with duckdb.connect() as connection:
-        for row in record.rows["outputs"]:
-            made = staged / f"{row['table_name']}.parquet"
-            if made.is_file() and sha256(made) == row["sha256"]:
-                yield row["table_name"], "bytes"
-                continue
-            same = _same_rows(connection, made, lake.root / row["path"], record.format < FORMAT)
-            yield row["table_name"], "rows" if same else "differs"
-
-
-def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, older: bool) -> bool:
-    """The same rows as often, whatever the bytes: another release may write Parquet otherwise.
-
-    ``older``: of an older format, which lacks columns of today; those that it has are compared.
-    """
-    if not (made.is_file() and kept.is_file()):
-        return False
-    now, then = (pq.read_schema(path).names for path in (made, kept))
-    if not set(then) <= set(now) or (not older and then != now):
-        return False
-    names = ", ".join(quote(name) for name in then)
-    one, other = (f"SELECT {names} FROM {scan(path)}" for path in (made, kept))
-    row = connection.execute(
-        f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + "
-        f"(SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
-    ).fetchone()
-    return row is not None and row[0] == 0
-
-
-__all__ = ["Audited", "Finding", "Replayed", "audit", "replay"]
+__all__ = ["Audited", "Finding", "audit"]

@@ -13,7 +13,7 @@ from grouper.base.money import fen_of
 from grouper.base.sql import rows_of, scan
 from grouper.base.version import VERSION
 from grouper.lake import commit, views
-from grouper.lake.layout import Lake
+from grouper.lake.layout import REPORTS, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
@@ -59,18 +59,22 @@ def settle_month(
     Raises UsageError, TableError or DataError (also for too many rejected rows), ReconciliationError when
     rows or amounts do not add up; the lake is then as it was.
     """
-    with commit.new_run(lake) as (run, staged):
+    with commit.new_run(lake, shared=job.shared) as (run, staged):
         plan = plan if plan is not None and still_holds(lake, plan) else make_plan(lake, job)
         done = compute(lake, plan, run, staged, stage)
         placed = commit.place_tables(lake, staged, plan.month.area, plan.month.period, run)
-        finish(lake, done, placed, plan.policy, reports, stage)
+        finish(lake, done, placed, plan.policy, staged if reports else None, stage)
     return done
 
 
 def compute(
     lake: Lake, plan: Plan, run: str, staged: Path, stage: Stage = no_stage, *, before: str | None = None
 ) -> Done:
-    """The tables of a run in ``staged``, and its record; nothing else is touched."""
+    """The tables of a run in ``staged``, and its record; nothing else is touched.
+
+    Raises DataError when a file is not the one whose digest the plan has.
+    """
+    plan.certified.look()
     with stage("read") as progress:
         taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
     rows = sum(taken.rows.values())
@@ -98,6 +102,7 @@ def compute(
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()
+    plan.certified.check()
     return Done(
         run, record,
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
@@ -389,13 +394,17 @@ def _totals(connection: duckdb.DuckDBPyConnection, counts: list[dict[str, Any]],
 
 
 def finish(
-    lake: Lake, done: Done, placed: list[dict[str, Any]], policy: Policy, reports: bool, stage: Stage
+    lake: Lake, done: Done, placed: list[dict[str, Any]], policy: Policy, staged: Path | None, stage: Stage
 ) -> None:
-    """Reports over the placed files, then the commit."""
+    """Reports over the placed files, made in ``staged`` where there are to be any; then the commit."""
     done.record.rows["outputs"] = placed
-    if reports:
+    done.record.run["previous_hash"] = commit.head(lake)  # statements show where the run stands in the chain
+    if staged is not None:
         with stage("report") as progress:
-            done.report = write_reports(lake, done.record, policy, done.assumed, progress)
+            folder = staged / REPORTS
+            write_reports(lake, done.record, policy, done.assumed, folder, progress)
+            done.record.rows["outputs"] = placed + commit.place_reports(lake, staged, done.run)
+            done.report = lake.reports / done.run
     with stage("commit"):
         done.hash = commit.commit(lake, done.record)
 

@@ -16,24 +16,23 @@ from grouper.payment.policy.policy import Policy
 
 
 def write_reports(
-    lake: Lake, record: Record, policy: Policy, assumed: Mapping[str, str],
+    lake: Lake, record: Record, policy: Policy, assumed: Mapping[str, str], folder: Path,
     progress: Callable[[int, int | None], None] | None = None,
-) -> Path:  # fmt: skip
-    """Pages, statements of hospitals and feeds of a run below ``reports/<run>``; returns the folder.
+) -> None:  # fmt: skip
+    """Pages, statements of hospitals and feeds of a run below ``folder``, which is made.
 
-    ``progress`` is told the files of hospitals written, and how many there will be.
+    ``record``: with the hash before it. ``progress`` is told the files of hospitals written, and how many
+    there will be.
     """
     from grouper.report import ReportData, write_feeds, write_month, write_statements, write_year
 
     info = run_info(record, policy, assumed) | {"indicators": indicators(lake, record)}
     data = ReportData.from_paths(paths(lake, record), info)
-    folder: Path = lake.reports / record.run["run"]
-    folder.mkdir(parents=True)
+    folder.mkdir()
     with data.open():
         (write_month if record.run["kind"] == "settle" else write_year)(data, info, folder)
         write_statements(data, folder / "hospitals", progress=progress)
         write_feeds(data, folder / "csv")
-    return folder
 
 
 def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
@@ -86,5 +85,6 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "who": run["started_by"], "when": run["as_of"], "note": run["note"],
         "inputs": record.rows["inputs"], "parameters": parameters, "assumed": dict(assumed),
         "routes": {route.name: (route.zh, route.en) for route in policy.routes},
+        "seal": record.sealed(run["previous_hash"] or ""),
         "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
     }  # fmt: skip

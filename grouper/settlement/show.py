@@ -59,7 +59,8 @@ def statement_of(
         )
     return {
         "hospital": hospital, "name": pools[0].get("hospital_name") or "", "area": found_area,
-        "period": found_period, "run": run, "pools": pools, "adjustments": changes,
+        "period": found_period, "run": run, "seal": seal_of(read_run(lake, run)), "pools": pools,
+        "adjustments": changes,
     }  # fmt: skip
 
 
@@ -81,6 +82,11 @@ def _rows(connection: Any, sql: str, *parameters: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
+def seal_of(record: ledger.Record) -> str:
+    """What the statements of a run show of the chain: its hash without the reports."""
+    return record.sealed(record.run["previous_hash"] or "")
+
+
 def read_run(lake: Lake, run: str) -> ledger.Record:
     """A run as the ledger has it."""
     with ledger.opened(lake) as connection:
@@ -94,5 +100,5 @@ def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[P
     record = read_run(lake, run)
     info = run_info(record, find_policy(record.run["policy_id"]), {})
     data = ReportData.from_paths(paths(lake, record), info)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return list(write_statements(data, folder, hospitals=[hospital]))

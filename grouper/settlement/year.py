@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from grouper.base.certified import Certified
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, yuan_of
 from grouper.base.sql import literal
@@ -49,7 +50,7 @@ _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial"
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
+    NAMES: ClassVar = dict.fromkeys((1, 2, 3), _IN_LEDGER_1)
 
     year: str
     budget: str
@@ -78,6 +79,7 @@ class YearPlan:
     months: Mapping[str, str]
     after: Mapping[str, str]
     format: int = FORMAT
+    certified: Certified = field(default_factory=Certified)
 
     @property
     def policy_digest(self) -> str:
@@ -106,6 +108,9 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
     policy = find_policy(job.policy or job.area, date(int(job.year), 12, 31))
     area = check_area(job.area or policy.area)
     lake.must_exist()
+    certified = Certified()
+    named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
+    inputs = digests_of(named, certified)
     budget = read_budget(job.budget)
     if budget.period != job.year or (budget.area and budget.area != area):
         raise UsageError(
@@ -125,7 +130,6 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
         )
     after = {p: r for (kind, p), r in current.items() if kind == "settle" and p[:4] > job.year}
     check_files(lake, [*months.values(), *after.values()])
-    named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
     corrections = read_corrections(job.corrections, tuple(budget.pools))
     others = corrections.lists or corrections.of("withdrawal", "special_review", "decision")
     if others:
@@ -135,7 +139,9 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
             en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
             "the settlement of the last month",
         )
-    return YearPlan(job, area, policy, budget, corrections, digests_of(named), months, after, format_)
+    return YearPlan(
+        job, area, policy, budget, corrections, inputs, months, after, format_, certified,
+    )  # fmt: skip
 
 
 def clear_year(
@@ -149,7 +155,7 @@ def clear_year(
         plan = make_year_plan(lake, job)
         done = compute_year(lake, plan, run, staged, stage)
         placed = commit.place_tables(lake, staged, plan.area, job.year, run)
-        finish(lake, done, placed, plan.policy, reports, stage)
+        finish(lake, done, placed, plan.policy, staged if reports else None, stage)
     return done
 
 
@@ -181,6 +187,7 @@ def compute_year(
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
             record = _record(connection, plan, run, settled, rows, table, later)
+    plan.certified.check()
     return Done(run, record, assumed=settled.terms.assumed, pools=pools.to_pylist())
 
 

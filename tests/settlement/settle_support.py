@@ -108,5 +108,6 @@ def data_files(lake: Lake) -> set[str]:
 
 
 def known_files(lake: Lake) -> set[str]:
-    """The data files that the ledger knows."""
-    return {row["path"] for row in rows(lake, "SELECT path FROM outputs")}
+    """The data files that the ledger knows, and the records of its runs."""
+    sql = "SELECT path FROM outputs UNION ALL SELECT 'chain/' || run || '.json' FROM runs"
+    return {row["path"] for row in rows(lake, sql)}

@@ -1,7 +1,9 @@
 """The whole program killed at random moments: reports, keyed person ids and a corrected month among them.
 
-May is settled in a lake; June is what is killed, started again, and killed again some times before it may
-end. It must end as one that was never killed, to the byte, with nothing left beside it.
+May is settled in a lake, twice; June is what is killed, started again, and killed again some times before
+it may end. It must end as one that was never killed, to the byte, with nothing left beside it. After every
+other kill the ledger is lost too, or an older one put in its place: the command stops, repair makes it
+again, and no file of a committed run has changed.
 """
 
 from __future__ import annotations
@@ -24,22 +26,26 @@ from typing import Any
 
 import pytest
 
-from grouper.lake import Lake
-from grouper.lake.commit import sha256
+from grouper.base.digests import sha256
+from grouper.lake import Lake, chain, ledger
+from grouper.lake.repair import repair
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
 
 from . import settle_support as support
 
 AREA = "lishui"  # readmission within 15 days reaches the closed month
+BEFORE = ["000001", "000002"]
 HOSPITALS = 4  # few, so that a run is short; each has a statement
 
 
 @dataclass
 class Scene:
-    """A lake before the run, the command, and what a run that nobody kills makes of them."""
+    """A lake before the run, its ledger before its last run, the command, and what a run that nobody kills
+    makes of them."""
 
     base: Path
+    older: Path
     command: list[str]
     following: list[str]
     whole: dict[str, str]
@@ -52,6 +58,7 @@ def _files(root: Path) -> dict[str, str]:
         path.relative_to(root).as_posix(): sha256(path) if path.is_file() else ""
         for path in root.rglob("*")
         if path.name not in (".lock", "ledger.duckdb", "ledger.duckdb.wal")
+        and path.relative_to(root).parts[0] != "set-aside"
     }
 
 
@@ -84,13 +91,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     base = Lake(folder / "base")
     own = support.job(place, "2025-05", months["may"], area=AREA, pseudonymise=str(key))
     settle_month(base, own, reports=False)
+    older = shutil.copy(base.ledger, folder / "older.duckdb")
+    settle_month(base, own, reports=False)
     given: Mapping[str, Any] = {
         "area": AREA, "month": "2025-06", "input": months["june"], "budget": place / "budget.toml",
         "hospitals": place / "hospitals.csv", "max-rejected": "0.3", "pseudonymise": key, "threads": 1,
     }  # fmt: skip
     more = ["--corrections", str(months["late"]), "--corrections", str(months["gone"])]
     command, following = _command(given, *more), _command(given | {"month": "2025-07"})
-    made = Scene(base.root, command, following, {})
+    made = Scene(base.root, Path(older), command, following, {})
     lake = Lake(folder / "whole")
     shutil.copytree(base.root, lake.root)
     done = _again(made, lake)
@@ -98,7 +107,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     made.whole = _files(lake.root)
     kinds = {row["kind"] for row in support.rows(lake, "SELECT DISTINCT kind FROM adjustments_current")}
     assert {"late", "withdrawal", "readmission"} <= kinds and not audit(lake).findings
-    assert sum(name.startswith("reports/000002/hospitals/") for name in made.whole) >= 2 * HOSPITALS
+    assert sum(name.startswith("reports/000003/hospitals/") for name in made.whole) >= 2 * HOSPITALS
     return made
 
 
@@ -122,7 +131,7 @@ def _reached(root: Path) -> str:
         return "reports"
     if any(root.glob("*/area=*/year=*/month=06")):
         return "placed"
-    staged = root / ".staging" / "000002"
+    staged = root / ".staging" / "000003"
     for name in ("cases", "settled", "priced", "rows"):
         if (staged / f"{name}.parquet").exists():
             return name
@@ -136,12 +145,33 @@ def _next(scene: Scene, lake: Lake) -> None:
     assert done.returncode == 2 and "already-settled" in done.stderr, done.stderr
 
 
+def _lose(scene: Scene, lake: Lake, how: str) -> None:
+    """Lose the ledger, or have an older one; the command stops and touches nothing, repair makes it again."""
+    committed = set(_files(scene.base))
+    if "000003" in chain.runs(lake):
+        committed |= set(scene.whole)
+    before = _files(lake.root)
+    for name in ("ledger.duckdb", "ledger.duckdb.wal"):
+        (lake.root / name).unlink(missing_ok=True)
+    if how == "older":
+        shutil.copy(scene.older, lake.ledger)
+    stopped = subprocess.run([*scene.command, "-o", str(lake.root)], capture_output=True, text=True)
+    words = "is missing" if how == "none" else "is older than the data"
+    assert stopped.returncode == 2 and words in stopped.stderr and "grouper lake repair" in stopped.stderr
+    assert _files(lake.root) == before
+    repair(lake, do=True)
+    after = _files(lake.root)
+    assert {name: after.get(name) for name in committed} == {name: before[name] for name in committed}
+    assert {path.name for path in lake.root.glob("set-aside/*/*")} <= {"ledger.duckdb", "list.csv"}
+    assert list(ledger.hashes(lake)) == chain.runs(lake)
+
+
 def _kills(scene: Scene, root: Path, shares: Sequence[float]) -> list[str]:
     """Kill one run after the other on a lake, each at a share of the time that one takes, and look; then
     let one end, and look. Returns how far each was: "over" where the run ended before it was killed."""
     shutil.copytree(scene.base, root)
     lake, reached = Lake(root), list[str]()
-    for share in shares:
+    for number, share in enumerate(shares):
         process = subprocess.Popen(
             [*scene.command, "-o", str(root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -149,28 +179,30 @@ def _kills(scene: Scene, root: Path, shares: Sequence[float]) -> list[str]:
         time.sleep(share * sum(recent) / len(recent))
         os.kill(process.pid, signal.SIGKILL)
         over = process.wait() != -signal.SIGKILL
-        runs = [row["run"] for row in support.rows(lake, "SELECT run FROM runs ORDER BY run")]
+        if not over and number % 2:
+            _lose(scene, lake, "older" if number % 4 == 1 else "none")
+        runs = list(ledger.hashes(lake))
         assert [finding for finding in audit(lake).findings if finding.run] == []
-        if over or runs != ["000001"]:
-            reached.append("over" if over else "committed")
+        if over or chain.runs(lake) != BEFORE:
+            reached.append("over" if over else "committed" if runs != BEFORE else "chained")
             break
         reached.append(_reached(root))  # as before: what was begun is invisible
-    if reached[-1] not in ("over", "committed"):
+    if reached[-1] not in ("over", "committed", "chained"):
         _again(scene, lake)
-    elif reached[-1] == "committed":
+    elif reached[-1] in ("committed", "chained"):
         now = _files(root)
         assert {name: now.get(name) for name in scene.whole} == scene.whole
         _next(scene, lake)
     assert _files(root) == scene.whole
     for view in ("runs", "runs_current"):
         kept = [row["run"] for row in support.rows(lake, f"SELECT run FROM {view} ORDER BY run")]
-        assert kept == ["000001", "000002"]
+        assert kept == [*BEFORE, "000003"][view == "runs_current" :]
     assert not audit(lake).findings
     shutil.rmtree(root)
     return reached
 
 
-@pytest.mark.parametrize(("kills", "lakes"), [(4, 1), pytest.param(50, 25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "lakes"), [(4, 1), pytest.param(100, 40, marks=pytest.mark.slow)])
 def test_killed_anywhere(scene: Scene, tmp_path: Path, kills: int, lakes: int) -> None:
     rng, found = random.Random(kills), Counter[str]()
     # Spread over the run: one in each part of it, at a random moment of the part; those of a lake far apart.

@@ -78,7 +78,7 @@ def test_a_ledger_that_is_none_is_named_and_others_go_on(lake: Lake, tmp_path: P
     torn = Lake(tmp_path / "torn")
     torn.root.mkdir()
     torn.ledger.write_bytes(b"\0" * 5000)
-    with pytest.raises(DataError, match="restore it from a backup"):
+    with pytest.raises(DataError, match="Restore it from a backup"):
         _runs(torn)
     with pytest.raises(duckdb.Error), ledger.opened(lake) as connection:
         connection.execute("INSERT INTO runs (run) VALUES ('000009')")

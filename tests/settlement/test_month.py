@@ -14,8 +14,9 @@ import pytest
 
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
-from grouper.settlement.audit import audit, replay
+from grouper.settlement.audit import audit
 from grouper.settlement.reasons import REASONS, text
+from grouper.settlement.replay import replay
 
 from . import settle_support as support
 

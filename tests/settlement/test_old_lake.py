@@ -14,13 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from grouper.lake import Lake, ledger
+from grouper.lake import Lake, chain, ledger
 from grouper.lake.formats import FORMAT, HASHED
 from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
 from grouper.settlement import audit as auditing
+from grouper.settlement import replay as replaying
 
 OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
+FORMAT_2 = OLD.with_name("lake-format-2")
 RUNS = ("000001", "000002", "000003", "000004", "000005")
 MARCH = (
     "settle", "--policy", "policy/lake.toml", "--month", "2025-03", "--input", "inputs/2025-03.parquet",
@@ -33,10 +35,11 @@ YEAR = (
 )  # fmt: skip
 
 
-def _copied(folder: Path) -> Path:
-    """The folder of 0.1.0 as it was when its last run ended."""
+def _copied(folder: Path, *more: Path) -> Path:
+    """The folder of 0.1.0 as it was when its last run ended, with what ``more`` add to it."""
     place = folder / "old"
-    shutil.copytree(OLD, place)
+    for source in (OLD, *more):
+        shutil.copytree(source, place, dirs_exist_ok=True)
     packed = place / "lake" / "ledger.duckdb.gz"
     (place / "lake" / "ledger.duckdb").write_bytes(gzip.decompress(packed.read_bytes()))
     packed.unlink()
@@ -109,6 +112,25 @@ def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
     assert [found for _, _, found in rows[:5]] == [found for (found,) in hashes]
 
 
+def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
+    place = _copied(tmp_path, FORMAT_2)
+    lines = _audit(place, "000006", "000007")
+    assert "7 runs, 38 files, 139 checks, 0 differ" in lines[0]
+    assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 10
+    before = _ledger(place, "SELECT run, hash FROM runs ORDER BY run")
+    code, _, err = _grouper(place, *MARCH, "--reopen")
+    assert code == 0, err
+    rows = _ledger(place, "SELECT run, hash FROM runs ORDER BY run")
+    assert rows[:7] == before and _ledger(place, "SELECT format FROM runs ORDER BY run")[5:] == [
+        (2,),
+        (2,),
+        (3,),
+    ]
+    lake = Lake(place / "lake")
+    assert [(run, chain.read(lake, run).hash) for run in chain.runs(lake)] == rows
+    assert "8 runs" in _audit(place, "000006", "000008")[0]
+
+
 def test_a_new_run_has_the_canonical_digest_and_an_old_one_that_of_0_1_0(continued: Path) -> None:
     policy = load_policy(continued / "policy" / "lake.toml")
     rows = _ledger(continued, "SELECT policy_sha256, coalesce(format, 1) FROM runs ORDER BY run")
@@ -166,7 +188,7 @@ def test_a_lake_of_a_newer_format_is_refused_and_left_alone(continued: Path, tmp
     for command in (("status", "lake"), ("audit", "lake"), april):
         code, _, err = _grouper(place, *command)
         assert code == 2
-        assert "lake format 9 is newer than 2" in err and "use grouper 7.5.0 or later" in err
+        assert "lake format 9 is newer than 3" in err and "use grouper 7.5.0 or later" in err
     assert {path: path.stat().st_mtime_ns for path in (place / "lake").rglob("*.parquet")} == before
 
 
@@ -184,7 +206,7 @@ def test_columns_that_came_later_do_not_make_an_old_run_differ(
     pq.write_table(table, tmp_path / "made.parquet")
     pq.write_table(table.slice(1), tmp_path / "fewer.parquet")
     with duckdb.connect() as connection:
-        assert auditing._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
-        assert not auditing._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
+        assert replaying._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
+        assert not replaying._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
         if extra:  # and a column that is gone is a difference in any format
-            assert not auditing._same_rows(connection, kept, tmp_path / "made.parquet", older)
+            assert not replaying._same_rows(connection, kept, tmp_path / "made.parquet", older)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from grouper.lake import Lake
-from grouper.settlement.audit import audit, replay
+from grouper.settlement.audit import audit
+from grouper.settlement.replay import replay
 from grouper.settlement.year import YearJob, clear_year
 
 from . import settle_support as support

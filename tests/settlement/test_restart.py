@@ -153,22 +153,8 @@ def test_a_corrupted_table_stops_the_next_run(begun: tuple[Path, Path], tmp_path
 def test_a_ledger_that_cannot_be_read(begun: tuple[Path, Path], tmp_path: Path) -> None:
     lake = _copy(begun, tmp_path / "lake")
     lake.ledger.write_bytes(b"\0" * 5000)
-    with pytest.raises(DataError, match="restore it from a backup"):
+    with pytest.raises(DataError, match="Restore it from a backup"):
         support.settle(lake, begun[0], "2025-06")
-
-
-def test_what_a_killed_run_left_goes_with_the_next(begun: tuple[Path, Path], tmp_path: Path) -> None:
-    lake = _copy(begun, tmp_path / "lake")
-    left = lake.root / "cases/area=tianmen/year=2025/month=06/run=000002"
-    left.mkdir(parents=True)
-    (left / "part-00000.parquet").write_bytes(b"half")
-    (lake.reports / "000002").mkdir(parents=True)
-    (lake.reports / "000002" / "report.html").write_text("half")
-    (lake.staging / "000002").mkdir(parents=True)
-    assert [f.run for f in audit(lake).findings] == [""]
-    assert support.rows(lake, "SELECT count(*) AS n FROM runs")[0]["n"] == 1
-    support.settle(lake, begun[0], "2025-06")
-    assert support.data_files(lake) == support.known_files(lake)
 
 
 def test_a_run_that_fails_leaves_nothing(

@@ -8,7 +8,8 @@ import pytest
 
 from grouper.base.errors import UsageError
 from grouper.lake import Lake
-from grouper.settlement.audit import audit, replay
+from grouper.settlement.audit import audit
+from grouper.settlement.replay import replay
 from grouper.settlement.year import YearJob, clear_year
 
 from . import settle_support as support

@@ -15,7 +15,8 @@ from grouper.base.errors import DataError, UsageError
 from grouper.commands.text.ledger import month_summary
 from grouper.lake import Lake
 from grouper.payment.policy.assumed import in_words
-from grouper.settlement.audit import audit, replay
+from grouper.settlement.audit import audit
+from grouper.settlement.replay import replay
 from grouper.settlement.year import YearJob, clear_year
 
 from . import settle_support as support

@@ -197,6 +197,14 @@ to_option = option(
     type=click.Choice(["parquet", "csv", "jsonl", "xlsx"]),
     help=both("输出格式（标准输出必须指定）", "Output format (needed for standard output)"),
 )
+shared_option = option(
+    "--shared",
+    is_flag=True,
+    help=both(
+        "新输出也允许其他用户读取（按 umask）；默认仅本人可读",
+        "Others may read what is newly made, as far as the umask lets them (default: its owner only)",
+    ),
+)
 json_option = option("--json", "as_json", is_flag=True, help=both("以 JSON 输出", "Write JSON"))
 grouped_prefix_option = option(
     "--prefix", default="", help=both("分组结果列名的前缀", "Prefix of the result columns of grouping")

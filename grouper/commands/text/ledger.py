@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.money import Fen, yuan_of
 from grouper.commands.text.aligned import aligned
+from grouper.commands.text.lake import head_line, shortened
+from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
 from grouper.settlement.reasons import text
 
 if TYPE_CHECKING:
-    from grouper.settlement.audit import Audited, Replayed
+    from grouper.settlement.audit import Audited
     from grouper.settlement.month import Done
+    from grouper.settlement.replay import Replayed
     from grouper.settlement.year import YearPlan
 
 STAGES = {
@@ -94,7 +97,7 @@ def _pools(done: Done, zh: bool) -> Iterator[str]:
 def _end(done: Done, zh: bool) -> Iterator[str]:
     if done.report is not None:
         yield f"{'报告' if zh else 'reports'} {done.report}"
-    yield f"{'运行' if zh else 'run'} {done.run}  {done.hash}"
+    yield head_line(done.hash, done.run, "zh" if zh else "en")
 
 
 def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
@@ -170,6 +173,7 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
     ]  # fmt: skip
     yield from aligned(table, right={5, 6, 7, 8})
     yield "* 有效" if zh else "* valid"
+    yield head_line(str(rows[-1]["hash"]), str(rows[-1]["run"]), lang) if rows else head_line("", "", lang)
 
 
 def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
@@ -177,6 +181,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
     zh = lang != "en"
     run = "运行" if zh else "run"
     yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {run} {found['run']}"
+    yield f"{'链印' if zh else 'seal of the chain'} {found['seal'][:SHORT]}  {found['seal']}"
     for row in found["pools"]:
         yield f"{'基金池' if zh else 'pool'} {row['pool']}"
         lines = [
@@ -230,8 +235,22 @@ def audit_lines(done: Audited, lang: str) -> Iterator[str]:
         if zh
         else f"{done.runs} runs, {done.files} files, {done.checks} checks, {len(done.findings)} differ"
     )
-    for finding in done.findings:
-        yield f"  {finding.run or '-'}  {finding.zh if zh else finding.en}"
+    yield head_line(done.head, done.run, lang)
+    for run in done.since:
+        later = int(done.run) - int(run) if done.run.isdigit() and run.isdigit() else 0
+        yield (
+            f"  与运行 {run} 的链头或链印相符，其后 {later} 次运行"
+            if zh
+            else f"  as expected: head or seal of run {run}, {later} runs since"
+        )
+    lines = [f"  {finding.run or '-'}  {finding.zh if zh else finding.en}" for finding in done.findings]
+    yield from shortened(lines, zh)
+    if done.aside:
+        yield (
+            f"  set-aside/ 中有修复时移开的 {done.aside} 个文件"
+            if zh
+            else f"  {done.aside} files that a repair set aside are in set-aside/"
+        )
 
 
 def replay_lines(done: Sequence[Replayed], lang: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import parquet_schema, scan
 from grouper.payment.packages.sheets import read_lines
 from grouper.payment.policy.sharing import fen
@@ -171,7 +172,7 @@ def charge_cases(
     """
     import duckdb
 
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
         names = _views(connection, cases, hospitals, persons)
         fund = "settled_fund" if "settled_fund" in names else "fund_due"
         connection.execute("CREATE TEMP TABLE areas (alliance VARCHAR, county VARCHAR)")

@@ -85,16 +85,17 @@ def settle_cases(
     memory: str | None = None,
     extra: dict[str, Any] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    shared: bool = False,
 ) -> Run:
     """Settle priced Parquet files into one that adds settled_points, settled_fund, settled_amount and
-    settled_income; it appears whole or not at all.
+    settled_income; it appears whole or not at all, and others may read it only with ``shared``.
 
     ``value``: "settlement" pays out the pools, "budget" pays at the budget value or the standards.
     ``progress`` is told rows written and rows in all, from where the writing begins.
     Raises UsageError or DataError before anything is written, ReconciliationError when sums do not agree.
     """
     begin = time.perf_counter()
-    connection = connect(threads, memory)
+    connection = connect(threads, memory, output)
     with connection:
         connection.execute(FLOOR_MACRO)
         terms = Terms(policy.on(budget.last))
@@ -106,7 +107,7 @@ def settle_cases(
         pools = settle_pools(terms, budget, volumes, value)
         _quotas(connection, parts, pools, digits)
         _cuts(connection, parts, pools)
-        with Output(output, "parquet") as out:
+        with Output(output, "parquet", private=not shared) as out:
             writer = out.open(_schema(schema, terms))
             tally = _Tally(connection, budget)
             if progress:

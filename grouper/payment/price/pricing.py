@@ -17,6 +17,7 @@ from grouper.base.errors import ReconciliationError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output
 from grouper.base.provenance import stamped
+from grouper.base.scratch import spill_folder
 from grouper.payment.formula.expression import WORDS
 from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
@@ -62,8 +63,10 @@ def price_files(
     memory: str | None = None,
     extra: dict[str, Any] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    shared: bool = False,
 ) -> Priced:
-    """Price grouped files into one Parquet file that appears whole or not at all.
+    """Price grouped files into one Parquet file that appears whole or not at all; others may read it only
+    with ``shared``.
 
     With ``threads`` above 1 (or none named) the cases are priced while others are written.
 
@@ -71,10 +74,10 @@ def price_files(
     rows or costs do not add up.
     """
     begin = time.perf_counter()
-    connection = connect(threads, memory)
+    connection = connect(threads, memory, output)
     with connection:
         run = Run(connection, policy, files)
-        with Output(output, "parquet") as out:
+        with Output(output, "parquet", private=not shared) as out:
             writer = out.open(run.schema)
             rows = 0
             with (nullcontext if threads == 1 else ahead)(run.batches()) as batches:
@@ -90,13 +93,15 @@ def price_files(
     return done
 
 
-def connect(threads: int | None = None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB for one run, with the macros of the formulas."""
+def connect(
+    threads: int | None = None, memory: str | None = None, output: str = ""
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write."""
     import duckdb
 
     from grouper.payment.formula.quotient import MACROS
 
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"temp_directory": spill_folder(output)})
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
     if memory:

@@ -412,6 +412,8 @@ def provenance(info: RunInfo, t: Lang) -> Html:
             t("已假名化", "pseudonymised") if info.pseudonymised else t("不在报告中", "not in the reports"),
         ),
     ]
+    if info.seal:
+        facts.append((t("链印", "seal of the chain"), f"{short_digest(info.seal)}  {info.seal}"))
     rows = [
         [
             str(i.get("role", "")),

@@ -6,13 +6,13 @@ import hmac
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from grouper.base.digests import sha256
+from grouper.base.certified import Certified
 from grouper.base.errors import UsageError
 from grouper.base.money import yuan_of
 from grouper.base.toml_in import read_toml
@@ -48,7 +48,7 @@ class Job(Asked):
     """A month to settle, as the user asked for it. Paths are texts as given. What is not in NAMES changes
     no result."""
 
-    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
+    NAMES: ClassVar = dict.fromkeys((1, 2, 3), _IN_LEDGER_1)
 
     month: str
     inputs: tuple[str, ...]
@@ -77,6 +77,7 @@ class Job(Asked):
     note: str = ""
     threads: int | None = None
     memory: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Plan:
     voids: tuple[str, ...]
     replaces: str
     format: int = FORMAT
+    certified: Certified = field(default_factory=Certified)
 
     @property
     def policy_digest(self) -> str:
@@ -130,7 +132,8 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     policy.on(first)
     area = check_area(job.area or policy.area)
     month = Month(area, first, last)
-    inputs = digests(job)
+    certified = Certified()
+    inputs = digests(job, certified)
     budget = month_budget(job.budget, month)
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
@@ -140,7 +143,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
         job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key, policy, last),
         read_corrections(job.corrections, tuple(budget.pools)),
         tuple(read_decisions(job.decisions)) if job.decisions else (),
-        inputs, closed, voids, replaces, format_,
+        inputs, closed, voids, replaces, format_, certified,
     )  # fmt: skip
 
 
@@ -161,29 +164,23 @@ def month_days(month: str) -> tuple[date, date]:
     return first, first.replace(day=monthrange(first.year, first.month)[1])
 
 
-def digests(job: Job) -> list[dict[str, Any]]:
+def digests(job: Job, certified: Certified) -> list[dict[str, Any]]:
     """Every file that the run reads: role, path as given, size and SHA-256. Raises UsageError."""
     named = [("input", p) for p in job.inputs] + [("correction", p) for p in job.corrections]
     named += [("budget", job.budget), ("hospitals", job.hospitals), ("decisions", job.decisions)]
-    return digests_of([*named, ("columns", job.columns)])
+    return digests_of([*named, ("columns", job.columns)], certified)
 
 
-def digests_of(named: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The files behind roles and paths; a budget brings the table that it names."""
+def digests_of(named: Sequence[tuple[str, str]], certified: Certified) -> list[dict[str, Any]]:
+    """The files behind roles and paths; a budget brings the table that it names. ``certified`` gets them."""
     found = []
     for role, path in named:
         if path:
-            found += [{"role": role, "path": str(p), **_digest(p)} for p in _files(path)]
+            files = certified.files(path)
+            found += [{"role": role, "path": str(p), **certified.digest(p)} for p in files]
     for entry in [e for e in found if e["role"] == "budget"]:
-        found += [{"role": "budget", "path": p, **_digest(Path(p))} for p in _beside(entry["path"])]
+        found += [{"role": "budget", "path": p, **certified.digest(Path(p))} for p in _beside(entry["path"])]
     return found
-
-
-def _files(path: str) -> list[Path]:
-    place = Path(path)
-    if place.is_dir():
-        return sorted(p for p in place.rglob("*") if p.is_file())
-    return [place]
 
 
 def _beside(budget: str) -> list[str]:
@@ -194,15 +191,6 @@ def _beside(budget: str) -> list[str]:
         return []  # read_budget says what is wrong
     named = raw.get("hospitals")
     return [str(Path(budget).parent / named)] if isinstance(named, str) else []
-
-
-def _digest(path: Path) -> dict[str, Any]:
-    try:
-        return {"bytes": path.stat().st_size, "sha256": sha256(path)}
-    except OSError as error:
-        raise UsageError(
-            zh=f"无法读取 {path}：{error.strerror}", en=f"cannot read {path}: {error.strerror}"
-        ) from error
 
 
 def month_budget(path: str, month: Month) -> Budget:

@@ -1,0 +1,154 @@
+"""Runs computed again from their inputs, and compared to the fen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from grouper.base.digests import sha256
+from grouper.base.errors import DataError, UsageError
+from grouper.base.sql import quote, scan
+from grouper.lake import ledger
+from grouper.lake.formats import FORMAT, REPORT
+from grouper.lake.layout import Lake
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A run computed again. ``tables``: table to whether its bytes, or else its rows, are the same."""
+
+    run: str
+    tables: dict[str, str]  # "bytes", "rows" or "differs"
+
+    @property
+    def same(self) -> bool:
+        return "differs" not in self.tables.values()
+
+
+def replay(lake: Lake, run: str) -> Replayed:
+    """Compute a run again from its inputs, as the lake was before it, and compare to the fen.
+
+    Raises UsageError when there is no such run, DataError when an input is not the one that was read.
+    """
+    lake.must_exist()
+    with ledger.opened(lake) as source:
+        if not source.execute("SELECT 1 FROM runs WHERE run = ?", [run]).fetchone():
+            raise UsageError(zh=f"{lake.root} 没有运行 {run}", en=f"{lake.root} has no run {run}")
+        record = ledger.read(source, run)
+    _same_inputs(record)
+    with tempfile.TemporaryDirectory(prefix="grouper-replay-") as place:
+        staged = Path(place)
+        _again(lake, record, staged)
+        return Replayed(run, dict(_compare(lake, record, staged)))
+
+
+_NO_FILES = ("run", "policy", "scheme")  # roles of inputs that name something else than a file
+
+
+def _same_inputs(record: ledger.Record) -> None:
+    """Raises DataError for inputs that are not found, all of them named, and for one that is another file."""
+    entries = [entry for entry in record.rows["inputs"] if entry["role"] not in _NO_FILES]
+    if gone := [entry["path"] for entry in entries if not Path(entry["path"]).is_file()]:
+        listed = ", ".join(dict.fromkeys(gone))
+        raise DataError(
+            zh=f"找不到该运行读取的文件：{listed}（在 {Path.cwd()} 中按原路径查找）；请放回原处，"
+            "或在当时的目录中运行，再重算",
+            en=f"what the run read is not found: {listed} is not found (looked for from {Path.cwd()}); put "
+            "it back, or run from the folder of then, to compute it again",
+        )
+    for entry in entries:
+        path = Path(entry["path"])
+        if sha256(path) != entry["sha256"]:
+            raise DataError(
+                zh=f"{path} 已不是该运行读取的文件（SHA-256 {entry['sha256'][:12]}…），无法重算",
+                en=f"{path} is no longer what the run read (SHA-256 {entry['sha256'][:12]}…); it cannot be "
+                "computed again",
+            )
+
+
+def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
+    from grouper.settlement import month, year
+    from grouper.settlement.plan import job as plan
+
+    run = record.run["run"]
+    if record.run["kind"] == "settle":
+        job = plan.Job.from_json(record.run["options_json"], record.format)
+        made = plan.make_plan(lake, job, before=run, format_=record.format)
+        _same_rules(record, made.policy_digest, made.grouper.engine.scheme.digest)
+        done = month.compute(lake, made, run, staged, before=run)
+        _same_past(record, done.record)
+        return
+    yearjob = year.YearJob.from_json(record.run["options_json"], record.format)
+    yearly = year.make_year_plan(lake, yearjob, before=run, format_=record.format)
+    _same_rules(record, yearly.policy_digest, "")
+    year.compute_year(lake, yearly, run, staged, before=run)
+
+
+def _same_rules(record: ledger.Record, policy: str, scheme: str) -> None:
+    if (policy, scheme) != (record.run["policy_sha256"], record.run["scheme_sha256"]):
+        raise DataError(
+            zh=f"政策 {record.run['policy_id']} 或分组方案 {record.run['scheme_id']} 已改动，无法重算",
+            en=f"policy {record.run['policy_id']} or scheme {record.run['scheme_id']} has changed "
+            f"since; the run "
+            "cannot be computed again",
+        )
+
+
+def _same_past(record: ledger.Record, again: ledger.Record) -> None:
+    """Policies and schemes of closed months that the run priced again. Raises DataError."""
+    then, now = (
+        {
+            (row["role"], row["path"], row["sha256"])
+            for row in found.rows["inputs"]
+            if row["role"] in _NO_FILES
+        }
+        for found in (record, again)
+    )
+    for _, name, _ in sorted(then ^ now):
+        raise DataError(
+            zh=f"当月政策或分组方案已改动：{name}，无法重算",
+            en=f"the policy or scheme of a closed month has changed since: {name}; the run cannot be "
+            "computed again",
+        )
+
+
+def _compare(lake: Lake, record: ledger.Record, staged: Path) -> Iterator[tuple[str, str]]:
+    import duckdb
+
+    with duckdb.connect(config={"temp_directory": str(staged / "spill")}) as connection:
+        for row in record.rows["outputs"]:
+            if row["table_name"] == REPORT:
+                continue
+            made = staged / f"{row['table_name']}.parquet"
+            if made.is_file() and sha256(made) == row["sha256"]:
+                yield row["table_name"], "bytes"
+                continue
+            same = _same_rows(connection, made, lake.root / row["path"], record.format < FORMAT)
+            yield row["table_name"], "rows" if same else "differs"
+
+
+def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, older: bool) -> bool:
+    """The same rows as often, whatever the bytes: another release may write Parquet otherwise.
+
+    ``older``: of an older format, which lacks columns of today; those that it has are compared.
+    """
+    if not (made.is_file() and kept.is_file()):
+        return False
+    now, then = (pq.read_schema(path).names for path in (made, kept))
+    if not set(then) <= set(now) or (not older and then != now):
+        return False
+    names = ", ".join(quote(name) for name in then)
+    one, other = (f"SELECT {names} FROM {scan(path)}" for path in (made, kept))
+    row = connection.execute(
+        f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + "
+        f"(SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
+    ).fetchone()
+    return row is not None and row[0] == 0
