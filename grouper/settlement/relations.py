@@ -186,7 +186,7 @@ _HOSPITAL = (
 _JUDGED = (
     *_of(NUMBER, "n"),
     *_of(TEXT, "role", "rid", "sid", "visit_id", "person_id", "hospital_code", "refund_of"),
-    *_of(FLAG, "refund_flag", "valid_flag"),
+    *_of(FLAG, "refund_flag", "valid_flag", "interim_flag"),
     *_of(YUAN, "total_cost"),
     *_of(DATE, "admission_date", "discharge_date"),
     *_of(TEXT, "fault"),
@@ -278,8 +278,7 @@ JUDGED = Relation(
 LEFT_ROWS = Relation(
     "left_rows", "TEMP VIEW", "rows whose fate is open; at last with those that are late", _fixed(_JUDGED),
     ("validate._left", "month._finish_decisions"),
-    ("records.resolve", "validate._reject", "validate._refunds", "validate._in_input",
-     "validate._duplicates", "validate._settled"),
+    ("records.resolve", "validate._reject", "validate._refunds", "validate._duplicates", "validate._settled"),
     sources=("judged", "fate"),
 )  # fmt: skip
 REFUNDS = Relation(
