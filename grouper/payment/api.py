@@ -16,9 +16,11 @@ from grouper.base.errors import UsageError
 from grouper.base.output import Output
 from grouper.base.sql import scan
 from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.price.gated import LEFT
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.pricing import Priced, connect, price_files
 from grouper.payment.price.whatif import WhatIf, by_hospital, compare
+from grouper.records.stays import Gate
 
 if TYPE_CHECKING:
     from grouper.payment.pool.budget import Budget
@@ -69,6 +71,7 @@ def pay(
     budget: str | None = None,
     value: str = "settlement",
     what_if: Mapping[str, str] | None = None,
+    interim: str = "hold",
     threads: int | None = None,
     memory: str | None = None,
     progress: Progress | None = None,
@@ -80,6 +83,8 @@ def pay(
     properties of hospitals and decisions by case. ``budget``: a budget file; the pools are then settled,
     at the "settlement" or the "budget" ``value`` of a point. ``what_if``: parameters to change
     ("base_rate": "11000", "level_coefficient.3": "1.1"), and both results are compared by hospital.
+    Every row comes out, in order; a refund with its original, and any other row that is no stay, has the
+    status "left" and no amounts. ``interim``: several bills of one stay are "hold" held or "join" joined.
     Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv.
 
     Raises UsageError, TableError or DataError before anything is written, ReconciliationError when
@@ -89,7 +94,8 @@ def pay(
     paths = [grouped] if isinstance(grouped, str) else list(grouped)
     _check_output(output, paths)
     reform = chosen.changed(what_if) if what_if else None
-    files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of)
+    gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim)
+    files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate)
     job = _Job(files, budget, value, threads, memory, progress)
     compared = None
     with tempfile.TemporaryDirectory(prefix=".what-if-", dir=Path(output).resolve().parent) as place:
@@ -177,10 +183,11 @@ def _clearing(run: Settlement, budget: Budget) -> Sequence[Any]:
 
 
 def _totals(connection: Any, output: str) -> list[dict[str, Any]]:
-    """Cases and yuan by pool, status and reason."""
+    """Cases and yuan by pool, status and reason; rows that are no cases are not in it."""
     rows = connection.execute(
         "SELECT pool, pay_status, pay_reason, count(*), sum(total_cost), coalesce(sum(amount), 0), "
-        f"coalesce(sum(fund_due), 0) FROM {scan(output)} GROUP BY ALL ORDER BY ALL"
+        f"coalesce(sum(fund_due), 0) FROM {scan(output)} WHERE pay_status <> '{LEFT}' "
+        "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     names = ("pool", "status", "reason", "cases", "total_cost", "amount", "fund_due")
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -212,9 +212,8 @@ class _Passing:
             f"SELECT count(*), coalesce(sum(total_cost), 0), count({unusable}), "
             f"count(*) FILTER ({gate.REFUND} OR refund_flag), count(*) FILTER (total_cost = 0), "
             f"count(*) FILTER (interim_flag), count(*) FILTER ({gate.LATER}) FROM {self.rows}"
-        ).fetchone()
-        assert found is not None
-        rows, fen, unusable_rows, refunds, free, interim, later = found
+        ).fetchall()
+        rows, fen, unusable_rows, refunds, free, interim, later = found[0]
         if unusable_rows:
             self._leave(unusable, self.rows, f"{unusable} IS NOT NULL")
         if refunds:
@@ -234,8 +233,7 @@ class _Passing:
 
     def _table(self, name: str, sql: str) -> int:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
-        found = self.connection.execute(f"SELECT count(*) FROM {name}").fetchone()
-        return found[0] if found else 0
+        return int(self.connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0])
 
     def _refunds(self) -> None:
         self._table("gate_refunds", f"SELECT * FROM {self.open} WHERE {gate.REFUND}")
@@ -287,7 +285,7 @@ class _Passing:
         if not gated.left:
             return gated
         kept = self.connection.execute(f"SELECT count(*), coalesce(sum(total_cost), 0) FROM {self.open}")
-        cases, cost = kept.fetchone() or (0, 0)
+        cases, cost = kept.fetchall()[0]
         left = sum(of_reason for _, of_reason in gated.left.values())
         if cases != gated.cases or int(cost) + left != fen:
             raise ReconciliationError(
@@ -299,5 +297,4 @@ class _Passing:
         return gated
 
     def _any_left(self) -> bool:
-        found = self.connection.execute("SELECT count(*) FROM gate_left").fetchone()
-        return bool(found and found[0])
+        return bool(self.connection.execute("SELECT count(*) FROM gate_left").fetchall()[0][0])

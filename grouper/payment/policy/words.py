@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from grouper.payment.formula.expression import Bool, Expr, Field, Text
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
+from grouper.records.gate import REASONS as GATE_REASONS
 
 Pair = tuple[str, str]
 E = TypeVar("E")
@@ -16,6 +17,7 @@ STATUSES: dict[str, Pair] = {
     "paid": ("支付", "paid"),
     "held": ("暂不支付", "held"),
     "outside": ("不由本政策支付", "outside this policy"),
+    "left": ("不作病例", "no case"),
 }
 METHODS: dict[str, Pair] = {
     "drg_rate": ("DRG 费率法", "DRG with a base rate"),
@@ -60,6 +62,7 @@ _REASONS: dict[str, Pair] = {
     "held": ("分组结果无效或缺数据", "the grouping is invalid or needs data"),
     "ungrouped": ("未入组", "ungrouped"),
     "ambiguous": ("歧义组", "ambiguous group"),
+    **GATE_REASONS,
 }
 UNITS: dict[str, Pair] = {
     "yuan": ("元", "yuan"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from grouper.base.errors import DataError, UsageError
+from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, refuse
-from grouper.base.sql import parquet_schema, scan
+from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
+from grouper.payment.price.gated import PLACE, pass_cases, split
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
 from grouper.payment.price.texts import TEXTS, load_texts
+from grouper.records.gate import JOINED
 from grouper.records.missing import missing_field
+from grouper.records.stays import Gated
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,7 +34,10 @@ DATES = ("discharge_date", "settlement_date")
 
 @dataclass
 class Cases:
-    """A view ``cases`` over the inputs. ``assumed``: columns that no input has, with what stands for them."""
+    """A view ``cases`` over the inputs. ``assumed``: columns that no input has, with what stands for them.
+
+    ``gated``: what the gate found, where it was asked; ``rows`` and ``total_cost`` are of the cases.
+    """
 
     rows: int
     first: datetime.date
@@ -38,6 +45,19 @@ class Cases:
     total_cost: int  # fen
     columns: list[str]
     assumed: dict[str, str] = field(default_factory=dict)
+    gated: Gated | None = None
+
+    @property
+    def all_rows(self) -> int:
+        """The rows of the inputs, of which ``rows`` are cases."""
+        return self.gated.rows if self.gated else self.rows
+
+    @property
+    def all_cost(self) -> int:
+        """Fen of all rows as they come out: a bill that was joined counts in its stay as well."""
+        if self.gated is None:
+            return self.total_cost
+        return self.total_cost + sum(fen for _, fen in self.gated.left.values())
 
 
 def open_cases(
@@ -49,7 +69,7 @@ def open_cases(
     date, a repeated record_id, or a decision about a case that is not there.
     """
     scan = _scan(connection, files.paths)
-    schema = connection.sql(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().schema
+    schema = connection.sql(f"SELECT * EXCLUDE ({PLACE}) FROM {scan} LIMIT 0").to_arrow_table().schema
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
@@ -71,14 +91,38 @@ def open_cases(
         zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
         raise missing(zh, en, files.paths[0], policy.id)
     select.append(f"{_date(files, schema, sources)} AS pay_date")
-    body = f"SELECT {', '.join(select)} FROM {scan} AS t"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS {body}")
+    body = f"SELECT {', '.join(select)}, t.{PLACE} FROM {scan} AS t"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW all_rows AS {body}")
     _check_amounts(connection, scan, reading.faults, files)
+    gated = None
+    if files.gate is None:
+        connection.execute("CREATE OR REPLACE TEMP VIEW plain_cases AS FROM all_rows")
+    else:
+        own = {name: sql for name in ("record_id", "total_cost") if (sql := reading.column(name))}
+        gated = pass_cases(connection, scan, schema, files, own)
+        split(connection, gated, [name for name in wanted if name not in windows])
     found = _survey(connection, files, bool(decisions))
+    _agree(found, gated)
     _windows(connection, windows, policy)
     found.assumed = reading.assumed
     found.columns = list(wanted)
     return found
+
+
+def _agree(found: Cases, gated: Gated | None) -> None:
+    """Cases and their cost are what the gate let through, with what was joined into them."""
+    found.gated = gated
+    if gated is None:
+        return
+    joined = gated.left.get(JOINED, (0, 0))[1]
+    cost = gated.fen - sum(fen for _, fen in gated.left.values()) + joined
+    if (found.rows, found.total_cost) != (gated.cases, cost):
+        raise ReconciliationError(
+            zh=f"对不上：应有病例 {gated.cases} 例 {cost} 分，实有 {found.rows} 例 {found.total_cost} 分；"
+            "没有写出结果",
+            en=f"does not add up: {gated.cases} cases and {cost} fen due, {found.rows} and "
+            f"{found.total_cost} found; nothing was written",
+        )
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
@@ -89,7 +133,7 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
     kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
     if kinds and kinds <= TEXTS:
         texts = [load_texts(connection, path, f"grouped_{number}") for number, path in enumerate(paths)]
-        return "(" + " UNION ALL BY NAME ".join(f"FROM {name}" for name in texts) + ")"
+        return _placed_texts(connection, texts)
     files = [file for path in paths for file in _expanded(path)]
     for file in files:
         parquet_schema(
@@ -97,7 +141,32 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
             hint_zh="；分组结果应为 Parquet 或 CSV（grouper group … -o 分组.parquet）",
             hint_en="; grouped files are Parquet or CSV (grouper group … -o grouped.parquet)",
         )
-    return scan(*files)
+    return _placed(files)
+
+
+def _placed_texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:
+    """SQL of tables one after the other, with the place of each row."""
+    parts, before = [], 0
+    for table in tables:
+        parts.append(f"SELECT *, rowid + {before} AS {PLACE} FROM {table}")
+        before += connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    return f"({' UNION ALL BY NAME '.join(parts)})"
+
+
+def _placed(files: Sequence[Path]) -> str:
+    """SQL of Parquet files one after the other, with the place of each row."""
+    if len(files) == 1:
+        inside = f"SELECT * EXCLUDE (file_row_number), file_row_number AS {PLACE}"
+        return f"({inside} FROM {scan(*files, numbered=True)})"
+    whens, before = [], 0
+    for file in files:
+        whens.append(f"WHEN {literal(Path(os.path.abspath(file)).as_posix())} THEN {before}")
+        before += rows_of(file)
+    start = f"CASE file_of_row {' '.join(whens)} ELSE error('file?') END"
+    return (
+        f"(SELECT * EXCLUDE (file_row_number, file_of_row), file_row_number + {start} AS {PLACE} "
+        f"FROM {scan(*files, numbered=True, named='file_of_row')})"
+    )
 
 
 def _expanded(path: str) -> list[Path]:
@@ -201,7 +270,8 @@ class _Reading:
             if column is None or column not in self.schema.names:
                 continue
             if place:
-                return [f't."{column}"[1]']
+                listed = input_sql(plain, self.schema.field(column).type, f't."{column}"')
+                return [f"{listed}[1]"]
             kind = self.schema.field(column).type
             if name in WORD_FIELDS:
                 return [input_sql(name, *self.words.read(name, column, kind))]
