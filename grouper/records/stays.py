@@ -39,15 +39,23 @@ _NULLS = {
     **dict.fromkeys(DATES, "NULL::DATE"),
     "total_cost": "NULL::BIGINT",
 }
+# The columns of ``rows_sql``, as those of a table.
+_TYPES = {name: null.partition("::")[2] for name, null in _NULLS.items()}
+COLUMNS = ", ".join(
+    f"{name} {kind}"
+    for name, kind in {"n": "BIGINT", "file": "INTEGER", **_TYPES, "content": "UBIGINT"}.items()
+)
 
 
 @dataclass(frozen=True)
 class Gate:
     """What the gate asks. ``amounts``: a row without a cost, or of none, is no stay. ``dated``: a row needs
-    its day of discharge. ``interim``: "hold" or "join" the bills of one stay."""
+    its day of discharge. ``ordered``: admission may not be after it. ``interim``: "hold" or "join" the
+    bills of one stay."""
 
     amounts: bool = True
     dated: bool = False
+    ordered: bool = True
     interim: str = "hold"
 
 
@@ -118,11 +126,14 @@ def rows_sql(
     number: str,
     columns: ColumnMap | None = None,
     more: Mapping[str, str] | None = None,
+    file: int = 0,
 ) -> tuple[str, frozenset[str]]:
     """SQL of the rows of ``source`` as the gate reads them, and the fields that they have.
 
     ``number``: SQL of a number that names the row, in the order of the rows. ``more``: SQL of fields that
-    the caller reads in its own way. Raises DataError for a flag that is not understood.
+    the caller reads in its own way. ``file``: a number within which record ids are unique.
+
+    Raises DataError for a flag that is not understood.
     """
     own = dict(more or {})
     for name, column in given.items():
@@ -138,10 +149,16 @@ def rows_sql(
             own[name] = cost_columns(quoted, kind, "c", True).partition(" AS c,")[0]
         else:
             own[name] = f"nullif(trim(CAST({quoted} AS VARCHAR)), '')"
+    has = frozenset(own)
+    if not has & {"record_id", "settlement_id"}:  # beside files with ids its rows are not without one
+        own["record_id"] = f"'row ' || {number}"
     listed = ", ".join(f"{own.get(name, null)} AS {name}" for name, null in _NULLS.items())
     same = [column for column in gate.CONTENT if column in schema.names]
     content = gate.content([f"t.{quote(column)}" for column in same]) if same else "0::UBIGINT"
-    return f"SELECT {number} AS n, {listed}, {content} AS content FROM {source} AS t", frozenset(own)
+    return (
+        f"SELECT {number} AS n, {int(file)} AS file, {listed}, {content} AS content FROM {source} AS t",
+        has,
+    )
 
 
 def _day_sql(quoted: str, kind: pa.DataType) -> str:
@@ -194,13 +211,12 @@ class _Passing:
         rid, sid = "coalesce(record_id, settlement_id)", "coalesce(settlement_id, record_id)"
         number = "" if named else "CAST(n AS VARCHAR)"
         self.rows = (
-            f"(SELECT n, 'input' AS role, {number or rid} AS rid, {number or sid} AS sid, visit_id, "
+            f"(SELECT n, file, 'input' AS role, {number or rid} AS rid, {number or sid} AS sid, visit_id, "
             "person_id, hospital_code, refund_of, refund_flag, valid_flag, interim_flag, admission_date, "
             f"discharge_date, total_cost, content FROM ({rows}))"
         )
-        self.keys = [
-            key for key, name in (("sid", "settlement_id"), ("rid", "record_id")) if name in has
-        ] or (["rid"] if named else [])
+        self.keys = ["sid"] if "settlement_id" in has else []
+        self.keys += ["file || '|' || rid"] if "record_id" in has else []
         self.open = f"(SELECT r.* FROM {self.rows} AS r ANTI JOIN gate_left AS f ON f.n = r.n)"
         self.joined = False
 
@@ -224,7 +240,7 @@ class _Passing:
         for key in self.keys:
             self._repeated(key)
         self._bills(bool(interim))
-        if later:
+        if later and asked.ordered:
             self._leave("'dates-out-of-order'", self.open, gate.LATER)
         return self._counted(rows, int(fen))
 
