@@ -24,7 +24,7 @@ from grouper.base.sql import quote
 from grouper.codes import icd
 from grouper.codes.book import CodeBook, CodeOptions
 from grouper.fitting.history import HistoryOptions, left_out, year_sql
-from grouper.records.stays import COLUMNS, FIELDS, pass_gate, rows_sql
+from grouper.records.stays import STAGED, pass_gate, stage
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,7 +37,7 @@ _MISSING, _UNKNOWN, _LOST_ZERO = -1, -2, -3  # in place of a rank
 _RECORDS = """CREATE TABLE records (k INTEGER, main INTEGER, related INTEGER[], class INTEGER, y INTEGER,
     fen BIGINT, drug BIGINT, consumable BIGINT, n BIGINT)"""
 # What the gate reads of all rows, and the rows that nothing else keeps out.
-AT_GATE = f"CREATE TABLE at_gate ({COLUMNS}); CREATE TABLE usable (n BIGINT)"
+AT_GATE = f"{STAGED}; CREATE TABLE usable (n BIGINT)"
 _COSTS = {"total_cost": "fen", "drug_cost": "drug", "consumable_cost": "consumable"}
 
 
@@ -152,27 +152,8 @@ def stage_for_gate(
     counts: Counts,
 ) -> None:  # fmt: skip
     """Keep of a batch what the gate reads; ``first``: rows of its file before it."""
-    numbers = pa.arange(counts.before + first + 1, counts.before + first + batch.num_rows + 1)
-    connection.register("_coming", pa.Table.from_batches([batch]).append_column("row_place", numbers))
-    fields = source.columns.fields
-    given = {
-        name: found.columns[0]
-        for name in FIELDS
-        if (found := fields.get(name)) is not None and len(found.columns) == 1 and not found.transform
-        and found.columns[0] in batch.schema.names
-    } | {"total_cost": cost}  # fmt: skip
-    rows, has = rows_sql(
-        connection,
-        "_coming",
-        batch.schema,
-        given,
-        number="t.row_place",
-        columns=source.columns,
-        file=counts.files,
-    )
-    connection.execute(f"INSERT INTO at_gate {rows}")
-    connection.unregister("_coming")
-    counts.has |= has
+    before = counts.before + first + 1
+    counts.has |= stage(connection, batch, source.columns, before, file=counts.files, cost=cost)
 
 
 def leave_at_gate(connection: duckdb.DuckDBPyConnection, counts: Counts) -> None:

@@ -39,12 +39,13 @@ _NULLS = {
     **dict.fromkeys(DATES, "NULL::DATE"),
     "total_cost": "NULL::BIGINT",
 }
-# The columns of ``rows_sql``, as those of a table.
+# A table of rows as ``rows_sql`` gives them, filled by ``stage``.
 _TYPES = {name: null.partition("::")[2] for name, null in _NULLS.items()}
-COLUMNS = ", ".join(
+_COLUMNS = ", ".join(
     f"{name} {kind}"
     for name, kind in {"n": "BIGINT", "file": "INTEGER", **_TYPES, "content": "UBIGINT"}.items()
 )
+STAGED = f"CREATE TABLE at_gate ({_COLUMNS})"
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,45 @@ def rows_sql(
         f"SELECT {number} AS n, {int(file)} AS file, {listed}, {content} AS content FROM {source} AS t",
         has,
     )
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: ColumnMap, first: int, *,
+    file: int = 0, cost: str | None = None,
+) -> frozenset[str]:  # fmt: skip
+    """Put a batch of records into ``at_gate``, its rows numbered from ``first`` on; the fields it has.
+
+    ``cost``: the column of costs, where it is another than the map's.
+    """
+    fields = {name: columns.fields[name] for name in FIELDS if name in columns.fields}
+    given = {
+        name: found.columns[0]
+        for name, found in fields.items()
+        if len(found.columns) == 1 and not found.transform and found.columns[0] in batch.schema.names
+    }
+    numbers = pa.arange(first, first + batch.num_rows)
+    coming = pa.Table.from_batches([batch]).append_column("row_place", numbers)
+    connection.register("_coming", coming)
+    given |= {"total_cost": cost} if cost else {}
+    rows, has = rows_sql(
+        connection, "_coming", batch.schema, given, number="t.row_place", columns=columns, file=file
+    )
+    connection.execute(f"INSERT INTO at_gate {rows}")
+    connection.unregister("_coming")
+    return has
+
+
+def reason_of(rows: pa.Table, place: int = 0) -> str | None:
+    """Why a row of canonical records is no stay, among all of them; None for one that is."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.register("_records", rows.append_column("row_place", pa.arange(0, rows.num_rows)))
+        given = given_columns(rows.schema.names)
+        found, has = rows_sql(connection, "_records", rows.schema, given, number="t.row_place")
+        pass_gate(connection, found, has, Gate(amounts="total_cost" in has))
+        left = connection.execute("SELECT reason FROM gate_left WHERE n = ?", [place]).fetchall()
+        return str(left[0][0]) if left else None
 
 
 def _day_sql(quoted: str, kind: pa.DataType) -> str:

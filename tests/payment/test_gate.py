@@ -281,3 +281,20 @@ def test_the_refunds_of_the_readmes_june_are_no_patients(tmp_path: Path) -> None
     netted = [row for row in rows if row["pay_reason"] == "refund-netted"]
     assert sum(row["total_cost"] for row in netted) == 0 and not any(row["fund_due"] for row in netted)
     assert sum(row["readmission_factor"] == Decimal("0.5") for row in rows) == 8
+
+
+def test_explain_says_of_a_row_that_is_no_stay_why(place: Path) -> None:
+    cases = [bill("a", "15000"), bill("b", "-15000", refund_of="Sa"), bill("c", "15000")]
+    paid(place, cases)
+    call = ("--policy", "policy.toml", "--lang", "en")
+    code, out, err = grouper("explain", "o.parquet", "--record", "a", *call, cwd=place)
+    assert code == 0 and "no case (netted with its refund in the same input) [refund-netted]" in out, err
+    table = pq.read_table(place / "grouped.parquet").drop_columns(["drg", "status", "reason"])
+    for name, value in (("diagnoses", ["K35.900"]), ("procedures", []), ("sex", 1), ("age_years", 40)):
+        kind = pa.list_(pa.string()) if isinstance(value, list) else None
+        table = table.append_column(name, pa.array([value] * 3, kind))
+    pq.write_table(table, place / "records.parquet")
+    missing = [f"--allow-missing={name}" for name in ("discharge_way", "icu_hours", "department")]
+    for record, text in (("a", "[refund-netted]"), ("b", "[refund-netted]"), ("c", "status: ")):
+        code, out, err = grouper("explain", "records.parquet", "--record", record, *call, *missing, cwd=place)
+        assert code == 0 and text in out, (out, err)
