@@ -162,7 +162,9 @@ def _clear_year(lake: Lake, source: Path, city: City, area: str) -> Done:
     from grouper.settlement.year import YearJob, clear_year
 
     scores = (str(source / "assessment.csv"),)
-    job = YearJob(str(city.year), str(source / "budget.toml"), area, corrections=scores, who="demo")
+    job = YearJob(
+        str(city.year), str(source / "budget.toml"), area, corrections=scores, who="demo", held_remain=True
+    )
     return clear_year(lake, job)
 
 

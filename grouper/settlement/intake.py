@@ -52,6 +52,8 @@ NUMBERS = {
 WORDS = frozenset(word_fields())
 FLAGS = ("refund_flag", "valid_flag", "interim_flag")
 _ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")  # no canonical name; folded
+# Warnings of grouping that are told of a month as well.
+MARKS = ("principal-grey", "principal-not-for-grouping", "procedure-not-for-grouping")
 _YUAN = pa.decimal128(18, 2)
 _NO_TEXT = pa.scalar(None, pa.string())
 
@@ -104,13 +106,16 @@ class Reading:
 class Taken:
     """What came in: rows by role, what normalisation changed, and which canonical columns some file has.
 
-    ``unknown``: (column, word) that nobody knows -> rows.
+    ``unknown``: (column, word) that nobody knows -> rows. ``codes``: what was found of codes
+    ("diagnosis:unknown") -> how often; ``all_codes``: how many codes there are.
     """
 
     rows: Counter[str]
     changed: Counter[str]
     present: set[str]
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    all_codes: int = 0
 
 
 def read_files(
@@ -145,6 +150,8 @@ def read_files(
                 taken.changed += work.counts
                 taken.present |= work.present
                 taken.unknown += work.unknown
+                taken.codes += work.codes
+                taken.all_codes += work.all_codes
 
     tables.write(output, row_schema(), batches())
     return taken
@@ -201,6 +208,8 @@ class _File:
         self.key, self.role, self.name = reading.key, role, name
         self.counts: Counter[str] = Counter()
         self.rows = 0
+        self.codes: Counter[str] = Counter()
+        self.all_codes = 0
         self.present: set[str] = set()
         self.unknown: Counter[tuple[str, str]] = Counter()
         self.also = reading.also
@@ -246,6 +255,10 @@ class _File:
         prepared = self.normaliser.prepare(batch, self.rows)
         grouped = self.grouper.engine.group(prepared.batch, prepared.flags)
         self.counts += prepared.counts
+        self.codes += grouped.codes + _marked(self.grouper.engine.result_fields, grouped.columns)
+        for name in ("diagnoses", "procedures"):
+            lists = prepared.batch.column(name)
+            self.all_codes += len(lists.flatten()) if pa.types.is_list(lists.type) else 0
         made: dict[str, pa.Array] = {
             "n": _counting(before, rows),
             "input_file": pa.repeat(self.name, rows),
@@ -335,6 +348,18 @@ class _File:
             if fold(name) in _ORIGINALS:
                 return _plain(batch.column(name), name, self.name)
         return None
+
+
+def _marked(fields: Sequence[pa.Field], columns: Sequence[pa.Array]) -> Counter[str]:
+    """Rows whose principal diagnosis or main operation is grey or not used for grouping, by the warning."""
+    found: Counter[str] = Counter()
+    for item, column in zip(fields, columns, strict=True):
+        if item.name.removeprefix("grouped__") == "warnings":
+            for entry in pc.value_counts(column.cast(pa.string())).to_pylist():
+                found.update(
+                    {f"row:{name}": entry["counts"] for name in MARKS if name in (entry["values"] or "")}
+                )
+    return found
 
 
 def _plain(array: pa.Array, name: str, file: str) -> pa.Array:

@@ -31,14 +31,21 @@ class Month:
         return f"{self.first:%Y-%m}"
 
 
-def judge(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
+def judge(connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "hold") -> None:
     """Make ``fate`` from the view ``rows``, the tables ``hospitals``, ``withdrawals`` and ``known``.
 
     ``known``: effective records of closed months that the rows may mean (record_id, settlement_id, visit_id,
-    hospital_code, total_cost, period, run). Rows are named by ``n``.
+    hospital_code, total_cost, period, run). Rows are named by ``n``. ``interim``: several bills of one stay
+    are held ("hold"), or their money goes into the last of them ("join", table ``joined_bills``); "apart" is
+    what version 0.1.0 did.
     """
     relations.make(connection, relations.FATE)
-    for step in (_unreadable, _refunds, _amounts, _hospitals, _duplicates, _withdrawn, _dates, _settled):
+    for step in (_unreadable, _refunds, _amounts, _hospitals, _duplicates, _withdrawn):
+        step(connection, month)
+    relations.make(connection, relations.JOINED_BILLS)
+    if interim != "apart":
+        _bills(connection, join=interim == "join")
+    for step in (_dates, _settled):
         step(connection, month)
 
 
@@ -139,6 +146,32 @@ def _withdrawn(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
         "'withdrawn'",
         "sid IN (SELECT id FROM withdrawals) OR rid IN (SELECT id FROM withdrawals)",
     )
+
+
+def _bills(connection: duckdb.DuckDBPyConnection, *, join: bool) -> None:
+    """Bills of a stay with several, marked as interim or of one visit: held, or joined into the last."""
+    visits = f"(FROM left_rows WHERE {gate.VISIT} IS NOT NULL)"
+    relations.make(connection, relations.VISITS, gate.several(gate.VISIT, visits))
+    relations.make(connection, relations.BILLS, gate.bills("(FROM left_rows)", "(FROM visits)"))
+    reason = f"CASE WHEN of IS NULL THEN 'interim' WHEN n <> of THEN '{gate.JOINED}' END"
+    reason = reason if join else "'interim'"
+    connection.execute(
+        f"INSERT INTO fate SELECT n, 'rejected', {reason}, NULL FROM bills WHERE {reason} IS NOT NULL"
+    )
+    if join:
+        sums = ", ".join(
+            f"CASE WHEN count(r.{name}) = count(*) THEN sum(r.{name})::DECIMAL(18,2) END AS {name}"
+            for name in relations.SUMMED
+        )
+        days = "greatest(date_diff('day', min(b.admitted), max(b.discharged)), 1)::INTEGER"
+        relations.make(
+            connection,
+            relations.JOINED_BILLS,
+            "SELECT b.of AS n, min(b.admitted) AS admission_date, "
+            f"coalesce({days}, sum(r.los_days)::INTEGER) AS los_days, {sums} "
+            "FROM bills AS b JOIN rows AS r ON r.n = b.n WHERE b.of IS NOT NULL "
+            "GROUP BY b.of",
+        )
 
 
 def _dates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:

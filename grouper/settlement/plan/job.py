@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
 
 MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwise
+MAX_HELD = "0.05"  # share of cost, where --max-held does not say otherwise
+MAX_UNKNOWN_CODES = "0.05"  # share of codes, where --max-unknown-codes does not say otherwise
 _LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
 KEY_BYTES = 16
 _IN_LEDGER_1 = same(
@@ -49,7 +51,11 @@ class Job(Asked):
     """A month to settle, as the user asked for it. Paths are texts as given. What is not in NAMES changes
     no result."""
 
-    NAMES: ClassVar = {1: _IN_LEDGER_1, 2: _IN_LEDGER_1}
+    NAMES: ClassVar = {
+        1: _IN_LEDGER_1,
+        2: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes"),
+    }
+    DEFAULTS: ClassVar = {1: {"interim": "apart", "max_held": "1", "max_unknown_codes": "1"}}
 
     month: str
     inputs: tuple[str, ...]
@@ -61,6 +67,9 @@ class Job(Asked):
     corrections: tuple[str, ...] = ()
     decisions: str = ""
     max_rejected: str = MAX_REJECTED
+    max_held: str = MAX_HELD
+    max_unknown_codes: str = MAX_UNKNOWN_CODES
+    interim: str = "hold"
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
