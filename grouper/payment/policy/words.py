@@ -55,6 +55,8 @@ _REASONS: dict[str, Pair] = {
     "no-weight": ("病组没有权重或分值", "the group has no weight or score"),
     "no-base-rate": ("没有适用的费率", "no base rate fits the case"),
     "no-coefficient": ("没有适用的系数", "no coefficient fits the case"),
+    "no-stay": ("缺住院天数，支付路径或床日数取决于它", "the stay is missing, and route or days hang on it"),
+    "no-group-mean": ("缺病组例均费用，倍率取决于它", "no mean cost of the group to compare the cost with"),
     "no-level-mean": ("缺同级别例均费用", "no mean cost of the group at this level"),
     "no-value": ("无法计价", "the case has no value"),
     "no-standard": ("没有适用的床日标准或定额", "no per-diem standard or quota fits the case"),

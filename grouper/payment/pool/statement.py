@@ -66,7 +66,9 @@ def hospital_statement(
             schema = schema.append(
                 pa.field(name, {"clauses": pa.string(), "score": pa.string()}.get(name, _MONEY))
             )
-    made = [rows[key] | _cleared(cleared.get(key), fields if clearing else []) for key in sorted(rows)]
+    told = fields if clearing else []
+    ordered = sorted(rows, key=lambda key: (key[0], key[1] or ""))  # held cases may be in no pool
+    made = [rows[key] | _cleared(cleared.get(key), told) for key in ordered]
     return pa.Table.from_pylist(made, schema=schema)
 
 
