@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from grouper.commands.options.reading import column_map
-from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.options.shared import (
+    DATE,
+    BilingualCommand,
+    both,
+    day,
+    lang_option,
+    language,
+    option,
+    scheme_differs_option,
+)
 from grouper.commands.text.progress import progress_line
 
 
@@ -94,6 +103,7 @@ from grouper.commands.text.progress import progress_line
         "Settle at the settlement or the budget point value (with --budget)",
     ),
 )
+@scheme_differs_option
 @option(
     "--interim",
     type=click.Choice(["hold", "join"]),

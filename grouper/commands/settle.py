@@ -9,7 +9,14 @@ import click
 
 from grouper.commands.options.reading import codes_options, file_options
 from grouper.commands.options.settling import FILE, corrections_option, policy_options, run_options
-from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.shared import (
+    BilingualCommand,
+    both,
+    lang_option,
+    language,
+    option,
+    scheme_differs_option,
+)
 from grouper.commands.text.progress import Stages
 
 
@@ -111,6 +118,7 @@ from grouper.commands.text.progress import Stages
         "Share of codes that may be unknown; above it nothing is written (exit code 2)",
     ),
 )
+@scheme_differs_option
 @option(
     "--interim",
     type=click.Choice(["hold", "join"]),

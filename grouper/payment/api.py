@@ -72,6 +72,7 @@ def pay(
     value: str = "settlement",
     what_if: Mapping[str, str] | None = None,
     interim: str = "hold",
+    scheme_differs: bool = False,
     threads: int | None = None,
     memory: str | None = None,
     progress: Progress | None = None,
@@ -84,7 +85,8 @@ def pay(
     at the "settlement" or the "budget" ``value`` of a point. ``what_if``: parameters to change
     ("base_rate": "11000", "level_coefficient.3": "1.1"), and both results are compared by hospital.
     Every row comes out, in order; a refund with its original, and any other row that is no stay, has the
-    status "left" and no amounts. ``interim``: several bills of one stay are "hold" held or "join" joined.
+    status "left" and no amounts. A file of another scheme than the policy's is refused, but for
+    ``scheme_differs``. ``interim``: several bills of one stay are "hold" held or "join" joined.
     Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv.
 
     Raises UsageError, TableError or DataError before anything is written, ReconciliationError when
@@ -95,7 +97,7 @@ def pay(
     _check_output(output, paths)
     reform = chosen.changed(what_if) if what_if else None
     gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim)
-    files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate)
+    files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate, scheme_differs)
     job = _Job(files, budget, value, threads, memory, progress)
     compared = None
     with tempfile.TemporaryDirectory(prefix=".what-if-", dir=Path(output).resolve().parent) as place:

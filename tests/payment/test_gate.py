@@ -6,6 +6,7 @@ Every row comes out of ``pay``, in its place, with a status and a reason; only c
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from grouper.base.errors import DataError
+from grouper.base.errors import DataError, UsageError
+from grouper.base.output import PROVENANCE_KEY
 from grouper.base.provenance import read as read_provenance
+from grouper.grouping.api import load_scheme
 from grouper.payment import pay
 from grouper.payment.api import Paid
 
@@ -298,3 +301,52 @@ def test_explain_says_of_a_row_that_is_no_stay_why(place: Path) -> None:
     for record, text in (("a", "[refund-netted]"), ("b", "[refund-netted]"), ("c", "status: ")):
         code, out, err = grouper("explain", "records.parquet", "--record", record, *call, *missing, cwd=place)
         assert code == 0 and text in out, (out, err)
+
+
+def grouped_by(place: Path, scheme: dict[str, str]) -> Path:
+    table = pa.Table.from_pylist([case("a", "15000.00")], schema=SCHEMA)
+    told = {PROVENANCE_KEY: json.dumps({"scheme": scheme})}
+    pq.write_table(table.replace_schema_metadata(told), place / "grouped.parquet")
+    return place / "grouped.parquet"
+
+
+def test_a_file_of_another_scheme_is_refused_unless_it_is_meant(place: Path) -> None:
+    """The policy is of chs-drg-2.0; 445 codes of groups mean something else in 3.0."""
+    own = load_scheme("chs-drg-2.0").engine.scheme.digest
+    policy, output = str(place / "policy.toml"), str(place / "o.parquet")
+    pay(str(grouped_by(place, {"id": "chs-drg-2.0", "sha256": own})), policy, output)
+    for other, said in (
+        ({"id": "chs-drg-3.0", "sha256": "0"}, "grouped by chs-drg-3.0"),
+        ({"id": "chs-drg-2.0", "sha256": "0"}, "another state of chs-drg-2.0"),
+    ):
+        path = str(grouped_by(place, other))
+        with pytest.raises(UsageError, match=rf"{said}.*--scheme-differs"):
+            pay(path, policy, output)
+        pay(path, policy, output, scheme_differs=True)
+        assert read_provenance(pq.read_schema(output).metadata, output)["scheme_differs"] == {
+            "policy": "chs-drg-2.0", "files": other["id"], "sha256": "0",
+        }  # fmt: skip
+
+
+def test_a_column_may_say_the_scheme_of_a_csv(place: Path) -> None:
+    head = "record_id,hospital_code,hospital_level,insurance_type,drg,status,reason,total_cost,pool_paid,"
+    row = "a,A,3,310,GE19,grouped,grouped,15000,10965,10965,2025-06-10,6,chs-drg-3.0"
+    (place / "g.csv").write_text(f"{head}fund_paid,discharge_date,los_days,scheme\n{row}", encoding="utf-8")
+    with pytest.raises(UsageError, match="chs-drg-3.0"):
+        pay(str(place / "g.csv"), str(place / "policy.toml"), str(place / "o.parquet"))
+
+
+def test_explain_refuses_another_scheme_too(place: Path) -> None:
+    call = (
+        "explain",
+        "--dx",
+        "K35.900",
+        "--scheme",
+        "chs-drg-3.0",
+        "--policy",
+        "policy.toml",
+        "--lang",
+        "en",
+    )
+    code, _, err = grouper(*call, cwd=place)
+    assert code == 1 and "--scheme-differs" in err

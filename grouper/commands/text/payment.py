@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from grouper.grouping.api import Grouper
     from grouper.payment.explain.explanation import NoCase, PaymentExplanation
 
 _AMOUNT = re.compile(r"[+-]?\d+(\.\d*)?")
@@ -48,6 +49,14 @@ class Pricing:
                 en="Missing option '--scheme': name the scheme, or a --policy that has one",
             )
         return found
+
+    def check_scheme(self, grouper: Grouper, differs: bool) -> None:
+        """Refuse a scheme that is not the policy's, unless it ``differs`` by will."""
+        from grouper.payment.policy.policy import find_policy
+        from grouper.payment.price.scheme_check import check_scheme
+
+        found = find_policy(str(self.policy), self.as_of)
+        check_scheme(found, [("--scheme", grouper.id, grouper.engine.scheme.digest)], differs)
 
     def of_priced(self, path: str, record_id: str) -> PaymentExplanation | NoCase:
         """The payment of a row of a priced file, compared with what the file has."""

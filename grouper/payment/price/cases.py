@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from grouper.payment.formula import keyed
 from grouper.payment.price.gated import PLACE, pass_cases, split
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
+from grouper.payment.price.scheme_check import check_scheme, schemes_of
 from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.gate import JOINED
 from grouper.records.missing import missing_field
@@ -46,6 +47,7 @@ class Cases:
     columns: list[str]
     assumed: dict[str, str] = field(default_factory=dict)
     gated: Gated | None = None
+    scheme_differs: dict[str, Any] | None = None
 
     @property
     def all_rows(self) -> int:
@@ -70,6 +72,8 @@ def open_cases(
     """
     scan = _scan(connection, files.paths)
     schema = connection.sql(f"SELECT * EXCLUDE ({PLACE}) FROM {scan} LIMIT 0").to_arrow_table().schema
+    said = schemes_of(connection, scan, schema, [] if _are_texts(files.paths) else _parquet(files.paths))
+    differs = check_scheme(policy, said, files.scheme_differs)
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
@@ -103,6 +107,7 @@ def open_cases(
         split(connection, gated, [name for name in wanted if name not in windows])
     found = _survey(connection, files, bool(decisions))
     _agree(found, gated)
+    found.scheme_differs = differs
     _windows(connection, windows, policy)
     found.assumed = reading.assumed
     found.columns = list(wanted)
@@ -130,11 +135,10 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
     for path in paths:
         if not Path(path).exists():
             raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
-    if kinds and kinds <= TEXTS:
+    if _are_texts(paths):
         texts = [load_texts(connection, path, f"grouped_{number}") for number, path in enumerate(paths)]
         return _placed_texts(connection, texts)
-    files = [file for path in paths for file in _expanded(path)]
+    files = _parquet(paths)
     for file in files:
         parquet_schema(
             file,
@@ -142,6 +146,15 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
             hint_en="; grouped files are Parquet or CSV (grouper group … -o grouped.parquet)",
         )
     return _placed(files)
+
+
+def _are_texts(paths: Sequence[str]) -> bool:
+    kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
+    return bool(kinds) and kinds <= TEXTS
+
+
+def _parquet(paths: Sequence[str]) -> list[Path]:
+    return [file for path in paths for file in _expanded(path)]
 
 
 def _placed_texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:

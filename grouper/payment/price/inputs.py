@@ -175,3 +175,4 @@ class Files:
     date: str = "discharge_date"
     as_of: datetime.date | None = None
     gate: Gate | None = None
+    scheme_differs: bool = False

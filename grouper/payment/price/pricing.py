@@ -62,6 +62,7 @@ class Priced:
     files: list[str] = field(default_factory=list)
     costs: dict[str, Decimal] = field(default_factory=dict)
     gated: Gated | None = None
+    scheme_differs: dict[str, Any] | None = None
 
 
 def price_files(
@@ -255,6 +256,7 @@ class Run:
             files=list(self.files.paths),
             costs=costs,
             gated=self.cases.gated,
+            scheme_differs=self.cases.scheme_differs,
         )
 
 
@@ -332,6 +334,7 @@ def provenance(done: Priced) -> dict[str, Any]:
         "parameters": done.parameters,
         "assumed": done.assumed,
         "rows": done.rows,
+        **({"scheme_differs": done.scheme_differs} if done.scheme_differs else {}),
         "statuses": done.statuses,
         "reasons": done.reasons,
         "costs": {reason: str(cost) for reason, cost in done.costs.items()},

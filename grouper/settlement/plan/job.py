@@ -25,6 +25,7 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.apportion import apportion
 from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
+from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
@@ -53,9 +54,11 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         1: _IN_LEDGER_1,
-        2: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes"),
+        2: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs"),
     }
-    DEFAULTS: ClassVar = {1: {"interim": "apart", "max_held": "1", "max_unknown_codes": "1"}}
+    DEFAULTS: ClassVar = {
+        1: {"interim": "apart", "max_held": "1", "max_unknown_codes": "1", "scheme_differs": True}
+    }
 
     month: str
     inputs: tuple[str, ...]
@@ -70,6 +73,7 @@ class Job(Asked):
     max_held: str = MAX_HELD
     max_unknown_codes: str = MAX_UNKNOWN_CODES
     interim: str = "hold"
+    scheme_differs: bool = False
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -146,8 +150,11 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     check_files(lake, list(closed.values()))
     key = read_key(job.pseudonymise)
     _same_key(lake, area, key, before)
+    grouper = load_grouper(job, policy, last)
+    own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
+    check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
     return Plan(
-        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key, policy, last),
+        job, month, policy, grouper, budget, _reading(job, key, policy, last),
         read_corrections(job.corrections, tuple(budget.pools)),
         tuple(read_decisions(job.decisions)) if job.decisions else (),
         inputs, closed, voids, replaces, format_,
