@@ -15,6 +15,7 @@ from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
+from grouper.payment.price.decisions import check_decisions
 from grouper.payment.price.gated import PLACE, pass_cases, split
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
@@ -77,6 +78,8 @@ def open_cases(
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
+    if files.decisions is not None:
+        check_decisions(connection, files.decisions, decisions, policy)
     words = Words(connection, scan, files, policy)
     if "hospital_level" in hospitals:
         words.levels("hospitals", "hospital_code")
@@ -94,6 +97,9 @@ def open_cases(
     if lacking:
         zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
         raise missing(zh, en, files.paths[0], policy.id)
+    if "readmitted_after" in windows and "discharge_way" not in wanted:
+        way = reading.column("discharge_way")  # tells an ordered transfer, where the file has it
+        select += [f'{way} AS "discharge_way"'] if way is not None else []
     select.append(f"{_date(files, schema, sources)} AS pay_date")
     body = f"SELECT {', '.join(select)}, t.{PLACE} FROM {scan} AS t"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW all_rows AS {body}")
@@ -381,15 +387,26 @@ def _windows(connection: duckdb.DuckDBPyConnection, windows: Sequence[str], poli
 
 
 def _readmissions(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Stays that were followed by another of the same person and group, within the longest limit."""
+    """Stays that were followed by another of the same person and group, within the longest limit.
+
+    A transfer by order (discharge_way 2) that another hospital takes in by the next day is no readmission,
+    nor is a next stay that was decided to be justified.
+    """
     same = {dated.value for dated in policy.parameters["readmission_same"].values}
     by = '"group"' if same == {"group"} else "left(diagnoses[1], 3)"
     limit = max(dated.value for dated in policy.parameters["readmission_days"].values)
+    has = connection.sql("SELECT * FROM plain_cases LIMIT 0").columns
+    way = "discharge_way" if "discharge_way" in has else "NULL"
+    justified = "readmission_justified" if "readmission_justified" in has else "NULL"
+    stays = "OVER (PARTITION BY person_id, by_what ORDER BY admission_date, discharge_date, record_id)"
     connection.execute(
         f"""CREATE TEMP TABLE returns AS
         SELECT record_id, greatest(next - discharge_date, 0) AS readmitted_after FROM (
-          SELECT record_id, discharge_date, lead(admission_date) OVER (
-            PARTITION BY person_id, {by} ORDER BY admission_date, discharge_date, record_id) AS next
-          FROM plain_cases WHERE person_id IS NOT NULL AND {by} IS NOT NULL)
-        WHERE next - discharge_date <= {int(limit)}"""
+          SELECT record_id, hospital_code, discharge_date, way, lead(admission_date) {stays} AS next,
+            lead(hospital_code) {stays} AS next_hospital, lead(justified) {stays} AS next_justified
+          FROM (SELECT *, {by} AS by_what, {way} AS way, {justified} AS justified FROM plain_cases)
+          WHERE person_id IS NOT NULL AND by_what IS NOT NULL)
+        WHERE next - discharge_date <= {int(limit)} AND next_justified IS DISTINCT FROM 'yes'
+          AND NOT coalesce(
+            way = 2 AND next_hospital <> hospital_code AND next - discharge_date <= 1, FALSE)"""
     )

@@ -27,7 +27,7 @@ from grouper.payment.pool.apportion import apportion
 from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
 from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
-from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
+from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.validate import Month
@@ -153,11 +153,13 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     grouper = load_grouper(job, policy, last)
     own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
     check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
+    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    decisions = tuple(read_decisions(job.decisions)) if job.decisions else ()
+    if format_ > 1:
+        check_decided(policy, [*decisions, *corrections.of("special_review", "decision")])
     return Plan(
         job, month, policy, grouper, budget, _reading(job, key, policy, last),
-        read_corrections(job.corrections, tuple(budget.pools)),
-        tuple(read_decisions(job.decisions)) if job.decisions else (),
-        inputs, closed, voids, replaces, format_,
+        corrections, decisions, inputs, closed, voids, replaces, format_,
     )  # fmt: skip
 
 
