@@ -105,6 +105,15 @@ from grouper.commands.text.progress import progress_line
 )
 @scheme_differs_option
 @option(
+    "--stay",
+    type=click.Choice(["given", "nights", "days"]),
+    default=None,
+    help=both(
+        "住院天数的来源（默认与分组时相同），见 grouper group",
+        "Where the stay comes from (default: as the files were grouped), see grouper group",
+    ),
+)
+@option(
     "--interim",
     type=click.Choice(["hold", "join"]),
     default="hold",
@@ -135,6 +144,7 @@ def pay(
     as_of: datetime | None,
     columns_file: str | None,
     what_if: tuple[str, ...],
+    stay: str | None,
     **given: Any,
 ) -> None:
     from grouper.commands.text.pay import report
@@ -148,6 +158,7 @@ def pay(
             output,
             as_of=day(as_of),
             columns=column_map(columns_file),
+            stay=stay or "",
             what_if=parse_settings(what_if, "--what-if"),
             progress=progress,
             **given,

@@ -73,6 +73,7 @@ def pay(
     what_if: Mapping[str, str] | None = None,
     interim: str = "hold",
     scheme_differs: bool = False,
+    stay: str = "",
     threads: int | None = None,
     memory: str | None = None,
     progress: Progress | None = None,
@@ -86,7 +87,8 @@ def pay(
     ("base_rate": "11000", "level_coefficient.3": "1.1"), and both results are compared by hospital.
     Every row comes out, in order; a refund with its original, and any other row that is no stay, has the
     status "left" and no amounts. A file of another scheme than the policy's is refused, but for
-    ``scheme_differs``. ``interim``: several bills of one stay are "hold" held or "join" joined.
+    ``scheme_differs``. ``interim``: several bills of one stay are held ("hold") or joined ("join").
+    ``stay``: "given", "nights" or "days"; "" is as the files were grouped.
     Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv.
 
     Raises UsageError, TableError or DataError before anything is written, ReconciliationError when
@@ -97,7 +99,9 @@ def pay(
     _check_output(output, paths)
     reform = chosen.changed(what_if) if what_if else None
     gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim)
-    files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate, scheme_differs)
+    files = Files(
+        [str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate, scheme_differs, stay
+    )
     job = _Job(files, budget, value, threads, memory, progress)
     compared = None
     with tempfile.TemporaryDirectory(prefix=".what-if-", dir=Path(output).resolve().parent) as place:

@@ -213,6 +213,7 @@ class _File:
         self.present: set[str] = set()
         self.unknown: Counter[tuple[str, str]] = Counter()
         self.also = reading.also
+        self.stay = grouper.options.stay
         self.rows_schema, self.grouped = row_schema(), grouped_columns()
         self.normaliser: Normaliser = self._checked(reading)
 
@@ -272,8 +273,10 @@ class _File:
         faults.sort(key=lambda fault: fault[0] == "bad-value:hospital_level")  # it may do no harm
         made["refund_of"] = self._original(batch)
         for name, column in zip(prepared.batch.schema.names, prepared.batch.columns, strict=True):
-            if name in ("diagnoses", "procedures", "los_days", "age_years"):
+            if name in ("diagnoses", "procedures") or (name in NUMBERS and self.normaliser.makes(name)):
                 made[name] = column
+        if self.stay != "given" and not self.normaliser.makes("los_days"):
+            made["los_days"] = self._stay(made)  # the scheme does not read it, but payment may
         for item, column in zip(self.grouper.engine.result_fields, grouped.columns, strict=True):
             if item.name in self.grouped:
                 made[item.name] = column
@@ -281,6 +284,16 @@ class _File:
         self.present |= {name for name, array in made.items() if array is not None}
         arrays = [_as(made.get(item.name), item.type, rows) for item in self.rows_schema]
         return pa.RecordBatch.from_arrays(arrays, schema=self.rows_schema)
+
+    def _stay(self, made: Mapping[str, pa.Array | None]) -> pa.Array | None:
+        """The stay from the dates, where both are there; else as it is given."""
+        first, last, given = (made[name] for name in ("admission_date", "discharge_date", "los_days"))
+        if first is None or last is None:
+            return given
+        days = pc.days_between(first, last)
+        stay = pc.max_element_wise(days, 1, skip_nulls=False) if self.stay == "nights" else pc.add(days, 1)
+        stay = pc.if_else(pc.greater_equal(days, 0), stay, None).cast(pa.int32())
+        return stay if given is None else pc.coalesce(stay, given.cast(pa.int32()))
 
     def _field(
         self, batch: pa.RecordBatch, name: str, faults: list[tuple[str, pa.Array | None]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from grouper.base.output import PROVENANCE_KEY
 from grouper.payment import pay, verify_policy
 from grouper.payment.policy.policy import load_policy
 
@@ -112,3 +115,19 @@ def test_what_is_paid_has_a_reason_to_be_paid(tmp_path: Path) -> None:
         says_no = row["pay_reason"].startswith("no-") or row["pay_reason"] in ("held", "ungrouped")
         assert (row["pay_status"] == "held") == says_no, row
         assert (row["amount"] is None) == says_no, row
+
+
+def test_the_stay_that_grouping_took_is_the_one_that_is_paid(tmp_path: Path) -> None:
+    """21 nights from the dates at 400 a day; the column is empty in 95 % of an agency's rows."""
+    path = write_policy(tmp_path, POLICY + PER_DIEM)
+    schema = pa.schema([*WIDE, ("admission_date", pa.date32())])
+    row = case("a", "50000.00", department="A21", los_days=None, admission_date=dt.date(2025, 5, 20))
+    table = pa.Table.from_pylist([row], schema=schema)
+    for stay, days in (("nights", 21), ("days", 22)):
+        told = {PROVENANCE_KEY: json.dumps({"options": {"stay": stay}})}
+        pq.write_table(table.replace_schema_metadata(told), tmp_path / "g.parquet")
+        pay(str(tmp_path / "g.parquet"), str(path), str(tmp_path / "o.parquet"))
+        found = pq.read_table(tmp_path / "o.parquet").to_pylist()[0]
+        assert (found["los_days"], found["amount"]) == (days, Decimal(400 * days))
+    pay(str(tmp_path / "g.parquet"), str(path), str(tmp_path / "o.parquet"), stay="given")
+    assert pq.read_table(tmp_path / "o.parquet").to_pylist()[0]["pay_reason"] == "no-stay"

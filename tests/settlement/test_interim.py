@@ -98,3 +98,13 @@ def test_a_month_of_codes_that_nobody_knows_is_stopped(tmp_path: Path) -> None:
     _, done = settled(tmp_path, rows, max_unknown_codes="1")
     codes = {row["reason"]: row["rows"] for row in done.record.rows["counts"] if row["status"] == "codes"}
     assert codes["diagnosis:joined"] == 30
+
+
+def test_the_stay_that_grouping_took_is_the_one_that_is_paid(tmp_path: Path) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 10)
+    nights = {r["record_id"]: max((r["discharge_date"] - r["admission_date"]).days, 1) for r in rows}
+    for row in rows:
+        row["los_days"] = None
+    lake, _ = settled(tmp_path, rows, stay="nights")
+    found = support.rows(lake, "SELECT record_id, los_days FROM cases_current")
+    assert {row["record_id"]: row["los_days"] for row in found} == nights

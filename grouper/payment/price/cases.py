@@ -19,7 +19,7 @@ from grouper.payment.price.decisions import check_decisions
 from grouper.payment.price.gated import PLACE, pass_cases, split
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
-from grouper.payment.price.scheme_check import check_scheme, schemes_of
+from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.gate import JOINED
 from grouper.records.missing import missing_field
@@ -83,7 +83,8 @@ def open_cases(
     words = Words(connection, scan, files, policy)
     if "hospital_level" in hospitals:
         words.levels("hospitals", "hospital_code")
-    reading = _Reading(schema, sources, hospitals, decisions, words)
+    stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
+    reading = _Reading(schema, sources, hospitals, decisions, words, stay)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
@@ -258,6 +259,7 @@ class _Reading:
     hospitals: set[str]
     decisions: set[str]
     words: Words
+    stay: str = "given"
     faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
     assumed: dict[str, str] = field(default_factory=dict)
 
@@ -268,6 +270,7 @@ class _Reading:
             ways.append(self._keyed(name, "decisions", "record_id"))
         if name in self.hospitals:
             ways.append(self._keyed(name, "hospitals", "hospital_code"))
+        ways += self._stay() if name == "los_days" and self.stay != "given" else []
         ways += self._own(name)
         default = INPUTS[name].default
         if default is not None:
@@ -281,6 +284,15 @@ class _Reading:
     def _keyed(self, name: str, table: str, key: str) -> str:
         own = _own(key, self.schema, self.sources)
         return input_sql(name, pa.string(), keyed.found(table, own, name))
+
+    def _stay(self) -> list[str]:
+        """The stay from the dates, as grouping derived it."""
+        first, last = self._own("admission_date"), self._own("discharge_date")
+        if not first or not last:
+            return []
+        days = f"date_diff('day', {first[0]}, {last[0]})"
+        made = f"greatest({days}, 1)" if self.stay == "nights" else f"{days} + 1"
+        return [f"CAST(CASE WHEN {days} >= 0 THEN {made} END AS INTEGER)"]
 
     def _own(self, name: str) -> list[str]:
         for candidate in sources(name):

@@ -166,7 +166,8 @@ def missing(zh: str, en: str, path: str, policy: str) -> UsageError:
 @dataclass(frozen=True)
 class Files:
     """What a run reads. ``date``: the column that chooses the parameters of a case. ``gate``: what decides
-    which rows are cases; None where somebody did before."""
+    which rows are cases; None where somebody did before. ``stay``: "given", "nights" or "days"; "" as the
+    files were grouped."""
 
     paths: Sequence[str]
     columns: ColumnMap | None = None
@@ -176,3 +177,4 @@ class Files:
     as_of: datetime.date | None = None
     gate: Gate | None = None
     scheme_differs: bool = False
+    stay: str = ""

@@ -64,3 +64,22 @@ def schemes_of(
         ).fetchall()
         found = [(COLUMN, name, "") for (name,) in sorted(rows)]
     return found
+
+
+def stay_of(files: Sequence[Path]) -> str:
+    """How the stay was derived when the files were grouped: "given", "nights" or "days".
+
+    Raises UsageError for files that were grouped in different ways.
+    """
+    found: dict[str, str] = {}
+    for file in files:
+        options = read_provenance(parquet_schema(file).metadata, str(file)).get("options")
+        if isinstance(options, dict) and options.get("stay"):
+            found.setdefault(str(options["stay"]), str(file))
+    if len(found) > 1:
+        told = ", ".join(f"{path} ({stay})" for stay, path in sorted(found.items()))
+        raise UsageError(
+            zh=f"各文件分组时住院天数的来源不同：{told}；请用 --stay 指明",
+            en=f"the files were grouped with stays from different sources: {told}; name one with --stay",
+        )
+    return next(iter(found), "given")
