@@ -18,6 +18,7 @@ from grouper.base.sql import scan
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.price.gated import LEFT
 from grouper.payment.price.inputs import Files
+from grouper.payment.price.oddities import Oddity, find
 from grouper.payment.price.pricing import Priced, connect, price_files
 from grouper.payment.price.whatif import WhatIf, by_hospital, compare
 from grouper.records.stays import Gate
@@ -43,6 +44,7 @@ class Paid:
     settlement: Settlement | None = None
     cleared: bool = False
     what_if: WhatIf | None = None
+    odd: list[Oddity] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
 
 
@@ -113,6 +115,8 @@ def pay(
             compared = _compared(output, other, what_if, job)
     done = _statements(priced, settlement, output, job)
     done.what_if = compared
+    with connect(threads, memory) as connection:
+        done.odd = find(connection, output)
     _write(done, output)
     return done
 

@@ -17,6 +17,7 @@ from grouper.lake.layout import Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
+from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
@@ -51,6 +52,7 @@ class Done:
     hash: str = ""
     report: Path | None = None
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    odd: list[Oddity] = field(default_factory=list)
 
 
 def settle_month(
@@ -87,6 +89,7 @@ def compute(
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced)
+            odd = find(connection, staged / "priced.parquet")
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):
@@ -106,7 +109,7 @@ def compute(
         run, record,
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "adjustment"},
-        assumed, pools, routes={route.name: (route.zh, route.en) for route in plan.policy.routes},
+        assumed, pools, odd=odd, routes={route.name: (route.zh, route.en) for route in plan.policy.routes},
     )  # fmt: skip
 
 

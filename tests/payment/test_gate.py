@@ -350,3 +350,23 @@ def test_explain_refuses_another_scheme_too(place: Path) -> None:
     )
     code, _, err = grouper(*call, cwd=place)
     assert code == 1 and "--scheme-differs" in err
+
+
+def test_without_what_funds_paid_the_amount_is_there_and_the_fund_is_not(place: Path) -> None:
+    table = pa.Table.from_pylist([case("a", "15000.00")], schema=SCHEMA)
+    pq.write_table(table.drop_columns(["pool_paid", "fund_paid"]), place / "g.parquet")
+    done = pay(str(place / "g.parquet"), str(place / "policy.toml"), str(place / "o.parquet"))
+    row = pq.read_table(place / "o.parquet").to_pylist()[0]
+    assert (row["amount"], row["fund_due"]) == (Decimal("12600.00"), None)
+    assert (row["pay_status"], row["pay_reason"]) == ("held", "no-settlement")
+    assert done.priced.assumed["pool_paid"] == done.priced.assumed["fund_paid"] == "NULL"
+
+
+def test_money_that_cannot_be_is_said(place: Path) -> None:
+    wrong = case("wrong", "5000.00", pool_paid=Decimal("6000.00"), fund_paid=Decimal("5500.00"))
+    done, _ = paid(place, [case("right", "15000.00"), wrong])
+    assert [(odd.kind, odd.cases, odd.where) for odd in done.odd] == [
+        ("fund-above-cost", 1, "wrong"), ("pool-above-fund", 1, "wrong"), ("person-negative", 1, "wrong"),
+    ]  # fmt: skip
+    code, _, err = grouper("pay", "grouped.parquet", "--policy", "policy.toml", "-o", "p.parquet", cwd=place)
+    assert code == 0 and "注意：基金合计支付超过总费用 [fund-above-cost]：1 例，费用 5,000.00 元" in err

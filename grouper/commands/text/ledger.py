@@ -61,6 +61,8 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     for reason, number in done.rejected.items():
         yield f"  {text(reason, lang)}  {number:,}  {yuan(costs[reason] or 0)} {'元' if zh else 'yuan'}"
     yield from unpaid_lines(done.record.rows["counts"], done.routes, lang)
+    for odd in done.odd:
+        yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     for kind, number in done.adjustments.items():
         yield f"  {ADJUSTMENTS[kind][not zh]}  {number:,}"
     for name, value in done.assumed.items():

@@ -29,6 +29,8 @@ def report(done: Paid, lang: str) -> Iterator[str]:
     yield told
     yield from _statuses(done, lang)
     yield from _amounts(done, lang)
+    for odd in done.odd:
+        yield f"  {'注意' if zh else 'note'}{'：' if zh else ': '}{odd.text(lang)}"
     if done.settlement is not None:
         yield from _settlement(done, lang)
     if priced.assumed:

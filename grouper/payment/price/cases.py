@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
 
 HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
+SETTLED_BY_ITEM = ("pool_paid", "fund_paid")  # without them cases have amounts, but no due of the fund
 DATES = ("discharge_date", "settlement_date")
 
 
@@ -91,6 +92,8 @@ def open_cases(
         if name in windows:
             continue
         sql = reading.column(name)
+        if sql is None and name in SETTLED_BY_ITEM and files.gate is not None:
+            sql, reading.assumed[name] = "NULL::BIGINT", "NULL"  # the value of a case does not need it
         if sql is None:
             lacking.append(missing_field(name, schema.names))
             continue
@@ -357,8 +360,13 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: bool) 
         if count != rows:
             hint = "；可用 --as-of 指定统一日期" if name == files.date else ""
             hint_en = "; --as-of names one day for all" if name == files.date else ""
+            column = "pay_date" if name == files.date else name
+            place = connection.execute(
+                f"SELECT {PLACE} + 1, record_id FROM plain_cases WHERE {column} IS NULL LIMIT 1"
+            ).fetchall()[0]
             raise DataError(
-                zh=f"{rows - count} 行缺 {name}{hint}", en=f"{rows - count} rows have no {name}{hint_en}"
+                zh=f"{rows - count} 行缺 {name}，首见第 {place[0]} 行（{place[1] or '—'}）{hint}",
+                en=f"{rows - count} rows have no {name}, first row {place[0]} ({place[1] or '–'}){hint_en}",
             )
     twice = connection.execute(
         "SELECT record_id, count(*) FROM plain_cases GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
