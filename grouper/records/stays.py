@@ -315,11 +315,15 @@ class _Passing:
                         f"{gate.REPEATED} IS NOT NULL")  # fmt: skip
 
     def _bills(self, marked: bool) -> None:
-        visits = {"visit_id", "hospital_code"} <= self.has
-        twice = gate.several(gate.VISIT, f"(SELECT * FROM {self.open} WHERE {gate.VISIT} IS NOT NULL)")
-        many = self._table("gate_visits", twice if visits else "SELECT '' AS key WHERE FALSE")
+        hashed, many = "hash(visit_id, hospital_code)", 0
+        rows = f"(SELECT * FROM {self.open} WHERE {gate.VISIT} IS NOT NULL)"
+        if {"visit_id", "hospital_code"} <= self.has:
+            many = self._table("gate_twice", gate.several(hashed, rows))
         if not many and not marked:
             return
+        some = f"(SELECT * FROM {rows} WHERE {hashed} IN (SELECT key FROM gate_twice))"
+        none = "SELECT '' AS key WHERE FALSE"
+        self._table("gate_visits", gate.several(gate.VISIT, some) if many else none)
         if not self._table("gate_bills", gate.bills(self.open, "gate_visits")):
             return
         joins = self.asked.interim == "join"

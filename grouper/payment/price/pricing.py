@@ -41,6 +41,26 @@ _BATCH = 131_072
 NOT_KEPT = frozenset({"diagnoses", "procedures"})  # long, and not needed to defend an amount
 STATUSES = ("paid", "held", "outside")  # of cases; rows that are none have LEFT
 
+# Reasons that no paid case may have.
+HOLDS = frozenset(
+    [
+        "no-pool",
+        "no-weight",
+        "no-base-rate",
+        "no-coefficient",
+        "no-level-mean",
+        "no-group-mean",
+        "no-value",
+        "no-stay",
+        "no-standard",
+        "no-benefit",
+        "benefit-differs",
+        "no-settlement",
+        "extreme-review",
+        "held",
+    ]
+)
+
 
 @dataclass
 class Priced:
@@ -231,6 +251,13 @@ class Run:
                 f"写出 {rows} 行 {cost} 分；没有写出结果",
                 en=f"does not add up: {self.cases.all_rows} rows and {self.cases.all_cost} fen read, "
                 f"{rows} and {cost} written; nothing was written",
+            )
+        wrong = sorted(reason for status, reason in self.counts if status == "paid" and reason in HOLDS)
+        if wrong:
+            raise ReconciliationError(
+                zh=f"程序内部错误：有病例以不应支付的原因支付（{wrong[0]}）；没有写出结果，请报告此错误",
+                en=f"internal error: cases are paid for a reason not to ({wrong[0]}); nothing was written, "
+                "please report this",
             )
         statuses = dict.fromkeys((*STATUSES, LEFT), 0)
         reasons: dict[str, int] = {}
