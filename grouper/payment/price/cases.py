@@ -74,8 +74,10 @@ def open_cases(
     """
     scan = _scan(connection, files.paths)
     schema = connection.sql(f"SELECT * EXCLUDE ({PLACE}) FROM {scan} LIMIT 0").to_arrow_table().schema
-    said = schemes_of(connection, scan, schema, [] if _are_texts(files.paths) else _parquet(files.paths))
-    differs = check_scheme(policy, said, files.scheme_differs)
+    differs = None
+    if files.gate is not None:  # else it was asked at another door
+        parts = [] if _are_texts(files.paths) else _parquet(files.paths)
+        differs = check_scheme(policy, schemes_of(connection, scan, schema, parts), files.scheme_differs)
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
