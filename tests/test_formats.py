@@ -244,7 +244,7 @@ def test_a_budget_has_one_digest_whatever_the_order_of_its_keys() -> None:
 
 @pytest.mark.parametrize("job", [Job("2025-01", ("a",), "b", "h"), YearJob("2025", "b")])
 def test_every_option_of_a_job_stands_in_the_ledger_or_changes_no_result(job: Job | YearJob) -> None:
-    without = {"who", "when", "note", "threads", "memory"}
+    without = {"who", "when", "note", "threads", "memory", "shared"}
     for names in job.NAMES.values():
         assert set(names.values()) <= {field.name for field in fields(job)}
     assert set(job.NAMES[FORMATS["lake"]].values()) == {field.name for field in fields(job)} - without

@@ -159,7 +159,7 @@ def _options(given: dict[str, Any]) -> Any:
     """The options of the library from those of the command line."""
     from grouper.fitting.catalogue import CatalogueOptions
     from grouper.fitting.history import HistoryOptions
-    from grouper.fitting.trim import parse_year_weights
+    from grouper.fitting.trim import parse_year_weights, parse_years
 
     same = ("trim", "small", "unstable", "core", "mixed_min", "method", "base", "points", "digits",
             "interventional_as", "repair_codes", "memory", "threads", "on")  # fmt: skip
@@ -173,6 +173,7 @@ def _options(given: dict[str, Any]) -> Any:
             cost_column=given["cost_column"] or "total_cost",
             year_column=given["year_column"],
             round_cost=given["round_cost"],
+            years=parse_years(given["years"]),
         ),
         **{key: given[key] for key in same},
     )
@@ -195,7 +196,8 @@ def _report(built: Built) -> None:
     left = built.counts.left_out
     share = half_up(built.core_share.scaleb(2), 2)
     riv = "–" if built.riv is None else str(half_up(built.riv, 4))
-    years = [f"{year}×{weight}" for year, weight in sorted(built.year_weights.items())]
+    by_year = built.cases_by_year
+    years = [f"{year}×{weight} ({by_year[year]:,})" for year, weight in sorted(built.year_weights.items())]
     core, mixed = built.number("core") + built.number("national"), built.number("mixed")
     if built.options.on:
         say(
@@ -203,8 +205,8 @@ def _report(built: Built) -> None:
             f"packets of {built.options.on} with cases get scores, the others have none",
         )
     say(
-        f"核心病种 {core:,}，综合病种 {mixed:,}；年份×权重 {'、'.join(years)}",
-        f"{core:,} core packets, {mixed:,} mixed groups; year×weight {', '.join(years)}",
+        f"核心病种 {core:,}，综合病种 {mixed:,}；年份×权重（病例） {'、'.join(years)}",
+        f"{core:,} core packets, {mixed:,} mixed groups; year×weight (cases) {', '.join(years)}",
     )
     say(
         f"  使用病例 {built.cases:,}，裁剪 {built.cases - kept:,}；未使用记录 {left.total():,}",

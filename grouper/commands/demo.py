@@ -214,7 +214,10 @@ def _clear_year(lake: Lake, source: Path, city: City, rules: tuple[str, str]) ->
     from grouper.settlement.year import YearJob, clear_year
 
     scores = (str(source / "assessment.csv"),)
-    job = YearJob(str(city.year), str(source / "budget.toml"), *rules, corrections=scores, who="demo")
+    job = YearJob(
+        str(city.year), str(source / "budget.toml"), *rules,
+        corrections=scores, who="demo", held_remain=True,
+    )  # fmt: skip
     return clear_year(lake, job)
 
 

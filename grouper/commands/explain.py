@@ -11,7 +11,16 @@ import click
 
 from grouper.base.errors import UsageError
 from grouper.commands.options.reading import column_map, load_grouper, reading_options
-from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
+from grouper.commands.options.shared import (
+    DATE,
+    BilingualCommand,
+    both,
+    day,
+    lang_option,
+    language,
+    option,
+    scheme_differs_option,
+)
 from grouper.commands.text.payment import Pricing, is_priced
 
 
@@ -85,6 +94,7 @@ from grouper.commands.text.payment import Pricing, is_priced
         "A column that payment reads, such as total_cost=15000; repeatable",
     ),
 )
+@scheme_differs_option
 @option("--json", "as_json", is_flag=True, help=both("输出 JSON", "Write JSON"))
 @reading_options
 @lang_option
@@ -95,6 +105,7 @@ def explain(
     policy: str | None,
     as_of: datetime | None,
     settings: tuple[str, ...],
+    scheme_differs: bool,
     **options: Any,
 ) -> None:
     pricing = Pricing(policy, day(as_of), settings)
@@ -106,6 +117,8 @@ def explain(
     else:
         options["scheme"] = options["scheme"] or pricing.scheme()
         grouper = load_grouper(options, language())
+        if policy:
+            pricing.check_scheme(grouper, scheme_differs)
         record, fields = _record(grouper, source, record_id, options)
         parts["grouping"] = grouper.explain(record)
         if policy:

@@ -18,11 +18,13 @@ from grouper.commands.options.shared import (
     to_option,
     with_options,
 )
+from grouper.records.gate import REASONS
 
 if TYPE_CHECKING:
     from grouper.indices.run import Summary
 
 _LEFT_OUT = {
+    **REASONS,
     "no-hospital": ("缺机构编码，不计入任何指数", "without hospital, in no index"),
     "not-grouped": ("未入组，不计入按病种的指数", "not grouped, in no index by packet"),
     "no-person": ("缺人员编号", "without person"),

@@ -16,6 +16,7 @@ from grouper.commands.options.shared import (
     lang_option,
     language,
     option,
+    scheme_differs_option,
     shared_option,
 )
 from grouper.commands.text.progress import progress_line
@@ -103,6 +104,26 @@ from grouper.commands.text.progress import progress_line
         "Settle at the settlement or the budget point value (with --budget)",
     ),
 )
+@scheme_differs_option
+@option(
+    "--stay",
+    type=click.Choice(["given", "nights", "days"]),
+    default=None,
+    help=both(
+        "住院天数的来源（默认与分组时相同），见 grouper group",
+        "Where the stay comes from (default: as the files were grouped), see grouper group",
+    ),
+)
+@option(
+    "--interim",
+    type=click.Choice(["hold", "join"]),
+    default="hold",
+    show_default=True,
+    help=both(
+        "一次住院有多张账单（中途结算）时：hold 暂不支付，join 并入末次账单后计价",
+        "Several bills of one stay: hold them, or join them into its last bill and price that",
+    ),
+)
 @option(
     "--what-if",
     "what_if",
@@ -125,6 +146,7 @@ def pay(
     as_of: datetime | None,
     columns_file: str | None,
     what_if: tuple[str, ...],
+    stay: str | None,
     **given: Any,
 ) -> None:
     from grouper.commands.text.pay import report
@@ -138,6 +160,7 @@ def pay(
             output,
             as_of=day(as_of),
             columns=column_map(columns_file),
+            stay=stay or "",
             what_if=parse_settings(what_if, "--what-if"),
             progress=progress,
             **given,

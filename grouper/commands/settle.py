@@ -15,6 +15,7 @@ from grouper.commands.options.shared import (
     lang_option,
     language,
     option,
+    scheme_differs_option,
     shared_option,
 )
 from grouper.commands.text.progress import Stages
@@ -98,6 +99,38 @@ from grouper.commands.text.progress import Stages
     ),
 )
 @option(
+    "--max-held",
+    default="0.05",
+    show_default=True,
+    metavar="SHARE",
+    help=both(
+        "暂不支付病例费用占比的上限（按政策待评审的极高倍率病例不计），超过则不写入（退出码 2）",
+        "Share of cost that may be held, without extreme cases that wait for their review; above it nothing "
+        "is written (exit code 2)",
+    ),
+)
+@option(
+    "--max-unknown-codes",
+    default="0.05",
+    show_default=True,
+    metavar="SHARE",
+    help=both(
+        "不认识的编码占比的上限，超过则不写入（退出码 2）",
+        "Share of codes that may be unknown; above it nothing is written (exit code 2)",
+    ),
+)
+@scheme_differs_option
+@option(
+    "--interim",
+    type=click.Choice(["hold", "join"]),
+    default="hold",
+    show_default=True,
+    help=both(
+        "一次住院有多张账单（中途结算）时：hold 暂不支付，join 并入末次账单后计价",
+        "Several bills of one stay: hold them, or join them into its last bill and price that",
+    ),
+)
+@option(
     "--pseudonymise",
     default="",
     metavar="KEYFILE",
@@ -147,7 +180,8 @@ def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     given["columns"] = given.pop("column_map")
     texts = ("columns", "layout", "input_format", "encoding", "sheet")
     job = Job(**{**given, **{name: given[name] or "" for name in texts}})
-    _share(job.max_rejected)
+    for name in ("max_rejected", "max_held", "max_unknown_codes"):
+        _share(getattr(job, name), "--" + name.replace("_", "-"))
     place = Lake(Path(lake))
     if not dry_run:
         ready(place)
@@ -161,7 +195,7 @@ def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
         click.echo(line, err=True)
 
 
-def _share(text: str) -> None:
+def _share(text: str, flag: str) -> None:
     """A share from 0 to 1. Raises UsageError."""
     from decimal import Decimal, InvalidOperation
 
@@ -173,8 +207,8 @@ def _share(text: str) -> None:
     except InvalidOperation:
         pass
     raise UsageError(
-        zh=f"--max-rejected {text!r} 应为 0 到 1 的数，例如 0.05",
-        en=f"--max-rejected {text!r} should be a number from 0 to 1, such as 0.05",
+        zh=f"{flag} {text!r} 应为 0 到 1 的数，例如 0.05",
+        en=f"{flag} {text!r} should be a number from 0 to 1, such as 0.05",
     )
 
 
@@ -198,6 +232,14 @@ def _share(text: str) -> None:
     "Scores and audit deductions (CSV, kind quality or audit_deduction)",
 )
 @option("--partial", is_flag=True, help=both("只清算已有月份", "Clear the months that there are"))
+@option(
+    "--held-remain",
+    is_flag=True,
+    help=both(
+        "仍有暂不支付的病例也清算（默认拒绝，并按医院列出）",
+        "Clear although cases are held (default: refuse, and list them by hospital)",
+    ),
+)
 @run_options
 @lang_option
 def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:

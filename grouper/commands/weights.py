@@ -66,6 +66,15 @@ statistics_options = with_options(
         ),
     ),
     option(
+        "--years",
+        metavar="YEARS",
+        help=both(
+            "只用这些年份的病例，如 2024,2025（默认数据中的全部年份；病例过少的年份须在此写明）",
+            "Take the cases of these years only, such as 2024,2025 (default: all years of the data; one with "
+            "few cases must be named here)",
+        ),
+    ),
+    option(
         "--round-cost",
         is_flag=True,
         help=both(
@@ -148,7 +157,7 @@ def weights() -> None:
 @lang_option
 def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: Any) -> None:
     from grouper.fitting.history import HistoryOptions
-    from grouper.fitting.trim import parse_year_weights
+    from grouper.fitting.trim import parse_year_weights, parse_years
     from grouper.fitting.weights import WeightOptions, fit, sidecar, write
 
     beside = sidecar(output)
@@ -160,7 +169,11 @@ def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: An
         digits=given["digits"],
         structure=given["structure"],
         history=HistoryOptions(
-            given["prefix"], given["cost_column"] or "total_cost", given["year_column"], given["round_cost"]
+            given["prefix"],
+            given["cost_column"] or "total_cost",
+            given["year_column"],
+            given["round_cost"],
+            parse_years(given["years"]),
         ),
         memory=given["memory"],
         threads=given["threads"],
@@ -177,13 +190,14 @@ def _report(fitted: Fitted) -> None:
 
     kept = sum(group.kept for group in fitted.groups)
     filled = sum(group.cases > 0 for group in fitted.groups)
-    years = [f"{year}×{weight}" for year, weight in sorted(fitted.year_weights.items())]
+    by_year = fitted.cases_by_year
+    years = [f"{year}×{weight} ({by_year[year]:,})" for year, weight in sorted(fitted.year_weights.items())]
     riv = "–" if fitted.riv is None else str(half_up(fitted.riv, 4))
     say(
         f"方案 {fitted.scheme.id}：{filled:,} 个病组有病例（共 {len(fitted.groups):,} 个）；"
-        f"年份×权重 {'、'.join(years)}",
+        f"年份×权重（病例） {'、'.join(years)}",
         f"{fitted.scheme.id}: {filled:,} of {len(fitted.groups):,} groups have cases; "
-        f"year×weight {', '.join(years)}",
+        f"year×weight (cases) {', '.join(years)}",
     )
     left = fitted.left_out
     say(

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.digests import digests
-from grouper.base.errors import DataError, UsageError
+from grouper.base.errors import UsageError
 from grouper.base.exact import half_up, product, quotient, total
 from grouper.base.provenance import stamped
 from grouper.base.tables_out import csv_text
 from grouper.base.toml_out import toml_text
 from grouper.base.whole import refuse_existing, whole_folder, write_text
 from grouper.codes.book import CodeOptions
-from grouper.fitting.discharges import Codes, Counts, read_discharges
-from grouper.fitting.history import HistoryOptions
+from grouper.fitting.discharges import Codes, Counts, leave_at_gate, read_discharges
+from grouper.fitting.history import HistoryOptions, years_present
 from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
 from grouper.fitting.packets import Packet, assign
 from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
@@ -128,6 +128,13 @@ class Built:
         return sum(entry.packet.kind == kind for entry in self.entries)
 
     @property
+    def cases_by_year(self) -> dict[int, int]:
+        """The used cases of each year."""
+        years = sorted(self.year_weights)
+        sums = [entry.sums.years for entry in self.entries]
+        return {year: sum(found[year].cases for found in sums if year in found) for year in years}
+
+    @property
     def core_cases(self) -> int:
         return sum(entry.sums.cases for entry in self.entries if entry.packet.kind != "mixed")
 
@@ -165,13 +172,9 @@ def build(history: Sequence[str | Path], options: CatalogueOptions | None = None
             counts = read_grouped(connection, paths, probed, codes.options, chosen.history, missing)
         else:
             counts = read_discharges(connection, paths, codes, chosen.history, chosen.related)
-        found = connection.execute("SELECT DISTINCT y FROM records").fetchall()
-        if not found:
-            raise DataError(
-                zh="没有可用的病例：全部记录都被排除，请检查诊断编码、费用列和出院日期",
-                en="there are no cases to use: every record is left out; check codes, costs and dates",
-            )
-        weights = weights_of_years((row[0] for row in found), chosen.year_weights)
+        leave_at_gate(connection, counts)
+        found = years_present(connection, chosen.history, "records")
+        weights = weights_of_years(found, chosen.year_weights)
         packets: Mapping[str, Packet | Scored]
         if under:
             packets = assign_below(connection, under, weights, chosen.mixed_min)

@@ -24,6 +24,7 @@ from grouper.base.sql import quote
 from grouper.codes import icd
 from grouper.codes.book import CodeBook, CodeOptions
 from grouper.fitting.history import HistoryOptions, left_out, year_sql
+from grouper.records.stays import STAGED, pass_gate, stage
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,7 +35,9 @@ CLASSES = ("conservative", "diagnostic", "therapeutic", "surgical")
 KEY = 5  # characters of the diagnosis key, the dot included
 _MISSING, _UNKNOWN, _LOST_ZERO = -1, -2, -3  # in place of a rank
 _RECORDS = """CREATE TABLE records (k INTEGER, main INTEGER, related INTEGER[], class INTEGER, y INTEGER,
-    fen BIGINT, drug BIGINT, consumable BIGINT)"""
+    fen BIGINT, drug BIGINT, consumable BIGINT, n BIGINT)"""
+# What the gate reads of all rows, and the rows that nothing else keeps out.
+AT_GATE = f"{STAGED}; CREATE TABLE usable (n BIGINT)"
 _COSTS = {"total_cost": "fen", "drug_cost": "drug", "consumable_cost": "consumable"}
 
 
@@ -94,6 +97,9 @@ class Counts:
     left_out: Counter[str]
     codes: Counter[str]
     fields: Counter[str]
+    files: int = 0  # that were read before
+    before: int = 0  # rows of the files before the one that is read
+    has: set[str] = field(default_factory=set)  # what the gate can ask of some file
 
 
 def read_discharges(
@@ -108,6 +114,7 @@ def read_discharges(
     Raises UsageError for a missing column, DataError for unreadable files and amounts.
     """
     connection.execute(_RECORDS)
+    connection.execute(AT_GATE)
     counts = Counts(Counter(), Counter(), Counter())
     for path in paths:
         _read_file(connection, path, codes, options, related, counts)
@@ -133,8 +140,30 @@ def _read_file(
             staged = _numbers(batch, normaliser, codes, counts, first)
             for name, column in columns.items():
                 staged[name] = batch.column(column)
+            stage_for_gate(connection, batch, source, columns["fen"], first, counts)
             _insert(connection, pa.table(staged), path, columns, options, related, counts)
             first += batch.num_rows
+        counts.before += first
+        counts.files += 1
+
+
+def stage_for_gate(
+    connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, source: RecordSource, cost: str, first: int,
+    counts: Counts,
+) -> None:  # fmt: skip
+    """Keep of a batch what the gate reads; ``first``: rows of its file before it."""
+    before = counts.before + first + 1
+    counts.has |= stage(connection, batch, source.columns, before, file=counts.files, cost=cost)
+
+
+def leave_at_gate(connection: duckdb.DuckDBPyConnection, counts: Counts) -> None:
+    """Take out of ``records`` what is no stay, of all files together, and count it."""
+    pass_gate(connection, "SELECT * FROM at_gate", counts.has)
+    rows = connection.execute(
+        "SELECT reason, count(*) FROM gate_left JOIN usable USING (n) GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    counts.left_out += Counter(dict(rows))
+    connection.execute("DELETE FROM records WHERE n IN (SELECT n FROM gate_left)")
 
 
 def source_columns(source: RecordSource, path: str, options: HistoryOptions) -> dict[str, str]:
@@ -202,8 +231,8 @@ def _insert(
                 WHEN list_contains(ops, {_UNKNOWN}) THEN 'procedure-unknown'""",
     )
     connection.execute(
-        """INSERT INTO records SELECT k, main, related, class, y, fen, drug, consumable
-        FROM staged WHERE reason IS NULL"""
+        f"""INSERT INTO records SELECT k, main, related, class, y, fen, drug, consumable,
+            row + {counts.before} FROM staged WHERE reason IS NULL"""
     )
     connection.unregister("batch")
 
@@ -246,11 +275,15 @@ def costs_and_year(
                 ELSE 'consumable' END AS faulty,
             CASE {reason}
                 WHEN coalesce(fen__fault, drug__fault, consumable__fault) IS NOT NULL THEN 'fault'
-                WHEN fen_ IS NULL THEN 'no-cost' WHEN fen_ <= 0 THEN 'cost-not-positive'
-                WHEN y IS NULL THEN 'no-year' END AS reason
+                WHEN coalesce(fen_, 0) <= 0 THEN 'gate'
+                WHEN y IS NULL THEN 'no-year' {options.other_year("y")} END AS reason
         FROM read"""
     )
     left = left_out(connection)
+    left.pop("gate", 0)  # the gate knows better why
+    connection.execute(
+        f"INSERT INTO usable SELECT row + {counts.before} FROM staged WHERE coalesce(reason, 'gate') = 'gate'"
+    )
     if left.pop("fault", 0):
         query = "SELECT fault, faulty, row FROM staged WHERE reason = 'fault' ORDER BY row LIMIT 1"
         kind, name, row = connection.execute(query).fetchall()[0]

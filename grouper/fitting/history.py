@@ -14,13 +14,16 @@ import pyarrow as pa
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.provenance import read as read_provenance
-from grouper.base.sql import quote, scan
+from grouper.base.sql import quote, rows_of, scan
 from grouper.fitting.sums import CASES
 from grouper.grouping.drg.family import GROUP
+from grouper.records.gate import REASONS as GATE_REASONS
+from grouper.records.stays import Gate, given_columns, pass_gate, rows_sql
 
 if TYPE_CHECKING:
     import duckdb
 
+STRAY = 10  # a year of less than a tenth of the fullest year's cases has to be named
 LEFT_OUT: dict[str, tuple[str, str]] = {
     "ambiguous": ("歧义组", "ambiguous"),
     "ungrouped": ("未入组", "ungrouped"),
@@ -28,9 +31,9 @@ LEFT_OUT: dict[str, tuple[str, str]] = {
     "invalid": ("无效", "invalid"),
     "no-status": ("没有分组状态", "without a status of grouping"),
     "no-group": ("没有病组编码", "without a group"),
-    "no-cost": ("缺费用", "cost missing"),
-    "cost-not-positive": ("费用不大于 0", "cost not above 0"),
+    **GATE_REASONS,
     "no-year": ("缺出院年份", "year of discharge missing"),
+    "other-year": ("不属于 --years 指定的年份", "of a year that --years does not name"),
     "principal-missing": ("缺主要诊断", "principal diagnosis missing"),
     "principal-unknown": ("主要诊断编码不在编码版本中", "principal diagnosis not in the code edition"),
     "procedure-unknown": ("手术操作编码不在编码版本中", "a procedure not in the code edition"),
@@ -47,13 +50,20 @@ class HistoryOptions:
 
     ``prefix`` stands before the result columns of grouping. ``year_column`` holds whole years;
     without it the year is that of ``discharge_date``. ``round_cost``: amounts with parts of a
-    fen are rounded, halves away from zero, instead of refused.
+    fen are rounded, halves away from zero, instead of refused. ``years``: those that count, where they are
+    named; records of others are left out.
     """
 
     prefix: str = ""
     cost_column: str = "total_cost"
     year_column: str | None = None
     round_cost: bool = False
+    years: tuple[int, ...] = ()
+
+    def other_year(self, column: str) -> str:
+        """SQL of a case: the year in ``column`` is none of ``years``; nothing where none is named."""
+        listed = ", ".join(str(int(year)) for year in self.years)
+        return f"WHEN {column} NOT IN ({listed}) THEN 'other-year'" if listed else ""
 
 
 def read_history(
@@ -64,22 +74,52 @@ def read_history(
 ) -> Counter[str]:
     """Fill ``cases`` from the files; give the number of records left out, by reason.
 
-    Files without the column of groups are grouped first by ``scheme``. Raises UsageError for a
-    missing column or a file grouped by another scheme, DataError for an amount that is none.
+    Files without the column of groups are grouped first by ``scheme``. Only stays count: refunds leave with
+    what they take back, in whichever file it is. Raises UsageError for a missing column or a file grouped
+    by another scheme, DataError for an amount that is none.
     """
     connection.execute(CASES)
     left: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="grouper-") as folder:
-        for path in paths:
+        files: list[_File] = []
+        for number, path in enumerate(paths):
             schema = _schema(path)
             ready = path
             if schema is None or options.prefix + GROUP not in schema.names:
-                ready = _grouped(path, scheme, options.prefix, Path(folder) / "grouped.parquet")
+                ready = _grouped(path, scheme, options.prefix, Path(folder) / f"grouped-{number}.parquet")
                 schema = _schema(ready)
             assert schema is not None
             _check_scheme(path, schema, scheme)
-            left += _read_file(connection, ready, path, schema, options)
+            _check_columns(path, schema, options)
+            files.append(_File(ready, path, schema, sum(rows_of(file.ready) for file in files)))
+        _ask_gate(connection, files, options)
+        for file in files:
+            left += _read_file(connection, file, options)
     return left
+
+
+@dataclass(frozen=True)
+class _File:
+    """A grouped file, as what it was given, and how many rows came before it."""
+
+    ready: str
+    shown: str
+    schema: pa.Schema
+    before: int
+
+
+def _ask_gate(connection: duckdb.DuckDBPyConnection, files: Sequence[_File], options: HistoryOptions) -> None:
+    """Table ``gate_left`` of all files together."""
+    parts: list[str] = []
+    has: set[str] = set()
+    for file in files:
+        given = {**given_columns(file.schema.names), "total_cost": options.cost_column}
+        number = f"t.file_row_number + {file.before}"
+        source = scan(file.ready, numbered=True)
+        rows, found = rows_sql(connection, source, file.schema, given, number=number, file=len(parts))
+        parts.append(rows)
+        has |= found
+    pass_gate(connection, " UNION ALL ".join(parts), has, Gate())
 
 
 def _schema(path: str) -> pa.Schema | None:
@@ -118,10 +158,8 @@ def _check_scheme(path: str, schema: pa.Schema, scheme: str) -> None:
         )
 
 
-def _read_file(
-    connection: duckdb.DuckDBPyConnection, path: str, shown: str, schema: pa.Schema, options: HistoryOptions
-) -> Counter[str]:
-    drg, status, cost = options.prefix + GROUP, options.prefix + "status", options.cost_column
+def _check_columns(shown: str, schema: pa.Schema, options: HistoryOptions) -> None:
+    status, cost = options.prefix + "status", options.cost_column
     year = options.year_column or "discharge_date"
     for column, flag in ((status, "--prefix"), (cost, "--cost-column"), (year, "--year-column")):
         if column not in schema.names:
@@ -129,25 +167,32 @@ def _read_file(
                 zh=f"{shown} 缺少列 {column}；请用 {flag} 指明",
                 en=f"{shown} has no column {column}; name it with {flag}",
             )
+
+
+def _read_file(connection: duckdb.DuckDBPyConnection, file: _File, options: HistoryOptions) -> Counter[str]:
+    drg, status, cost = options.prefix + GROUP, options.prefix + "status", options.cost_column
+    path, schema, year = file.ready, file.schema, options.year_column or "discharge_date"
+    gate = f"(SELECT f.reason FROM gate_left AS f WHERE f.n = file_row_number + {file.before})"
     amount = cost_columns(quote(cost), schema.field(cost).type, "fen", options.round_cost)
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE staged AS
         WITH read AS (
             SELECT {quote(drg)} AS g, {quote(status)} AS status, {amount},
-                   {year_sql(year, schema, bool(options.year_column))} AS y, file_row_number AS row
+                   {year_sql(year, schema, bool(options.year_column))} AS y, file_row_number AS row,
+                   {gate} AS gate
             FROM {scan(path, numbered=True)}
         )
         SELECT g, y, fen, CASE
             WHEN status IS NULL THEN 'no-status' WHEN status <> 'grouped' THEN status
             WHEN coalesce(g, '') = '' THEN 'no-group'
-            WHEN fen_fault IS NOT NULL THEN 'fault' WHEN fen IS NULL THEN 'no-cost'
-            WHEN fen <= 0 THEN 'cost-not-positive' WHEN y IS NULL THEN 'no-year' END AS reason,
+            WHEN fen_fault IS NOT NULL THEN 'fault' WHEN gate IS NOT NULL THEN gate
+            WHEN y IS NULL THEN 'no-year' {options.other_year("y")} END AS reason,
             CASE WHEN fen_fault IS NOT NULL THEN row END AS row, fen_fault
         FROM read"""
     )
     left = left_out(connection)
     if left.pop("fault", 0):
-        _refuse_first(connection, path, shown, cost)
+        _refuse_first(connection, path, file.shown, cost)
     connection.execute("INSERT INTO cases SELECT g, y, fen, NULL, NULL FROM staged WHERE reason IS NULL")
     return left
 
@@ -193,12 +238,41 @@ def _is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_))
 
 
-def years_present(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """The years of ``cases`` in order. Raises DataError when there are no cases."""
-    years = [row[0] for row in connection.execute("SELECT DISTINCT y FROM cases ORDER BY y").fetchall()]
+def years_present(
+    connection: duckdb.DuckDBPyConnection, options: HistoryOptions, table: str = "cases"
+) -> dict[int, int]:
+    """The years of a table in order, with their cases.
+
+    Raises DataError when there are no cases, UsageError for a year that is named and has none, and for one
+    that nobody named and that has few cases beside the others: its weight would be that of a whole year.
+    """
+    rows = connection.execute(f"SELECT y, count(*) FROM {table} GROUP BY y ORDER BY y").fetchall()
+    years = {int(year): int(cases) for year, cases in rows}
     if not years:
         raise DataError(
-            zh="没有可用的病例：全部记录都被排除，请看各原因的数目和 --cost-column、--year-column",
-            en="there are no cases to use: every record is left out; check --cost-column and --year-column",
+            zh="没有可用的病例：全部记录都被排除，请看各原因的数目和 --cost-column、--year-column、--years",
+            en="there are no cases to use: every record is left out; check the codes, --cost-column, "
+            "--year-column and --years",
+        )
+    zh, en = (
+        "、".join(f"{y} 年 {n:,} 例" for y, n in years.items()),
+        ", ".join(f"{y}: {n:,} cases" for y, n in years.items()),
+    )
+    empty = [str(year) for year in options.years if year not in years]
+    if empty:
+        raise UsageError(
+            zh=f"--years 中的 {'、'.join(empty)} 年没有病例；数据有 {zh}",
+            en=f"--years names {', '.join(empty)}, of which there are no cases; the data have {en}",
+        )
+    most = max(years.values())
+    stray = [str(year) for year, cases in years.items() if cases * STRAY < most]
+    if stray and not options.years:
+        whole = ",".join(str(year) for year in years if str(year) not in stray)
+        raise UsageError(
+            zh=f"{'、'.join(stray)} 年的病例不到最多年份的 1/{STRAY}（{zh}），却会占一整年的权重；"
+            f"只用其余年份请写 --years {whole}，全部都用请写 --years {','.join(map(str, years))}",
+            en=f"{', '.join(stray)} has less than 1/{STRAY} of the cases of the fullest year ({en}), but "
+            f"would weigh as a whole one; --years {whole} takes the others alone, "
+            f"--years {','.join(map(str, years))} takes all",
         )
     return years

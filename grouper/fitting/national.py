@@ -18,7 +18,14 @@ import pyarrow.compute as pc
 from grouper.base.errors import UsageError
 from grouper.base.tables_out import csv_text
 from grouper.codes.book import CodeOptions
-from grouper.fitting.discharges import CLASSES, Counts, costs_and_year, source_columns
+from grouper.fitting.discharges import (
+    AT_GATE,
+    CLASSES,
+    Counts,
+    costs_and_year,
+    source_columns,
+    stage_for_gate,
+)
 from grouper.fitting.history import HistoryOptions
 from grouper.fitting.packets import SUFFIX, Packet, scaled
 from grouper.fitting.sums import CASES
@@ -31,7 +38,7 @@ if TYPE_CHECKING:
 
 SCORES = ("code", "score", "average_cost", "drug_score", "consumable_score", "cv", "case_count")
 _RECORDS = """CREATE TABLE records (p VARCHAR, prefix VARCHAR, class INTEGER, y INTEGER, fen BIGINT,
-    drug BIGINT, consumable BIGINT)"""
+    drug BIGINT, consumable BIGINT, n BIGINT)"""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,7 @@ def read_grouped(
 
     engine = make_engine(catalogue, how)
     connection.execute(_RECORDS)
+    connection.execute(AT_GATE)
     counts = Counts(Counter(), Counter(), Counter())
     for path in paths:
         with open_records([path]) as source:
@@ -116,8 +124,11 @@ def read_grouped(
                 staged = _grouped(engine, prepared, counts, first)
                 for name, column in columns.items():
                     staged[name] = batch.column(column)
+                stage_for_gate(connection, batch, source, columns["fen"], first, counts)
                 _insert(connection, pa.table(staged), path, columns, options, counts)
                 first += batch.num_rows
+            counts.before += first
+            counts.files += 1
     return counts
 
 
@@ -162,8 +173,8 @@ def _insert(
     )
     connection.execute(
         f"""INSERT INTO records SELECT CASE WHEN kind <> 'mixed' THEN upper(code) END,
-            CASE WHEN kind = 'mixed' THEN code[1:3] END, s.class, y, fen, drug, consumable
-        FROM staged LEFT JOIN (VALUES {suffixes}) s(suffix, class)
+            CASE WHEN kind = 'mixed' THEN code[1:3] END, s.class, y, fen, drug, consumable,
+            row + {counts.before} FROM staged LEFT JOIN (VALUES {suffixes}) s(suffix, class)
             ON kind = 'mixed' AND code[5:] = s.suffix WHERE reason IS NULL"""
     )
     connection.unregister("batch")

@@ -70,6 +70,19 @@ def parse_year_weights(text: str) -> tuple[Decimal, ...]:
     return weights
 
 
+def parse_years(text: str | None) -> tuple[int, ...]:
+    """``2024,2025`` as years; none where there is no text. Raises UsageError for anything else."""
+    if not text:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) == 4 for part in parts):
+        raise UsageError(
+            zh=f"--years 不能是 {text!r}；应为用逗号隔开的年份，例如 2024,2025",
+            en=f"--years cannot be {text!r}; give years joined by commas, such as 2024,2025",
+        )
+    return tuple(sorted({int(part) for part in parts}))
+
+
 def weights_of_years(years: Iterable[int], weights: tuple[Decimal, ...]) -> dict[int, Decimal]:
     """The weight of each year; fewer years take the last weights.
 

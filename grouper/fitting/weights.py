@@ -55,6 +55,7 @@ class WeightOptions:
             "digits": self.digits,
             "structure": digests([self.structure])[0] if self.structure else None,
             **self.history.__dict__,
+            "years": list(self.history.years),
         }
 
 
@@ -99,6 +100,7 @@ class Fitted:
     total_rounded: Decimal
     options: WeightOptions
     inputs: list[dict[str, Any]]
+    by_year: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def latest_year(self) -> int:
@@ -107,6 +109,11 @@ class Fitted:
     @property
     def cases(self) -> int:
         return sum(group.cases for group in self.groups)
+
+    @property
+    def cases_by_year(self) -> dict[int, int]:
+        """The used cases of each year."""
+        return dict(sorted(self.by_year.items()))
 
     @property
     def cv_above_1(self) -> int:
@@ -135,7 +142,7 @@ def fit(history: Sequence[str | Path], scheme: str, options: WeightOptions | Non
     before, inputs = marks(paths), digests(paths)
     with workspace(chosen.memory, chosen.threads) as connection:
         left = read_history(connection, paths, scheme, chosen.history)
-        weights = weights_of_years(years_present(connection), chosen.year_weights)
+        weights = weights_of_years(years_present(connection, chosen.history), chosen.year_weights)
         sums = sums_by_group(connection, trim, chosen.small)
     same_marks(before)
     return _fitted(loaded, sums, weights, structure, chosen, left, inputs)
@@ -177,6 +184,7 @@ def _fitted(
         total_rounded=_total(written, latest),
         options=options,
         inputs=inputs,
+        by_year={year: sum(_cases_of(group, year) for group in sums.values()) for year in weights},
     )
 
 
@@ -274,6 +282,7 @@ def provenance(fitted: Fitted) -> dict[str, Any]:
         "options": fitted.options.as_dict(),
         "year_weights": {str(year): str(weight) for year, weight in sorted(fitted.year_weights.items())},
         "cases": fitted.cases,
+        "cases_by_year": {str(year): cases for year, cases in fitted.cases_by_year.items()},
         "cases_trimmed": sum(group.cases - group.kept for group in fitted.groups),
         "left_out": dict(sorted(fitted.left_out.items())),
         "mean_cost_yuan": str(yuan(fitted.mean_cost, 6)),

@@ -14,6 +14,7 @@ from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import parquet_schema, quote, scan
 from grouper.grouping.family import families
 from grouper.indices.parameters import Parameters
+from grouper.records.stays import FIELDS, Gate, given_columns, pass_gate, rows_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +36,7 @@ _NEEDED = {
     "overlong": ("los_days",),
     "low_risk_death": ("discharge_way",),
 }
+_AT_GATE = frozenset(FIELDS) - {"admission_date", "discharge_date"}
 # h hospital, p person, g packet or DRG of grouped cases, clean: grouped without warning.
 _CASES = """CREATE TABLE cases (row BIGINT, h VARCHAR, p VARCHAR, g VARCHAR, clean BOOLEAN,
     admitted DATE, discharged DATE, stay INTEGER, way INTEGER, dx VARCHAR)"""
@@ -66,6 +68,8 @@ def read_cases(
     connection.execute(_CASES)
     counts: Counter[str] = Counter()
     scheme: dict[str, Any] | None = None
+    parts: list[str] = []
+    has: set[str] = set()
     for path in paths:
         schema = _schema(path)
         made_by = read_provenance(schema.metadata, str(path)).get("scheme", {})
@@ -77,7 +81,18 @@ def read_cases(
                 "group them by one scheme",
             )
         scheme = made_by
-        _read(connection, path, schema, parameters, columns)
+        before = _read(connection, path, schema, parameters, columns)
+        given = given_columns(schema.names) | {n: c for n, c in columns.named.items() if n in _AT_GATE}
+        rows, found_here = rows_sql(
+            connection, scan(path, numbered=True), schema, given, number=f"t.file_row_number + {before}",
+            file=len(parts),
+        )  # fmt: skip
+        parts.append(rows)
+        has |= found_here
+    gated = pass_gate(connection, " UNION ALL ".join(parts), has, Gate(amounts=False, ordered=False))
+    if gated.left:
+        connection.execute("DELETE FROM cases WHERE row IN (SELECT n FROM gate_left)")
+        counts |= Counter({reason: rows for reason, (rows, _) in gated.left.items()})
     for name, test in (
         ("records", "true"),
         ("no-hospital", "h IS NULL"),
@@ -114,7 +129,8 @@ def _read(
     schema: pa.Schema,
     parameters: Parameters,
     columns: Columns,
-) -> None:
+) -> int:
+    """Put a file into ``cases``; returns the rows that were there before it."""
     needed = _needed(parameters, columns)
     found = {field: _column(path, schema, field, columns) for field in needed}
     counted = [columns.prefix + each.COUNTED for each in reversed(list(families()))]
@@ -152,6 +168,7 @@ def _read(
     connection.execute(
         f"INSERT INTO cases SELECT file_row_number + {before}, {listed} FROM {scan(path, numbered=True)}"
     )
+    return int(before)
 
 
 def _needed(parameters: Parameters, columns: Columns) -> list[str]:

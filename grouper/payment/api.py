@@ -17,9 +17,12 @@ from grouper.base.output import Output
 from grouper.base.sql import scan
 from grouper.base.whole import refuse_input
 from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.price.gated import LEFT
 from grouper.payment.price.inputs import Files
+from grouper.payment.price.oddities import Oddity, find
 from grouper.payment.price.pricing import Priced, connect, price_files
 from grouper.payment.price.whatif import WhatIf, by_hospital, compare
+from grouper.records.stays import Gate
 
 if TYPE_CHECKING:
     from grouper.payment.pool.budget import Budget
@@ -42,6 +45,7 @@ class Paid:
     settlement: Settlement | None = None
     cleared: bool = False
     what_if: WhatIf | None = None
+    odd: list[Oddity] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,6 +75,9 @@ def pay(
     budget: str | None = None,
     value: str = "settlement",
     what_if: Mapping[str, str] | None = None,
+    interim: str = "hold",
+    scheme_differs: bool = False,
+    stay: str = "",
     threads: int | None = None,
     memory: str | None = None,
     progress: Progress | None = None,
@@ -83,8 +90,12 @@ def pay(
     properties of hospitals and decisions by case. ``budget``: a budget file; the pools are then settled,
     at the "settlement" or the "budget" ``value`` of a point. ``what_if``: parameters to change
     ("base_rate": "11000", "level_coefficient.3": "1.1"), and both results are compared by hospital.
-    Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv. A new
-    ``output`` may be read by others only with ``shared``.
+    Every row comes out, in order; a refund with its original, and any other row that is no stay, has the
+    status "left" and no amounts. A file of another scheme than the policy's is refused, but for
+    ``scheme_differs``. ``interim``: several bills of one stay are held ("hold") or joined ("join").
+    ``stay``: "given", "nights" or "days"; "" is as the files were grouped.
+    Beside ``output``: STEM-hospitals.csv, STEM-pools.csv and, with ``what_if``, STEM-what-if.csv.
+    A new ``output`` may be read by others only with ``shared``.
 
     Raises UsageError, TableError or DataError before anything is written, ReconciliationError when
     rows or sums do not add up.
@@ -93,7 +104,10 @@ def pay(
     paths = [grouped] if isinstance(grouped, str) else list(grouped)
     _check_output(output, paths)
     reform = chosen.changed(what_if) if what_if else None
-    files = Files([str(p) for p in paths], columns, hospitals, decisions, date, as_of)
+    gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim)
+    files = Files(
+        [str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate, scheme_differs, stay
+    )
     job = _Job(files, budget, value, threads, memory, progress, shared)
     compared = None
     with tempfile.TemporaryDirectory(prefix=".what-if-", dir=Path(output).resolve().parent) as place:
@@ -105,6 +119,8 @@ def pay(
             compared = _compared(output, other, what_if, job)
     done = _statements(priced, settlement, output, job)
     done.what_if = compared
+    with connect(threads, memory) as connection:
+        done.odd = find(connection, output)
     _write(done, output)
     return done
 
@@ -182,10 +198,11 @@ def _clearing(run: Settlement, budget: Budget) -> Sequence[Any]:
 
 
 def _totals(connection: Any, output: str) -> list[dict[str, Any]]:
-    """Cases and yuan by pool, status and reason."""
+    """Cases and yuan by pool, status and reason; rows that are no cases are not in it."""
     rows = connection.execute(
         "SELECT pool, pay_status, pay_reason, count(*), sum(total_cost), coalesce(sum(amount), 0), "
-        f"coalesce(sum(fund_due), 0) FROM {scan(output)} GROUP BY ALL ORDER BY ALL"
+        f"coalesce(sum(fund_due), 0) FROM {scan(output)} WHERE pay_status <> '{LEFT}' "
+        "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     names = ("pool", "status", "reason", "cases", "total_cost", "amount", "fund_due")
     return [dict(zip(names, row, strict=True)) for row in rows]

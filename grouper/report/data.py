@@ -114,6 +114,7 @@ class RunInfo:
     ``area_name``: the area in Chinese and English, where it has a name; ``software`` {name, version};
     ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256};
     ``inputs`` [{role, path, bytes, sha256}]; ``parameters`` [{name, value, source, article, verified, ...}];
+    ``codes``: what was found of codes ("diagnosis:unknown") and how often;
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
     ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
@@ -139,6 +140,7 @@ class RunInfo:
     pseudonymised: bool = False
     seal: str = ""
     area_name: Sequence[str] = ()
+    codes: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:

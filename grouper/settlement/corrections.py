@@ -10,12 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
 from grouper.base.exact import fits
 from grouper.base.money import Fen
 from grouper.base.tables_in import BOOKS, Table, read_header, read_sheets, read_table
+from grouper.payment.price import decided
 from grouper.payment.price.inputs import DECIDED, INPUTS
+
+if TYPE_CHECKING:
+    from grouper.payment.policy.policy import Policy
 
 KINDS = ("withdrawal", "special_review", "decision", "quality", "audit_deduction")
 _OF_CASES = ("withdrawal", "special_review", "decision")
@@ -111,7 +116,27 @@ def _decided(row: Mapping[str, str], path: str, number: int) -> dict[str, str]:
                 f"{value!r} 应为最多 {digits} 位小数的数",
                 f"{value!r} should be a number of at most {digits} decimals",
             )
+        if name in decided.WORDS:
+            word = decided.read_word(name, value)
+            if word is None:
+                words = decided.known(name)
+                raise _error(
+                    path,
+                    number,
+                    name,
+                    f"{value!r} 不认识；可用：{words}",
+                    f"{value!r} is not understood; known are {words}",
+                )
+            found[name] = word
     return found
+
+
+def check_decided(policy: Policy, items: Sequence[Item]) -> None:
+    """Every decision is one that the policy can carry out. Raises DataError that names file and row."""
+    for item in items:
+        wrong = decided.unfit(policy, item.values)
+        if wrong is not None:
+            raise _error(item.file, item.row, "special_review", *wrong)
 
 
 def _fits(text: str, digits: int) -> bool:

@@ -51,6 +51,8 @@ NUMBERS = {
 WORDS = frozenset(word_fields())
 FLAGS = ("refund_flag", "valid_flag", "interim_flag")
 _ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")  # no canonical name; folded
+# Warnings of grouping that are told of a month as well.
+MARKS = ("principal-grey", "principal-not-for-grouping", "procedure-not-for-grouping")
 _YUAN = pa.decimal128(18, 2)
 _NO_TEXT = pa.scalar(None, pa.string())
 
@@ -103,13 +105,16 @@ class Reading:
 class Taken:
     """What came in: rows by role, what normalisation changed, and which canonical columns some file has.
 
-    ``unknown``: (column, word) that nobody knows -> rows.
+    ``unknown``: (column, word) that nobody knows -> rows. ``codes``: what was found of codes
+    ("diagnosis:unknown") -> how often; ``all_codes``: how many codes there are.
     """
 
     rows: Counter[str]
     changed: Counter[str]
     present: set[str]
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    all_codes: int = 0
 
 
 def read_files(
@@ -144,6 +149,8 @@ def read_files(
                 taken.changed += work.counts
                 taken.present |= work.present
                 taken.unknown += work.unknown
+                taken.codes += work.codes
+                taken.all_codes += work.all_codes
 
     tables.write(output, row_schema(), batches())
     return taken
@@ -200,9 +207,12 @@ class _File:
         self.key, self.role, self.name = reading.key, role, name
         self.counts: Counter[str] = Counter()
         self.rows = 0
+        self.codes: Counter[str] = Counter()
+        self.all_codes = 0
         self.present: set[str] = set()
         self.unknown: Counter[tuple[str, str]] = Counter()
         self.also = reading.also
+        self.stay = grouper.options.stay
         self.rows_schema, self.grouped = row_schema(), grouped_columns()
         self.normaliser: Normaliser = self._checked(reading)
 
@@ -245,6 +255,10 @@ class _File:
         prepared = self.normaliser.prepare(batch, self.rows)
         grouped = self.grouper.engine.group(prepared.batch, prepared.flags)
         self.counts += prepared.counts
+        self.codes += grouped.codes + _marked(self.grouper.engine.result_fields, grouped.columns)
+        for name in ("diagnoses", "procedures"):
+            lists = prepared.batch.column(name)
+            self.all_codes += len(lists.flatten()) if pa.types.is_list(lists.type) else 0
         made: dict[str, pa.Array] = {
             "n": _counting(before, rows),
             "input_file": pa.repeat(self.name, rows),
@@ -258,8 +272,10 @@ class _File:
         faults.sort(key=lambda fault: fault[0] == "bad-value:hospital_level")  # it may do no harm
         made["refund_of"] = self._original(batch)
         for name, column in zip(prepared.batch.schema.names, prepared.batch.columns, strict=True):
-            if name in ("diagnoses", "procedures", "los_days", "age_years"):
+            if name in ("diagnoses", "procedures") or (name in NUMBERS and self.normaliser.makes(name)):
                 made[name] = column
+        if self.stay != "given" and not self.normaliser.makes("los_days"):
+            made["los_days"] = self._stay(made)  # the scheme does not read it, but payment may
         for item, column in zip(self.grouper.engine.result_fields, grouped.columns, strict=True):
             if item.name in self.grouped:
                 made[item.name] = column
@@ -267,6 +283,16 @@ class _File:
         self.present |= {name for name, array in made.items() if array is not None}
         arrays = [_as(made.get(item.name), item.type, rows) for item in self.rows_schema]
         return pa.RecordBatch.from_arrays(arrays, schema=self.rows_schema)
+
+    def _stay(self, made: Mapping[str, pa.Array | None]) -> pa.Array | None:
+        """The stay from the dates, where both are there; else as it is given."""
+        first, last, given = (made[name] for name in ("admission_date", "discharge_date", "los_days"))
+        if first is None or last is None:
+            return given
+        days = pc.days_between(first, last)
+        stay = pc.max_element_wise(days, 1, skip_nulls=False) if self.stay == "nights" else pc.add(days, 1)
+        stay = pc.if_else(pc.greater_equal(days, 0), stay, None).cast(pa.int32())
+        return stay if given is None else pc.coalesce(stay, given.cast(pa.int32()))
 
     def _field(
         self, batch: pa.RecordBatch, name: str, faults: list[tuple[str, pa.Array | None]]
@@ -334,6 +360,18 @@ class _File:
             if fold(name) in _ORIGINALS:
                 return _plain(batch.column(name), name, self.name)
         return None
+
+
+def _marked(fields: Sequence[pa.Field], columns: Sequence[pa.Array]) -> Counter[str]:
+    """Rows whose principal diagnosis or main operation is grey or not used for grouping, by the warning."""
+    found: Counter[str] = Counter()
+    for item, column in zip(fields, columns, strict=True):
+        if item.name.removeprefix("grouped__") == "warnings":
+            for entry in pc.value_counts(column.cast(pa.string())).to_pylist():
+                found.update(
+                    {f"row:{name}": entry["counts"] for name in MARKS if name in (entry["values"] or "")}
+                )
+    return found
 
 
 def _plain(array: pa.Array, name: str, file: str) -> pa.Array:

@@ -17,9 +17,11 @@ from grouper.lake.layout import REPORTS, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
+from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
+from grouper.settlement.limits import check_codes, check_held, code_counts
 from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
 from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment, unknown_words
@@ -49,6 +51,8 @@ class Done:
     pools: list[dict[str, Any]] = field(default_factory=list)
     hash: str = ""
     report: Path | None = None
+    routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    odd: list[Oddity] = field(default_factory=list)
 
 
 def settle_month(
@@ -77,16 +81,19 @@ def compute(
     plan.certified.look()
     with stage("read") as progress:
         taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
+    check_codes(plan, taken)
     rows = sum(taken.rows.values())
     with _database(lake, plan, staged, before) as connection:
         with stage("validate") as progress, followed(progress, connection, rows):
             given = _prepare(connection, lake, plan, staged, taken)
-            judge(connection, plan.month)
+            judge(connection, plan.month, plan.job.interim)
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
             _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
+            check_held(plan, priced)
+            odd = find(connection, staged / "priced.parquet")
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):
@@ -107,7 +114,7 @@ def compute(
         run, record,
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "rejected"},
         {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "adjustment"},
-        assumed, pools,
+        assumed, pools, odd=odd, routes={route.name: (route.zh, route.en) for route in plan.policy.routes},
     )  # fmt: skip
 
 
@@ -298,7 +305,7 @@ def _record(
     staged: Path, amounts: list[dict[str, Any]], assumed: Mapping[str, str],
 ) -> Record:  # fmt: skip
     """What the ledger keeps; the identities are checked on the way."""
-    counts = count(connection, staged)
+    counts = count(connection, staged) + code_counts(taken)
     totals = _totals(connection, counts, sum(taken.rows.values()))
     parameters = [
         {"name": p["name"], "valid_from": p["from"], "valid_to": p["to"], "source": p["source"],
@@ -351,8 +358,9 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
           WHERE row_kind = 'case' GROUP BY 2
         UNION ALL SELECT 'grouping', reason, count(*), sum(total_cost) FROM {cases}
           WHERE row_kind = 'case' GROUP BY 2
-        UNION ALL SELECT CASE treatment WHEN 'rejected' THEN 'rejected' ELSE 'netted' END, reason, count(*),
-          coalesce(sum(total_cost), 0) FROM {rejected} GROUP BY 1, 2
+        UNION ALL SELECT CASE WHEN treatment IN ('rejected', 'held') THEN 'rejected' ELSE 'netted' END,
+          reason, count(*), coalesce(sum(CASE WHEN treatment <> 'joined' THEN total_cost END), 0)
+          FROM {rejected} GROUP BY 1, 2
         UNION ALL SELECT 'adjusted-row', fate, count(*), sum(total_cost) FROM fate JOIN rows USING (n)
           WHERE fate <> 'rejected' GROUP BY 2
         UNION ALL SELECT 'adjustment', kind, count(*), coalesce(sum(total_cost), 0)
@@ -372,7 +380,7 @@ def _totals(connection: duckdb.DuckDBPyConnection, counts: list[dict[str, Any]],
     cost: dict[str, int] = {}
     for entry in counts:
         rows[entry["status"]] = rows.get(entry["status"], 0) + entry["rows"]
-        cost[entry["status"]] = cost.get(entry["status"], 0) + entry["cost_fen"]
+        cost[entry["status"]] = cost.get(entry["status"], 0) + (entry["cost_fen"] or 0)
     parts = ("case", "rejected", "netted", "adjusted-row")
     total, money = (sum(found.get(part, 0) for part in parts) for found in (rows, cost))
     lost = connection.execute(

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from grouper.records import gate
 from grouper.records.words import known_words
 
 REASONS: dict[str, tuple[str, str]] = {
-    "no-id": ("缺少 record_id 和 settlement_id", "neither record_id nor settlement_id"),
-    "invalid-flag": ("有效标志为否", "marked as not valid"),
+    **gate.REASONS,
     "bad-amount": ("金额无法识别", "an amount is not understood"),
     "bad-date": ("日期无法识别", "a date is not understood"),
     "bad-flag": ("标志无法识别", "a flag is not understood"),
     "bad-value": ("取值无法识别", "a value is not understood"),
-    "no-amount": ("缺总费用", "no total cost"),
-    "no-date": ("缺出院日期", "no discharge date"),
-    "refund-netted": ("与同批的冲正行相抵", "netted with its refund in the same input"),
-    "refund-unmatched": ("冲正行找不到原结算", "a refund whose original is not known"),
-    "refund-positive": ("标为冲正，但金额为正且没有对应的负数行", "marked as a refund, but positive and "
-                                               "without a negative row"),
-    "negative-cost": ("总费用为负，又不是已知结算的冲正", "negative cost, and no refund of a known "
-                                          "settlement"),
-    "zero-cost": ("总费用为零", "the total cost is zero"),
     "unknown-hospital": ("医院编码不在 --hospitals 中", "the hospital is not in --hospitals"),
     "future-date": ("出院日期晚于本月", "discharged after the month"),
     "closed-year": ("出院日期在以前年度，该月在本湖中没有结算过", "discharged in an earlier year, in a "
                                               "month that this lake has not settled"),
     "month-not-settled": ("出院月份在本湖中没有结算过", "discharged in a month that this lake has not "
                                            "settled"),
-    "duplicate": ("同一 settlement_id 的重复行，保留第一行", "the same settlement again; the first row "
-                                                 "is kept"),
-    "duplicate-conflict": ("同一标识的各行内容不同，全部退回", "rows of the same id that differ; all go "
-                                               "back"),
     "already-settled": ("已在以前的月份结算；更正请用 --corrections", "settled in an earlier month; "
                                                         "corrections come by --corrections"),
     "correction-moves": ("更正后的出院月份或医院与原结算不同；请先撤销再补报", "the correction changes the "
@@ -40,7 +27,13 @@ REASONS: dict[str, tuple[str, str]] = {
     "superseded": ("被 --corrections 中的更正清单取代", "replaced by a corrected list in --corrections"),
     "withdrawn": ("已按 --corrections 撤销", "withdrawn by --corrections"),
 }  # fmt: skip
-TREATMENTS = {"refund-netted": "netted", "withdrawn": "withdrawn", "superseded": "superseded"}
+TREATMENTS = {
+    "refund-netted": "netted",
+    "withdrawn": "withdrawn",
+    "superseded": "superseded",
+    "interim": "held",
+    "interim-joined": "joined",
+}
 
 
 def treatment(reason: str) -> str:

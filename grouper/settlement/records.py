@@ -76,7 +76,9 @@ def records_sql(
     given = [*TEXTS[2:], *DATES, *NUMBERS, "discharge_way", "interim_flag", "diagnoses", "procedures"]
     for name in (*given, *AMOUNTS, *grouped_columns()):
         if name in present and name not in OF_HOSPITAL:
-            columns.append(f'r."{name}"')
+            joined = name in (*relations.SUMMED, "admission_date", "los_days")
+            whole = f'CASE WHEN j.n IS NULL THEN r."{name}" ELSE j."{name}" END AS "{name}"'
+            columns.append(whole if joined else f'r."{name}"')
     for name in OF_HOSPITAL:
         own = name == "hospital_level" and name in present
         if name in hospital_columns:
@@ -86,6 +88,7 @@ def records_sql(
     columns += [f'r."{name}"' for name in missing if name in row_schema().names and name not in present]
     columns += [f"coalesce(d.{name}, {UNDECIDED.get(name, 'NULL')}) AS {name}" for name in decided]
     joins = "LEFT JOIN fate AS f ON f.n = r.n LEFT JOIN hospitals AS h ON h.hospital_code = r.hospital_code"
+    joins += " LEFT JOIN joined_bills AS j ON j.n = r.n"
     if decided:
         joins += (
             " LEFT JOIN decisions AS d ON d.period IS NULL AND "

@@ -186,7 +186,7 @@ _HOSPITAL = (
 _JUDGED = (
     *_of(NUMBER, "n"),
     *_of(TEXT, "role", "rid", "sid", "visit_id", "person_id", "hospital_code", "refund_of"),
-    *_of(FLAG, "refund_flag", "valid_flag"),
+    *_of(FLAG, "refund_flag", "valid_flag", "interim_flag"),
     *_of(YUAN, "total_cost"),
     *_of(DATE, "admission_date", "discharge_date"),
     *_of(TEXT, "fault"),
@@ -219,7 +219,7 @@ ROWS = Relation(
     "rows", "VIEW", "every row of every input file, canonical and grouped", _rows,
     ("month._prepare",),
     ("adjust._touched", "month._write_rejected", "month.count", "plan.past.make_known",
-     "records.records_sql", "validate._unreadable"),
+     "records.records_sql", "validate._unreadable", "validate._bills"),
 )  # fmt: skip
 HOSPITALS = Relation(
     "hospitals", "TABLE", "the hospitals that may be paid (`--hospitals`)", _fixed(_of(TEXT, *_HOSPITAL)),
@@ -266,7 +266,7 @@ FATE = Relation(
     ("adjust._touched", "month._finish_decisions", "month._check_rejected", "month._write_rejected",
      "month.count", "month._totals", "plan.past.late_sql", "records.records_sql", "validate._left",
      "validate._refunds", "validate._in_lake"),
-    sources=("left_rows", "hospitals", "withdrawals", "closed_months", "known", "pairs", "repeated"),
+    sources=("left_rows", "hospitals", "withdrawals", "closed_months", "known", "pairs", "repeated", "bills"),
 )  # fmt: skip
 JUDGED = Relation(
     "judged", "TABLE", "what judging reads of each row", _fixed(_JUDGED),
@@ -278,8 +278,8 @@ JUDGED = Relation(
 LEFT_ROWS = Relation(
     "left_rows", "TEMP VIEW", "rows whose fate is open; at last with those that are late", _fixed(_JUDGED),
     ("validate._left", "month._finish_decisions"),
-    ("records.resolve", "validate._reject", "validate._refunds", "validate._in_input",
-     "validate._duplicates", "validate._settled"),
+    ("records.resolve", "validate._reject", "validate._refunds", "validate._duplicates", "validate._bills",
+     "validate._settled"),
     sources=("judged", "fate"),
 )  # fmt: skip
 REFUNDS = Relation(
@@ -304,6 +304,25 @@ REPEATED = Relation(
            _of(RANK, "k")),
     ("validate._duplicates",), ("validate._duplicates",),
     sources=("left_rows", "twice"),
+)  # fmt: skip
+VISITS = Relation(
+    "visits", "TEMP TABLE", "visits in one hospital with more than one row", _fixed(_of(TEXT, "key")),
+    ("validate._bills",), ("validate._bills",),
+    sources=("left_rows",),
+)  # fmt: skip
+BILLS = Relation(
+    "bills", "TEMP TABLE", "rows of stays with several bills, with the last of them",
+    _fixed(_of(NUMBER, "n", "of"), _of(DATE, "admitted", "discharged")),
+    ("validate._bills",), ("validate._bills",),
+    sources=("left_rows", "visits"),
+)  # fmt: skip
+# The amounts of several bills that are those of the stay when they are added up.
+SUMMED = tuple(name for name in intake.AMOUNTS if name != "pool_paid_before")
+JOINED_BILLS = Relation(
+    "joined_bills", "TABLE", "what all bills of a stay come to, by the last of them (`--interim join`)",
+    _fixed(_of(NUMBER, "n"), _of(DATE, "admission_date"), (Column("los_days", SMALL),), _of(YUAN, *SUMMED)),
+    ("validate.judge", "validate._bills"), ("records.records_sql",),
+    sources=("bills", "rows"),
 )  # fmt: skip
 DECISIONS = Relation(
     "decisions", "TABLE", "decisions by record, of the month (period empty) or of a closed one",
@@ -376,7 +395,8 @@ WORDS = Relation(
 
 RELATIONS: tuple[Relation, ...] = (
     ROWS, HOSPITALS, DECIDED_CASES, WITHDRAWALS, CLOSED_MONTHS, NAMED, REFUNDERS, KNOWN, FATE, JUDGED,
-    LEFT_ROWS, REFUNDS, PAIRS, TWICE, REPEATED, DECISIONS, RECORDS_NEW, ADJUSTMENTS_NEW, ROWS_AGAIN,
+    LEFT_ROWS, REFUNDS, PAIRS, TWICE, REPEATED, VISITS, BILLS, JOINED_BILLS, DECISIONS, RECORDS_NEW,
+    ADJUSTMENTS_NEW, ROWS_AGAIN,
     LATE_RECORDS, REMOVED, TOUCHED, STAYS, WORLD, SCOPED, WORDS,
 )  # fmt: skip
 # What a month reads of the lake, made by grouper.lake.views: (name, what, readers).
@@ -395,7 +415,8 @@ FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("accepted.parquet", "`records_new`: what pricing reads", ("month._write_records",),
      ("month._price", "month._write_cases")),
     ("priced.parquet", "cases with every step of their price",
-     ("month._price_files", "adjust._again", "year._effective"), ("month._pool", "year._pool")),
+     ("month._price_files", "adjust._again", "year._effective"),
+     ("month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
     ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
      ("month._write_cases", "statements.month_statements", "year.compute_year")),
 )  # fmt: skip

@@ -86,5 +86,6 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "inputs": record.rows["inputs"], "parameters": parameters, "assumed": dict(assumed),
         "routes": {route.name: (route.zh, route.en) for route in policy.routes},
         "seal": record.sealed(run["previous_hash"] or ""),
+        "codes": {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "codes"},
         "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
     }  # fmt: skip

@@ -152,7 +152,7 @@ def _with_hospitals(
     for key in (added.keys() | apart.keys()) - rows.keys():
         rows[key] = blank(statement.schema, *key) | dict.fromkeys(_PAID)
     made = []
-    for key in sorted(rows):
+    for key in sorted(rows, key=lambda key: (key[0], key[1] or "")):
         row = rows[key]
         name, level, county = known.get(key[0], (None, None, None))
         extra = yuan_of(added.get(key, 0))

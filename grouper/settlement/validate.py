@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from grouper.records import gate
 from grouper.settlement import relations
 
 if TYPE_CHECKING:
     import duckdb
-
-_REFUND = "(refund_flag IS TRUE AND total_cost <= 0 OR total_cost < 0)"
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,21 @@ class Month:
         return f"{self.first:%Y-%m}"
 
 
-def judge(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
+def judge(connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "hold") -> None:
     """Make ``fate`` from the view ``rows``, the tables ``hospitals``, ``withdrawals`` and ``known``.
 
     ``known``: effective records of closed months that the rows may mean (record_id, settlement_id, visit_id,
-    hospital_code, total_cost, period, run). Rows are named by ``n``.
+    hospital_code, total_cost, period, run). Rows are named by ``n``. ``interim``: several bills of one stay
+    are held ("hold"), or their money goes into the last of them ("join", table ``joined_bills``); "apart" is
+    what version 0.1.0 did.
     """
     relations.make(connection, relations.FATE)
-    for step in (_unreadable, _refunds, _amounts, _hospitals, _duplicates, _withdrawn, _dates, _settled):
+    for step in (_unreadable, _refunds, _amounts, _hospitals, _duplicates, _withdrawn):
+        step(connection, month)
+    relations.make(connection, relations.JOINED_BILLS)
+    if interim != "apart":
+        _bills(connection, join=interim == "join")
+    for step in (_dates, _settled):
         step(connection, month)
 
 
@@ -64,19 +70,13 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
         relations.JUDGED,
         "SELECT n, role, coalesce(record_id, settlement_id) AS rid, "
         "coalesce(settlement_id, record_id) AS sid, visit_id, person_id, hospital_code, refund_of, "
-        "refund_flag, valid_flag, total_cost, admission_date, discharge_date, "
+        "refund_flag, valid_flag, interim_flag, total_cost, admission_date, discharge_date, "
         # a level that nobody knows does no harm where the table of hospitals gives it
         f"CASE WHEN fault = 'bad-value:hospital_level' AND hospital_code IN ({levels}) THEN NULL "
-        "ELSE fault END AS fault, "
-        "hash(hospital_code, person_id, admission_date, discharge_date, total_cost, pool_paid, fund_paid, "
-        "diagnoses, procedures) AS content FROM rows",
+        f"ELSE fault END AS fault, {gate.content(gate.CONTENT)} AS content FROM rows",
     )
     _left(connection)
-    reason = (
-        "CASE WHEN rid IS NULL THEN 'no-id' WHEN valid_flag IS FALSE THEN 'invalid-flag' "
-        "WHEN fault IS NOT NULL THEN fault WHEN total_cost IS NULL THEN 'no-amount' "
-        "WHEN discharge_date IS NULL THEN 'no-date' END"
-    )
+    reason = gate.unusable(fault="fault")
     _reject(connection, reason, f"{reason} IS NOT NULL")
 
 
@@ -85,29 +85,18 @@ def _refunds(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 
     An original in a closed month comes before one of the same visit in this input: it is the older.
     """
-    relations.make(connection, relations.REFUNDS, f"SELECT * FROM left_rows WHERE {_REFUND}")
-    own = "SELECT n, {key} AS key, -total_cost AS cost FROM refunds AS r WHERE {key} IS NOT NULL AND " + _OPEN
-    visit, person = (
-        "visit_id || '|' || hospital_code",
-        "person_id || '|' || hospital_code || '|' || discharge_date",
-    )
-    _pair(connection, own.format(key="refund_of"), _in_input("sid"), closed=False)
-    _pair(connection, own.format(key="refund_of"), _in_lake("settlement_id"), closed=True)
-    for key in (visit, person):
-        unnamed = own.format(key=key) + " AND refund_of IS NULL"
+    relations.make(connection, relations.REFUNDS, f"SELECT * FROM left_rows WHERE {gate.REFUND}")
+    named = f"{gate.refunds('refund_of', '(FROM refunds)')} AND {_OPEN}"
+    _pair(connection, named, gate.originals("sid", "left_rows"), closed=False)
+    _pair(connection, named, _in_lake("settlement_id"), closed=True)
+    for key in (gate.VISIT, gate.PERSON):
+        unnamed = f"{gate.refunds(key, '(FROM refunds)')} AND {_OPEN} AND refund_of IS NULL"
         _pair(connection, unnamed, _in_lake(key), closed=True)
-        _pair(connection, unnamed, _in_input(key), closed=False)
-    _reject(connection, "CASE WHEN refund_flag THEN 'refund-unmatched' ELSE 'negative-cost' END", _REFUND)
+        _pair(connection, unnamed, gate.originals(key, "left_rows"), closed=False)
+    _reject(connection, gate.UNMATCHED, gate.REFUND)
 
 
 _OPEN = "NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n)"
-
-
-def _in_input(key: str) -> str:
-    return (
-        f"SELECT n, {key} AS key, total_cost AS cost, NULL::VARCHAR AS partner FROM left_rows "
-        f"WHERE total_cost > 0 AND {key} IS NOT NULL"
-    )
 
 
 def _in_lake(key: str) -> str:
@@ -119,16 +108,8 @@ def _in_lake(key: str) -> str:
 
 
 def _pair(connection: duckdb.DuckDBPyConnection, refunds: str, originals: str, *, closed: bool) -> None:
-    """The k-th refund of a key and an amount takes back the k-th original."""
-    rank = "row_number() OVER (PARTITION BY key, cost ORDER BY {}) AS k"
-    relations.make(
-        connection,
-        relations.PAIRS,
-        f"SELECT r.n AS refund, o.n AS original, o.partner "
-        f"FROM (SELECT *, {rank.format('n')} FROM ({refunds})) AS r "
-        f"JOIN (SELECT *, {rank.format('n, partner')} FROM ({originals}) "
-        f"WHERE (key, cost) IN (SELECT (key, cost) FROM ({refunds}))) AS o USING (key, cost, k)",
-    )
+    """Pairs of refunds and originals, of this input or of a closed month."""
+    relations.make(connection, relations.PAIRS, gate.pairs(refunds, originals))
     if closed:
         connection.execute("INSERT INTO fate SELECT refund, 'refund', 'refund', partner FROM pairs")
         return
@@ -138,8 +119,8 @@ def _pair(connection: duckdb.DuckDBPyConnection, refunds: str, originals: str, *
 
 
 def _amounts(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
-    _reject(connection, "'refund-positive'", "refund_flag IS TRUE")
-    _reject(connection, "'zero-cost'", "total_cost = 0")
+    for reason, test in gate.AMOUNTS:
+        _reject(connection, f"'{reason}'", test)
 
 
 def _hospitals(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
@@ -150,27 +131,11 @@ def _hospitals(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 def _duplicates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """One row per settlement and per record: the first of equal rows; a correction before an input."""
     for key in ("sid", "rid"):
-        relations.make(
-            connection,
-            relations.TWICE,
-            f"SELECT {key} AS key FROM left_rows GROUP BY 1 HAVING count(*) > 1",
-        )
-        relations.make(
-            connection,
-            relations.REPEATED,
-            f"""SELECT n, role, {key} AS key,
-              count(*) FILTER (role = 'correction') OVER (PARTITION BY {key}) AS corrections,
-              min(content) OVER (PARTITION BY {key}, role)
-                = max(content) OVER (PARTITION BY {key}, role) AS equal,
-              row_number() OVER (PARTITION BY {key}, role ORDER BY n) AS k
-            FROM left_rows WHERE {key} IN (SELECT key FROM twice)""",
-        )
+        relations.make(connection, relations.TWICE, gate.several(key, "(FROM left_rows)"))
+        relations.make(connection, relations.REPEATED, gate.repeated(key, "(FROM left_rows)", "(FROM twice)"))
         connection.execute(
-            """INSERT INTO fate SELECT n, 'rejected', reason, NULL FROM (
-              SELECT n, CASE WHEN role = 'input' AND corrections > 0 THEN 'superseded'
-                WHEN NOT equal THEN 'duplicate-conflict' WHEN k > 1 THEN 'duplicate' END AS reason
-              FROM repeated)
-            WHERE reason IS NOT NULL"""
+            f"INSERT INTO fate SELECT n, 'rejected', {gate.REPEATED}, NULL FROM repeated "
+            f"WHERE {gate.REPEATED} IS NOT NULL"
         )
 
 
@@ -181,6 +146,32 @@ def _withdrawn(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
         "'withdrawn'",
         "sid IN (SELECT id FROM withdrawals) OR rid IN (SELECT id FROM withdrawals)",
     )
+
+
+def _bills(connection: duckdb.DuckDBPyConnection, *, join: bool) -> None:
+    """Bills of a stay with several, marked as interim or of one visit: held, or joined into the last."""
+    visits = f"(FROM left_rows WHERE {gate.VISIT} IS NOT NULL)"
+    relations.make(connection, relations.VISITS, gate.several(gate.VISIT, visits))
+    relations.make(connection, relations.BILLS, gate.bills("(FROM left_rows)", "(FROM visits)"))
+    reason = f"CASE WHEN of IS NULL THEN 'interim' WHEN n <> of THEN '{gate.JOINED}' END"
+    reason = reason if join else "'interim'"
+    connection.execute(
+        f"INSERT INTO fate SELECT n, 'rejected', {reason}, NULL FROM bills WHERE {reason} IS NOT NULL"
+    )
+    if join:
+        sums = ", ".join(
+            f"CASE WHEN count(r.{name}) = count(*) THEN sum(r.{name})::DECIMAL(18,2) END AS {name}"
+            for name in relations.SUMMED
+        )
+        days = "greatest(date_diff('day', min(b.admitted), max(b.discharged)), 1)::INTEGER"
+        relations.make(
+            connection,
+            relations.JOINED_BILLS,
+            "SELECT b.of AS n, min(b.admitted) AS admission_date, "
+            f"coalesce({days}, sum(r.los_days)::INTEGER) AS los_days, {sums} "
+            "FROM bills AS b JOIN rows AS r ON r.n = b.n WHERE b.of IS NOT NULL "
+            "GROUP BY b.of",
+        )
 
 
 def _dates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:

@@ -23,6 +23,7 @@ from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, read_corrections
+from grouper.settlement.limits import case_counts, check_cleared
 from grouper.settlement.month import Done, finish
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
@@ -50,7 +51,8 @@ _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial"
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = dict.fromkeys((1, 2, 3), _IN_LEDGER_1)
+    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain")}
+    DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
     budget: str
@@ -58,6 +60,7 @@ class YearJob(Asked):
     policy: str = ""
     corrections: tuple[str, ...] = ()
     partial: bool = False
+    held_remain: bool = False
     who: str = ""
     when: str = ""
     note: str = ""
@@ -171,6 +174,8 @@ def compute_year(
         views.connect(lake, before=before, connection=connection)
         with stage("read") as progress, followed(progress, connection, 0):
             rows = _effective(connection, plan, staged, progress)
+            if not plan.job.held_remain:
+                check_cleared(connection, staged / "priced.parquet")
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("statements") as progress, followed(progress, connection, rows):
@@ -186,9 +191,10 @@ def compute_year(
             tables.copy(staged / "settled.parquet", staged / "cases.parquet", plan.about("cases"), told)
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
-            record = _record(connection, plan, run, settled, rows, table, later)
+            record = _record(connection, plan, run, settled, rows, table, later, staged)
     plan.certified.check()
-    return Done(run, record, assumed=settled.terms.assumed, pools=pools.to_pylist())
+    routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
+    return Done(run, record, assumed=settled.terms.assumed, pools=pools.to_pylist(), routes=routes)
 
 
 def _effective(
@@ -353,7 +359,7 @@ def _lines(plan: YearPlan) -> pa.Table:
 
 def _record(
     connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table,
-    later: Mapping[Key, Fen],
+    later: Mapping[Key, Fen], staged: Path,
 ) -> Record:  # fmt: skip
     """What the ledger keeps; prepaid + deposit + balance = due over all hospitals is checked again here."""
     amounts = ledger_amounts(table, AMOUNTS)
@@ -377,10 +383,14 @@ def _record(
             en=f"the clearing does not add up: {sums['fund_due']} fen due, {parts} in parts, "
             f"{months and months[0]} prepaid and withheld by the months",
         )
-    counts = [
-        {"status": "case", "reason": status, "rows": number, "cost_fen": None}
-        for status, number in sorted(settled.counts.items())
-    ]
+    counts = (
+        case_counts(connection, staged / "priced.parquet")
+        if plan.format > 1
+        else [
+            {"status": "case", "reason": status, "rows": number, "cost_fen": None}
+            for status, number in sorted(settled.counts.items())
+        ]
+    )
     parameters = [
         {"name": c["name"], "value": c["value"], "source": c["source"], "article": c["article"],
          "verified": c["verified"]} for _, c in sorted(settled.terms.cited.items())

@@ -302,3 +302,19 @@ def test_command(tmp_path: Path) -> None:
     made = json.loads(pq.read_schema(target).metadata[b"grouper.provenance"])
     assert made["not_computed"] == ["low_standard"]
     assert made["parameters"]["indices"]["readmission"]["verified"] is False
+
+
+def test_a_refunded_stay_and_its_refund_are_no_discharges(tmp_path: Path) -> None:
+    """Counted as stays, they would be a readmission of the same person."""
+    data = region()
+    rows = data.num_rows
+    ids = [f"S{n}" for n in range(rows)]
+    costs = [Decimal("100.00")] * rows
+    costs[1] = Decimal("-100.00")
+    of = ["S0" if n == 1 else None for n in range(rows)]
+    data = data.append_column("settlement_id", pa.array(ids)).append_column("refund_of", pa.array(of))
+    data = data.append_column("total_cost", pa.array(costs, pa.decimal128(18, 2)))
+    path = tmp_path / "in.parquet"
+    pq.write_table(data, path)
+    summary = compute([path], tmp_path / "out.parquet")
+    assert summary.counts["refund-netted"] == 2 and summary.counts["records"] == rows - 2

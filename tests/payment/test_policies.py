@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -239,3 +240,18 @@ def test_the_page_of_an_area_names_its_policies_routes_and_tables(area: str) -> 
         assert all(f"`{name}`" in page for name in verified), verified
     if not any(d.verified for k in AREAS if k.startswith(f"{area}/") for d in policy(k).routes):
         assert "Nothing is verified." in page
+
+
+@pytest.mark.parametrize("area", ["yulin/2024", "lishui/2022"])
+def test_a_policy_of_a_later_year_extends_one_with_dated_values(area: str, tmp_path: Path) -> None:
+    """Of values that change by date the last goes on; those of years before are its parent's alone."""
+    path = tmp_path / "next.toml"
+    path.write_text(
+        f'id = "next/2027"\nname = "下年"\nname_en = "next"\nextends = "{area}"\n'
+        "valid_from = 2027-01-01\nvalid_to = 2027-12-31\n",
+        encoding="utf-8",
+    )
+    later = load_policy(path)
+    assert later.valid_from == date(2027, 1, 1)
+    assert all(d.end >= later.valid_from for p in later.parameters.values() for d in p.values)
+    later.on(date(2027, 6, 1))

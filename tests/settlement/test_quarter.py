@@ -133,7 +133,7 @@ def _the_clearing_takes_it_all(lake: Lake, folder: Path) -> None:
     )
     job = YearJob(
         "2025", str(folder / "2025.toml"), policy=str(folder / "policy.toml"), corrections=(str(scores),),
-        partial=True, threads=1,
+        partial=True, held_remain=True, threads=1,
     )  # fmt: skip
     clear_year(lake, job, reports=False)
     rows = support.rows(lake, "SELECT * FROM hospitals_cleared")

@@ -19,7 +19,7 @@ def test_a_month_settles_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     place = support.city(3600, 0.03, (5,))
     plain = support.write_csv(tmp_path / "may.csv", support.take(place, "2025-05", 40))
     lake = Lake(tmp_path / "lake")
-    support.settle(lake, place, "2025-05", plain, scheme=str(scheme), area="yulin")
+    support.settle(lake, place, "2025-05", plain, scheme=str(scheme), area="yulin", scheme_differs=True)
     cases = support.rows(lake, 'SELECT DISTINCT "group", group_name FROM cases_current')
     found = {row["group"]: row["group_name"] for row in cases}
     assert found.items() <= {"HEART": "循环", "LUNGS": "呼吸", "BELLY": "消化", None: None}.items()

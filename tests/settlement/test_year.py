@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from grouper.base.errors import UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
 from grouper.settlement.audit import audit
 from grouper.settlement.replay import replay
@@ -44,7 +45,12 @@ def _year(area: str, root: Path) -> Lake:
          for n, code in enumerate(_hospitals(lake))],
     )  # fmt: skip
     job = YearJob("2025", str(place / "budget.toml"), area, corrections=(str(scores),), threads=2)
-    clear_year(lake, job, reports=False)
+    held = support.rows(lake, "SELECT count(*) AS n FROM cases_effective WHERE pay_status = 'held'")[0]["n"]
+    if held:
+        with pytest.raises(DataError, match=rf"{held} cases .* are still held.*--held-remain"):
+            clear_year(lake, job, reports=False)
+        assert not support.rows(lake, "SELECT run FROM runs WHERE kind = 'clear'")
+    clear_year(lake, replace(job, held_remain=held > 0), reports=False)
     return lake
 
 

@@ -246,8 +246,8 @@ def test_left_out_records_are_counted_by_reason(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(data, table(cases).schema), path)
     result = fit([path], SCHEME)
     assert result.left_out == {
-        "ambiguous": 1, "needs-data": 1, "no-cost": 1, "cost-not-positive": 2, "no-year": 1, "no-group": 1,
-        "no-status": 1,
+        "ambiguous": 1, "needs-data": 1, "no-amount": 1, "zero-cost": 1, "negative-cost": 1, "no-year": 1,
+        "no-group": 1, "no-status": 1,
     }  # fmt: skip
     assert result.cases == 52
     assert result.cases + result.left_out.total() == 60
@@ -360,3 +360,44 @@ def test_the_command_reports_in_both_languages(tmp_path: Path, lang: str, word: 
     assert run.exit_code == 0, run.output
     assert word in run.output and "RIV" in run.output
     assert target.exists()
+
+
+# --- stays and years ---------------------------------------------------------------------------------
+
+
+def stays(rows: list[tuple[str, str, int, str | None]]) -> pa.Table:
+    """Cases of BR21: settlement, cost, year, and what it refunds."""
+    plain = table([Case("BR21", year, 1) for _, _, year, _ in rows])
+    columns = plain.set_column(
+        plain.column_names.index("total_cost"),
+        "total_cost",
+        pa.array([Decimal(cost) for _, cost, _, _ in rows], pa.decimal128(18, 2)),
+    )
+    columns = columns.append_column("settlement_id", pa.array([row[0] for row in rows]))
+    return columns.append_column("refund_of", pa.array([row[3] for row in rows], pa.string()))
+
+
+def test_a_refunded_stay_counts_in_no_weight_wherever_its_refund_stands(tmp_path: Path) -> None:
+    """The refund of S2 comes in the next file; without the gate the mean would be 20,000."""
+    paths = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
+    pq.write_table(stays([("S1", "10000", 2025, None), ("S2", "30000", 2025, None)]), paths[0])
+    pq.write_table(stays([("S3", "-30000", 2025, "S2"), ("S4", "10000", 2025, None)]), paths[1])
+    result = fit(paths, SCHEME)
+    assert result.left_out == {"refund-netted": 2} and result.cases == 2
+    assert result.mean_cost == 10_000_00
+
+
+def test_a_stray_year_is_refused_unless_it_is_named(tmp_path: Path) -> None:
+    """One discharge of 2024 among forty of 2025 would weigh 2/9 of them all."""
+    path = tmp_path / "history.parquet"
+    rows = [(f"S{n}", "10000", 2025, None) for n in range(40)]
+    pq.write_table(stays([*rows, ("S40", "100000", 2024, None)]), path)
+    with pytest.raises(UsageError, match=r"2024: 1 cases, 2025: 40 cases.*--years 2025 takes"):
+        fit([path], SCHEME)
+    alone = fit([path], SCHEME, WeightOptions(history=HistoryOptions(years=(2025,))))
+    assert alone.left_out == {"other-year": 1} and alone.mean_cost == 10_000_00
+    assert alone.cases_by_year == {2025: 40}
+    both = fit([path], SCHEME, WeightOptions(trim="none", history=HistoryOptions(years=(2024, 2025))))
+    assert both.cases_by_year == {2024: 1, 2025: 40} and both.mean_cost == 30_000_00
+    with pytest.raises(UsageError, match="--years names 2023"):
+        fit([path], SCHEME, WeightOptions(history=HistoryOptions(years=(2023, 2025))))

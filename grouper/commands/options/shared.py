@@ -305,3 +305,13 @@ def _language_of(arguments: list[str]) -> str:
         if word.startswith("--lang=") and word[7:] in LANGUAGES:
             return word[7:]
     return default_language()
+
+
+scheme_differs_option = option(
+    "--scheme-differs",
+    is_flag=True,
+    help=both(
+        "分组所用方案不是政策的方案也照此计价（默认拒绝）",
+        "Price although another scheme than the policy's grouped (default: refuse)",
+    ),
+)

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.money import Fen, yuan_of
+from grouper.base.reasons import REASONS
+from grouper.codes.book import ISSUES
 from grouper.commands.text.aligned import aligned
 from grouper.commands.text.lake import head_line, shortened
 from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
+from grouper.payment.policy.words import STATUSES
+from grouper.payment.policy.words import reason as reason_in_words
 from grouper.settlement.reasons import text
 
 if TYPE_CHECKING:
@@ -56,8 +60,12 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     )
     numbers = (run["rows_in"], run["cases"], run["rejected"], run["netted"], run["adjusted"])
     yield "  ".join(f"{head} {number:,}" for head, number in zip(heads, numbers, strict=True))
+    costs = {r["reason"]: r["cost_fen"] for r in done.record.rows["counts"] if r["status"] == "rejected"}
     for reason, number in done.rejected.items():
-        yield f"  {text(reason, lang)}  {number:,}"
+        yield f"  {text(reason, lang)}  {number:,}  {yuan(costs[reason] or 0)} {'元' if zh else 'yuan'}"
+    yield from unpaid_lines(done.record.rows["counts"], done.routes, lang)
+    for odd in done.odd:
+        yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     for kind, number in done.adjustments.items():
         yield f"  {ADJUSTMENTS[kind][not zh]}  {number:,}"
     for name, value in done.assumed.items():
@@ -74,6 +82,45 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
         told += f"，其中往年 {yuan(apart)} 元" if zh else f", {yuan(apart)} of them of earlier years"
     yield told
     yield from _end(done, zh)
+
+
+def unpaid_lines(
+    counts: Sequence[Mapping[str, Any]], routes: Mapping[str, tuple[str, str]], lang: str
+) -> Iterator[str]:
+    """Paid, held and outside with cases and yuan, those not paid by reason; then what was found of codes."""
+    zh, unit = lang != "en", "元" if lang != "en" else "yuan"
+    cases = [row for row in counts if row["status"] == "case" and row["cost_fen"] is not None]
+    whole = sum(row["cost_fen"] for row in cases)
+    for status, words in STATUSES.items():
+        inside = [row for row in cases if row["reason"].partition(":")[0] == status]
+        if not inside and status != "held":
+            continue
+        number, fen = sum(row["rows"] for row in inside), sum(row["cost_fen"] for row in inside)
+        share = f"{100 * fen / whole:.2f}%" if whole else "-"
+        yield f"{words[not zh]} {number:,}  {yuan(fen)} {unit} ({share})"
+        for row in sorted(inside, key=lambda row: -row["cost_fen"]) if status != "paid" else ():
+            why = row["reason"].partition(":")[2]
+            told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
+            yield f"  {reason_in_words(why, lang, routes)} [{why}]  {told}"
+    for row in counts:
+        if row["status"] == "codes":
+            side, _, issue = row["reason"].partition(":")
+            yield f"  {SIDES[side][not zh]}  {row['rows']:,}  {_issue(issue)[not zh]}"
+
+
+def _issue(issue: str) -> tuple[str, str]:
+    found = {reason.code: (reason.zh, reason.en) for reason in REASONS} | MARKS
+    return ISSUES.get(issue) or found.get(issue, (issue, issue))
+
+
+SIDES = {"diagnosis": ("诊断", "diagnoses"), "procedure": ("手术操作", "procedures"), "row": ("行", "rows")}
+MARKS = {
+    "principal-grey": ("主要诊断是灰码", "with a grey principal diagnosis"),
+    "procedure-not-for-grouping": (
+        "主要手术操作不作为分组规则",
+        "with a main operation that the scheme does not use for grouping",
+    ),
+}
 
 
 def _sums(done: Done) -> dict[str, int]:
@@ -114,6 +161,7 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
     """What a cleared year came to."""
     zh, sums = lang != "en", _sums(done)
     yield f"{'病例' if zh else 'cases'} {done.record.run['cases']:,}"
+    yield from unpaid_lines(done.record.rows["counts"], done.routes, lang)
     yield from _pools(done, zh)
     names = {
         "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],

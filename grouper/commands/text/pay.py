@@ -10,6 +10,7 @@ from grouper.commands.text.aligned import aligned
 from grouper.payment.api import Paid, total
 from grouper.payment.policy import words
 from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.price.gated import LEFT
 from grouper.payment.price.whatif import WhatIf
 
 SHOWN = 40  # hospitals of a what-if on the terminal
@@ -21,9 +22,15 @@ def report(done: Paid, lang: str) -> Iterator[str]:
     priced = done.priced
     policy = priced.policy
     head = f"政策 {policy.id}：{policy.name}" if zh else f"Policy {policy.id}: {policy.name_en}"
-    yield f"{head}；{priced.rows:,} 例" if zh else f"{head}; {priced.rows:,} cases"
+    cases = priced.rows - priced.statuses[LEFT]
+    told = f"{head}；{cases:,} 例" if zh else f"{head}; {cases:,} cases"
+    if cases < priced.rows:
+        told += f"（共 {priced.rows:,} 行）" if zh else f" of {priced.rows:,} rows"
+    yield told
     yield from _statuses(done, lang)
     yield from _amounts(done, lang)
+    for odd in done.odd:
+        yield f"  {'注意' if zh else 'note'}{'：' if zh else ': '}{odd.text(lang)}"
     if done.settlement is not None:
         yield from _settlement(done, lang)
     if priced.assumed:
@@ -47,16 +54,21 @@ def report(done: Paid, lang: str) -> Iterator[str]:
 
 
 def _statuses(done: Paid, lang: str) -> Iterator[str]:
+    """Paid, held, outside and no case: rows and yuan, by reason."""
     priced = done.priced
+    unit = "yuan" if lang == "en" else "元"
     routes = {route.name: (route.zh, route.en) for route in priced.policy.routes}
     for status, number in priced.statuses.items():
+        inside = {key: n for key, n in priced.reasons.items() if key.partition(":")[0] == status}
         if number:
             share = 100 * number / max(priced.rows, 1)
-            yield f"  {words.pick(words.STATUSES[status], lang)}  {number:,} ({share:.2f}%)"
-        for key, count in priced.reasons.items():
-            of, _, reason = key.partition(":")
-            if of == status:
-                yield f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]"
+            whole = sum((priced.costs[key] for key in inside), Decimal(0))
+            told = f"{number:,} ({share:.2f}%)  {_yuan(whole)} {unit}"
+            yield f"  {words.pick(words.STATUSES[status], lang)}  {told}"
+        for key, count in inside.items():
+            reason = key.partition(":")[2]
+            cost = _yuan(priced.costs[key])
+            yield f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]  {cost} {unit}"
 
 
 def _amounts(done: Paid, lang: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from grouper.payment.explain.explanation import PaymentExplanation
+    from grouper.grouping.api import Grouper
+    from grouper.payment.explain.explanation import NoCase, PaymentExplanation
 
+_AMOUNT = re.compile(r"[+-]?\d+(\.\d*)?")
 _IDS = ("record_id", "settlement_id", "visit_id", "record_no")
 
 
@@ -33,6 +36,7 @@ class Pricing:
                 zh="--as-of 和 --set 须与 --policy 同用", en="--as-of and --set go with --policy"
             )
         self.policy, self.as_of, self.settings = policy, as_of, settings
+        self.left: str | None = None  # why the record of a file is no stay
 
     def scheme(self) -> str:
         """The grouping scheme of the policy."""
@@ -46,18 +50,34 @@ class Pricing:
             )
         return found
 
-    def of_priced(self, path: str, record_id: str) -> PaymentExplanation:
+    def check_scheme(self, grouper: Grouper, differs: bool) -> None:
+        """Refuse a scheme that is not the policy's, unless it ``differs`` by will."""
+        from grouper.payment.policy.policy import find_policy
+        from grouper.payment.price.scheme_check import check_scheme
+
+        found = find_policy(str(self.policy), self.as_of)
+        check_scheme(found, [("--scheme", grouper.id, grouper.engine.scheme.digest)], differs)
+
+    def of_priced(self, path: str, record_id: str) -> PaymentExplanation | NoCase:
         """The payment of a row of a priced file, compared with what the file has."""
+        from grouper.payment.explain.explanation import no_case
         from grouper.payment.explain.row import priced_row
+        from grouper.records.gate import REASONS
 
         row, digest = priced_row(path, record_id)
+        if row["pay_reason"] in REASONS:
+            return no_case(record_id, row["pay_reason"])
         explained = self._explain({**row, **self._given()}, row)
         return explained.priced_by(digest)
 
-    def of_record(self, record: Mapping[str, Any], result: Mapping[str, Any]) -> PaymentExplanation:
-        """The payment of a record, with the result of its grouping."""
+    def of_record(self, record: Mapping[str, Any], result: Mapping[str, Any]) -> PaymentExplanation | NoCase:
+        """The payment of a record, with the result of its grouping; of a row that is no stay, why."""
+        from grouper.payment.explain.explanation import no_case
         from grouper.payment.price.inputs import GROUPED, sources
 
+        reason = self.left or _reason_of({**record, **self._given()})
+        if reason is not None:
+            return no_case(str(record.get("record_id") or ""), reason)
         grouped = {name: result[name] for name in GROUPED if name in result}
         group = next((result[name] for name in sources("group") if result.get(name)), None)
         return self._explain({**record, **grouped, "group": group, **self._given()}, None)
@@ -91,11 +111,13 @@ class Pricing:
         """The columns of a file's record that payment may read and grouping does not."""
         if path is None or path == "-" or record_id is None:
             return {}
+        import duckdb
         import pyarrow as pa
         import pyarrow.compute as pc
 
         from grouper.payment.price.inputs import INPUTS
         from grouper.records.source import open_records
+        from grouper.records.stays import STAGED, Gate, pass_gate, stage
 
         with open_records([path], **reading) as source:
             plain = {
@@ -106,13 +128,36 @@ class Pricing:
             column = next((plain[name] for name in _IDS if name in plain), None)
             if column is None:
                 return {}
-            for batch in source.batches():
-                same = pc.equal(pc.cast(batch.column(column), pa.string()), record_id)
-                rows = batch.filter(pc.fill_null(same, False))
-                if rows.num_rows:
-                    return {
-                        name: source.columns.translated(name, rows.column(given))[0].as_py()
-                        for name, given in plain.items()
-                        if given in rows.schema.names
-                    }
+            found, number, rows = None, 0, 0
+            with duckdb.connect() as connection:
+                connection.execute(STAGED)
+                has: set[str] = set()
+                for batch in source.batches():
+                    has |= stage(connection, batch, source.columns, rows)
+                    place = pc.index(pc.cast(batch.column(column), pa.string()), record_id).as_py()
+                    if found is None and place >= 0:
+                        number = rows + place
+                        found = {
+                            name: source.columns.translated(name, batch.column(given))[place].as_py()
+                            for name, given in plain.items()
+                            if given in batch.schema.names
+                        }
+                    rows += batch.num_rows
+                if found is not None:
+                    pass_gate(connection, "SELECT * FROM at_gate", has, Gate(amounts="total_cost" in has))
+                    left = connection.execute(f"SELECT reason FROM gate_left WHERE n = {number}").fetchall()
+                    self.left = left[0][0] if left else None
+                    return found
         raise DataError(zh=f"{path} 中没有记录 {record_id}", en=f"{path} has no record {record_id}")
+
+
+def _reason_of(record: Mapping[str, Any]) -> str | None:
+    """Why a single record is no stay, as far as it can be told without others."""
+    import pyarrow as pa
+
+    from grouper.records.stays import FIELDS, reason_of
+
+    given = {name: str(record[name]) for name in FIELDS if record.get(name) is not None}
+    if not _AMOUNT.fullmatch(given.get("total_cost", "")):
+        given.pop("total_cost", None)  # pricing says what is wrong with it
+    return reason_of(pa.table({name: [value] for name, value in given.items()})) if given else None

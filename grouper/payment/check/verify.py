@@ -130,7 +130,21 @@ class _Checked:
             f"方案 {policy.scheme} 的 {{}} 个病组没有权重（按 unweighted_rule 处理）",
             f"{{}} groups of {policy.scheme} have no weight (unweighted_rule says what becomes of them)",
         ))  # fmt: skip
+        yield from self._meanless(rows)
         yield from self._references(groups)
+
+    def _meanless(self, rows: Mapping[Any, Mapping[str, Any]]) -> Iterator[Finding]:
+        """Groups whose cost is compared with a mean that the table has not: their cases are held."""
+        parameter = self.policy.parameters.get("ratio_denominator")
+        if parameter is None or all(dated.value != "group_mean" for dated in parameter.values):
+            return
+        without = {key[0] for key, row in rows.items() if row["weight"] is not None and not row["mean_cost"]}
+        table = self.policy.weights.path.stem if self.policy.weights else ""
+        yield from self._groups("no-group-mean", "ratio_denominator", without, (
+            f"ratio_denominator = group_mean，但权重表 {table} 的 {{}} 个病组没有 mean_cost，病例暂不支付",
+            f"ratio_denominator = group_mean, but {{}} groups of {table} have no mean_cost: their cases are "
+            "held",
+        ), "error")  # fmt: skip
 
     def _groups(
         self, kind: str, place: str, groups: set[str], text: tuple[str, str], severity: Severity = "warning"

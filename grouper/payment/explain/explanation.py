@@ -10,6 +10,7 @@ from typing import Any
 
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
+from grouper.records.gate import HELD
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,32 @@ class PaymentExplanation:
                 if zh
                 else (f"  differs from the file: {column} is {here}, the file has {there}")
             )
+
+
+@dataclass(frozen=True)
+class NoCase:
+    """A row that is no stay, or waits, and so has no payment. ``reason``: of the gate."""
+
+    record: str
+    status: str
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"record": self.record, "head": {"pay_status": self.status, "pay_reason": self.reason}}
+
+    def text(self, lang: str = "zh") -> str:
+        """In words, "zh" or "en"."""
+        status = words.pick(words.STATUSES[self.status], lang)
+        why = words.reason(self.reason, lang)
+        if lang == "en":
+            return f"Payment ({self.record}): {status} ({why}) [{self.reason}]"
+        return f"支付（{self.record}）：{status}（{why}）[{self.reason}]"
+
+
+def no_case(record: str, reason: str) -> NoCase:
+    """A row that the gate took out, or holds."""
+    return NoCase(record, "held" if reason in HELD else "left", reason)
 
 
 def _line_text(line: Line, lang: str) -> Iterator[str]:

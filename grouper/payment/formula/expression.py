@@ -348,7 +348,7 @@ class Rounded(Expr):
 
 @dataclass(frozen=True)
 class Limit(Expr):
-    """The smaller (``least``) or the larger of two numbers; one that is null does not count.
+    """The smaller (``least``) or the larger of two numbers; missing where one of them is.
 
     Both have at most ``digits`` decimals.
     """
@@ -363,12 +363,15 @@ class Limit(Expr):
     def number(self) -> Quotient:
         a, b, digits = same_digits(self.left.number(), self.right.number())
         left, right, under = same_under(a, b)
-        over = f"{'least' if self.least else 'greatest'}({left.sql}, {right.sql})"
+        over = f"{'lesser' if self.least else 'larger'}({left.sql}, {right.sql})"
         return Quotient(over, under.sql, digits, max(left.bits, right.bits), under.bits)
 
     def value(self, row: Row) -> Fraction | None:
-        both = [v for v in (self.left.value(row), self.right.value(row)) if v is not None]
-        return (min(both) if self.least else max(both)) if both else None
+        left, right = self.left.value(row), self.right.value(row)
+        if left is None or right is None:
+            return None
+        chosen: Fraction = min(left, right) if self.least else max(left, right)
+        return chosen
 
     def show(self, lang: str, row: Row | None = None) -> str:
         name = "min" if self.least else "max"

@@ -21,6 +21,8 @@ CREATE OR REPLACE MACRO half_up(a, b) AS
        THEN half_up_narrow(CAST(a AS BIGINT), CAST(b AS BIGINT))::HUGEINT
        ELSE (a::HUGEINT + sign(a) * (abs(b::HUGEINT) >> 1)) // b::HUGEINT
   END;
+CREATE OR REPLACE MACRO lesser(a, b) AS CASE WHEN a <= b THEN a WHEN a > b THEN b END;
+CREATE OR REPLACE MACRO larger(a, b) AS CASE WHEN a >= b THEN a WHEN a < b THEN b END;
 """
 
 

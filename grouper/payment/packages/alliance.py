@@ -184,11 +184,11 @@ def charge_cases(
             f"(sum({fund}) * 100)::HUGEINT, count(*) FROM cases AS c "
             "LEFT JOIN areas AS a ON starts_with(c.region_code, a.county) "
             "LEFT JOIN hospitals AS h ON h.hospital_code = c.hospital_code "
-            "WHERE c.pay_status <> 'held' GROUP BY ALL"
+            "WHERE c.pay_status NOT IN ('held', 'left') GROUP BY ALL"
         ).fetchall()
         total = connection.execute(
             f"SELECT coalesce((sum({fund}) * 100)::HUGEINT, 0), count(*) FROM cases "
-            "WHERE pay_status <> 'held'"
+            "WHERE pay_status NOT IN ('held', 'left')"
         ).fetchone()
     assert total is not None
     care = {(alliance, inside): int(amount or 0) for alliance, inside, amount, _ in rows}
@@ -233,7 +233,8 @@ def _views(
     _columns(connection, side, hospitals, ("hospital_code", "alliance"))
     connection.execute(f"CREATE TEMP TABLE hospitals AS SELECT hospital_code, alliance FROM {side}")
     row = connection.execute(
-        "SELECT record_id FROM cases WHERE region_code IS NULL AND pay_status <> 'held' ORDER BY 1 LIMIT 1"
+        "SELECT record_id FROM cases WHERE region_code IS NULL AND pay_status NOT IN ('held', 'left') "
+        "ORDER BY 1 LIMIT 1"
     ).fetchone()
     if row:
         raise DataError(

@@ -101,7 +101,8 @@ def read_parameter(name: str, raw: Mapping[str, Any], where: str, start: date, e
     """A ``[parameters.NAME]`` table of a policy file.
 
     Raises TableError, naming file and parameter, for an unknown name, a value of the wrong kind, a
-    missing source, or times that overlap.
+    missing source, or times that overlap. Values that end before the policy begins, or begin after its end,
+    are those of the policy that it extends: they are left out.
     """
     if name not in PARAMETERS:
         raise _error(where, name, "未知参数", "unknown parameter")
@@ -113,11 +114,9 @@ def read_parameter(name: str, raw: Mapping[str, Any], where: str, start: date, e
     if BANDED & set(by) and len(by) > 1:
         raise _error(where, name, "分段参数只能按一项分段", "a banded parameter has one key")
     entries = raw.get("values", [raw])
-    values = tuple(
-        sorted(
-            (_dated(name, spec, by, {**raw, **e}, where, start, end) for e in entries), key=lambda d: d.start
-        )
-    )
+    dated = [_dated(name, spec, by, {**raw, **e}, where, start, end) for e in entries]
+    within = [d for d in dated if d.start <= end and d.end >= start]
+    values = tuple(sorted(within or dated, key=lambda d: d.start))
     for before, after in itertools.pairwise(values):
         if after.start <= before.end:
             raise _error(where, name, f"有效期重叠：{after.start}", f"values overlap on {after.start}")

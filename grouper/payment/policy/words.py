@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from grouper.payment.formula.expression import Bool, Expr, Field, Text
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
+from grouper.records.gate import REASONS as GATE_REASONS
 
 Pair = tuple[str, str]
 E = TypeVar("E")
@@ -16,6 +17,7 @@ STATUSES: dict[str, Pair] = {
     "paid": ("支付", "paid"),
     "held": ("暂不支付", "held"),
     "outside": ("不由本政策支付", "outside this policy"),
+    "left": ("不作病例", "no case"),
 }
 METHODS: dict[str, Pair] = {
     "drg_rate": ("DRG 费率法", "DRG with a base rate"),
@@ -58,6 +60,8 @@ _REASONS: dict[str, Pair] = {
     "no-weight": ("病组没有权重或分值", "the group has no weight or score"),
     "no-base-rate": ("没有适用的费率", "no base rate fits the case"),
     "no-coefficient": ("没有适用的系数", "no coefficient fits the case"),
+    "no-stay": ("缺住院天数，支付路径或床日数取决于它", "the stay is missing, and route or days hang on it"),
+    "no-group-mean": ("缺病组例均费用，倍率取决于它", "no mean cost of the group to compare the cost with"),
     "no-level-mean": ("缺同级别例均费用", "no mean cost of the group at this level"),
     "no-value": ("无法计价", "the case has no value"),
     "no-standard": ("没有适用的床日标准或定额", "no per-diem standard or quota fits the case"),
@@ -65,6 +69,7 @@ _REASONS: dict[str, Pair] = {
     "held": ("分组结果无效或缺数据", "the grouping is invalid or needs data"),
     "ungrouped": ("未入组", "ungrouped"),
     "ambiguous": ("歧义组", "ambiguous group"),
+    **GATE_REASONS,
 }
 UNITS: dict[str, Pair] = {
     "yuan": ("元", "yuan"),

@@ -16,6 +16,7 @@ from grouper.payment.formula.expression import ZERO, Case, Expr, Field, Number, 
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget
+from grouper.payment.price.gated import LEFT
 from grouper.payment.price.steps import POOL_PAID, TOTAL
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def check_period(connection: duckdb.DuckDBPyConnection, policy: Policy, budget: 
 
     Raises DataError or UsageError that names the dates.
     """
-    row = connection.execute("SELECT min(pay_date), max(pay_date) FROM whole").fetchone()
+    row = connection.execute(
+        f"SELECT min(pay_date), max(pay_date) FROM whole WHERE pay_status <> '{LEFT}'"
+    ).fetchone()
     assert row is not None
     first, last = row
     if first is None:
@@ -103,6 +106,7 @@ def check_unique(connection: duckdb.DuckDBPyConnection) -> None:
     for number in range(slices):
         twice = connection.execute(
             f"SELECT record_id FROM whole WHERE hash(record_id) % {slices} = {number} "
+            f"AND pay_status <> '{LEFT}' "
             "GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
         ).fetchone()
         if twice:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from grouper.base.sql import scan
 from grouper.payment.policy.policy import ROUTE_METHODS
+from grouper.payment.price.gated import LEFT
 from grouper.payment.price.pricing import STATUSES
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _statement(
         for name, column in _SUMS.items()
     ]
     order = ", ".join(keys)
-    inner = f"SELECT {', '.join(columns)} FROM {source} GROUP BY {order}"
+    inner = f"SELECT {', '.join(columns)} FROM {source} WHERE pay_status <> '{LEFT}' GROUP BY {order}"
     return connection.sql(
         "SELECT *, CAST(fund_due - fund_by_item AS DECIMAL(38,2)) AS difference "
         f"FROM ({inner}) ORDER BY {order}"

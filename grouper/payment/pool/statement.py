@@ -18,6 +18,7 @@ from grouper.payment.pool.basis import need
 from grouper.payment.pool.budget import Budget
 from grouper.payment.pool.clearing import Monthly, Yearly
 from grouper.payment.pool.pool import Settled
+from grouper.payment.price.gated import LEFT
 from grouper.payment.price.pricing import STATUSES, connect
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def hospital_statement(
             schema = schema.append(
                 pa.field(name, {"clauses": pa.string(), "score": pa.string()}.get(name, _MONEY))
             )
-    made = [rows[key] | _cleared(cleared.get(key), fields if clearing else []) for key in sorted(rows)]
+    told = fields if clearing else []
+    ordered = sorted(rows, key=lambda key: (key[0], key[1] or ""))  # held cases may be in no pool
+    made = [rows[key] | _cleared(cleared.get(key), told) for key in ordered]
     return pa.Table.from_pylist(made, schema=schema)
 
 
@@ -96,7 +99,7 @@ def _query(
         f"CAST(coalesce(sum({column}) {paid}, 0) AS DECIMAL(38,2)) AS {name}"
         for name, column in _SUMS.items()
     ]
-    inner = f"SELECT {', '.join(columns)} FROM {source} GROUP BY 1, 2"
+    inner = f"SELECT {', '.join(columns)} FROM {source} WHERE pay_status <> '{LEFT}' GROUP BY 1, 2"
     return (
         "SELECT *, CAST(fund_due - fund_by_item AS DECIMAL(38,2)) AS difference "
         f"FROM ({inner}) ORDER BY hospital_code, pool"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from grouper.payment.formula.expression import ONE, Case, Expr, Field, Null, Number, Whole, Word
+from grouper.payment.formula.expression import ONE, Case, Expr, Field, Null, Number, Text, Whole, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, Not, OneOf
 from grouper.payment.formula.window import Rank
 from grouper.payment.policy.digits import BASE_DIGITS
@@ -100,14 +100,16 @@ def _review(context: Context, value: Expr) -> Expr:
             (All((asked, Compare(Field("review_rank"), "<=", allowed))), Word("taken")),
             (asked, Word("over-quota")),
             (OneOf("special_review", ("keep",)), Word("kept")),
+            (Not(IsNull(Text("special_review"))), Word("not-reviewed")),
         ),
         Null(),
     )
     context.text("review_result", taken, "特例单议结果", "result of the special review")
     amount = money("special_review_amount", "评审金额", "amount by review")
-    decided = (
-        Field("special_review_points", 4, "评审点数", "points by review") if context.in_points else amount
-    )
+    decided: Expr = amount
+    if context.in_points:  # an amount is worth its points
+        points = Field("special_review_points", 4, "评审点数", "points by review")
+        decided = Case(((IsNull(points), cost_value(context, amount)),), points)
     by_review = Case(((OneOf("special_review", ("adjust",)), decided),), cost_value(context))
     branches: list[tuple[Expr, Expr]] = [(OneOf("review_result", ("taken",)), by_review)]
     kept = All((OneOf("review_result", ("kept",)), OneOf("outlier", ("extreme",))))

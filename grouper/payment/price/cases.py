@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from grouper.base.errors import DataError, UsageError
+from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, refuse
-from grouper.base.sql import literal, parquet_schema, scan
+from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
+from grouper.payment.price.decisions import check_decisions
+from grouper.payment.price.gated import PLACE, pass_cases, split
 from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
+from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
+from grouper.records.gate import JOINED
 from grouper.records.missing import missing_field
+from grouper.records.stays import Gated
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,13 +31,17 @@ if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
 
 HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
+SETTLED_BY_ITEM = ("pool_paid", "fund_paid")  # without them cases have amounts, but no due of the fund
 DATES = ("discharge_date", "settlement_date")
 CONTEXT = "~context"  # hospital of rows that only say when a person came again; the area does not count them
 
 
 @dataclass
 class Cases:
-    """A view ``cases`` over the inputs. ``assumed``: columns that no input has, with what stands for them."""
+    """A view ``cases`` over the inputs. ``assumed``: columns that no input has, with what stands for them.
+
+    ``gated``: what the gate found, where it was asked; ``rows`` and ``total_cost`` are of the cases.
+    """
 
     rows: int
     first: datetime.date
@@ -39,6 +49,20 @@ class Cases:
     total_cost: int  # fen
     columns: list[str]
     assumed: dict[str, str] = field(default_factory=dict)
+    gated: Gated | None = None
+    scheme_differs: dict[str, Any] | None = None
+
+    @property
+    def all_rows(self) -> int:
+        """The rows of the inputs, of which ``rows`` are cases."""
+        return self.gated.rows if self.gated else self.rows
+
+    @property
+    def all_cost(self) -> int:
+        """Fen of all rows as they come out: a bill that was joined counts in its stay as well."""
+        if self.gated is None:
+            return self.total_cost
+        return self.total_cost + sum(fen for _, fen in self.gated.left.values())
 
 
 def open_cases(
@@ -50,20 +74,29 @@ def open_cases(
     date, a repeated record_id, or a decision about a case that is not there.
     """
     scan = _scan(connection, files.paths)
-    schema = connection.sql(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().schema
+    schema = connection.sql(f"SELECT * EXCLUDE ({PLACE}) FROM {scan} LIMIT 0").to_arrow_table().schema
+    differs = None
+    if files.gate is not None:  # else it was asked at another door
+        parts = [] if _are_texts(files.paths) else _parquet(files.paths)
+        differs = check_scheme(policy, schemes_of(connection, scan, schema, parts), files.scheme_differs)
     sources = _sources(schema, files)
     hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
     decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
+    if files.decisions is not None:
+        check_decisions(connection, files.decisions, decisions, policy)
     words = Words(connection, scan, files, policy)
     if "hospital_level" in hospitals:
         words.levels("hospitals", "hospital_code")
-    reading = _Reading(schema, sources, hospitals, decisions, words)
+    stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
+    reading = _Reading(schema, sources, hospitals, decisions, words, stay)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
         if name in windows:
             continue
         sql = reading.column(name)
+        if sql is None and name in SETTLED_BY_ITEM and files.gate is not None:
+            sql, reading.assumed[name] = "NULL::BIGINT", "NULL"  # the value of a case does not need it
         if sql is None:
             lacking.append(missing_field(name, schema.names))
             continue
@@ -71,15 +104,43 @@ def open_cases(
     if lacking:
         zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
         raise missing(zh, en, files.paths[0], policy.id)
+    if "readmitted_after" in windows and "discharge_way" not in wanted:
+        way = reading.column("discharge_way")  # tells an ordered transfer, where the file has it
+        select += [f'{way} AS "discharge_way"'] if way is not None else []
     select.append(f"{_date(files, schema, sources)} AS pay_date")
-    body = f"SELECT {', '.join(select)} FROM {scan} AS t"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS {body}")
+    body = f"SELECT {', '.join(select)}, t.{PLACE} FROM {scan} AS t"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW all_rows AS {body}")
     _check_amounts(connection, scan, reading.faults, files)
+    gated = None
+    if files.gate is None:
+        connection.execute("CREATE OR REPLACE TEMP VIEW plain_cases AS FROM all_rows")
+    else:
+        own = {name: sql for name in ("record_id", "total_cost") if (sql := reading.column(name))}
+        gated = pass_cases(connection, scan, schema, files, own)
+        split(connection, gated, [name for name in wanted if name not in windows])
     found = _survey(connection, files, bool(decisions))
+    _agree(found, gated)
+    found.scheme_differs = differs
     _windows(connection, windows, policy, found)
     found.assumed = reading.assumed
     found.columns = list(wanted)
     return found
+
+
+def _agree(found: Cases, gated: Gated | None) -> None:
+    """Cases and their cost are what the gate let through, with what was joined into them."""
+    found.gated = gated
+    if gated is None:
+        return
+    joined = gated.left.get(JOINED, (0, 0))[1]
+    cost = gated.fen - sum(fen for _, fen in gated.left.values()) + joined
+    if (found.rows, found.total_cost) != (gated.cases, cost):
+        raise ReconciliationError(
+            zh=f"对不上：应有病例 {gated.cases} 例 {cost} 分，实有 {found.rows} 例 {found.total_cost} 分；"
+            "没有写出结果",
+            en=f"does not add up: {gated.cases} cases and {cost} fen due, {found.rows} and "
+            f"{found.total_cost} found; nothing was written",
+        )
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
@@ -87,18 +148,51 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
     for path in paths:
         if not Path(path).exists():
             raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
-    if kinds and kinds <= TEXTS:
+    if _are_texts(paths):
         texts = [load_texts(connection, path, f"grouped_{number}") for number, path in enumerate(paths)]
-        return "(" + " UNION ALL BY NAME ".join(f"FROM {name}" for name in texts) + ")"
-    files = [file for path in paths for file in _expanded(path)]
+        return _placed_texts(connection, texts)
+    files = _parquet(paths)
     for file in files:
         parquet_schema(
             file,
             hint_zh="；分组结果应为 Parquet 或 CSV（grouper group … -o 分组.parquet）",
             hint_en="; grouped files are Parquet or CSV (grouper group … -o grouped.parquet)",
         )
-    return scan(*files)
+    return _placed(files)
+
+
+def _are_texts(paths: Sequence[str]) -> bool:
+    kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
+    return bool(kinds) and kinds <= TEXTS
+
+
+def _parquet(paths: Sequence[str]) -> list[Path]:
+    return [file for path in paths for file in _expanded(path)]
+
+
+def _placed_texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:
+    """SQL of tables one after the other, with the place of each row."""
+    parts, before = [], 0
+    for table in tables:
+        parts.append(f"SELECT *, rowid + {before} AS {PLACE} FROM {table}")
+        before += connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    return f"({' UNION ALL BY NAME '.join(parts)})"
+
+
+def _placed(files: Sequence[Path]) -> str:
+    """SQL of Parquet files one after the other, with the place of each row."""
+    if len(files) == 1:
+        inside = f"SELECT * EXCLUDE (file_row_number), file_row_number AS {PLACE}"
+        return f"({inside} FROM {scan(*files, numbered=True)})"
+    whens, before = [], 0
+    for file in files:
+        whens.append(f"WHEN {literal(Path(os.path.abspath(file)).as_posix())} THEN {before}")
+        before += rows_of(file)
+    start = f"CASE file_of_row {' '.join(whens)} ELSE error('file?') END"
+    return (
+        f"(SELECT * EXCLUDE (file_row_number, file_of_row), file_row_number + {start} AS {PLACE} "
+        f"FROM {scan(*files, numbered=True, named='file_of_row')})"
+    )
 
 
 def _expanded(path: str) -> list[Path]:
@@ -171,6 +265,7 @@ class _Reading:
     hospitals: set[str]
     decisions: set[str]
     words: Words
+    stay: str = "given"
     faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
     assumed: dict[str, str] = field(default_factory=dict)
 
@@ -181,6 +276,7 @@ class _Reading:
             ways.append(self._keyed(name, "decisions", "record_id"))
         if name in self.hospitals:
             ways.append(self._keyed(name, "hospitals", "hospital_code"))
+        ways += self._stay() if name == "los_days" and self.stay != "given" else []
         ways += self._own(name)
         default = INPUTS[name].default
         if default is not None:
@@ -195,6 +291,15 @@ class _Reading:
         own = _own(key, self.schema, self.sources)
         return input_sql(name, pa.string(), keyed.found(table, own, name))
 
+    def _stay(self) -> list[str]:
+        """The stay from the dates, as grouping derived it."""
+        first, last = self._own("admission_date"), self._own("discharge_date")
+        if not first or not last:
+            return []
+        days = f"date_diff('day', {first[0]}, {last[0]})"
+        made = f"greatest({days}, 1)" if self.stay == "nights" else f"{days} + 1"
+        return [f"CAST(CASE WHEN {days} >= 0 THEN {made} END AS INTEGER)"]
+
     def _own(self, name: str) -> list[str]:
         for candidate in sources(name):
             plain, _, place = candidate.partition("[")
@@ -202,7 +307,8 @@ class _Reading:
             if column is None or column not in self.schema.names:
                 continue
             if place:
-                return [f't."{column}"[1]']
+                listed = input_sql(plain, self.schema.field(column).type, f't."{column}"')
+                return [f"{listed}[1]"]
             kind = self.schema.field(column).type
             if name in WORD_FIELDS:
                 return [input_sql(name, *self.words.read(name, column, kind))]
@@ -257,8 +363,13 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: bool) 
         if count != rows:
             hint = "；可用 --as-of 指定统一日期" if name == files.date else ""
             hint_en = "; --as-of names one day for all" if name == files.date else ""
+            column = "pay_date" if name == files.date else name
+            place = connection.execute(
+                f"SELECT {PLACE} + 1, record_id FROM plain_cases WHERE {column} IS NULL LIMIT 1"
+            ).fetchall()[0]
             raise DataError(
-                zh=f"{rows - count} 行缺 {name}{hint}", en=f"{rows - count} rows have no {name}{hint_en}"
+                zh=f"{rows - count} 行缺 {name}，首见第 {place[0]} 行（{place[1] or '—'}）{hint}",
+                en=f"{rows - count} rows have no {name}, first row {place[0]} ({place[1] or '–'}){hint_en}",
             )
     twice = connection.execute(
         "SELECT record_id, count(*) FROM plain_cases GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
@@ -322,15 +433,26 @@ def _area_cases(connection: duckdb.DuckDBPyConnection, policy: Policy, found: Ca
 
 
 def _readmissions(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Stays that were followed by another of the same person and group, within the longest limit."""
+    """Stays that were followed by another of the same person and group, within the longest limit.
+
+    A transfer by order (discharge_way 2) that another hospital takes in by the next day is no readmission,
+    nor is a next stay that was decided to be justified.
+    """
     same = {dated.value for dated in policy.parameters["readmission_same"].values}
     by = '"group"' if same == {"group"} else "left(diagnoses[1], 3)"
     limit = max(dated.value for dated in policy.parameters["readmission_days"].values)
+    has = connection.sql("SELECT * FROM plain_cases LIMIT 0").columns
+    way = "discharge_way" if "discharge_way" in has else "NULL"
+    justified = "readmission_justified" if "readmission_justified" in has else "NULL"
+    stays = "OVER (PARTITION BY person_id, by_what ORDER BY admission_date, discharge_date, record_id)"
     connection.execute(
         f"""CREATE TEMP TABLE returns AS
         SELECT record_id, greatest(next - discharge_date, 0) AS readmitted_after FROM (
-          SELECT record_id, discharge_date, lead(admission_date) OVER (
-            PARTITION BY person_id, {by} ORDER BY admission_date, discharge_date, record_id) AS next
-          FROM plain_cases WHERE person_id IS NOT NULL AND {by} IS NOT NULL)
-        WHERE next - discharge_date <= {int(limit)}"""
+          SELECT record_id, hospital_code, discharge_date, way, lead(admission_date) {stays} AS next,
+            lead(hospital_code) {stays} AS next_hospital, lead(justified) {stays} AS next_justified
+          FROM (SELECT *, {by} AS by_what, {way} AS way, {justified} AS justified FROM plain_cases)
+          WHERE person_id IS NOT NULL AND by_what IS NOT NULL)
+        WHERE next - discharge_date <= {int(limit)} AND next_justified IS DISTINCT FROM 'yes'
+          AND NOT coalesce(
+            way = 2 AND next_hospital <> hospital_code AND next - discharge_date <= 1, FALSE)"""
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grouper.payment.formula.expression import ONE, ZERO, Case, Expr, Field, Limit, Null, Text, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, Not, OneOf
 from grouper.payment.price.per_diem import per_diem_amount
-from grouper.payment.price.steps import FUND_PAID, IS_GROUP, POOL_PAID, TOTAL, Context, money
+from grouper.payment.price.steps import FUND_PAID, IS_GROUP, LOS, POOL_PAID, TOTAL, Context, money
 
 OWN = money("own_expense", "全自费", "own expense")
 FIRST = money("self_pay_first", "先自付", "self-paid first")
@@ -215,6 +215,7 @@ def _status() -> Expr:
 
 def _reason(context: Context) -> Expr:
     """Why a case is held, or by which rule it is paid."""
+    unvalued = IsNull(Field("case_value"))
     missing: list[tuple[Expr, Expr]] = [
         (IsNull(Text("pool")), Word("no-pool")),
         (OneOf("method", ("hold",)), Case(((OneOf("route", ("group",)), Word("no-weight")),), Text("route"))),
@@ -225,10 +226,15 @@ def _reason(context: Context) -> Expr:
         ("level_mean", "no-level-mean"),
     ):
         if context.has(name):
-            missing.append((All((IS_GROUP, IsNull(Field(name)))), Word(word)))
-    unvalued = IsNull(Field("case_value"))
+            missing.append((All((IS_GROUP, unvalued, IsNull(Field(name)))), Word(word)))
+    if context.values.plain("ratio_denominator") == "group_mean":
+        none = Not(Compare(Field("group_mean", 2), ">", ZERO))
+        missing.append((All((OneOf("method", ("group",)), unvalued, none)), Word("no-group-mean")))
     missing.append((All((OneOf("outlier", ("extreme",)), unvalued)), Word("extreme-review")))
     missing.append((All((VALUED, unvalued)), Word("no-value")))
+    if _uses(context, "per_diem"):
+        by_day = OneOf("method", ("per_diem",))
+        missing.append((All((by_day, IsNull(LOS), IsNull(Field("amount", 2)))), Word("no-stay")))
     missing.append(
         (All((OneOf("method", ("per_diem", "quota")), IsNull(Field("amount", 2)))), Word("no-standard"))
     )

@@ -15,6 +15,7 @@ from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Text, 
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.payment.formula.window import Rank
 from grouper.records import ColumnMap
+from grouper.records.stays import Gate
 
 
 class Input(NamedTuple):
@@ -142,8 +143,8 @@ def input_sql(name: str, kind: pa.DataType, quoted: str) -> str:
         return f"CAST({quoted} AS INTEGER)"
     if spec.kind == "date":
         return f"CAST({quoted} AS DATE)"
-    if spec.kind == "list":
-        return quoted
+    if spec.kind == "list":  # a CSV has the codes of a case in one cell
+        return f"string_split(nullif({quoted}, ''), '|')" if _is_text(kind) else quoted
     digits = 2 if spec.kind == "money" else spec.digits
     return f"CAST(CAST({quoted} AS DECIMAL(18,{digits})) * {10**digits} AS BIGINT)"
 
@@ -167,7 +168,9 @@ def missing(zh: str, en: str, path: str, policy: str) -> UsageError:
 
 @dataclass(frozen=True)
 class Files:
-    """What a run reads. ``date``: the column that chooses the parameters of a case."""
+    """What a run reads. ``date``: the column that chooses the parameters of a case. ``gate``: what decides
+    which rows are cases; None where somebody did before. ``stay``: "given", "nights" or "days"; "" as the
+    files were grouped."""
 
     paths: Sequence[str]
     columns: ColumnMap | None = None
@@ -175,3 +178,6 @@ class Files:
     decisions: str | None = None
     date: str = "discharge_date"
     as_of: datetime.date | None = None
+    gate: Gate | None = None
+    scheme_differs: bool = False
+    stay: str = ""

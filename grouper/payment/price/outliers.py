@@ -19,7 +19,7 @@ from grouper.payment.formula.expression import (
     Whole,
     Word,
 )
-from grouper.payment.formula.predicates import All, Any_, Compare, Not, OneOf
+from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, Not, OneOf
 from grouper.payment.formula.window import Rank
 from grouper.payment.policy.digits import BASE_DIGITS, RATIO_DIGITS
 from grouper.payment.price.formulas import DENOMINATORS, HIGH, LOW, Divisors, Terms
@@ -178,7 +178,17 @@ def _values(context: Context, standard: Field, denominator: Expr) -> Expr:
             0, (OneOf("outlier", ("blank",)), context.field("base") * (COST / denominator) * blank)
         )
     otherwise = standard if rule in ("high", "hold") else values.cited(standard, "extreme_rule", when=extreme)
-    return Case(tuple(branches), otherwise)
+    return Case(((_lacking(context), Null()), *branches), otherwise)
+
+
+def _lacking(context: Context) -> Expr:
+    """A group has no value where one of its numbers is missing, whatever the formula of its class reads."""
+    tests: list[Expr] = [IsNull(Field(name)) for name in ("base_rate", "coefficient") if context.has(name)]
+    if context.values.plain("ratio_denominator") == "group_mean":
+        tests.append(All((BY_RATIO, Not(Compare(Field("group_mean", 2), ">", ZERO)))))
+    if context.has("level_mean"):
+        tests.append(All((BY_RATIO, IsNull(Field("level_mean", 2)))))
+    return All((IS_GROUP, Any_(tuple(tests))))
 
 
 def _formula(context: Context, choice: str, terms: Terms) -> Expr:

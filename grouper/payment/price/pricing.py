@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +17,7 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.machine import peak_rss_mib
+from grouper.base.money import yuan_of
 from grouper.base.output import Output
 from grouper.base.provenance import stamped
 from grouper.base.scratch import spill_folder
@@ -23,9 +26,12 @@ from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, open_cases
 from grouper.payment.price.compile import BARRIER, query, word_type
+from grouper.payment.price.gated import LEFT, PLACE, left_sql
 from grouper.payment.price.inputs import INPUTS, Files
 from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.order import Placed, merged, spool
 from grouper.payment.price.steps import Step
+from grouper.records.stays import Gated
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,12 +40,35 @@ if TYPE_CHECKING:
 
 _BATCH = 131_072
 NOT_KEPT = frozenset({"diagnoses", "procedures"})  # long, and not needed to defend an amount
-STATUSES = ("paid", "held", "outside")
+STATUSES = ("paid", "held", "outside")  # of cases; rows that are none have LEFT
+
+# Reasons that no paid case may have.
+HOLDS = frozenset(
+    [
+        "no-pool",
+        "no-weight",
+        "no-base-rate",
+        "no-coefficient",
+        "no-level-mean",
+        "no-group-mean",
+        "no-value",
+        "no-stay",
+        "no-standard",
+        "no-benefit",
+        "benefit-differs",
+        "no-settlement",
+        "extreme-review",
+        "held",
+    ]
+)
 
 
 @dataclass
 class Priced:
-    """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``."""
+    """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``.
+
+    ``reasons``: "status:reason" to cases, ``costs`` to their yuan. ``gated``: what the gate found.
+    """
 
     policy: Policy
     rows: int
@@ -52,6 +81,9 @@ class Priced:
     seconds: float = 0.0
     peak_rss_mib: int | None = None  # not known on every system
     files: list[str] = field(default_factory=list)
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    gated: Gated | None = None
+    scheme_differs: dict[str, Any] | None = None
 
 
 def price_files(
@@ -85,7 +117,7 @@ def price_files(
                     writer.write(batch)
                     rows += batch.num_rows
                     if progress:
-                        progress(rows, run.cases.rows)
+                        progress(rows, run.cases.all_rows)
             done = run.finish()
             done.seconds = time.perf_counter() - begin
             done.peak_rss_mib = peak_rss_mib()
@@ -152,8 +184,9 @@ class Run:
         fields = [pa.field(step.name, step_type(step)) for step in made.values()]
         return pa.schema([*own, pa.field("pay_date", pa.date32()), *fields])
 
-    def sql(self) -> str:
-        """The whole query: one part for each time in which the parameters are the same."""
+    def sql(self) -> list[str]:
+        """The queries: one for each time in which the parameters are the same, then the rows that are no
+        cases. Each has the place of its rows as its last column."""
         made = {step.name: step for plan in self.plans for step in plan}
         parts = []
         for number, ((start, end), plan) in enumerate(zip(self.epochs, self.plans, strict=True)):
@@ -164,19 +197,39 @@ class Run:
             has = {step.name for step in plan}
             columns = [_out_input(name) for name in self.kept] + ["pay_date"]
             columns += [_out_step(s, s.name in has) for s in made.values()]
-            parts.append(f"SELECT {', '.join(columns)} FROM ({inner})")
-        return " UNION ALL ".join(parts)
+            parts.append(f"SELECT {', '.join(columns)}, {PLACE} FROM ({inner})")
+        if self.cases.gated is not None and self.cases.gated.left:
+            own = [_out_input(name) for name in self.kept if INPUTS[name].kind != "window"]
+            none = [f'NULL AS "{name}"' for name in self.kept if INPUTS[name].kind == "window"]
+            parts.append(left_sql([*own, *none], list(made)))
+        return parts
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The priced cases, in the order of the inputs (of each epoch)."""
+        """All rows, in the order of the inputs."""
         self.counts: dict[tuple[str, str], list[int]] = {}
-        query = self.sql()
+        queries = self.sql()
         self.connection.execute("SET threads = 1")  # several would not keep the order of the cases
+        if len(queries) == 1:
+            found: Iterator[pa.RecordBatch] = (batch for batch, _ in self._stream(queries[0]))
+            yield from map(self._counted, found)
+            return
+        with tempfile.TemporaryDirectory(prefix="grouper-") as place:
+            waiting = [
+                spool(self._stream(query), self.schema, Path(place) / f"{number}.parquet", PLACE)
+                for number, query in enumerate(queries[1:])
+            ]
+            yield from map(self._counted, merged([self._stream(queries[0]), *waiting], self.schema))
+
+    def _stream(self, query: str) -> Iterator[Placed]:
         for batch in self.connection.sql(query).to_arrow_reader(_BATCH):
             if batch.num_rows:
-                done = _exact(batch, self.schema)
-                self._count(done)
-                yield done
+                *columns, places = batch.columns
+                own = pa.RecordBatch.from_arrays(columns, names=batch.schema.names[:-1])
+                yield _exact(own, self.schema), places
+
+    def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        self._count(batch)
+        return batch
 
     def _count(self, batch: pa.RecordBatch) -> None:
         """Rows and costs in fen by status and reason."""
@@ -191,24 +244,33 @@ class Run:
             key = (status.dictionary[row["status"]].as_py(), reason.dictionary[row["reason"]].as_py())
             entry = self.counts.setdefault(key, [0, 0])
             entry[0] += row["count_all"]
-            entry[1] += row["total_cost_sum"]
+            entry[1] += row["total_cost_sum"] or 0
 
     def finish(self) -> Priced:
         """Rows in = rows out and cost in = cost out, or nothing is written."""
         rows = sum(entry[0] for entry in self.counts.values())
         cost = sum(entry[1] for entry in self.counts.values())
-        if rows != self.cases.rows or cost != self.cases.total_cost:
+        if rows != self.cases.all_rows or cost != self.cases.all_cost:
             raise ReconciliationError(
-                zh=f"对不上：读入 {self.cases.rows} 例 {self.cases.total_cost} 分，写出 {rows} 例 {cost} 分；"
-                "没有写出结果",
-                en=f"does not add up: {self.cases.rows} cases and {self.cases.total_cost} fen read, "
+                zh=f"对不上：读入 {self.cases.all_rows} 行 {self.cases.all_cost} 分，"
+                f"写出 {rows} 行 {cost} 分；没有写出结果",
+                en=f"does not add up: {self.cases.all_rows} rows and {self.cases.all_cost} fen read, "
                 f"{rows} and {cost} written; nothing was written",
             )
-        statuses = dict.fromkeys(STATUSES, 0)
+        wrong = sorted(reason for status, reason in self.counts if status == "paid" and reason in HOLDS)
+        if wrong:
+            raise ReconciliationError(
+                zh=f"程序内部错误：有病例以不应支付的原因支付（{wrong[0]}）；没有写出结果，请报告此错误",
+                en=f"internal error: cases are paid for a reason not to ({wrong[0]}); nothing was written, "
+                "please report this",
+            )
+        statuses = dict.fromkeys((*STATUSES, LEFT), 0)
         reasons: dict[str, int] = {}
-        for (status, reason), (number, _) in sorted(self.counts.items()):
+        costs: dict[str, Decimal] = {}
+        for (status, reason), (number, fen) in sorted(self.counts.items()):
             statuses[status] += number
             reasons[f"{status}:{reason}"] = number
+            costs[f"{status}:{reason}"] = yuan_of(fen)
         listed = [
             {"name": name, "from": str(d.start), "to": str(d.end), "source": d.source, "article": d.article,
              "verified": d.verified}
@@ -224,6 +286,9 @@ class Run:
             [item for item in listed if not item["verified"]],
             listed,
             files=list(self.files.paths),
+            costs=costs,
+            gated=self.cases.gated,
+            scheme_differs=self.cases.scheme_differs,
         )
 
 
@@ -269,10 +334,14 @@ def _exact(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Whole numbers of last digits become decimals by their buffers; nothing is computed."""
     columns = []
     for column, wanted in zip(batch.columns, schema, strict=True):
-        if pa.types.is_decimal64(wanted.type) and pa.types.is_int64(column.type):
+        if column.null_count == len(column):
+            column = pa.nulls(len(column), wanted.type)
+        elif pa.types.is_decimal64(wanted.type) and pa.types.is_int64(column.type):
             column = pa.Array.from_buffers(
                 wanted.type, len(column), column.buffers(), column.null_count, column.offset
             )
+        elif pa.types.is_dictionary(wanted.type) and not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
         elif column.type != wanted.type:
             column = column.cast(wanted.type)
         columns.append(column)
@@ -297,8 +366,11 @@ def provenance(done: Priced) -> dict[str, Any]:
         "parameters": done.parameters,
         "assumed": done.assumed,
         "rows": done.rows,
+        **({"scheme_differs": done.scheme_differs} if done.scheme_differs else {}),
         "statuses": done.statuses,
         "reasons": done.reasons,
+        "costs": {reason: str(cost) for reason, cost in done.costs.items()},
+        **({"gate": done.gated.as_dict()} if done.gated else {}),
         "total_cost": str(done.total_cost),
         "seconds": round(done.seconds, 3),
         "peak_rss_mib": done.peak_rss_mib,

@@ -6,8 +6,10 @@ from grouper.base.errors import TableError
 from grouper.payment.formula.expression import ONE, ZERO, Bool, Case, Expr, Field, Lookup, Null, Text, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, OneOf
 from grouper.payment.policy.digits import SCORE_DIGITS
-from grouper.payment.price.steps import Context
+from grouper.payment.price.inputs import names_in
+from grouper.payment.price.steps import LOS, Context
 
+NO_STAY = "no-stay"
 _UNUSABLE = {"ungrouped": "ungrouped", "ambiguous": "ambiguous"}
 
 
@@ -31,7 +33,10 @@ def _route(context: Context) -> Expr:
     """The first route that fits; then the state of the grouping."""
     bad = OneOf("status", ("invalid", "needs-data"))
     branches: list[tuple[Expr, Expr]] = [(bad, Word("held"))]
-    branches += [(route.test, Word(route.name)) for route in context.policy.routes]
+    for route in context.policy.routes:
+        if "los_days" in names_in(route.test):  # whether it takes the case cannot be told
+            branches.append((All((IsNull(LOS), IsNull(route.test))), Word(NO_STAY)))
+        branches.append((route.test, Word(route.name)))
     branches += [(OneOf("status", (status,)), Word(word)) for status, word in _UNUSABLE.items()]
     return Case(tuple(branches), Word("group"))
 
@@ -71,7 +76,7 @@ def _group_columns(context: Context) -> None:
 def _method(context: Context) -> Expr:
     """The method of the route; groups that cannot be priced follow their rule."""
     policy, values = context.policy, context.values
-    branches: list[tuple[Expr, Expr]] = [(OneOf("route", ("held",)), Word("hold"))]
+    branches: list[tuple[Expr, Expr]] = [(OneOf("route", ("held", NO_STAY)), Word("hold"))]
     branches.append((IsNull(Text("pool")), Word("hold")))
     branches += [
         (OneOf("route", (r.name,)), Word(r.method)) for r in policy.routes if r.method not in ("group", "tcm")

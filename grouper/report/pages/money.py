@@ -84,6 +84,7 @@ def headline(m: Measures, info: RunInfo, t: Lang) -> Html:
     total = m.total
     index, kind = index_of(total)
     rejected = sum(row["cases"] for row in m.rejected)
+    unpaid = {s: sum(r["cost"] for r in m.reasons if r["pay_status"] == s) for s in ("held", "outside")}
     paid, held, outside = (number(total[status]) for status in ("paid", "held", "outside"))
     cards = [
         _card(
@@ -121,6 +122,17 @@ def headline(m: Measures, info: RunInfo, t: Lang) -> Html:
             number(index, 4 if kind == "cmi" else 2),
             "" if kind == "cmi" else t("点", "points"),
             t(f"{number(total['hospitals'])} 家医院", f"{number(total['hospitals'])} hospitals"),
+        ),
+        _card(
+            t("暂不支付", "held"),
+            t.big(unpaid["held"]),
+            t.big_unit,
+            t(
+                f"{held} 例，占费用 {percent(unpaid['held'], total['total_cost'], 2)}；"
+                f"不由本政策支付 {outside} 例 {yuan(unpaid['outside'])} 元；原因见数据质量",
+                f"{held} cases, {percent(unpaid['held'], total['total_cost'], 2)} of cost; "
+                f"{outside} outside, {yuan(unpaid['outside'])} yuan; reasons in data quality",
+            ),
         ),
         *(_value_card(pool, t) for pool in m.pools),
         _card(

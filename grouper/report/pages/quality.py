@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
+from grouper.codes.book import ISSUES
 from grouper.payment.policy import words
 from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.registry import PARAMETERS
@@ -227,9 +228,28 @@ def quality(m: Measures, info: RunInfo, t: Lang) -> Html:
         else el("p", t("没有。", "None."), class_="none"),
         el("h3", t("分组结果", "Grouping")),
         _grouping(m, t),
+        *_codes(info, t),
         el("h3", t("输入没有、按默认取值的列与参数", "Columns and parameters taken as default")),
         _assumed(info, t),
     )
+
+
+def _codes(info: RunInfo, t: Lang) -> list[Html]:
+    """What was found of codes, where the run counted it."""
+    if not info.codes:
+        return []
+    sides = {"diagnosis": ("诊断", "diagnoses"), "procedure": ("手术操作", "procedures"),
+             "row": ("行", "rows")}  # fmt: skip
+    marks = {"principal-grey": ("主要诊断是灰码", "grey principal diagnosis"),
+             "principal-not-for-grouping": ("主要诊断不作为分组规则", "principal diagnosis not for grouping"),
+             "procedure-not-for-grouping": ("主要手术操作不作为分组规则",
+                                            "main operation not for grouping")}  # fmt: skip
+    rows = []
+    for key, found in info.codes.items():
+        side, _, issue = key.partition(":")
+        rows.append([t.pair(sides, side), t.pair(ISSUES | marks, issue), number(found)])
+    heads = [t("编码", "codes"), t("情况", "what"), t("次数", "times")]
+    return [el("h3", t("编码", "Codes")), table(heads, rows, left=(0, 1))]
 
 
 def _kept_out(m: Measures, t: Lang) -> Html:

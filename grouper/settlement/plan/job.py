@@ -24,8 +24,9 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.apportion import apportion
 from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
+from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
-from grouper.settlement.corrections import Corrections, Item, read_corrections, read_decisions
+from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.validate import Month
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
 
 MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwise
+MAX_HELD = "0.05"  # share of cost, where --max-held does not say otherwise
+MAX_UNKNOWN_CODES = "0.05"  # share of codes, where --max-unknown-codes does not say otherwise
 _LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
 KEY_BYTES = 16
 _IN_LEDGER_1 = same(
@@ -41,6 +44,7 @@ _IN_LEDGER_1 = same(
     "max_rejected", "pseudonymise", "value", "reopen", "columns", "layout", "input_format", "encoding",
     "sheet", "codes", "repair_codes", "stay", "allow_missing",
 )  # fmt: skip
+_BEFORE_3 = {"interim": "apart", "max_held": "1", "max_unknown_codes": "1", "scheme_differs": True}
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,11 @@ class Job(Asked):
     """A month to settle, as the user asked for it. Paths are texts as given. What is not in NAMES changes
     no result."""
 
-    NAMES: ClassVar = dict.fromkeys((1, 2, 3), _IN_LEDGER_1)
+    NAMES: ClassVar = {
+        **dict.fromkeys((1, 2), _IN_LEDGER_1),
+        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs"),
+    }
+    DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
 
     month: str
     inputs: tuple[str, ...]
@@ -60,6 +68,10 @@ class Job(Asked):
     corrections: tuple[str, ...] = ()
     decisions: str = ""
     max_rejected: str = MAX_REJECTED
+    max_held: str = MAX_HELD
+    max_unknown_codes: str = MAX_UNKNOWN_CODES
+    interim: str = "hold"
+    scheme_differs: bool = False
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -139,11 +151,16 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     check_files(lake, list(closed.values()))
     key = read_key(job.pseudonymise)
     _same_key(lake, area, key, before)
+    grouper = load_grouper(job, policy, last)
+    own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
+    check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
+    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    decisions = tuple(read_decisions(job.decisions)) if job.decisions else ()
+    if format_ > 2:
+        check_decided(policy, [*decisions, *corrections.of("special_review", "decision")])
     return Plan(
-        job, month, policy, load_grouper(job, policy, last), budget, _reading(job, key, policy, last),
-        read_corrections(job.corrections, tuple(budget.pools)),
-        tuple(read_decisions(job.decisions)) if job.decisions else (),
-        inputs, closed, voids, replaces, format_, certified,
+        job, month, policy, grouper, budget, _reading(job, key, policy, last),
+        corrections, decisions, inputs, closed, voids, replaces, format_, certified,
     )  # fmt: skip
 
 

@@ -1,0 +1,76 @@
+"""Decisions about cases: which words they may have, and what a policy can do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from grouper.records.words import fold_word
+
+if TYPE_CHECKING:
+    from grouper.payment.policy.policy import Policy
+
+# Column of a decision -> value -> (Chinese, other words that are understood).
+WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "special_review": {
+        "by_item": ("按项目", "按项目付费", "按项目支付"),
+        "adjust": ("调整", "调整分值", "调整点数", "调整金额"),
+        "keep": ("维持", "维持原标准", "不调整"),
+    },
+    "readmission_justified": {
+        "yes": ("是", "合理", "y", "true", "1"),
+        "no": ("否", "不合理", "n", "false", "0"),
+    },
+    "tcm_outcome": {"met": ("达标",), "failed": ("未达标",), "readmitted": ("再住院", "再入院")},
+}
+
+
+def known(column: str) -> str:
+    """The words of a decision, for a message: each value with its Chinese."""
+    return "、".join(f"{value} {words[0]}" for value, words in WORDS[column].items())
+
+
+def read_word(column: str, text: str) -> str | None:
+    """The value that a word of a decision stands for; None for one that nobody knows."""
+    folded = fold_word(text)
+    for value, words in WORDS[column].items():
+        if folded == value or folded in words:
+            return value
+    return None
+
+
+def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str] | None:
+    """Why a policy can do nothing with a decision, in Chinese and English; None where it can.
+
+    ``values``: the columns of the decision that are given, their words read.
+    """
+    review = values.get("special_review")
+    if review is None:
+        return None
+    if "special_review_quota" not in policy.parameters:
+        return (
+            f"政策 {policy.id} 没有特例单议（special_review_quota），special_review 无法执行",
+            f"policy {policy.id} knows no special review (special_review_quota): it can do nothing with "
+            "special_review",
+        )
+    if review != "adjust":
+        return None
+    points = policy.method != "drg_rate"
+    given = [n for n in ("special_review_amount", "special_review_points") if _is_amount(values.get(n))]
+    if given == ["special_review_points"] and not points:
+        return (
+            f"政策 {policy.id} 按金额计价：adjust 需要 special_review_amount（元）",
+            f"policy {policy.id} pays in yuan: adjust needs special_review_amount, not special_review_points",
+        )
+    if not given:
+        wanted = "special_review_points / special_review_amount" if points else "special_review_amount"
+        return f"adjust 需要 {wanted}", f"adjust needs {wanted}"
+    return None
+
+
+def _is_amount(value: object) -> bool:
+    try:
+        return value not in (None, "") and Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False

@@ -1,0 +1,117 @@
+"""What stops a month, and a clearing: too much that is not understood, or that nobody gets paid for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouper.base.errors import DataError
+from grouper.base.sql import scan
+from grouper.codes.book import ISSUES
+from grouper.payment.policy.words import reason as reason_in_words
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from grouper.payment.price.pricing import Priced
+    from grouper.settlement.intake import Taken
+    from grouper.settlement.plan.job import Plan
+
+# What became of codes that led to no known one; the others were understood.
+NOT_KNOWN = ("unknown", "joined", "cut-short", "clinical", "unmapped", "lost-zero")
+# Held because the policy sends the case to a review, not because something about it is not known.
+REVIEWED = "extreme-review"
+SHOWN = 20  # hospitals in a message
+
+
+def code_counts(taken: Taken) -> list[dict[str, Any]]:
+    """Rows of the ledger: what was found of codes, by kind and issue; a count of codes has no cost."""
+    return [
+        {"status": "codes", "reason": key, "rows": number, "cost_fen": None}
+        for key, number in sorted(taken.codes.items())
+    ]
+
+
+def check_codes(plan: Plan, taken: Taken) -> None:
+    """Codes that nobody knows are within --max-unknown-codes.
+
+    Raises DataError that names what they are: a column of several codes that is not split, mostly.
+    """
+    unknown = {k: n for k, n in taken.codes.items() if k.partition(":")[2] in NOT_KNOWN}
+    limit = Decimal(plan.job.max_unknown_codes)
+    number = sum(unknown.values())
+    if number <= taken.all_codes * limit:
+        return
+    sides = {"diagnosis": ("诊断", "diagnoses"), "procedure": ("手术操作", "procedures")}
+    zh, en = "", ""
+    for key, found in sorted(unknown.items(), key=lambda item: -item[1]):
+        side, _, issue = key.partition(":")
+        zh += f"\n  {sides[side][0]} {found}：{ISSUES[issue][0]}"
+        en += f"\n  {found} {sides[side][1]}: {ISSUES[issue][1]}"
+    raise DataError(
+        zh=f"{taken.all_codes} 个编码中有 {number} 个不认识，超过 --max-unknown-codes {limit}；"
+        f"没有写入湖{zh}",
+        en=f"{number} of {taken.all_codes} codes are not known, more than --max-unknown-codes {limit}; "
+        f"nothing was written to the lake{en}",
+    )
+
+
+def check_held(plan: Plan, priced: Priced) -> None:
+    """Cases that nobody gets paid for are within --max-held, by their cost.
+
+    Cases that the policy itself sends to a review are not counted: a month waits for them, a clearing does
+    not. Raises DataError that names the reasons.
+    """
+    costs = {
+        key.partition(":")[2]: cost
+        for key, cost in priced.costs.items()
+        if key.startswith("held:") and key != f"held:{REVIEWED}"
+    }
+    held, limit = sum(costs.values(), Decimal(0)), Decimal(plan.job.max_held)
+    if held <= priced.total_cost * limit:
+        return
+    routes = {route.name: (route.zh, route.en) for route in priced.policy.routes}
+    zh, en = "", ""
+    for name, cost in sorted(costs.items(), key=lambda item: -item[1]):
+        number = priced.reasons[f"held:{name}"]
+        zh += f"\n  {number} 例 {cost:,.2f} 元：{reason_in_words(name, 'zh', routes)} [{name}]"
+        en += f"\n  {number} cases, {cost:,.2f} yuan: {reason_in_words(name, 'en', routes)} [{name}]"
+    raise DataError(
+        zh=f"总费用 {priced.total_cost:,.2f} 元中有 {held:,.2f} 元暂不支付，超过 --max-held {limit}；"
+        f"没有写入湖{zh}",
+        en=f"{held:,.2f} of {priced.total_cost:,.2f} yuan of cost are held, more than --max-held {limit}; "
+        f"nothing was written to the lake{en}",
+    )
+
+
+def check_cleared(connection: duckdb.DuckDBPyConnection, cases: Path) -> None:
+    """No case is held at the end of a year. Raises DataError that lists them by hospital."""
+    rows = connection.execute(
+        "SELECT hospital_code, count(*), sum(total_cost), string_agg(DISTINCT pay_reason, ', ' ORDER BY "
+        f"pay_reason) FROM {scan(cases)} WHERE pay_status = 'held' GROUP BY 1 ORDER BY 3 DESC, 1"
+    ).fetchall()
+    if not rows:
+        return
+    number, cost = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    zh = "".join(f"\n  {h}  {n} 例  {c:,.2f} 元  {why}" for h, n, c, why in rows[:SHOWN])
+    en = "".join(f"\n  {h}  {n} cases  {c:,.2f} yuan  {why}" for h, n, c, why in rows[:SHOWN])
+    more = len(rows) - SHOWN
+    zh += f"\n  另有 {more} 家医院" if more > 0 else ""
+    en += f"\n  and {more} more hospitals" if more > 0 else ""
+    raise DataError(
+        zh=f"还有 {number} 例（费用 {cost:,.2f} 元）暂不支付，清算后它们的医院得不到支付；请在最后一个月用"
+        f" --corrections 决定它们，或用 --held-remain 照此清算{zh}",
+        en=f"{number} cases ({cost:,.2f} yuan of cost) are still held; cleared so, their hospitals get "
+        f"nothing for them. Decide them by --corrections in the last month, or clear all the same by "
+        f"--held-remain{en}",
+    )
+
+
+def case_counts(connection: duckdb.DuckDBPyConnection, cases: Path) -> list[dict[str, Any]]:
+    """Rows of the ledger for a clearing: cases and fen by status and reason."""
+    rows = connection.execute(
+        "SELECT pay_status || ':' || pay_reason, count(*), (sum(total_cost) * 100)::BIGINT "
+        f"FROM {scan(cases)} GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    return [{"status": "case", "reason": reason, "rows": n, "cost_fen": int(fen)} for reason, n, fen in rows]
