@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,12 +78,20 @@ def test_spills_go_to_private_folders(tmp_path: Path) -> None:
     assert spill_folder(own / "x.parquet") == spill_folder()
 
 
-def test_a_fork_leaves_the_folder_of_its_parent(tmp_path: Path) -> None:
-    folder = Path(spill_folder())
-    child = os.fork()
-    if child == 0:
-        import atexit
+FORK = """
+import atexit, os
+from pathlib import Path
+from grouper.base.scratch import spill_folder
 
-        atexit._run_exitfuncs()
-        os._exit(0 if folder.is_dir() and spill_folder() != str(folder) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+folder = Path(spill_folder())
+child = os.fork()
+if child == 0:
+    atexit._run_exitfuncs()
+    os._exit(0 if folder.is_dir() and spill_folder() != str(folder) else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_a_fork_leaves_the_folder_of_its_parent() -> None:
+    """In a process of its own: a fork of this one would close the databases of other tests."""
+    subprocess.run([sys.executable, "-P", "-c", FORK], check=True)

@@ -59,7 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     for month in ("2025-04", "2025-05"):
         settle_month(lake, _few(folder, month))
     shutil.copytree(lake.root, folder / "older")
-    done = clear_year(lake, YearJob("2025", str(folder / "city" / "budget.toml"), "tianmen", partial=True, threads=1),
+    done = clear_year(lake, YearJob("2025", str(folder / "city" / "budget.toml"), "tianmen", partial=True, threads=1, held_remain=True),
                       reports=False)  # fmt: skip
     return Scene(lake, Lake(folder / "older"), folder / "city", done.hash)
 
