@@ -14,6 +14,7 @@ from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.words import STATUSES
 from grouper.payment.policy.words import reason as reason_in_words
+from grouper.payment.pool.factor import far_off
 from grouper.settlement.reasons import text
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ def _pools(done: Done, zh: bool) -> Iterator[str]:
             f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
             f"{pool['distributable']:,}"
         )
+    for odd in far_off(done.pools):
+        yield f"{'注意：' if zh else 'note: '}{odd.text('zh' if zh else 'en')}"
 
 
 def _end(done: Done, zh: bool) -> Iterator[str]:

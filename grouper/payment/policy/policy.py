@@ -159,11 +159,12 @@ class Policy:
     def epochs(self, first: date, last: date) -> list[tuple[date, date]]:
         """The days from ``first`` to ``last``, cut wherever a parameter or a route changes."""
         edges = {first}
-        dated = [value for parameter in self.parameters.values() for value in parameter.values]
-        for span in [*dated, *self.routes]:
-            edges.add(span.start)
-            if span.end < date.max:
-                edges.add(date.fromordinal(span.end.toordinal() + 1))
+        days = [(route.start, route.end) for route in self.routes]
+        days += [(dated.start, dated.end) for p in self.parameters.values() for dated in p.values]
+        for start, end in days:
+            edges.add(start)
+            if end < date.max:
+                edges.add(date.fromordinal(end.toordinal() + 1))
         starts = sorted(edge for edge in edges if first <= edge <= last)
         ends = [date.fromordinal(start.toordinal() - 1) for start in starts[1:]] + [last]
         return list(zip(starts, ends, strict=True))
