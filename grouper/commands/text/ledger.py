@@ -12,7 +12,7 @@ from grouper.commands.text.aligned import aligned
 from grouper.commands.text.lake import head_line, shortened
 from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
-from grouper.payment.policy.words import STATUSES
+from grouper.payment.policy.words import REVIEWS, STATUSES
 from grouper.payment.policy.words import reason as reason_in_words
 from grouper.payment.pool.factor import far_off
 from grouper.settlement.reasons import text
@@ -104,6 +104,9 @@ def unpaid_lines(
             told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
             yield f"  {reason_in_words(why, lang, routes)} [{why}]  {told}"
     for row in counts:
+        if row["status"] == "review":
+            told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
+            yield f"{'特例单议' if zh else 'special review'}  {REVIEWS[row['reason']][not zh]}  {told}"
         if row["status"] == "codes":
             side, _, issue = row["reason"].partition(":")
             yield f"  {SIDES[side][not zh]}  {row['rows']:,}  {_issue(issue)[not zh]}"
