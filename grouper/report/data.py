@@ -115,6 +115,7 @@ class RunInfo:
     ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256};
     ``inputs`` [{role, path, bytes, sha256}]; ``parameters`` [{name, value, source, article, verified, ...}];
     ``codes``: what was found of codes ("diagnosis:unknown") and how often;
+    ``reviews``: what became of special reviews, with cases and fen of cost;
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
     ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
@@ -141,6 +142,7 @@ class RunInfo:
     seal: str = ""
     area_name: Sequence[str] = ()
     codes: Mapping[str, int] = field(default_factory=dict)
+    reviews: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:

@@ -8,7 +8,7 @@ the same pricing, and what comes out otherwise than before is settled at the poi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from grouper.payment.price.cases import CONTEXT
 from grouper.payment.price.inputs import Files, sources
 from grouper.settlement import relations, tables
 from grouper.settlement.corrections import Item
+from grouper.settlement.limits import review_counts
 from grouper.settlement.plan import past
 from grouper.settlement.plan.job import Plan
 from grouper.settlement.plan.past import PERIOD, Past
@@ -38,10 +39,12 @@ _LINES = "kind IN ('quality', 'audit_deduction')"
 
 @dataclass
 class Adjusted:
-    """Files of the late and corrected cases and of their records ("" where there are none)."""
+    """Files of the late and corrected cases and of their records; rows of the ledger on special reviews of
+    closed months that are decided now."""
 
     cases: list[Path]
     records: list[Path]
+    reviews: list[dict[str, Any]] = field(default_factory=list)
 
 
 def adjust(rules: Past, late: str, staged: Path) -> Adjusted:
@@ -244,6 +247,9 @@ def _again(
 
     priced = place / "priced.parquet"
     price_files(policy, Files([str(records)]), str(priced), threads=plan.job.threads)
+    now = "record_id IN (SELECT record_id FROM decisions WHERE period IS NOT NULL)"
+    of = f"hospital_code <> {literal(CONTEXT)} AND {now}"
+    done.reviews += review_counts(connection, priced, of)
     for period in periods:
         changed, settled = (place / f"{name}-{period}.parquet" for name in ("changed", "settled"))
         if not tables.write_sql(connection, _changed_sql(connection, plan, period, priced), changed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from grouper.base.errors import DataError
 from grouper.base.sql import scan
 from grouper.codes.book import ISSUES
 from grouper.payment.policy.words import reason as reason_in_words
+from grouper.settlement.records import columns_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,10 +110,35 @@ def check_cleared(connection: duckdb.DuckDBPyConnection, cases: Path) -> None:
     )
 
 
+def review_counts(
+    connection: duckdb.DuckDBPyConnection, cases: Path, of: str = "TRUE"
+) -> list[dict[str, Any]]:
+    """Rows of the ledger: what became of special reviews of the priced cases that pass ``of`` (SQL)."""
+    source = scan(cases)
+    if "review_result" not in columns_of(connection, source):
+        return []
+    rows = connection.execute(
+        "SELECT review_result::VARCHAR, count(*), (sum(total_cost) * 100)::BIGINT "
+        f"FROM {source} WHERE review_result IS NOT NULL AND {of} GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    return [{"status": "review", "reason": told, "rows": n, "cost_fen": int(fen)} for told, n, fen in rows]
+
+
+def summed(counts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the ledger, those of the same status and reason added up."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in counts:
+        own = found.setdefault((row["status"], row["reason"]), {**row, "rows": 0, "cost_fen": 0})
+        own["rows"] += row["rows"]
+        own["cost_fen"] += row["cost_fen"]
+    return [found[key] for key in sorted(found)]
+
+
 def case_counts(connection: duckdb.DuckDBPyConnection, cases: Path) -> list[dict[str, Any]]:
-    """Rows of the ledger for a clearing: cases and fen by status and reason."""
+    """Rows of the ledger for a clearing: cases and fen by status and reason, then by review."""
     rows = connection.execute(
         "SELECT pay_status || ':' || pay_reason, count(*), (sum(total_cost) * 100)::BIGINT "
         f"FROM {scan(cases)} GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    return [{"status": "case", "reason": reason, "rows": n, "cost_fen": int(fen)} for reason, n, fen in rows]
+    found = [{"status": "case", "reason": reason, "rows": n, "cost_fen": int(fen)} for reason, n, fen in rows]
+    return found + review_counts(connection, cases)

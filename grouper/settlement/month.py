@@ -21,7 +21,7 @@ from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
-from grouper.settlement.limits import check_codes, check_held, code_counts
+from grouper.settlement.limits import check_codes, check_held, code_counts, review_counts, summed
 from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
 from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment, unknown_words
@@ -109,6 +109,8 @@ def compute(
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()
+            reviews = review_counts(connection, staged / "priced.parquet")
+            record.rows["counts"] += summed([*reviews, *adjusted.reviews])
     plan.certified.check()
     return Done(
         run, record,

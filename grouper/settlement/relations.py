@@ -328,7 +328,7 @@ DECISIONS = Relation(
     "decisions", "TABLE", "decisions by record, of the month (period empty) or of a closed one",
     _fixed(_DECIDED, _of(TEXT, "record_id", "period")),
     ("records.resolve",),
-    ("adjust._touched", "adjust._decided_sql", "records.resolve", "records.records_sql"),
+    ("adjust._touched", "adjust._again", "adjust._decided_sql", "records.resolve", "records.records_sql"),
     sources=("decided", "left_rows", "known"),
 )  # fmt: skip
 RECORDS_NEW = Relation(

@@ -87,5 +87,8 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "routes": {route.name: (route.zh, route.en) for route in policy.routes},
         "seal": record.sealed(run["previous_hash"] or ""),
         "codes": {r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "codes"},
+        "reviews": {
+            r["reason"]: (r["rows"], r["cost_fen"]) for r in record.rows["counts"] if r["status"] == "review"
+        },
         "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
     }  # fmt: skip

@@ -21,6 +21,7 @@ from grouper.lake.ledger import Record, check_files
 from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
+from grouper.payment.pool.pool import STAYS
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, read_corrections
 from grouper.settlement.limits import case_counts, check_cleared
@@ -41,6 +42,7 @@ AMOUNTS = (
     "fund_due", "fund_by_item", "total_cost", "prepaid", "deposit", "balance", "returned", "forfeited",
     "advance", "audit", "final", "paid_later", "earlier_years",
 )  # fmt: skip
+_SURPLUS_THEN = dict.fromkeys((1, 2), "paid_out")  # by format, where the policy has no surplus_rule
 _FOLDER = ("area", "year", "month", "run")
 
 
@@ -222,6 +224,7 @@ def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
         value="settlement", threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
+        surplus=_SURPLUS_THEN.get(plan.format, STAYS),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from grouper.base.errors import TableError
 from grouper.grouping.drg.tables import store
 from grouper.payment.docs.overview import policies_page
 from grouper.payment.policy.policy import Policy, load_policy, policy_files
@@ -255,3 +256,38 @@ def test_a_policy_of_a_later_year_extends_one_with_dated_values(area: str, tmp_p
     assert later.valid_from == date(2027, 1, 1)
     assert all(d.end >= later.valid_from for p in later.parameters.values() for d in p.values)
     later.on(date(2027, 6, 1))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("from = 2026-08-01\nto = 2026-07-01", "from"),
+        ('from = "2026-07-01"', "from"),
+        ("form = 2026-07-01", "form"),
+    ],
+)
+def test_days_of_a_route_that_make_no_sense_are_refused(tmp_path: Path, more: str, told: str) -> None:
+    with pytest.raises(TableError, match=told):
+        load_policy(_with_route(tmp_path, more))
+
+
+def test_a_route_holds_on_its_days_only(tmp_path: Path) -> None:
+    policy = load_policy(_with_route(tmp_path, "from = 2026-07-01\nto = 2026-07-31"))
+    (route,) = (route for route in policy.routes if route.name == "short")
+    days = [date(2026, 6, 30), date(2026, 7, 1), date(2026, 7, 31), date(2026, 8, 1)]
+    assert [route.holds(day) for day in days] == [False, True, True, False]
+    starts = [start for start, _ in policy.epochs(date(2026, 1, 1), date(2026, 12, 31))]
+    assert {date(2026, 7, 1), date(2026, 8, 1)} <= {*starts}
+    assert load_policy(_with_route(tmp_path, "")).digest != policy.digest
+
+
+def _with_route(folder: Path, more: str) -> Path:
+    path = folder / "dated.toml"
+    path.write_text(
+        'id = "test/dated"\narea = "test"\nname = "试验"\nextends = "national/drg-rate"\n'
+        "valid_from = 2026-01-01\nvalid_to = 2026-12-31\n"
+        '[[routes]]\nname = "short"\nzh = "短住院"\nmethod = "by_item"\nsource = "试验"\nverified = true\n'
+        f"when = {{ los_days = {{ at_most = 2 }} }}\n{more}\n",
+        encoding="utf-8",
+    )
+    return path

@@ -153,3 +153,26 @@ def test_lishui_shares_by_its_slope() -> None:
         actual, money = 3 * 330_000_000, pool.money.amount
         assert actual > money
         assert abs(pool.total - (money + Fraction(over.slope) * (actual - money))) <= Fraction(1, 2)
+
+
+def test_tianmen_keeps_no_reserve() -> None:
+    """超支不补: what is kept back for an overspend could never be paid; hospitals share the whole."""
+    policy = next(policy for name, policy in POLICIES.items() if name.startswith("tianmen/"))
+    terms = Terms(policy.on(policy.valid_from))
+    budget = budget_of(policy, str(policy.valid_from.year))
+    for pool in settle_pools(terms, budget, volumes_of(policy)).values():
+        assert pool.money.reserve == 0 and pool.money.amount == pool.money.budget - pool.money.carve_outs
+
+
+@pytest.mark.parametrize("area", ["liaocheng", "qingyang"])
+def test_a_surplus_of_standards_stays_with_the_fund(area: str) -> None:
+    """However large the budget is, no standard is paid more than once."""
+    for name in (name for name in WITH_POOLS if name.startswith(f"{area}/")):
+        policy = POLICIES[name]
+        terms = Terms(policy.on(policy.valid_from))
+        money = {pool: {"budget": "88000000000"} for pool in policy.pools}
+        budget = parse_budget({"period": str(policy.valid_from.year), "pools": money})
+        for pool in settle_pools(terms, budget, volumes_of(policy)).values():
+            assert (pool.value, pool.bound, pool.residual) == (1, "surplus", 0)
+            assert pool.fund_balance == pool.money.amount - pool.total > 0
+        assert "surplus_rule" not in terms.assumed

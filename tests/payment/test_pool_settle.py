@@ -20,7 +20,8 @@ from grouper.payment.pool import settle as settle_module
 from grouper.payment.pool.apportion import round_parts
 from grouper.payment.pool.budget import parse_budget
 from grouper.payment.pool.clearing import clear_month, clear_year, dues
-from grouper.payment.pool.pool import POOL_TERMS
+from grouper.payment.pool.factor import far_off
+from grouper.payment.pool.pool import POOL_TERMS, describe
 from grouper.payment.pool.settle import Run, settle_cases
 from grouper.payment.pool.statement import hospital_statement, pool_summary
 
@@ -395,3 +396,54 @@ def test_a_file_that_was_not_priced_is_refused(tmp_path: Path) -> None:
     grouped = write_cases(tmp_path / "grouped.parquet", make_cases(5))
     with pytest.raises(UsageError, match="grouper pay"):
         settle_cases(policy, [grouped], BUDGET, str(tmp_path / "out.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("times", "bound", "paid"),
+    [
+        ("0.4", "", "0.4000"),
+        ("0.6", "", None),
+        ("1.4", "surplus", None),
+        ("165.6", "surplus", "1.0000"),
+    ],
+)
+def test_a_budget_far_from_the_standards_is_said(
+    tmp_path: Path, times: str, bound: str, paid: str | None
+) -> None:
+    """The budget is what is outside the standards and ``times`` the standards."""
+    segments = '[{ start = "0", base = "1", slope = "0" }]'
+    rows = [{**row, "insurance_type": "310"} for row in make_cases(200)]
+    terms = {**RATE, "sharing": segments, "sharing_actual": "due", "reserve_rate": "0"}
+    first = settle_rows(tmp_path, terms, rows, method="drg_rate")[0].pools["employee"]
+    standards = sum(due.by_points for due in first.dues.values())
+    assert first.bound == "surplus" and standards > 0
+    money = Decimal(first.fixed + standards * Fraction(times).numerator // Fraction(times).denominator) / 100
+    budget = parse_budget(budget_tables(employee=str(money)))
+    run, settled, _ = settle_rows(tmp_path, terms, rows, budget, method="drg_rate")
+    pool = run.pools["employee"]
+    assert pool.bound == bound and run.terms.assumed["surplus_rule"] == "stays"
+    if bound:
+        assert all(r["settled_fund"] == r["fund_due"] for r in settled if r["pay_status"] == "paid")
+        assert pool.fund_balance * 1000 > 399 * standards  # what is over stays
+    found = list(far_off([{"pool": "employee"} | describe(pool)]))
+    assert [odd.text("en").count(f" {paid} times is paid") for odd in found] == ([1] if paid else [])
+    assert all(f"{Decimal(times):.4f}" in odd.text("zh") for odd in found)
+
+
+def test_a_policy_may_pay_a_surplus_out(tmp_path: Path) -> None:
+    segments = '[{ start = "0", base = "1", slope = "0" }]'
+    terms = {**RATE, "sharing": segments, "sharing_actual": "due", "surplus_rule": "paid_out"}
+    run, _, _ = settle_rows(tmp_path, terms, make_cases(200), method="drg_rate")
+    for pool in run.pools.values():
+        assert pool.value is not None and pool.value > 1 and pool.bound == ""
+        assert pool.total == pool.money.amount and pool.fund_balance == 0
+
+
+def test_a_policy_that_does_not_say_keeps_what_it_meant(tmp_path: Path) -> None:
+    """Lakes of older formats are computed again with the default of then."""
+    segments = '[{ start = "0", base = "1", slope = "0" }]'
+    terms = {**RATE, "sharing": segments, "sharing_actual": "due"}
+    policy = write_policy(tmp_path, terms, "drg_rate")
+    priced = price(policy, tmp_path, make_cases(200))
+    run = settle_cases(policy, [priced], BUDGET, str(tmp_path / "then.parquet"), surplus="paid_out")
+    assert all(pool.fund_balance == 0 for pool in run.pools.values())

@@ -61,6 +61,7 @@ def pool_of(case: dict[str, Any]) -> Settled:
         (limits[0], limits[1]),
         segments or None,
         case.get("actual", "by_item"),
+        case.get("surplus", "stays"),
     )
     money = Distributable(fen(case, "fund"), fen(case, "reserve"), fen(case, "carve_outs"))
     ratio = Fraction(case.get("ratio", "1"))
@@ -84,6 +85,8 @@ def test_pool(case: dict[str, Any]) -> None:
         assert found.shared is not None and found.shared.segment == case["segment"]
     if "total" in case:
         assert found.total == fen(case, "total")
+    if "balance" in case:
+        assert found.fund_balance == fen(case, "balance")
 
 
 @pytest.mark.parametrize("case", cases("month"))

@@ -295,3 +295,28 @@ def test_what_cannot_be_reported_is_refused(month: Sample, tmp_path: Path) -> No
         ReportData.from_paths(Paths(["none.parquet"], [], []), month.run_info)
     with pytest.raises(UsageError, match="run_info has no policy"):
         month.data(policy=None)
+
+
+def test_a_page_tells_what_became_of_reviews(month: Sample, tmp_path: Path) -> None:
+    paths = Paths(**dict(month.paths.items()))
+    info = {**month.run_info, "reviews": {"over-quota": (3, 1_234_500), "taken": (2, 900_000)}}
+    (path,) = write_month(paths, info, tmp_path, "zh")
+    page = path.read_text(encoding="utf-8")
+    assert "特例单议" in page and "超过上限，不按评审" in page and "12,345.00" in page
+    (plain,) = write_month(paths, month.run_info, tmp_path, "zh")
+    assert "超过上限，不按评审" not in plain.read_text(encoding="utf-8")
+
+
+def test_a_page_tells_a_budget_far_from_the_standards(month: Sample, tmp_path: Path) -> None:
+    """A pool at standards whose month has more than half as much again as they come to."""
+    table = month.tables()["pools"]
+    rows = table.to_pylist()
+    rows[0] |= {
+        "method": "standard", "bound": "budget", "point_value": "1.0000", "point_value_exact": "1",
+        "by_points": Decimal("100.00"), "residual": Decimal("80.00"), "fund_balance": Decimal("0.00"),
+    }  # fmt: skip
+    changed = tmp_path / "pools.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), changed)
+    paths = Paths(**{**dict(month.paths.items()), "pools": [str(changed)]})
+    (path,) = write_month(paths, month.run_info, tmp_path, "zh")
+    assert "1.8000 倍（不在 0.5 至 1.5 之间）" in path.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grouper.base.errors import DataError, UsageError
+from grouper.commands.text.ledger import month_summary
 from grouper.lake import Lake
 from grouper.settlement.audit import audit
 from grouper.settlement.replay import replay
@@ -167,12 +168,17 @@ def test_a_review_of_a_closed_month(place: Path, files: dict[str, Any], tmp_path
          *({"kind": "special_review", "record_id": row["record_id"], "special_review": "by_item"}
            for row in files["may"] if row is not case)],
     )  # fmt: skip
-    _settle(lake, place, files, files["june"], corrections=(str(path),))
+    done = _settle(lake, place, files, files["june"], corrections=(str(path),))
     assert {row["kind"] for row in _adjustments(lake)} <= {"correction", "special_review"}
     # 5 % of May as a whole: not of the few cases of a hospital, nor with the stays of other months
     told = "SELECT area_cases FROM cases_effective WHERE review_result = 'taken'"
     taken = [row["area_cases"] for row in support.rows(lake, told)]
     assert 20 <= taken[0] <= len(files["may"]) and len(taken) == taken[0] // 20 > 0
+    # the ledger says what became of each of them
+    found = {row["reason"]: row["rows"] for row in done.record.rows["counts"] if row["status"] == "review"}
+    assert found["taken"] == len(taken) and sum(found.values()) == len(files["may"]) - 1
+    told = [line for line in month_summary(done, "zh") if line.startswith("特例单议")]
+    assert any(f"超过上限，不按评审  {found['over-quota']:,}  " in line for line in told)
 
 
 def test_quality_and_audit_lines(place: Path, files: dict[str, Any], tmp_path: Path) -> None:

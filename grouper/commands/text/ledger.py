@@ -12,8 +12,9 @@ from grouper.commands.text.aligned import aligned
 from grouper.commands.text.lake import head_line, shortened
 from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
-from grouper.payment.policy.words import STATUSES
+from grouper.payment.policy.words import REVIEWS, STATUSES
 from grouper.payment.policy.words import reason as reason_in_words
+from grouper.payment.pool.factor import far_off
 from grouper.settlement.reasons import text
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ def unpaid_lines(
             told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
             yield f"  {reason_in_words(why, lang, routes)} [{why}]  {told}"
     for row in counts:
+        if row["status"] == "review":
+            told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
+            yield f"{'特例单议' if zh else 'special review'}  {REVIEWS[row['reason']][not zh]}  {told}"
         if row["status"] == "codes":
             side, _, issue = row["reason"].partition(":")
             yield f"  {SIDES[side][not zh]}  {row['rows']:,}  {_issue(issue)[not zh]}"
@@ -139,6 +143,8 @@ def _pools(done: Done, zh: bool) -> Iterator[str]:
             f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
             f"{pool['distributable']:,}"
         )
+    for odd in far_off(done.pools):
+        yield f"{'注意：' if zh else 'note: '}{odd.text('zh' if zh else 'en')}"
 
 
 def _end(done: Done, zh: bool) -> Iterator[str]:

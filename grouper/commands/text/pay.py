@@ -98,6 +98,7 @@ def _amounts(done: Paid, lang: str) -> Iterator[str]:
 def _settlement(done: Paid, lang: str) -> Iterator[str]:
     """What the settlement made of the pools."""
     assert done.settlement is not None
+    from grouper.payment.pool.factor import far_off
     from grouper.payment.pool.pool import describe
 
     zh = lang != "en"
@@ -116,6 +117,8 @@ def _settlement(done: Paid, lang: str) -> Iterator[str]:
         rows.append([name, *(_money(told[key]) for key in ("budget", "distributable", "total")),
                      told["point_value"] or "—", _money(told["residual"])])  # fmt: skip
     yield from aligned(rows, right={1, 2, 3, 4, 5}, indent="  ")
+    for odd in far_off({"pool": n} | describe(s) for n, s in done.settlement.pools.items()):
+        yield f"  {'注意：' if zh else 'note: '}{odd.text(lang)}"
     if not done.cleared:
         yield (
             "  没有清算：预算文件没有 hospitals（已预拨、保证金）"

@@ -167,6 +167,8 @@ def _named(table: Table, output: Path) -> dict[str, Any]:
 
 def _route(route: Route, source: Policy) -> str:
     content = {"name": route.name, "zh": route.zh, "en": route.en, "method": route.method, "when": route.when}
+    content |= {"from": route.start} if route.start > date.min else {}
+    content |= {"to": route.end} if route.end < date.max else {}
     if route.reference_group:
         content["reference_group"] = route.reference_group
     content |= {"source": _from(source, route.source)} | ({"article": route.article} if route.article else {})

@@ -67,6 +67,7 @@ def as_dict(policy: Policy, when: date | None = None) -> dict[str, Any]:
                 "zh": route.zh,
                 "en": route.en,
                 "method": route.method,
+                "days": {lang: route.days(lang) for lang in ("zh", "en")},
                 "when": {lang: words.in_words(route.test, lang) for lang in ("zh", "en")},
                 "reference_group": route.reference_group,
                 "source": route.source,
@@ -182,6 +183,8 @@ def show(policy: Policy, lang: str, when: date | None = None) -> Iterator[str]:
         name = f"{route.zh} [{route.name}]：" if zh else f"{route.en} [{route.name}]: "
         yield f"  {number}. {name}{method}{reference}"
         yield f"     {'条件' if zh else 'when'}  {words.in_words(route.test, lang)}"
+        if days := route.days(lang):
+            yield f"     {'适用' if zh else 'holds'}  {days}"
         yield f"     {_source(route.source, route.article, route.verified, lang)}"
     yield "参数" if zh else "Parameters"
     for name, parameter in _in_order(policy):

@@ -104,7 +104,9 @@ def _route(route: Route | None) -> str | None:
     if route is None:
         return None
     reference = f" → {route.reference_group}" if route.reference_group else ""
-    return f"{route.method}{reference}: {words.in_words(route.test, 'zh')}"
+    days = route.days("zh")
+    held = f"（{days}）" if days else ""
+    return f"{route.method}{reference}: {words.in_words(route.test, 'zh')}{held}"
 
 
 def _parameters(old: Policy, new: Policy, when: date | None, when_new: date | None) -> Iterator[Change]:

@@ -26,6 +26,9 @@ from grouper.payment.policy.tables import decimals
 
 METHODS = ("drg_rate", "drg_points", "dip")
 SCORED = ("dip",)  # methods that price by the score grouping gives; the others by weights of the policy
+_ROUTE_KEYS = {
+    "name", "zh", "en", "method", "when", "reference_group", "source", "article", "verified", "from", "to",
+}  # fmt: skip
 ROUTE_METHODS = ("group", "tcm", "per_diem", "quota", "by_item", "by_cost", "hold", "outside")
 _KEYS = {
     "id", "name", "name_en", "area", "extends", "scheme", "method", "weights", "pools", "valid_from",
@@ -48,14 +51,31 @@ class Route:
     article: str
     verified: bool
     when: Any  # the conditions as the file has them
+    start: date = date.min  # the days on which it takes cases, both included
+    end: date = date.max
+
+    def holds(self, when: date) -> bool:
+        return self.start <= when <= self.end
+
+    def days(self, lang: str) -> str:
+        """From when to when it holds, in words; empty where it always does."""
+        zh = lang != "en"
+        told = []
+        if self.start > date.min:
+            told.append(f"{self.start} 起" if zh else f"from {self.start}")
+        if self.end < date.max:
+            told.append(f"至 {self.end}" if zh else f"to {self.end}")
+        return " ".join(told)
 
     def as_data(self) -> dict[str, Any]:
-        """What a digest is taken over."""
+        """What a digest is taken over; days only where the file has them, so that older digests stay."""
+        days = {"from": self.start, "to": self.end}
+        always = {"from": date.min, "to": date.max}
         return {
             "name": self.name, "zh": self.zh, "en": self.en, "method": self.method,
             "when": when_data(self.when), "reference_group": self.reference_group, "source": self.source,
             "article": self.article, "verified": self.verified,
-        }  # fmt: skip
+        } | {key: day for key, day in days.items() if day != always[key]}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,13 +157,14 @@ class Policy:
         return Values(self.parameters, when, self.where, self.weight_digits)
 
     def epochs(self, first: date, last: date) -> list[tuple[date, date]]:
-        """The days from ``first`` to ``last``, cut wherever a parameter changes."""
+        """The days from ``first`` to ``last``, cut wherever a parameter or a route changes."""
         edges = {first}
-        for parameter in self.parameters.values():
-            for dated in parameter.values:
-                edges.add(dated.start)
-                if dated.end < date.max:
-                    edges.add(date.fromordinal(dated.end.toordinal() + 1))
+        days = [(route.start, route.end) for route in self.routes]
+        days += [(dated.start, dated.end) for p in self.parameters.values() for dated in p.values]
+        for start, end in days:
+            edges.add(start)
+            if end < date.max:
+                edges.add(date.fromordinal(end.toordinal() + 1))
         starts = sorted(edge for edge in edges if first <= edge <= last)
         ends = [date.fromordinal(start.toordinal() - 1) for start in starts[1:]] + [last]
         return list(zip(starts, ends, strict=True))
@@ -342,12 +363,23 @@ def _route(raw: Mapping[str, Any], where: str, number: int) -> Route:
     for key in ("name", "zh", "method", "when", "source", "verified"):
         if key not in raw:
             raise TableError(zh=f"{here}：缺 {key}", en=f"{here}: {key} is missing")
+    if unknown := sorted(set(raw) - _ROUTE_KEYS):
+        raise TableError(
+            zh=f"{here}：不认识的键 {'、'.join(unknown)}；可用 {'、'.join(sorted(_ROUTE_KEYS))}",
+            en=f"{here}: unknown {', '.join(unknown)}; there are {', '.join(sorted(_ROUTE_KEYS))}",
+        )
     if raw["method"] not in ROUTE_METHODS:
         raise TableError(
             zh=f"{here}：method 应为 {'、'.join(ROUTE_METHODS)} 之一",
             en=f"{here}: method is one of {', '.join(ROUTE_METHODS)}",
         )
     test, columns = read_when(raw["when"], here)
+    start, end = raw.get("from", date.min), raw.get("to", date.max)
+    if not (type(start) is date and type(end) is date and start <= end):
+        raise TableError(
+            zh=f"{here}：from、to 应为日期（如 2025-07-08），from 不晚于 to",
+            en=f"{here}: from and to are dates (such as 2025-07-08), from not after to",
+        )
     return Route(
         raw["name"],
         raw["zh"],
@@ -360,6 +392,8 @@ def _route(raw: Mapping[str, Any], where: str, number: int) -> Route:
         raw.get("article", ""),
         bool(raw["verified"]),
         raw["when"],
+        start,
+        end,
     )
 
 

@@ -248,6 +248,13 @@ PARAMETERS: dict[str, Spec] = {
     "sharing": Spec(
         "segments", "", "结余留用与超支分担（分段线性）", "surplus and overspend sharing, piecewise linear"
     ),
+    "surplus_rule": Spec(
+        "choice",
+        "",
+        "按标准支付的统筹池年末有结余：留在基金，或按共担后可支付额放大标准、分给医疗机构",
+        "surplus of a pool at standards: it stays with the fund, or scales the standards up and is paid out",
+        ("stays", "paid_out"),
+    ),
     # capitation and alliance
     "capitation": Spec("number", "yuan/head", "人头标准", "capitation per head"),
     "capitation_keep": Spec("number", "share", "人头包干结余留用比例", "share of a capitation surplus kept"),

@@ -43,6 +43,10 @@ REVIEWS: dict[str, Pair] = {
     "taken": ("按评审决定", "as the review decided"),
     "over-quota": ("超过上限，不按评审", "beyond the limit, the decision does not count"),
     "kept": ("评审维持", "the review keeps the standard"),
+    "not-reviewed": (
+        "不按病组或费用支付的病例，评审不适用",
+        "not paid by its group or cost, so the review does not apply",
+    ),
 }
 _REASONS: dict[str, Pair] = {
     "group": ("按病组标准", "by the standard of the group"),

@@ -29,9 +29,10 @@ from grouper.payment.pool.apportion import round_parts
 from grouper.payment.pool.budget import Budget, Distributable, PoolBudget, distributable
 
 VALUES = ("settlement", "budget")
+STAYS = "stays"  # surplus_rule where the policy does not say: what standards leave stays with the fund
 POOL_TERMS = (
     "pool_method", "fund_formula", "point_value", "point_value_min", "point_value_max", "reserve_rate",
-    "outside_points", "sharing", "sharing_actual", "policy_ratio",
+    "outside_points", "sharing", "sharing_actual", "surplus_rule", "policy_ratio",
 )  # fmt: skip
 
 
@@ -63,6 +64,7 @@ class Rule:
     limits: tuple[Fraction | None, Fraction | None] = (None, None)
     segments: tuple[Segment, ...] | None = None
     actual: str = "by_item"
+    surplus: str = STAYS
 
     @property
     def by_points(self) -> bool:
@@ -88,7 +90,7 @@ class Settled:
     ``money``: budget = reserve + carve-outs + distributable. ``total``: what the pool pays for the period
     after sharing. ``residual``: of that, what a fixed or limited point value leaves (or lacks, negative).
     ``exact``: the point value that would pay out the pool; ``value``: the one paid; ``bound``: "", "min",
-    "max" or "budget", what made them differ.
+    "max", "budget" or "surplus" (standards are paid, what is over stays), what made them differ.
     """
 
     pool: str
@@ -137,8 +139,8 @@ class Settled:
             )
 
 
-def read_rule(terms: Terms, budget: Budget, pool: PoolBudget, value: str) -> Rule:
-    """The policy's rule for a pool. Sharing belongs to the year.
+def read_rule(terms: Terms, budget: Budget, pool: PoolBudget, value: str, surplus: str = STAYS) -> Rule:
+    """The policy's rule for a pool. Sharing belongs to the year; ``surplus`` is its default.
 
     Raises TableError when parameters are missing or do not go together.
     """
@@ -169,6 +171,7 @@ def read_rule(terms: Terms, budget: Budget, pool: PoolBudget, value: str) -> Rul
         _limits(terms, pool.members) if points else (None, None),
         terms.choice("sharing") if sharing else None,
         terms.choice("sharing_actual") if sharing else "by_item",
+        terms.choice("surplus_rule", surplus) if sharing and not points else STAYS,
     )
 
 
@@ -212,6 +215,8 @@ def settle(
         for hospital, v in volumes.items()
     }
     by_points = total - fixed if bound == "" and points else fen(sum(quotas.values(), Fraction(0)))
+    if bound == "surplus":
+        total = by_points + fixed
     parts = round_parts(by_points, quotas)
     dues = {hospital: Due(parts[hospital], volumes[hospital].fixed) for hospital in sorted(volumes)}
     found = Settled(
@@ -234,7 +239,9 @@ def _value(
     if exact is None:
         return None, ""
     if not rule.by_points:
-        return (exact, "") if shared is not None else (Fraction(1), "budget")
+        if shared is None:
+            return Fraction(1), "budget"
+        return (Fraction(1), "surplus") if exact > 1 and rule.surplus == STAYS else (exact, "")
     if value == "budget":
         return rule.budget_value, "budget"
     low, high = rule.limits
@@ -274,16 +281,20 @@ def _actual(pool: str, rule: Rule, volumes: Iterable[Volume]) -> Fen:
 
 
 def settle_pools(
-    terms: Terms, budget: Budget, volumes: Mapping[str, Mapping[str, Volume]], value: str = "settlement"
+    terms: Terms,
+    budget: Budget,
+    volumes: Mapping[str, Mapping[str, Volume]],
+    value: str = "settlement",
+    surplus: str = STAYS,
 ) -> dict[str, Settled]:
-    """All pools of a budget. ``volumes``: pool to hospital to what it did.
+    """All pools of a budget. ``volumes``: pool to hospital to what it did; ``surplus`` as in ``read_rule``.
 
     Raises what ``settle`` and ``read_rule`` raise.
     """
     found = {}
     for name, pool in budget.pools.items():
         money = distributable(pool, terms, budget.where)
-        rule = read_rule(terms, budget, pool, value)
+        rule = read_rule(terms, budget, pool, value, surplus)
         found[name] = settle(name, money, rule, volumes.get(name, {}), value)
     return found
 

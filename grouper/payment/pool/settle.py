@@ -38,7 +38,7 @@ from grouper.payment.pool.basis import (
     scaled,
 )
 from grouper.payment.pool.budget import Budget
-from grouper.payment.pool.pool import Settled, Volume, describe, settle_pools
+from grouper.payment.pool.pool import STAYS, Settled, Volume, describe, settle_pools
 from grouper.payment.price.pricing import connect
 
 if TYPE_CHECKING:
@@ -86,11 +86,13 @@ def settle_cases(
     extra: dict[str, Any] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     shared: bool = False,
+    surplus: str = STAYS,
 ) -> Run:
     """Settle priced Parquet files into one that adds settled_points, settled_fund, settled_amount and
     settled_income; it appears whole or not at all, and others may read it only with ``shared``.
 
     ``value``: "settlement" pays out the pools, "budget" pays at the budget value or the standards.
+    ``surplus``: what a policy without ``surplus_rule`` means by it.
     ``progress`` is told rows written and rows in all, from where the writing begins.
     Raises UsageError or DataError before anything is written, ReconciliationError when sums do not agree.
     """
@@ -104,7 +106,7 @@ def settle_cases(
         check_unique(connection)
         digits = make_basis(connection, schema, budget, terms)
         parts, volumes = _volumes(connection, digits)
-        pools = settle_pools(terms, budget, volumes, value)
+        pools = settle_pools(terms, budget, volumes, value, surplus)
         _quotas(connection, parts, pools, digits)
         _cuts(connection, parts, pools)
         with Output(output, "parquet", private=not shared) as out:

@@ -416,16 +416,18 @@ def _windows(
 def _area_cases(connection: duckdb.DuckDBPyConnection, policy: Policy, found: Cases) -> str:
     """SQL: the discharges of the pooling area under DRG/DIP, of the days for which the parameters are the
     same (ranks are made within them): not those on routes of other methods, or that cannot be grouped."""
-    others = " ".join(
-        f"WHEN {route.test.sql()} THEN {route.method in ('group', 'tcm')}" for route in policy.routes
-    )
-    counted = (
+    usable = (
         f"hospital_code IS DISTINCT FROM {literal(CONTEXT)} "
         "AND coalesce(status NOT IN ('invalid', 'needs-data'), true) "
-        f"AND {f'CASE {others} ELSE true END' if others else 'true'}"
     )
     parts = []
     for first, last in policy.epochs(found.first, found.last):
+        others = " ".join(
+            f"WHEN {route.test.sql()} THEN {route.method in ('group', 'tcm')}"
+            for route in policy.routes
+            if route.holds(first)
+        )
+        counted = f"{usable} AND {f'CASE {others} ELSE true END' if others else 'true'}"
         days = f"pay_date BETWEEN DATE '{first}' AND DATE '{last}'"
         row = connection.execute(f"SELECT count(*) FROM plain_cases WHERE {counted} AND {days}").fetchone()
         parts.append(f"WHEN {days} THEN {row[0] if row else 0}")

@@ -34,6 +34,8 @@ def _route(context: Context) -> Expr:
     bad = OneOf("status", ("invalid", "needs-data"))
     branches: list[tuple[Expr, Expr]] = [(bad, Word("held"))]
     for route in context.policy.routes:
+        if not route.holds(context.values.when):
+            continue
         if "los_days" in names_in(route.test):  # whether it takes the case cannot be told
             branches.append((All((IsNull(LOS), IsNull(route.test))), Word(NO_STAY)))
         branches.append((route.test, Word(route.name)))

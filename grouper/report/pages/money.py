@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from grouper.base.exact import half_up
+from grouper.payment.pool.factor import far_off
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
@@ -21,6 +22,7 @@ BOUNDS = {
     "min": ("按点值下限", "held up to the lowest value"),
     "max": ("按点值上限", "held down to the highest value"),
     "budget": ("按预算点值（标准）", "at the budget value (standards)"),
+    "surplus": ("按标准支付，结余留在基金", "standards paid, the surplus stays with the fund"),
 }
 POOL_METHODS = {
     "points_total": ("点数法（总费用）", "points over total cost"),
@@ -196,6 +198,7 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
     return section(
         "pools",
         t("基金池与点值", "Pools and point value"),
+        [el("p", t("注意：", "Note: "), odd.text(t.code), class_="note") for odd in far_off(m.pools)],
         figures,
         _pool_table(m, t),
         lead=t(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from grouper.base.money import yuan_of
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.payment.policy import words
@@ -229,6 +230,7 @@ def quality(m: Measures, info: RunInfo, t: Lang) -> Html:
         el("h3", t("分组结果", "Grouping")),
         _grouping(m, t),
         *_codes(info, t),
+        *_reviews(info, t),
         el("h3", t("输入没有、按默认取值的列与参数", "Columns and parameters taken as default")),
         _assumed(info, t),
     )
@@ -250,6 +252,18 @@ def _codes(info: RunInfo, t: Lang) -> list[Html]:
         rows.append([t.pair(sides, side), t.pair(ISSUES | marks, issue), number(found)])
     heads = [t("编码", "codes"), t("情况", "what"), t("次数", "times")]
     return [el("h3", t("编码", "Codes")), table(heads, rows, left=(0, 1))]
+
+
+def _reviews(info: RunInfo, t: Lang) -> list[Html]:
+    """What became of special reviews, where there are any."""
+    if not info.reviews:
+        return []
+    rows = [
+        [t.pair(words.REVIEWS, result), number(cases), yuan(yuan_of(fen))]
+        for result, (cases, fen) in info.reviews.items()
+    ]
+    heads = [t("评审结果", "result"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")]
+    return [el("h3", t("特例单议", "Special reviews")), table(heads, rows, left=(0,))]
 
 
 def _kept_out(m: Measures, t: Lang) -> Html:
