@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from grouper.commands.text.ledger import replay_lines
 from grouper.lake import Lake, chain, ledger, whole
 from grouper.lake.formats import FORMAT, HASHED
 from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
@@ -235,5 +236,23 @@ def test_columns_that_came_later_do_not_make_an_old_run_differ(
     with duckdb.connect() as connection:
         assert replaying._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
         assert not replaying._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
+        added = replaying.Parted(("of_later",), ())
+        assert replaying._parted(tmp_path / "made.parquet", kept, older) == (None if same else added)
         if extra:  # and a column that is gone is a difference in any format
             assert not replaying._same_rows(connection, kept, tmp_path / "made.parquet", older)
+            lost = replaying.Parted((), ("of_later",))
+            assert replaying._parted(kept, tmp_path / "made.parquet", older) == lost
+
+
+def test_a_replay_names_the_columns_in_which_a_table_parts() -> None:
+    parted = {
+        "cases": replaying.Parted(("tax",), ("fee", "toll")),
+        "pools": replaying.Parted((), ()),
+    }
+    done = replaying.Replayed("000001", {"cases": "differs", "pools": "differs", "records": "bytes"}, parted)
+    assert list(replay_lines([done], "en"))[1:] == [
+        "  cases  differs (columns: new tax; gone fee, toll)",
+        "  pools  differs (columns: another order)",
+        "  records  same bytes",
+    ]
+    assert "  cases  不同（列：多出 tax；缺少 fee、toll）" in list(replay_lines([done], "zh"))

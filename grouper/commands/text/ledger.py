@@ -19,7 +19,7 @@ from grouper.settlement.reasons import text
 if TYPE_CHECKING:
     from grouper.settlement.audit import Audited
     from grouper.settlement.month import Done
-    from grouper.settlement.replay import Replayed
+    from grouper.settlement.replay import Parted, Replayed
     from grouper.settlement.year import YearPlan
 
 STAGES = {
@@ -311,4 +311,16 @@ def replay_lines(done: Sequence[Replayed], lang: str) -> Iterator[str]:
     for item in done:
         yield f"{'重算' if lang != 'en' else 'replay of'} {item.run}"
         for table, state in item.tables.items():
-            yield f"  {table}  {words[state][lang == 'en']}"
+            told = _parted(item.columns[table], lang) if table in item.columns else ""
+            yield f"  {table}  {words[state][lang == 'en']}{told}"
+
+
+def _parted(parted: Parted, lang: str) -> str:
+    """The columns in which a table computed again is another than the one that was kept."""
+    zh = lang != "en"
+    told = [
+        f"{words[not zh]} {'、'.join(names) if zh else ', '.join(names)}"
+        for names, words in zip(parted, (("多出", "new"), ("缺少", "gone")), strict=True)
+        if names
+    ] or ["次序不同" if zh else "another order"]
+    return f"（列：{'；'.join(told)}）" if zh else f" (columns: {'; '.join(told)})"
