@@ -54,9 +54,9 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     """What a settled month came to."""
     zh, run = lang != "en", done.record.run
     heads = (
-        ("读入", "病例", "退回", "相抵", "调整")
+        ("读入", "病例", "退回", "相抵", "转调整行")
         if zh
-        else ("rows", "cases", "rejected", "netted", "adjusted")
+        else ("rows", "cases", "rejected", "netted", "adjusted rows")
     )
     numbers = (run["rows_in"], run["cases"], run["rejected"], run["netted"], run["adjusted"])
     yield "  ".join(f"{head} {number:,}" for head, number in zip(heads, numbers, strict=True))
@@ -188,7 +188,7 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
             "期间",
             "病例",
             "退回",
-            "调整",
+            "转调整行",
             "应付基金",
             "政策",
             "操作人",
@@ -204,7 +204,7 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
             "period",
             "cases",
             "rejected",
-            "adjusted",
+            "adjusted rows",
             "fund due",
             "policy",
             "who",
@@ -215,13 +215,18 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
     kinds = {"settle": ("月度", "month"), "clear": ("清算", "clearing")}
     table = [header] + [
         (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], r["area"], r["period"],
-         f"{r['cases']:,}", f"{r['rejected']:,}", f"{r['adjusted']:,}", yuan(r["fund_due_fen"]),
+         f"{r['cases']:,}", *_rows(r), yuan(r["fund_due_fen"]),
          r["policy_id"], r["started_by"] or "",
          r["as_of"] or "", r["note"] or "") for r in rows
     ]  # fmt: skip
     yield from aligned(table, right={5, 6, 7, 8})
     yield "* 有效" if zh else "* valid"
     yield head_line(str(rows[-1]["hash"]), str(rows[-1]["run"]), lang) if rows else head_line("", "", lang)
+
+
+def _rows(run: Mapping[str, Any]) -> tuple[str, str]:
+    """Rows that a month refused and made adjustments; a clearing reads cases, no rows."""
+    return ("-", "-") if run["kind"] == "clear" else (f"{run['rejected']:,}", f"{run['adjusted']:,}")
 
 
 def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
@@ -241,7 +246,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         if row.get("clauses"):
             yield f"  {'依据' if zh else 'by'} {row['clauses']}"
     if found["adjustments"]:
-        yield f"{'调整' if zh else 'adjustments'} {len(found['adjustments'])}"
+        yield f"{'调整笔数' if zh else 'adjustments'} {len(found['adjustments'])}"
     for row in found["adjustments"]:
         kind = ADJUSTMENTS[row["kind"]][not zh]
         yield (
