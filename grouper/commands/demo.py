@@ -230,8 +230,8 @@ def _line(done: Done) -> None:
     say(
         f"{run['period']:>7}  病例 {run['cases']:>7,}  退回 {rejected:>5,}  转调整行 {adjusted:>5,}  "
         f"应付基金 {yuan(run['fund_due_fen']):>18} 元",
-        f"{run['period']:>7}  cases {run['cases']:>7,}  rejected {rejected:>5,}  adjusted rows {adjusted:>5,}  "
-        f"fund due {yuan(run['fund_due_fen']):>18} yuan",
+        f"{run['period']:>7}  cases {run['cases']:>7,}  rejected {rejected:>5,}  adjusted rows {adjusted:>5,}"
+        f"  fund due {yuan(run['fund_due_fen']):>18} yuan",
         err=False,
     )
 

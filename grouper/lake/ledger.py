@@ -172,9 +172,9 @@ def _writable(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
     with _ONE, _patiently(lake.ledger, opening) as connection:
         try:
             _check_format(connection, lake.ledger)
+            yield connection
         except _harmed() as error:
             raise broken(lake.ledger, error) from error
-        yield connection
 
 
 def _harmed() -> tuple[type[Exception], ...]:
@@ -298,7 +298,9 @@ def append(lake: Lake, record: Record) -> str:
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
-    """The columns of today's tables that those of an older ledger lack."""
+    """The columns that came after the formats of a ledger's runs; one that is gone otherwise stays so."""
+    found = connection.execute("SELECT DISTINCT format FROM runs") if _has_format(connection) else None
+    later = may_lack({number or 1 for (number,) in found.fetchall()} if found else {1})
     there = set(
         connection.execute(
             "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
@@ -306,7 +308,7 @@ def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
     )
     for table, columns in COLUMNS.items():
         for name, kind in columns.items():
-            if (table, name) not in there:
+            if (table, name) in later - there:
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
 

@@ -166,6 +166,8 @@ def test_a_column_that_no_run_has_been_hashed_over_may_be_missing_and_no_other(o
     lake = Lake(old / "lake")
     assert ledger.may_lack({1}) == {("runs", "format")} and ledger.may_lack({1, FORMAT}) == set()
     _ledger(old, "ALTER TABLE counts DROP COLUMN cost_fen")
+    with pytest.raises(ledger.BrokenLedger, match=r"ledger\.duckdb: .*cost_fen"):
+        ledger.append(lake, ledger.Record({"run": "000006", "format": FORMAT}, {"counts": [{"rows": 1}]}))
     told = [finding.en for finding in _ledger_findings(lake)]
     assert any("column cost_fen of the table counts of the ledger is missing" in line for line in told)
 
