@@ -71,6 +71,11 @@ _REASONS: dict[str, Pair] = {
     "ambiguous": ("歧义组", "ambiguous group"),
     **GATE_REASONS,
 }
+POOLS: dict[str, Pair] = {
+    "employee": ("职工", "employees"),
+    "resident": ("居民", "residents"),
+    "all": ("全部", "all"),
+}
 UNITS: dict[str, Pair] = {
     "yuan": ("元", "yuan"),
     "points": ("点", "points"),
