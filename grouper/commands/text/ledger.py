@@ -13,6 +13,7 @@ from grouper.commands.text.lake import head_line, shortened
 from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.words import STATUSES
+from grouper.payment.policy.words import pool as pool_in_words
 from grouper.payment.policy.words import reason as reason_in_words
 from grouper.settlement.reasons import text
 
@@ -134,8 +135,9 @@ def _sums(done: Done) -> dict[str, int]:
 def _pools(done: Done, zh: bool) -> Iterator[str]:
     for pool in done.pools:
         value = pool["point_value"] or "-"
+        name = pool_in_words(pool["pool"], "zh" if zh else "en")
         yield (
-            f"  {pool['pool']}: {'点值' if zh else 'point value'} {value}  "
+            f"  {name}{'：点值' if zh else ': point value'} {value}  "
             f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
             f"{pool['distributable']:,}"
         )
@@ -154,7 +156,8 @@ def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
     yield f"  {'政策' if zh else 'policy'} {plan.policy.id}  sha256 {plan.policy.digest[:12]}"
     yield f"  {'月份' if zh else 'months'} " + ", ".join(f"{p} ({r})" for p, r in sorted(plan.months.items()))
     for name, pool in plan.budget.pools.items():
-        yield f"  {'基金池' if zh else 'pool'} {name}: {yuan(pool.budget)}"
+        told = pool_in_words(name, lang)
+        yield f"  {'基金池' if zh else 'pool'} {told}{'：' if zh else ': '}{yuan(pool.budget)}"
 
 
 def year_summary(done: Done, lang: str) -> Iterator[str]:
@@ -236,7 +239,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
     yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {run} {found['run']}"
     yield f"{'链印' if zh else 'seal of the chain'} {found['seal'][:SHORT]}  {found['seal']}"
     for row in found["pools"]:
-        yield f"{'基金池' if zh else 'pool'} {row['pool']}"
+        yield f"{'基金池' if zh else 'pool'} {pool_in_words(row['pool'], lang)}"
         lines = [
             (words[not zh], _cell(row[name]))
             for name, words in AMOUNTS.items()
