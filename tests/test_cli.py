@@ -139,6 +139,8 @@ def test_columns_of_a_known_layout_says_so_first(source: Path) -> None:
         (["dance"], 1, "没有命令", "No such command"),
         (["tables", "dance"], 1, "没有命令", "No such command"),
         (["group", "--nonsense"], 1, "没有选项", "No such option"),
+        (["audit", "lake", "--replay"], 1, "选项 --replay 后缺少取值", "requires an argument"),
+        (["status", "lake", "--json=x"], 1, "选项 --json 不接受取值", "does not take a value"),
     ],
 )
 def test_errors_are_one_message_and_an_exit_code(
