@@ -109,7 +109,7 @@ def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
         encoding="gb18030",
     )
     code, out, err = grouper("columns", path)
-    assert code == 0, err
+    assert code == 0 and "记录格式已知" not in err, err
     (tmp_path / "map.toml").write_bytes(out)
     code, _, err = grouper(
         "group", path, "-o", tmp_path / "o.parquet", "--scheme", "chs-drg-2.0",
@@ -119,6 +119,13 @@ def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
     assert code == 0, err + out.decode()
     row = pq.read_table(tmp_path / "o.parquet").to_pylist()[0]
     assert row["status"] == "grouped" and row["编号"] == "1"
+
+
+def test_columns_of_a_known_layout_says_so_first(source: Path) -> None:
+    _, _, err = grouper("columns", source)
+    assert err.startswith("记录格式已知：canonical")
+    _, out, err = grouper("columns", source, lang="en")
+    assert err.startswith("The layout of the file is known: canonical") and b"known" not in out
 
 
 @pytest.mark.parametrize(
@@ -132,6 +139,8 @@ def test_columns_proposes_a_map_that_works(tmp_path: Path) -> None:
         (["dance"], 1, "没有命令", "No such command"),
         (["tables", "dance"], 1, "没有命令", "No such command"),
         (["group", "--nonsense"], 1, "没有选项", "No such option"),
+        (["audit", "lake", "--replay"], 1, "选项 --replay 后缺少取值", "requires an argument"),
+        (["status", "lake", "--json=x"], 1, "选项 --json 不接受取值", "does not take a value"),
     ],
 )
 def test_errors_are_one_message_and_an_exit_code(

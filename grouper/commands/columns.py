@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from grouper.commands.options.reading import INPUT_FORMATS
-from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
+from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
 
 
 @click.command(
@@ -27,11 +27,16 @@ from grouper.commands.options.shared import BilingualCommand, both, lang_option,
 @option("--sheet", help=both("Excel 工作表名", "Name of the Excel sheet"))
 @lang_option
 def columns(file: str, input_format: str | None, encoding: str | None, sheet: str | None) -> None:
-    from grouper.records.propose import draft
+    from grouper.records.propose import draft, known_layout
     from grouper.records.sample import read_sample
 
     zh = language() != "en"
-    made = draft(read_sample(file, input_format, encoding, sheet), "zh" if zh else "en")
+    sample = read_sample(file, input_format, encoding, sheet)
+    if layout := known_layout(sample.header):
+        say(f"记录格式已知：{layout}，不用列映射即可读取；下面的映射只在需要改动时使用",
+            f"The layout of the file is known: {layout}. It is read without a column map; the one below is "
+            "for changes only")  # fmt: skip
+    made = draft(sample, "zh" if zh else "en")
     click.echo(made.text, nl=False)
     for chinese, english in made.notes:
         click.echo(chinese if zh else english, err=True)

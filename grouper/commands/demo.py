@@ -129,7 +129,7 @@ def demo(
     cleared = _clear_year(lake, source, city, rules)
     for part in (source, lake.root):
         put_mark(part, _MARK, _ASIDE)
-    _line(cleared)
+    _year_line(cleared)
     _where(source, lake, shown, cleared, f"{city.year}-{month:02}")
 
 
@@ -222,16 +222,34 @@ def _clear_year(lake: Lake, source: Path, city: City, rules: tuple[str, str]) ->
 
 
 def _line(done: Done) -> None:
-    """One line for a run: period, rows, fund due."""
+    """One line for a month: period, rows that became cases, went back or became adjustments; fund due."""
     from grouper.commands.text.ledger import yuan
 
     run = done.record.run
-    rejected, adjusted = sum(done.rejected.values()), sum(done.adjustments.values())
+    rejected, adjusted = run["rejected"], run["adjusted"]
     say(
-        f"{run['period']:>7}  病例 {run['cases']:>7,}  退回 {rejected:>5,}  调整 {adjusted:>5,}  "
+        f"{run['period']:>7}  病例 {run['cases']:>7,}  退回 {rejected:>5,}  转调整行 {adjusted:>5,}  "
         f"应付基金 {yuan(run['fund_due_fen']):>18} 元",
-        f"{run['period']:>7}  cases {run['cases']:>7,}  rejected {rejected:>5,}  adjusted {adjusted:>5,}  "
-        f"fund due {yuan(run['fund_due_fen']):>18} yuan",
+        f"{run['period']:>7}  cases {run['cases']:>7,}  rejected {rejected:>5,}  adjusted rows {adjusted:>5,}"
+        f"  fund due {yuan(run['fund_due_fen']):>18} yuan",
+        err=False,
+    )
+
+
+def _year_line(done: Done) -> None:
+    """The year, which reads cases and no rows, and why it is not the sum of its months."""
+    from grouper.commands.text.ledger import yuan
+
+    run = done.record.run
+    say(
+        f"{run['period']:>7}  病例 {run['cases']:>7,}  应付基金 {yuan(run['fund_due_fen']):>18} 元",
+        f"{run['period']:>7}  cases {run['cases']:>7,}  fund due {yuan(run['fund_due_fen']):>18} yuan",
+        err=False,
+    )
+    say(
+        "         全年不等于各月之和：已冲正的病例退出，补报的计入，基金按全年结算值重新分配",
+        "         not the sum of the months: refunded cases leave, late ones enter, and the fund is settled "
+        "at the value of the year",
         err=False,
     )
 

@@ -122,6 +122,8 @@ def indices(inputs: tuple[str, ...], output: str, **given: Any) -> None:
 
 def _report(summary: Summary) -> None:
     """The summary on stderr."""
+    from grouper.indices.parameters import NAMES
+
     counts = summary.counts
     say(
         f"{counts['records']:,} 条记录，写出 {summary.rows:,} 行",
@@ -132,10 +134,10 @@ def _report(summary: Summary) -> None:
             say(f"  {counts[name]:,}  {zh} [{name}]", f"  {counts[name]:,}  {en} [{name}]")
     for name in summary.skipped:
         say(
-            f"未计算 {name}：--parameters 文件中没有病种目录（diagnoses）",
-            f"Not computed: {name}, for the --parameters file lists no diagnoses",
+            f"未计算{NAMES[name][0]} [{name}]：--parameters 文件中没有病种目录（diagnoses）",
+            f"Not computed: {NAMES[name][1]} [{name}], for the --parameters file lists no diagnoses",
         )
     unverified = [name for name in summary.parameters.unverified if name not in summary.skipped]
     if unverified:
-        names = ", ".join(unverified)
-        say(f"公式或参数未核实：{names}", f"Formula or parameters not verified: {names}")
+        zh, en = (", ".join(f"{NAMES[name][lang]} [{name}]" for name in unverified) for lang in (0, 1))
+        say(f"公式或参数未核实：{zh}", f"Formula or parameters not verified: {en}")

@@ -13,10 +13,10 @@ from grouper.commands.options.shared import BilingualCommand, both, lang_option,
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "列出结算湖中的运行：期间、病例、退回、调整、应付基金、政策、操作人；有效的运行标 *。\n\n"
+        "列出结算湖中的运行：期间、病例、退回、转调整行、应付基金、政策、操作人；有效的运行标 *。\n\n"
         "示例：grouper status 结算湖",
-        "List the runs of a lake: period, cases, rejected rows, adjustments, fund due, policy, who; valid "
-        "runs have a *.\n\nExample: grouper status LAKE",
+        "List the runs of a lake: period, cases, rejected rows, rows that became adjustments, fund due, "
+        "policy, who; valid runs have a *.\n\nExample: grouper status LAKE",
     ),
 )
 @click.argument("lake", type=click.Path(file_okay=False))

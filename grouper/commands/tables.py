@@ -20,6 +20,7 @@ from grouper.commands.options.shared import (
     day,
     emit,
     emit_json,
+    in_language,
     json_option,
     lang_option,
     language,
@@ -35,6 +36,7 @@ from grouper.commands.tables_import import (
     kinds,
     report,
 )
+from grouper.commands.text.aligned import aligned
 from grouper.grouping.family import families
 from grouper.grouping.locate import locate, shipped
 from grouper.grouping.tables.change import Change
@@ -88,9 +90,20 @@ def list_command(as_json: bool) -> None:
 
 
 def _table(header: Mapping[str, str], rows: Sequence[dict[str, Any]]) -> None:
-    widths = {key: max(len(str(row[key])) for row in [header, *rows]) for key in header}
-    for row in [header, *rows]:
-        click.echo("  ".join(str(row[key]).ljust(widths[key]) for key in header).rstrip())
+    lang = language()
+    heads = [in_language(_HEADS.get(text, text), lang) for text in header.values()]
+    for line in aligned([heads, *([str(row[key]) for key in header] for row in rows)]):
+        click.echo(line.rstrip())
+
+
+_HEADS = {
+    "id": both("方案", "id"),
+    "area": both("地区", "area"),
+    "base": both("基础方案", "base"),
+    "from": both("起", "from"),
+    "to": both("止", "to"),
+    "region": both("地方", "region"),
+}
 
 
 @command(

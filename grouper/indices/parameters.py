@@ -29,6 +29,13 @@ INDICES: dict[str, dict[str, str]] = {
     "overlong": {"factor": "positive", "min_cases": "count"},
     "low_risk_death": {"mortality_below": "positive", "min_cases": "count"},
 }
+NAMES: dict[str, tuple[str, str]] = {
+    "record_quality": ("病案质量", "record quality"),
+    "readmission": ("二次入院", "readmission"),
+    "low_standard": ("低标入院", "low-standard admission"),
+    "overlong": ("超长住院", "overlong stays"),
+    "low_risk_death": ("低风险死亡", "deaths in packets of low risk"),
+}
 _COMMON = {"title": "text", "source": "text", "verified": "bool"}
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -172,9 +172,9 @@ def _writable(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
     with _ONE, _patiently(lake.ledger, opening) as connection:
         try:
             _check_format(connection, lake.ledger)
+            yield connection
         except _harmed() as error:
             raise broken(lake.ledger, error) from error
-        yield connection
 
 
 def _harmed() -> tuple[type[Exception], ...]:
@@ -280,7 +280,7 @@ def next_run(lake: Lake) -> str:
 def append(lake: Lake, record: Record) -> str:
     """Enter a run: the commit point. Returns its hash.
 
-    A ledger of format 1 gets the column that it lacks; its rows stay as they are.
+    A ledger of an older format gets the columns that it lacks; its rows stay as they are.
     """
     if not lake.ledger.is_file():
         folder = lake.staging / record.run["run"]
@@ -289,13 +289,35 @@ def append(lake: Lake, record: Record) -> str:
             folder.rmdir()
             lake.staging.rmdir()
     with _writable(lake) as connection:
-        if not _has_format(connection):
-            connection.execute("ALTER TABLE runs ADD COLUMN format BIGINT")
+        _add_columns(connection)
         last = connection.execute("SELECT hash FROM runs ORDER BY run DESC LIMIT 1").fetchone()
         previous = last[0] if last else ""
         own = digest(record.body(previous))
         insert(connection, record, previous, own)
     return own
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """The columns that came after the formats of a ledger's runs; one that is gone otherwise stays so."""
+    found = connection.execute("SELECT DISTINCT format FROM runs") if _has_format(connection) else None
+    later = may_lack({number or 1 for (number,) in found.fetchall()} if found else {1})
+    there = set(
+        connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+        ).fetchall()
+    )
+    for table, columns in COLUMNS.items():
+        for name, kind in columns.items():
+            if (table, name) in later - there:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+
+def may_lack(formats: Collection[int]) -> set[tuple[str, str]]:
+    """(table, column) that a ledger with runs of these formats only need not have: no hash is over them."""
+    always = {"run", "previous_hash", "hash"}
+    hashed = {(table, name) for one in formats for table, names in HASHED[one].items() for name in names}
+    every = {(table, name) for table, columns in COLUMNS.items() for name in columns.keys() - always}
+    return every - hashed
 
 
 def insert(connection: duckdb.DuckDBPyConnection, record: Record, previous: str, own: str) -> None:

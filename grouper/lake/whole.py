@@ -6,7 +6,7 @@ Nothing here knows what the tables mean; ``settlement.audit`` derives the totals
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from grouper.base.digests import sha256
 from grouper.base.errors import UsageError
 from grouper.base.sql import literal, quote
 from grouper.lake import chain, intent, ledger
-from grouper.lake.formats import CHAINED, REPORT
+from grouper.lake.formats import CHAINED, HASHED, REPORT
 from grouper.lake.layout import Lake, is_run
 from grouper.lake.ledger import Record
 from grouper.lake.lock import writing
@@ -38,6 +38,7 @@ class Finding:
 def shape(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """What the ledger database has beside its tables, what they lack, and rows of no run."""
     columns = _columns(connection)
+    older = ledger.may_lack(_formats(connection, columns.get("runs", {})))
     for table in ledger.COLUMNS.keys() - columns.keys():
         yield Finding("", f"账本缺表 {table}", f"the ledger lacks the table {table}")
     for table in sorted(columns.keys() - ledger.COLUMNS.keys()):
@@ -48,7 +49,7 @@ def shape(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
             yield Finding("", f"账本表 {table} 有外来的列 {name}",
                           f"foreign column {name} in the table {table} of the ledger")  # fmt: skip
         for name, kind in wanted.items():
-            if found.get(name, "" if name == "format" else "-") not in (kind, ""):
+            if found.get(name, kind if (table, name) in older else "-") != kind:
                 yield Finding("", f"账本表 {table} 的列 {name} 缺失或类型不符（应为 {kind}）",
                               f"column {name} of the table {table} of the ledger is missing or of another "
                               f"type than {kind}")  # fmt: skip
@@ -78,6 +79,14 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]
     for table, column, kind in rows:
         found.setdefault(table, {})[column] = kind
     return found
+
+
+def _formats(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, str]) -> set[int]:
+    """The formats of the runs of a ledger; what says none, or none that is known, is taken for format 1."""
+    if "format" not in runs:
+        return {1}
+    found = connection.execute("SELECT DISTINCT format FROM runs").fetchall()
+    return {number if number in HASHED else 1 for (number,) in found}
 
 
 def _orphans(connection: duckdb.DuckDBPyConnection, columns: dict[str, dict[str, str]]) -> Iterator[Finding]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from grouper.base.errors import UsageError
 from grouper.base.toml_out import comment, plain, toml_line
-from grouper.records.columns import Alias, aliases, fold, running_number
+from grouper.records.columns import Alias, aliases, detect_layout, fold, running_number
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.words import WordReader, known_words, nearest, word_fields
 
@@ -57,6 +58,14 @@ def draft(sample: Sample, lang: str = "en") -> Proposal:
 def known_names(row: Sequence[str]) -> int:
     """How many cells of a row are names of columns."""
     return sum(1 for name in row if name and name.strip() and _match(name) is not None)
+
+
+def known_layout(header: Sequence[str]) -> str:
+    """The layout that a file with this header is read by without a map; "" where there is none."""
+    try:
+        return detect_layout(header).layout
+    except UsageError:
+        return ""
 
 
 class _Draft:

@@ -117,7 +117,7 @@ class RunInfo:
     ``codes``: what was found of codes ("diagnosis:unknown") and how often;
     ``reviews``: what became of special reviews, with cases and fen of cost;
     ``assumed``: column or parameter to the default that stood for it; ``routes``: route to its (zh, en);
-    ``indicators``: of the fund watch, [{zh, en, value, unit, limit, state (zh, en), definition_zh,
+    ``indicators``: of the fund watch, [{zh, en, value, unit (zh, en), limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
     ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
     lake, without its reports.

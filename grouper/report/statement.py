@@ -12,7 +12,7 @@ from grouper.report.cells import file_name
 from grouper.report.data import ReportData, Row, RunInfo, plain
 from grouper.report.draw.html import Html, document, el, section, table
 from grouper.report.numbers import Lang, number, percent, yuan
-from grouper.report.pages.money import LEVELS, POOLS
+from grouper.report.pages.money import LEVELS
 from grouper.report.pages.page import style
 from grouper.report.pages.quality import provenance
 from grouper.report.statement_rows import (
@@ -104,7 +104,7 @@ def statement_page(statement: Statement, info: RunInfo, lang: str) -> str:
 
 def _summary(statement: Statement, info: RunInfo, t: Lang) -> Html:
     many = len(statement.lines) > 1
-    header = [t("项目", "item"), *(t.pair(POOLS, line["pool"]) for line in statement.lines)]
+    header = [t("项目", "item"), *(t.pair(words.POOLS, line["pool"]) for line in statement.lines)]
     rows = []
     for pair, kind, values in statement.rows(info):
         shown = values if many else values[:-1]

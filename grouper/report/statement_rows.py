@@ -11,7 +11,7 @@ from grouper.payment.policy import words
 from grouper.report.data import Query, Row, RunInfo, plain
 from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY
 from grouper.report.numbers import Lang, mean, number
-from grouper.report.pages.money import CLEARING, POOLS, rule
+from grouper.report.pages.money import CLEARING, rule
 from grouper.report.pages.quality import KINDS
 
 # Lines of the summary: name of the figure, its words, its kind.
@@ -205,7 +205,7 @@ def adjustment_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
             r["adjustment_id"],
             t.pair(KINDS, r["kind"]),
             r["record_id"],
-            t.pair(POOLS, r["pool"]),
+            t.pair(words.POOLS, r["pool"]),
             r["original_period"],
             r["original_run"],
             r["points_before"],

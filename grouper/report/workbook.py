@@ -14,7 +14,7 @@ from grouper.report.data import Query, ReportData
 from grouper.report.draw.svg import text_width
 from grouper.report.feeds import PERSONAL
 from grouper.report.numbers import Lang, short_digest
-from grouper.report.pages.money import LEVELS, POOLS
+from grouper.report.pages.money import LEVELS
 from grouper.report.statement_rows import (
     Statement,
     adjustment_header,
@@ -65,7 +65,12 @@ CASES: tuple[tuple[str, tuple[str, str], str, int], ...] = (
     ("pay_status", ("状态", "status"), "text", 12),
     ("pay_reason", ("原因", "reason"), "text", 20),
 )
-_WORDS = {"method": words.METHODS, "outlier": words.OUTLIERS, "pay_status": words.STATUSES, "pool": POOLS}
+_WORDS = {
+    "method": words.METHODS,
+    "outlier": words.OUTLIERS,
+    "pay_status": words.STATUSES,
+    "pool": words.POOLS,
+}
 
 
 def write_workbook(
@@ -189,7 +194,7 @@ class _Sheets:
             sheet.write_string(row, 1, neutral(value), self.plain)
             row += 1
         row += 1
-        pools = [t.pair(POOLS, line["pool"]) for line in statement.lines]
+        pools = [t.pair(words.POOLS, line["pool"]) for line in statement.lines]
         sheet.write_string(row, 0, t("项目", "item"), self.head)
         for column, name in enumerate([*pools, t("合计", "all")], 1):
             sheet.write_string(row, column, neutral(name), self.head_right)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -21,12 +21,24 @@ if TYPE_CHECKING:
     import duckdb
 
 
+class Parted(NamedTuple):
+    """Columns of a table made today that the kept file lacks, and the other way round."""
+
+    came: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Replayed:
-    """A run computed again. ``tables``: table to whether its bytes, or else its rows, are the same."""
+    """A run computed again. ``tables``: table to whether its bytes, or else its rows, are the same.
+
+    ``columns``: of tables that differ by their columns, those that came and those that are gone; both empty
+    where only their order is another.
+    """
 
     run: str
     tables: dict[str, str]  # "bytes", "rows" or "differs"
+    columns: dict[str, Parted] = field(default_factory=dict)
 
     @property
     def same(self) -> bool:
@@ -47,7 +59,9 @@ def replay(lake: Lake, run: str) -> Replayed:
     with tempfile.TemporaryDirectory(prefix="grouper-replay-") as place:
         staged = Path(place)
         _again(lake, record, staged)
-        return Replayed(run, dict(_compare(lake, record, staged)))
+        found = dict(_compare(lake, record, staged))
+        differing = [table for table, state in found.items() if state == "differs"]
+        return Replayed(run, found, dict(_columns(lake, record, staged, differing)))
 
 
 _NO_FILES = ("run", "policy", "scheme")  # roles of inputs that name something else than a file
@@ -135,6 +149,26 @@ def _compare(lake: Lake, record: ledger.Record, staged: Path) -> Iterator[tuple[
             yield row["table_name"], "rows" if same else "differs"
 
 
+def _columns(
+    lake: Lake, record: ledger.Record, staged: Path, tables: Sequence[str]
+) -> Iterator[tuple[str, Parted]]:
+    for row in record.rows["outputs"]:
+        made, kept = staged / f"{row['table_name']}.parquet", lake.root / row["path"]
+        if row["table_name"] in tables and made.is_file() and kept.is_file():
+            parted = _parted(made, kept, record.format < FORMAT)
+            if parted is not None:
+                yield row["table_name"], parted
+
+
+def _parted(made: Path, kept: Path, older: bool) -> Parted | None:
+    """How the columns of two files differ; None where they do not. ``older``: as in ``_same_rows``."""
+    now, then = (pq.read_schema(path).names for path in (made, kept))
+    gone = tuple(name for name in then if name not in now)
+    if now == then or (older and not gone):
+        return None
+    return Parted(() if older else tuple(name for name in now if name not in then), gone)
+
+
 def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, older: bool) -> bool:
     """The same rows as often, whatever the bytes: another release may write Parquet otherwise.
 
@@ -142,9 +176,9 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, ol
     """
     if not (made.is_file() and kept.is_file()):
         return False
-    now, then = (pq.read_schema(path).names for path in (made, kept))
-    if not set(then) <= set(now) or (not older and then != now):
+    if _parted(made, kept, older) is not None:
         return False
+    then = pq.read_schema(kept).names
     names = ", ".join(quote(name) for name in then)
     one, other = (f"SELECT {names} FROM {scan(path)}" for path in (made, kept))
     row = connection.execute(

@@ -49,7 +49,7 @@ def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
             "zh": row["zh"],
             "en": row["en"],
             "value": None if row["value"] is None else f"{row['value']:.{row['digits']}f}",
-            "unit": row["unit"],
+            "unit": _unit(row["unit"]),
             "limit": "; ".join(line for line in (row["watch_line"], row["alarm_line"]) if line),
             "state": STATES[row["state"]],
             "definition_zh": row["note_zh"] or row["definition_zh"],
@@ -58,6 +58,14 @@ def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _unit(name: str) -> tuple[str, str]:
+    """A unit as it follows a number: a sign at once, a word after a blank."""
+    from grouper.watch.definitions import UNITS
+
+    _, zh, en = UNITS[name]
+    return (zh if zh in "%‰" else f" {zh}", en if en in "%‰" else f" {en}")
 
 
 def paths(lake: Lake, record: Record) -> Any:

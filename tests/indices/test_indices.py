@@ -297,8 +297,8 @@ def test_command(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert "12 records" in done.stderr and "1  without person" in done.stderr
-    assert "Not computed: low_standard" in done.stderr
-    assert "not verified: record_quality, readmission, overlong, low_risk_death" in done.stderr
+    assert "Not computed: low-standard admission [low_standard]" in done.stderr
+    assert "not verified: record quality [record_quality], readmission [readmission]" in done.stderr
     made = json.loads(pq.read_schema(target).metadata[b"grouper.provenance"])
     assert made["not_computed"] == ["low_standard"]
     assert made["parameters"]["indices"]["readmission"]["verified"] is False

@@ -94,6 +94,7 @@ def test_what_if_stands_side_by_side(place: Path) -> None:
     assert found["A"]["amount_percent"] == "-6.02"  # of 35,900
     assert found["B"]["amount_difference"] == "0.00"
     assert "如果 high_discount=0.7" in err and "-2,160.00" in err
+    assert err.index("如果 high_discount") < err.index("用到的未核实参数")
     assert rows(place / "paid.parquet")["high"]["amount"] == Decimal("19800.00")  # the policy as it is
     assert sorted(p.name for p in place.glob("paid*")) == [
         "paid-hospitals.csv", "paid-pools.csv", "paid-what-if.csv", "paid.parquet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_an_area_with_several_editions_is_refused_with_their_days(day: tuple[str
     assert "yulin/2022 (2022-01-01 – 2023-12-31), yulin/2024 (2024-01-01 – " in err
 
 
+def test_notes_in_both_languages_are_shown_in_that_of_the_call() -> None:
+    policy = find_policy("baise/2024")
+    chinese, english = policy.notes[-2:]
+    for lang, own, other in (("zh", chinese, english), ("en", english, chinese)):
+        text = "\n".join(show(policy, lang))
+        assert own in text and other not in text
+    odd = replace(policy, notes=("只有中文。", *policy.notes))
+    assert all(note in "\n".join(show(odd, "en")) for note in odd.notes)  # not in pairs: none is left out
+
+
 def test_list_of_an_area() -> None:
     assert [row["id"] for row in listing("yulin")] == ["yulin/2022", "yulin/2024"]
     assert listing("yulin", date(2021, 12, 31)) == []
@@ -82,7 +93,7 @@ def test_show_has_every_parameter_with_its_clause(tmp_path: Path, lang: str) -> 
     assert ("费率通知, 第二条  (未核实)" if lang == "zh" else "费率通知, 第二条  (not verified)") in text
     assert ("条件  住院天数 > 60" if lang == "zh" else "when  days of stay > 60") in text
     assert "2025-01-01 – 2025-06-30  10000" in text and "2025-07-01 – 2025-12-31  11000" in text
-    assert "employee  310" in text
+    assert ("职工 [employee]  310" if lang == "zh" else "employees [employee]  310") in text
 
 
 def test_show_of_a_day_has_the_values_of_that_day(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_diff_writes_a_page_and_refuses_to_overwrite_it(tmp_path: Path) -> None:
 
 def test_list_has_every_scheme_and_as_json_the_same() -> None:
     text, data = call("list").stdout, json.loads(call("list", "--json").stdout)
-    lines = [line.split()[0] for line in text.splitlines() if line and not line.startswith("id ")]
+    lines = [line.split()[0] for line in text.splitlines() if line and not line.startswith("方案 ")]
     assert [row["id"] for row in data] == lines
     assert sum(row["kind"] == "drg" for row in data) >= 39 and sum(row["kind"] == "dip" for row in data) >= 3
     (national,) = [row for row in data if row["id"] == "chs-drg-2.0"]

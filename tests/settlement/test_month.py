@@ -205,6 +205,11 @@ def test_the_commands(place: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     code, _, told = _grouper(*call, "--dry-run")
     assert code == 0 and "tianmen/2025" in told and not lake.exists()
+    assert "  hospitals " in told and "point value: the budget value" in told
+    code, _, told = _grouper(*call, "--dry-run", "--lang", "zh")
+    names = ("输入 ", "医院表 ", "基金池 职工", "点值: 预算点值")
+    assert code == 0 and all(f"  {name}" in told for name in names), told
+    assert "等级系数" in told and "level_coefficient" not in told
     code, _, told = _grouper(*call, "--who", "me", "--when", "2025-06-03")
     assert code == 0 and "run 000001" in told, told
     assert _grouper(*call[:-3], "0.01", "-o", tmp_path / "other")[0] == 2

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from grouper.lake import Lake, chain, ledger
+from grouper.commands.text.ledger import replay_lines
+from grouper.lake import Lake, chain, ledger, whole
 from grouper.lake.formats import FORMAT, HASHED
 from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
@@ -124,7 +125,7 @@ def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
     assert rows[:7] == before and _ledger(place, "SELECT format FROM runs ORDER BY run")[5:] == [
         (2,),
         (2,),
-        (3,),
+        (FORMAT,),
     ]
     lake = Lake(place / "lake")
     assert [(run, chain.read(lake, run).hash) for run in chain.runs(lake)] == rows
@@ -141,11 +142,40 @@ def test_a_new_run_has_the_canonical_digest_and_an_old_one_that_of_0_1_0(continu
 
 
 def test_a_new_column_of_the_ledger_leaves_old_runs_true(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger without it is whole; the next run adds the column, and the hash of that run is over it."""
     counts = {**ledger.COLUMNS["counts"], "cost_yuan": "VARCHAR"}
     monkeypatch.setattr(ledger, "COLUMNS", {**ledger.COLUMNS, "counts": counts})
-    _ledger(old, "ALTER TABLE counts ADD COLUMN cost_yuan VARCHAR")
-    done = auditing.audit(Lake(old / "lake"))
+    hashed = HASHED[FORMAT] | {"counts": (*HASHED[FORMAT]["counts"], "cost_yuan")}
+    monkeypatch.setitem(HASHED, FORMAT, hashed)
+    lake = Lake(old / "lake")
+    done = auditing.audit(lake)
     assert (done.runs, done.findings) == (5, [])
+    with ledger.opened(lake) as connection:
+        last = ledger.read(connection, "000005")
+    told = [{**row, "cost_yuan": "1.00"} for row in last.rows["counts"]]
+    run = {**last.run, "run": "000006", "format": FORMAT}
+    ledger.append(lake, ledger.Record(run, {**last.rows, "counts": told}))
+    rows = _ledger(old, "SELECT run, cost_yuan FROM counts GROUP BY ALL ORDER BY run")
+    assert rows == [*((number, None) for number in RUNS), ("000006", "1.00")]
+    assert _ledger_findings(lake) == []
+    _ledger(old, "UPDATE counts SET cost_yuan = '2.00' WHERE run = '000006'")
+    assert [finding.run for finding in _ledger_findings(lake)] == ["000006"]
+
+
+def test_a_column_that_no_run_has_been_hashed_over_may_be_missing_and_no_other(old: Path) -> None:
+    lake = Lake(old / "lake")
+    assert ledger.may_lack({1}) == {("runs", "format")} and ledger.may_lack({1, FORMAT}) == set()
+    _ledger(old, "ALTER TABLE counts DROP COLUMN cost_fen")
+    with pytest.raises(ledger.BrokenLedger, match=r"ledger\.duckdb: .*cost_fen"):
+        ledger.append(lake, ledger.Record({"run": "000006", "format": FORMAT}, {"counts": [{"rows": 1}]}))
+    told = [finding.en for finding in _ledger_findings(lake)]
+    assert any("column cost_fen of the table counts of the ledger is missing" in line for line in told)
+
+
+def _ledger_findings(lake: Lake) -> list[whole.Finding]:
+    """What is wrong with the ledger itself, whatever the files."""
+    with ledger.opened(lake) as connection:
+        return [*whole.shape(connection), *whole.linked(whole.records(connection))]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +218,7 @@ def test_a_lake_of_a_newer_format_is_refused_and_left_alone(continued: Path, tmp
     for command in (("status", "lake"), ("audit", "lake"), april):
         code, _, err = _grouper(place, *command)
         assert code == 2
-        assert "lake format 9 is newer than 3" in err and "use grouper 7.5.0 or later" in err
+        assert f"lake format 9 is newer than {FORMAT}" in err and "use grouper 7.5.0 or later" in err
     assert {path: path.stat().st_mtime_ns for path in (place / "lake").rglob("*.parquet")} == before
 
 
@@ -208,5 +238,23 @@ def test_columns_that_came_later_do_not_make_an_old_run_differ(
     with duckdb.connect() as connection:
         assert replaying._same_rows(connection, tmp_path / "made.parquet", kept, older) is same
         assert not replaying._same_rows(connection, tmp_path / "fewer.parquet", kept, older)
+        added = replaying.Parted(("of_later",), ())
+        assert replaying._parted(tmp_path / "made.parquet", kept, older) == (None if same else added)
         if extra:  # and a column that is gone is a difference in any format
             assert not replaying._same_rows(connection, kept, tmp_path / "made.parquet", older)
+            lost = replaying.Parted((), ("of_later",))
+            assert replaying._parted(kept, tmp_path / "made.parquet", older) == lost
+
+
+def test_a_replay_names_the_columns_in_which_a_table_parts() -> None:
+    parted = {
+        "cases": replaying.Parted(("tax",), ("fee", "toll")),
+        "pools": replaying.Parted((), ()),
+    }
+    done = replaying.Replayed("000001", {"cases": "differs", "pools": "differs", "records": "bytes"}, parted)
+    assert list(replay_lines([done], "en"))[1:] == [
+        "  cases  differs (columns: new tax; gone fee, toll)",
+        "  pools  differs (columns: another order)",
+        "  records  same bytes",
+    ]
+    assert "  cases  不同（列：多出 tax；缺少 fee、toll）" in list(replay_lines([done], "zh"))

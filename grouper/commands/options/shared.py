@@ -290,6 +290,10 @@ def _in_chinese(error: click.ClickException) -> str:
         case click.MissingParameter():
             name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
             return f"错误：缺少参数 {name}{where}"
+        case click.BadOptionUsage() if "argument" in error.message:
+            return f"错误：选项 {error.option_name} 后缺少取值{where}"
+        case click.BadOptionUsage():
+            return f"错误：选项 {error.option_name} 不接受取值{where}"
         case click.NoSuchOption():
             return f"错误：没有选项 {error.option_name}{where}"
         case click.BadParameter():

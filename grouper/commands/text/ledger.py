@@ -13,6 +13,7 @@ from grouper.commands.text.lake import head_line, shortened
 from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.words import REVIEWS, STATUSES
+from grouper.payment.policy.words import pool as pool_in_words
 from grouper.payment.policy.words import reason as reason_in_words
 from grouper.payment.pool.factor import far_off
 from grouper.settlement.reasons import text
@@ -20,7 +21,7 @@ from grouper.settlement.reasons import text
 if TYPE_CHECKING:
     from grouper.settlement.audit import Audited
     from grouper.settlement.month import Done
-    from grouper.settlement.replay import Replayed
+    from grouper.settlement.replay import Parted, Replayed
     from grouper.settlement.year import YearPlan
 
 STAGES = {
@@ -55,9 +56,9 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     """What a settled month came to."""
     zh, run = lang != "en", done.record.run
     heads = (
-        ("读入", "病例", "退回", "相抵", "调整")
+        ("读入", "病例", "退回", "相抵", "转调整行")
         if zh
-        else ("rows", "cases", "rejected", "netted", "adjusted")
+        else ("rows", "cases", "rejected", "netted", "adjusted rows")
     )
     numbers = (run["rows_in"], run["cases"], run["rejected"], run["netted"], run["adjusted"])
     yield "  ".join(f"{head} {number:,}" for head, number in zip(heads, numbers, strict=True))
@@ -138,8 +139,9 @@ def _sums(done: Done) -> dict[str, int]:
 def _pools(done: Done, zh: bool) -> Iterator[str]:
     for pool in done.pools:
         value = pool["point_value"] or "-"
+        name = pool_in_words(pool["pool"], "zh" if zh else "en")
         yield (
-            f"  {pool['pool']}: {'点值' if zh else 'point value'} {value}  "
+            f"  {name}{'：点值' if zh else ': point value'} {value}  "
             f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
             f"{pool['distributable']:,}"
         )
@@ -160,7 +162,8 @@ def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
     yield f"  {'政策' if zh else 'policy'} {plan.policy.id}  sha256 {plan.policy.digest[:12]}"
     yield f"  {'月份' if zh else 'months'} " + ", ".join(f"{p} ({r})" for p, r in sorted(plan.months.items()))
     for name, pool in plan.budget.pools.items():
-        yield f"  {'基金池' if zh else 'pool'} {name}: {yuan(pool.budget)}"
+        told = pool_in_words(name, lang)
+        yield f"  {'基金池' if zh else 'pool'} {told}{'：' if zh else ': '}{yuan(pool.budget)}"
 
 
 def year_summary(done: Done, lang: str) -> Iterator[str]:
@@ -194,7 +197,7 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
             "期间",
             "病例",
             "退回",
-            "调整",
+            "转调整行",
             "应付基金",
             "政策",
             "操作人",
@@ -210,7 +213,7 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
             "period",
             "cases",
             "rejected",
-            "adjusted",
+            "adjusted rows",
             "fund due",
             "policy",
             "who",
@@ -221,13 +224,18 @@ def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
     kinds = {"settle": ("月度", "month"), "clear": ("清算", "clearing")}
     table = [header] + [
         (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], r["area"], r["period"],
-         f"{r['cases']:,}", f"{r['rejected']:,}", f"{r['adjusted']:,}", yuan(r["fund_due_fen"]),
+         f"{r['cases']:,}", *_rows(r), yuan(r["fund_due_fen"]),
          r["policy_id"], r["started_by"] or "",
          r["as_of"] or "", r["note"] or "") for r in rows
     ]  # fmt: skip
     yield from aligned(table, right={5, 6, 7, 8})
     yield "* 有效" if zh else "* valid"
     yield head_line(str(rows[-1]["hash"]), str(rows[-1]["run"]), lang) if rows else head_line("", "", lang)
+
+
+def _rows(run: Mapping[str, Any]) -> tuple[str, str]:
+    """Rows that a month refused and made adjustments; a clearing reads cases, no rows."""
+    return ("-", "-") if run["kind"] == "clear" else (f"{run['rejected']:,}", f"{run['adjusted']:,}")
 
 
 def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
@@ -237,7 +245,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
     yield f"{found['hospital']} {found['name']}  {found['area']} {found['period']}  {run} {found['run']}"
     yield f"{'链印' if zh else 'seal of the chain'} {found['seal'][:SHORT]}  {found['seal']}"
     for row in found["pools"]:
-        yield f"{'基金池' if zh else 'pool'} {row['pool']}"
+        yield f"{'基金池' if zh else 'pool'} {pool_in_words(row['pool'], lang)}"
         lines = [
             (words[not zh], _cell(row[name]))
             for name, words in AMOUNTS.items()
@@ -247,7 +255,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         if row.get("clauses"):
             yield f"  {'依据' if zh else 'by'} {row['clauses']}"
     if found["adjustments"]:
-        yield f"{'调整' if zh else 'adjustments'} {len(found['adjustments'])}"
+        yield f"{'调整笔数' if zh else 'adjustments'} {len(found['adjustments'])}"
     for row in found["adjustments"]:
         kind = ADJUSTMENTS[row["kind"]][not zh]
         yield (
@@ -317,4 +325,16 @@ def replay_lines(done: Sequence[Replayed], lang: str) -> Iterator[str]:
     for item in done:
         yield f"{'重算' if lang != 'en' else 'replay of'} {item.run}"
         for table, state in item.tables.items():
-            yield f"  {table}  {words[state][lang == 'en']}"
+            told = _parted(item.columns[table], lang) if table in item.columns else ""
+            yield f"  {table}  {words[state][lang == 'en']}{told}"
+
+
+def _parted(parted: Parted, lang: str) -> str:
+    """The columns in which a table computed again is another than the one that was kept."""
+    zh = lang != "en"
+    told = [
+        f"{words[not zh]} {'、'.join(names) if zh else ', '.join(names)}"
+        for names, words in zip(parted, (("多出", "new"), ("缺少", "gone")), strict=True)
+        if names
+    ] or ["次序不同" if zh else "another order"]
+    return f"（列：{'；'.join(told)}）" if zh else f" (columns: {'; '.join(told)})"

@@ -9,7 +9,7 @@ from typing import Any
 from grouper.commands.text.aligned import aligned
 from grouper.payment.api import Paid, total
 from grouper.payment.policy import words
-from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.policy.registry import label
 from grouper.payment.price.gated import LEFT
 from grouper.payment.price.whatif import WhatIf
 
@@ -40,9 +40,9 @@ def report(done: Paid, lang: str) -> Iterator[str]:
             if zh
             else f"Not in the input, taken as default: {', '.join(named)}"
         )
-    yield from _unverified(done, lang)
-    if done.what_if is not None:
+    if done.what_if is not None:  # before the list, which is long
         yield from what_if_lines(done.what_if, lang)
+    yield from _unverified(done, lang)
     labels = {
         "cases": ("病例", "cases"),
         "hospitals": ("医院结算表", "hospitals"),
@@ -89,7 +89,13 @@ def _amounts(done: Paid, lang: str) -> Iterator[str]:
         ]
 
     pools = list(dict.fromkeys(row["pool"] for row in done.totals))
-    rows = [header, *(cells(pool or "—", [r for r in done.totals if r["pool"] == pool]) for pool in pools)]
+    rows = [
+        header,
+        *(
+            cells(words.pool(pool, lang) if pool else "—", [r for r in done.totals if r["pool"] == pool])
+            for pool in pools
+        ),
+    ]
     if len(pools) > 1:
         rows.append(cells("合计" if zh else "all", done.totals))
     yield from aligned(rows, right={1, 2, 3, 4}, indent="  ")
@@ -114,7 +120,8 @@ def _settlement(done: Paid, lang: str) -> Iterator[str]:
     rows = [header]
     for name, settled in done.settlement.pools.items():
         told = describe(settled)
-        rows.append([name, *(_money(told[key]) for key in ("budget", "distributable", "total")),
+        amounts = (_money(told[key]) for key in ("budget", "distributable", "total"))
+        rows.append([words.pool(name, lang), *amounts,
                      told["point_value"] or "—", _money(told["residual"])])  # fmt: skip
     yield from aligned(rows, right={1, 2, 3, 4, 5}, indent="  ")
     for odd in far_off({"pool": n} | describe(s) for n, s in done.settlement.pools.items()):
@@ -136,7 +143,8 @@ def _unverified(done: Paid, lang: str) -> Iterator[str]:
         cited = [item for item in terms.cited.values() if not item["verified"]]
         items |= {(item["name"], item["source"], item["article"]): item for item in cited}
         if terms.assumed:
-            told = ", ".join(f"{name} = {value}" for name, value in sorted(terms.assumed.items()))
+            pairs = sorted(terms.assumed.items())
+            told = ("，" if zh else ", ").join(f"{label(n, lang)} [{n}] = {value}" for n, value in pairs)
             yield (
                 f"政策没有规定、结算按默认：{told}"
                 if zh
@@ -147,9 +155,7 @@ def _unverified(done: Paid, lang: str) -> Iterator[str]:
     number = len({name for name, _, _ in items})
     yield f"用到的未核实参数 {number} 个：" if zh else f"{number} parameters used are not verified:"
     for name, source, article in sorted(items):
-        spec = PARAMETERS[name]
-        label = spec.zh.split("：")[0] if zh else spec.en.split(":")[0]
-        yield f"    {label} [{name}]  {source}{' ' + article if article else ''}"
+        yield f"    {label(name, lang)} [{name}]  {source}{' ' + article if article else ''}"
 
 
 def what_if_lines(what_if: WhatIf, lang: str) -> Iterator[str]:

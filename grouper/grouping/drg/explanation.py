@@ -161,7 +161,11 @@ def describe(condition: Condition, lang: str, weight: str = "birth") -> str:
             return "没有手术操作" if zh else "no procedure"
         case Severity(level):
             word = level.upper()
-            return f"有未被排除的 {word}" if zh else f"an {word} that is not excluded"
+            return (
+                f"有未被排除的 {word}"
+                if zh
+                else f"{'an' if word == 'MCC' else 'a'} {word} that is not excluded"
+            )
         case Compare(name, op, value):
             named = NUMBERS[_number(name, weight)][index]
             return f"{named}{_OPERATORS[op] if zh else f' {op} '}{value}"

@@ -170,11 +170,12 @@ def show(policy: Policy, lang: str, when: date | None = None) -> Iterator[str]:
     ):
         if table:
             yield f"  {label}  {table.path.stem}  {_source(table.source, '', table.verified, lang)}"
-    for note in policy.notes:
+    for note in _notes(policy.notes, zh):
         yield f"  {'说明' if zh else 'note'}  {note}"
     yield "基金池" if zh else "Pools"
     for pool, types in policy.pools.items():
-        yield f"  {pool}  {', '.join(types)}"
+        name = words.pool(pool, lang)
+        yield f"  {f'{name} [{pool}]' if name != pool else pool}  {', '.join(types)}"
     if policy.routes:
         yield "支付路径（依次，先合者为准）" if zh else "Routes (the first that fits)"
     for number, route in enumerate(policy.routes, 1):
@@ -189,6 +190,16 @@ def show(policy: Policy, lang: str, when: date | None = None) -> Iterator[str]:
     yield "参数" if zh else "Parameters"
     for name, parameter in _in_order(policy):
         yield from _parameter_lines(name, parameter, lang, when)
+
+
+def _notes(notes: Sequence[str], zh: bool) -> Sequence[str]:
+    """Those of a language where notes stand in both, as many in each; all of them otherwise."""
+    chinese = [note for note in notes if _STOPS & set(note)]
+    english = [note for note in notes if not _STOPS & set(note)]
+    return notes if len(chinese) != len(english) else chinese if zh else english
+
+
+_STOPS = set("。，：；、")  # what a Chinese sentence has, and an English one with Chinese names in it has not
 
 
 def _parameter_lines(name: str, parameter: Parameter, lang: str, when: date | None) -> Iterator[str]:

@@ -299,3 +299,9 @@ PARAMETERS: dict[str, Spec] = {
         ("due", "budget"),
     ),
 }
+
+
+def label(name: str, lang: str) -> str:
+    """A parameter in a few words: what its text says before the particulars."""
+    spec = PARAMETERS[name]
+    return spec.en.split(":")[0] if lang == "en" else spec.zh.split("：")[0]

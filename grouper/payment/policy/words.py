@@ -75,6 +75,26 @@ _REASONS: dict[str, Pair] = {
     "ambiguous": ("歧义组", "ambiguous group"),
     **GATE_REASONS,
 }
+POOLS: dict[str, Pair] = {
+    "employee": ("职工", "employees"),
+    "resident": ("居民", "residents"),
+    "all": ("全部", "all"),
+}
+VALUES: dict[str, Pair] = {  # at which value of a point a period is settled
+    "budget": ("预算点值", "the budget value"),
+    "settlement": ("结算点值", "the settlement value"),
+}
+ROLES: dict[str, Pair] = {  # what a run of a lake reads
+    "input": ("输入", "input"),
+    "correction": ("更正", "correction"),
+    "decisions": ("评审决定", "decisions"),
+    "budget": ("预算", "budget"),
+    "hospitals": ("医院表", "hospitals"),
+    "columns": ("列映射", "column map"),
+    "run": ("运行", "run"),
+    "policy": ("支付政策", "policy"),
+    "scheme": ("分组方案", "scheme"),
+}
 UNITS: dict[str, Pair] = {
     "yuan": ("元", "yuan"),
     "points": ("点", "points"),
@@ -160,6 +180,11 @@ def reason(code: str, lang: str, routes: Mapping[str, Pair] | None = None) -> st
     """Why a case is paid as it is: of the program, of a route of the policy, or of a method."""
     known = {**METHODS, **(routes or {}), **_REASONS}
     return pick(known.get(code, (code, code)), lang)
+
+
+def pool(name: str, lang: str) -> str:
+    """The name of a pool; one of the policy's own comes back as it is."""
+    return pick(POOLS.get(name, (name, name)), lang)
 
 
 def column(name: str, lang: str) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from grouper.base.exact import half_up
+from grouper.payment.policy import words
 from grouper.payment.pool.factor import far_off
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.draw import charts
@@ -17,7 +18,6 @@ from grouper.report.numbers import NONE, Lang, mean, number, percent, yuan
 SHOWN = 20  # hospitals of a chart; the table has all
 ENDS = 10  # gainers, and losers
 LEVELS = {"1": ("一级", "level 1"), "2": ("二级", "level 2"), "3": ("三级", "level 3")}
-POOLS = {"employee": ("职工", "employees"), "resident": ("居民", "residents"), "all": ("全部", "all")}
 BOUNDS = {
     "min": ("按点值下限", "held up to the lowest value"),
     "max": ("按点值上限", "held down to the highest value"),
@@ -164,7 +164,7 @@ def _card(name: str, value: str, unit: str, note: str) -> Html:
 
 
 def _value_card(pool: Row, t: Lang) -> Html:
-    name = t.pair(POOLS, pool["pool"])
+    name = t.pair(words.POOLS, pool["pool"])
     note = t.pair(BOUNDS, pool["bound"]) if pool["bound"] else t("按预算结算", "settled by the budget")
     if pool["method"] == "standard":
         return _card(
@@ -183,8 +183,8 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
         figure(
             f"bridge-{n}",
             t(
-                f"从预算到点值：{t.pair(POOLS, pool['pool'])}",
-                f"From budget to value: {t.pair(POOLS, pool['pool'])}",
+                f"从预算到点值：{t.pair(words.POOLS, pool['pool'])}",
+                f"From budget to value: {t.pair(words.POOLS, pool['pool'])}",
             ),
             charts.waterfall(
                 _bridge(pool, formula, t),
@@ -224,7 +224,7 @@ def _pool_table(m: Measures, t: Lang) -> Html:
         ("fund_by_item", t("按项目统筹", "fund by item")),
         ("fund_due", t("统筹应付", "fund due")),
     ]
-    header = [t("项目（元）", "item (yuan)"), *(t.pair(POOLS, pool["pool"]) for pool in m.pools)]
+    header = [t("项目（元）", "item (yuan)"), *(t.pair(words.POOLS, pool["pool"]) for pool in m.pools)]
     many = len(m.pools) > 1
     if many:
         header.append(t("合计", "all"))

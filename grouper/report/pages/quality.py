@@ -10,7 +10,7 @@ from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.payment.policy import words
 from grouper.payment.policy.assumed import in_words
-from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.policy.registry import PARAMETERS, label
 from grouper.report.data import RunInfo
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
@@ -338,8 +338,7 @@ def _assumed(info: RunInfo, t: Lang) -> Html:
 def _label(name: str, t: Lang) -> str:
     """A parameter or column in words."""
     if name in PARAMETERS:
-        spec = PARAMETERS[name]
-        return t(spec.zh.split("：")[0], spec.en.split(":")[0])
+        return label(name, t.code)
     return words.column(name, t.code)
 
 
@@ -356,7 +355,7 @@ def indicators(info: RunInfo, t: Lang) -> Html | None:
     ]
     rows = [
         [t(str(i.get("zh", "")), str(i.get("en", ""))),
-         NONE if i.get("value") is None else f"{i['value']} {i.get('unit', '')}".strip(),
+         NONE if i.get("value") is None else i["value"] + t(*i["unit"]),
          str(i.get("limit") or NONE), t(*i["state"]) if i.get("state") else NONE,
          "; ".join(str(x) for x in (i.get(t("definition_zh", "definition_en")), i.get("source")) if x)]
         for i in info.indicators
@@ -450,7 +449,7 @@ def provenance(info: RunInfo, t: Lang) -> Html:
         facts.append((t("链印", "seal of the chain"), f"{short_digest(info.seal)}  {info.seal}"))
     rows = [
         [
-            str(i.get("role", "")),
+            t.pair(words.ROLES, str(i.get("role", ""))),
             str(i.get("path", "")),
             number(_whole(i.get("bytes"))),
             short_digest(str(i.get("sha256", ""))),

@@ -20,8 +20,10 @@ from grouper.base.version import VERSION
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
+from grouper.payment.policy import words
 from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
+from grouper.payment.policy.registry import label
 from grouper.payment.pool.apportion import apportion
 from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
 from grouper.payment.price.scheme_check import check_scheme
@@ -427,14 +429,12 @@ def describe(plan: Plan, lang: str) -> list[str]:
         f"sha256 {plan.grouper.engine.scheme.digest[:12]}",
     ]
     for entry in plan.inputs:
-        lines.append(
-            f"  {entry['role']} {entry['path']}  {entry['bytes']:,} B  sha256 {entry['sha256'][:12]}"
-        )
+        role = words.pick(words.ROLES[entry["role"]], lang)
+        lines.append(f"  {role} {entry['path']}  {entry['bytes']:,} B  sha256 {entry['sha256'][:12]}")
     for name, pool in plan.budget.pools.items():
-        lines.append(
-            f"  {'基金池' if zh else 'pool'} {name}: {yuan_of(pool.budget):,.2f} {'元' if zh else 'yuan'}"
-        )
-    lines.append(f"  {'点值' if zh else 'point value'}: {plan.job.value}")
+        told = f"{words.pool(name, lang)}: {yuan_of(pool.budget):,.2f}"
+        lines.append(f"  基金池 {told} 元" if zh else f"  pool {told} yuan")
+    lines.append(f"  {'点值' if zh else 'point value'}: {words.pick(words.VALUES[plan.job.value], lang)}")
     if plan.closed:
         lines.append(f"  {'已关账月份' if zh else 'closed months'}: {_months(plan)}")
     if plan.corrections.items:
@@ -444,6 +444,7 @@ def describe(plan: Plan, lang: str) -> list[str]:
     if plan.voids:
         lines.append(f"  {'将失效的运行' if zh else 'runs that become invalid'}: {', '.join(plan.voids)}")
     if unverified:
-        lines.append(f"  {'未核实的参数' if zh else 'unverified parameters'}: {', '.join(unverified)}")
+        told = ("、" if zh else ", ").join(label(name, lang) for name in unverified)
+        lines.append(f"  {'未核实的参数' if zh else 'unverified parameters'}: {told}")
     lines.append(f"  grouper {VERSION}")
     return lines
