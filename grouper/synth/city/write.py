@@ -65,10 +65,9 @@ def write_city(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     options = {**city.options(), "made": {"weights": weights.origin if weights else ""}}
-    _same_city(target, options)
+    done = Written([_same_city(target, options)])
     order = maker_of(city).order
     total = sum(order.first_row(m + 1) - order.first_row(m) for m in months)
-    done = Written()
     for month in sorted(months):
         path = target / f"{city.year}-{month:02}.parquet"
         _write_month(path, city, month, weights, done, lambda: progress and progress(done.rows, total))
@@ -83,7 +82,7 @@ def write_city(
     return done
 
 
-def _same_city(target: Path, options: dict[str, Any]) -> None:
+def _same_city(target: Path, options: dict[str, Any]) -> Path:
     """Write ``city.toml`` first, so that no month stands in the folder without it."""
     path = target / "city.toml"
     if path.exists() and read_toml(path) != options:
@@ -92,7 +91,7 @@ def _same_city(target: Path, options: dict[str, Any]) -> None:
             en=f"{target} holds the data of another city (see {path.name}); name another folder with -o, "
             "or remove it first",
         )
-    write_text(path, toml_text(options))
+    return write_text(path, toml_text(options))
 
 
 def _write_month(
