@@ -122,12 +122,14 @@ def refuse_existing(path: Path, force: bool, folder: bool = False) -> None:
 
 
 def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
-    """Raise UsageError when the output is one of the inputs, by whatever name."""
+    """Raise UsageError when the output is one of the inputs, by whatever name, or stands in one that is a
+    folder."""
     there = Path(output)
     if str(output) == "-" or not there.exists():
         return
+    above = there.resolve().parents
     for path in inputs:
-        if path != "-" and Path(path).exists() and there.samefile(path):
+        if path != "-" and Path(path).exists() and (there.samefile(path) or Path(path).resolve() in above):
             raise UsageError(
                 zh=f"输出 {output} 就是输入文件；请用 -o 换一个文件",
                 en=f"the output {output} is an input: choose another with -o",
