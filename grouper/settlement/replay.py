@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from grouper.base.digests import sha256
 from grouper.base.errors import DataError, UsageError
+from grouper.base.paths import local_path
 from grouper.base.sql import quote, scan
 from grouper.lake import ledger
 from grouper.lake.formats import FORMAT, REPORT
@@ -142,7 +143,7 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, ol
     """
     if not (made.is_file() and kept.is_file()):
         return False
-    now, then = (pq.read_schema(path).names for path in (made, kept))
+    now, then = (pq.read_schema(local_path(path)).names for path in (made, kept))
     if not set(then) <= set(now) or (not older and then != now):
         return False
     names = ", ".join(quote(name) for name in then)

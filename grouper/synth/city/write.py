@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from grouper.base.errors import UsageError
 from grouper.base.output import parquet_options
+from grouper.base.paths import local_path
 from grouper.base.toml_in import read_toml
 from grouper.base.toml_out import toml_text
 from grouper.base.whole import whole_file, write_text
@@ -125,7 +126,7 @@ def _origin_of(path: Path) -> str:
             found = pq.read_schema(file).metadata or {}
     except (OSError, pa.ArrowException):
         return ""
-    return found.get(b"grouper.city", b"").decode(errors="replace")
+    return str(found.get(b"grouper.city", b""), errors="replace")
 
 
 def _write_month(
@@ -140,7 +141,7 @@ def _write_month(
     lists = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
     used = [name for name in SCHEMA.names if name in _DICTIONARIES] + lists
     options = parquet_options(SCHEMA) | {"store_schema": True, "use_dictionary": used}
-    with whole_file(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+    with whole_file(path) as part, pq.ParquetWriter(local_path(part), schema, **options) as writer:
         for batch in city_batches(city, month, weights=weights, truth=True):
             _count(batch, done)
             writer.write_batch(
