@@ -106,5 +106,5 @@ def test_records_without_costs_have_shares_of_cases_only(history: Path, tmp_path
 
 
 def test_an_input_that_is_the_output_is_refused(history: Path) -> None:
-    with pytest.raises(UsageError, match="same file"):
+    with pytest.raises(UsageError, match="is an input"):
         crosswalk(load_scheme(OLD), load_scheme(NEW), [history], history)

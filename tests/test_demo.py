@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from grouper.base.errors import UsageError
-from grouper.base.whole import begin, put_mark, remove_own
-from grouper.commands.demo import _ASIDE, _MARK, _clear
+from grouper.base.whole import begin, foreign, put_mark, remove_own
+from grouper.commands.demo import _ALONE, _ASIDE, _MARK, _alone, _clear, _made, _make_city, _settle
 from grouper.lake import Lake
 from grouper.lake.lock import writing
 from grouper.lake.views import connect
+from grouper.synth.city import City
 
 
 def demo(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +33,7 @@ def made(tmp_path: Path) -> Path:
     (folder / "cases").mkdir(parents=True)
     (folder / "ledger.duckdb").write_bytes(b"ledger")
     (folder / "cases" / "part.parquet").write_bytes(b"cases")
-    put_mark(folder, _MARK, _ASIDE)
+    put_mark(folder, _MARK)
     return folder
 
 
@@ -53,7 +54,9 @@ def test_what_it_made_and_nobody_changed_is_made_anew(made: Path) -> None:
     assert contents(made).keys() <= {".lock"}
 
 
-@pytest.mark.parametrize("change", ["another run", "a file beside", "a file less", "a link", "a torn mark"])
+@pytest.mark.parametrize(
+    "change", ["another run", "a file beside", "a file less", "a link", "a torn mark", "a folder"]
+)
 def test_a_demo_that_has_changed_is_refused(made: Path, change: str) -> None:
     if change == "another run":
         (made / "ledger.duckdb").write_bytes(b"ledger with a month of one's own")
@@ -63,6 +66,8 @@ def test_a_demo_that_has_changed_is_refused(made: Path, change: str) -> None:
         (made / "cases" / "part.parquet").unlink()
     elif change == "a link":
         (made / "away").symlink_to(made.parent)
+    elif change == "a folder":
+        (made / "for later").mkdir()
     else:
         (made / ".grouper-demo").write_text("{")
     before = contents(made)
@@ -71,6 +76,39 @@ def test_a_demo_that_has_changed_is_refused(made: Path, change: str) -> None:
     after = contents(made)
     after.pop(".lock", None)
     assert after == before
+    assert change != "a folder" or (made / "for later").is_dir()
+
+
+def test_what_came_while_the_demo_ran_is_not_signed_as_its_own(tmp_path: Path) -> None:
+    """The marks name what the program wrote, so that the next demo refuses whatever else is there."""
+    city, source, lake = City(rows=240, year=2025, seed=1, hospitals=30), tmp_path / "city", tmp_path / "lake"
+    for folder in (source, lake):
+        begin(folder, _MARK)
+    (source / "mine.csv").write_text("x")
+    _make_city(source, city)
+    (lake / "cases" / "mine").mkdir(parents=True)
+    done = _settle(Lake(lake), source, city, 1, ("lishui", ""), reports=True)
+    (lake / "reports" / done.run / "mine.html").write_text("x")
+    put_mark(lake, _MARK, _made(Lake(lake), [done.record]))
+    assert foreign(source, _MARK) == ["mine.csv"]
+    assert foreign(lake, _MARK, _ASIDE) == ["cases/mine/", f"reports/{done.run}/mine.html"]
+    with pytest.raises(UsageError, match=r"mine\.csv"):
+        _clear(source, Lake(lake))
+    (source / "mine.csv").unlink()
+    with pytest.raises(UsageError, match=r"mine\.html"):
+        _clear(source, Lake(lake))
+    (lake / "reports" / done.run / "mine.html").unlink()
+    (lake / "cases" / "mine").rmdir()
+    _clear(source, Lake(lake))
+    assert not source.exists() and contents(lake).keys() == {".lock"}
+
+
+def test_of_two_demos_in_one_folder_the_second_says_so(made: Path) -> None:
+    before = contents(made)
+    with _alone(made.parent):
+        done = demo(made.parent)
+    assert done.returncode == 1 and "另一个演示正在" in done.stderr and "-o" in done.stderr
+    assert contents(made) == before and not (made.parent / _ALONE).exists()
 
 
 def test_a_link_to_a_demo_is_not_followed(made: Path) -> None:

@@ -13,12 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from grouper.base.errors import UsageError
-from grouper.base.sql import parquet_schema, scan
+from grouper.base.sql import parquet_schema, rows_of, scan
 from grouper.fitting.history import HistoryOptions, read_history
 from grouper.lake import views
 from grouper.payment import pay
+from grouper.payment.explain.row import is_priced, priced_row
 from grouper.payment.packages.alliance import charge_cases, read_alliances
 from grouper.payment.price.texts import load_texts
+from grouper.settlement import tables
+from grouper.synth.city import City, write_city
 
 NAMES = (
     "x[1].parquet", "a*b.parquet", "q?.parquet", "[!a].parquet", "c]d.parquet", "p{a,b}.parquet",
@@ -127,3 +130,18 @@ def test_the_library_refuses_what_is_no_grouped_file(tmp_path: Path) -> None:
     book.write_bytes(b"PK\x03\x04")
     with pytest.raises(UsageError, match=r"grouped files are Parquet or CSV"):
         pay(str(book), "lishui", str(tmp_path / "p.parquet"))
+
+
+def test_a_name_that_looks_like_an_address_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow takes s3:x.parquet for an address; here a path is a path, read or written."""
+    monkeypatch.chdir(tmp_path)
+    name = "s3:x.parquet"
+    table = pa.table({"pay_date": ["d"], "pay_status": ["s"], "pay_reason": ["r"], "record_id": ["1"]})
+    tables.write(Path(name), table.schema, table.to_batches(), {"policy": {"sha256": "ab"}})
+    assert rows_of(name) == 1 and parquet_schema(name).names == table.schema.names
+    assert is_priced(name) and priced_row(name, "1")[0] == table.to_pylist()[0]
+    assert tables.copy(Path(name), Path("file:y.parquet"), {}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file:y.parquet", name]
+    Path("hdfs:c").mkdir()
+    write_city("hdfs:c", City(rows=240, hospitals=30), months=[1])
+    assert rows_of("hdfs:c/2025-01.parquet") > 0

@@ -69,6 +69,7 @@ CHANGES = [
     "a file changed",
     "a file less",
     "a link",
+    "an empty folder",
     "no mark",
     "a torn mark",
     "an empty mark",
@@ -89,6 +90,9 @@ def test_force_does_not_replace_what_the_program_did_not_make(made: Path, change
     elif change == "a link":
         (made / "away").symlink_to(made.parent)
         names = ["away"]
+    elif change == "an empty folder":
+        (made / "inner" / "later").mkdir()
+        names = ["inner/later/"]
     else:
         text = {"no mark": None, "a torn mark": "{", "an empty mark": "{}"}[change]
         (made / MARK).unlink() if text is None else (made / MARK).write_text(text)
@@ -132,7 +136,7 @@ def test_many_foreign_files_are_counted_and_some_are_named(tmp_path: Path) -> No
 
 
 def test_files_set_aside_stay_and_are_not_looked_at(made: Path) -> None:
-    put_mark(made, aside=(".lock",))
+    put_mark(made)
     (made / ".lock").write_text("held")
     remove_own(made, aside=(".lock",))
     assert contents(made) == {".lock": b"held"}

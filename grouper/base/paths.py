@@ -1,11 +1,17 @@
-"""Where the shipped tables are: inside an installed package, or beside it in a source tree."""
+"""Paths to the letter; the shipped tables: inside an installed package, or beside it in a source tree."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
 from grouper.base.errors import TableError
+
+
+def local_path(path: str | Path) -> str:
+    """A path as pyarrow takes it to the letter: of a relative one, ``s3:x.parquet`` is an address to it."""
+    return os.path.abspath(path)
 
 
 @cache

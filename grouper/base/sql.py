@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouper.base.errors import UsageError
+from grouper.base.paths import local_path
 
 _WILD = "*?["
 
@@ -25,7 +26,7 @@ def quote(name: str) -> str:
 
 def rows_of(*paths: Path | str) -> int:
     """The rows of files, by what they say of themselves."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+    return sum(pq.read_metadata(local_path(path)).num_rows for path in paths)
 
 
 def scan(*paths: Path | str, numbered: bool = False, named: str | None = None) -> str:
@@ -60,7 +61,7 @@ def parquet_schema(path: Path | str, *, hint_zh: str = "", hint_en: str = "") ->
     Raises UsageError for a file that is not there, no Parquet file or torn; the hints say what to do.
     """
     try:
-        return pq.read_schema(path)
+        return pq.read_schema(local_path(path))
     except FileNotFoundError as error:
         raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}") from error
     except pa.ArrowException as error:

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and what is never overwritten or removed.
 
-A folder that the program made carries a mark: the names of its files with their SHA-256. It is replaced or
+A folder that the program made carries a mark: the names of its files with their SHA-256 (and of folders with
+nothing in them). It is replaced or
 removed file by file, only what the mark names and only as it was written; anything else in it is somebody's.
 """
 
@@ -10,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -121,12 +122,14 @@ def refuse_existing(path: Path, force: bool, folder: bool = False) -> None:
 
 
 def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
-    """Raise UsageError when the output is one of the inputs, by whatever name."""
+    """Raise UsageError when the output is one of the inputs, by whatever name, or stands in one that is a
+    folder."""
     there = Path(output)
     if str(output) == "-" or not there.exists():
         return
+    above = there.resolve().parents
     for path in inputs:
-        if path != "-" and Path(path).exists() and there.samefile(path):
+        if path != "-" and Path(path).exists() and (there.samefile(path) or Path(path).resolve() in above):
             raise UsageError(
                 zh=f"输出 {output} 就是输入文件；请用 -o 换一个文件",
                 en=f"the output {output} is an input: choose another with -o",
@@ -136,9 +139,10 @@ def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
 # --- marks --------------------------------------------------------------------------------------
 
 
-def put_mark(folder: Path, mark: str = MARK, aside: Sequence[str] = ()) -> None:
-    """Mark a folder as made by the program, as it is now; ``aside``: files that are not looked at."""
-    _write_mark(folder, mark, _files(folder, mark, aside))
+def put_mark(folder: Path, mark: str = MARK, made: Mapping[str, str] | None = None) -> None:
+    """Mark a folder as made by the program. ``made``: the files that it wrote there by their SHA-256, where
+    others could come meanwhile; None: all that is in it now."""
+    _write_mark(folder, mark, _files(folder, mark) if made is None else dict(made))
 
 
 def begin(folder: Path, mark: str) -> None:
@@ -154,7 +158,8 @@ def begun(folder: Path, mark: str) -> bool:
 
 
 def foreign(folder: Path, mark: str = MARK, aside: Sequence[str] = ()) -> list[str]:
-    """What in a folder is not as the program made it: files added, changed or gone, links; in order.
+    """What in a folder is not as the program made it: files added, changed or gone, links, and folders with
+    nothing in them (``name/``); in order. ``aside``: names that are not looked at.
 
     [] for a folder that is not there or is empty. Without a mark every file is foreign.
     """
@@ -176,10 +181,11 @@ def remove_own(folder: Path, mark: str = MARK, aside: Sequence[str] = ()) -> Non
     _refuse_foreign(folder, foreign(folder, mark, aside))
     if not folder.exists():
         return
-    for name in (*_marked(folder, mark), mark):
-        (folder / name).unlink(missing_ok=True)
-    inner = [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]
-    for path in (*sorted(inner, reverse=True), folder):
+    made = _marked(folder, mark)
+    for name in (*made, mark):
+        if not name.endswith("/"):
+            (folder / name).unlink(missing_ok=True)
+    for path in (*sorted(_folders_of(folder, made), reverse=True), folder):
         with suppress(OSError):
             path.rmdir()
     _refuse_foreign(folder, foreign(folder, mark, aside))
@@ -206,6 +212,14 @@ def _marked(folder: Path, mark: str) -> dict[str, str]:
     return made if isinstance(made, dict) and all(_inside(name) for name in made) else {}
 
 
+def _folders_of(folder: Path, made: Iterable[str]) -> set[Path]:
+    """The folders inside that came with what the program made."""
+    found = {folder / name for name in made if name.endswith("/")}
+    for name in made:
+        found.update(folder / parent for parent in Path(name).parents)
+    return found - {folder}
+
+
 def _inside(name: str) -> bool:
     return not Path(name).is_absolute() and ".." not in Path(name).parts
 
@@ -219,12 +233,16 @@ def _text(files: dict[str, str]) -> str:
 
 
 def _files(folder: Path, mark: str, aside: Sequence[str] = ()) -> dict[str, str]:
-    """The files of a folder by their SHA-256, but its mark; "link" for what is no plain file."""
+    """The files of a folder by their SHA-256, but its mark; "link" for what is no plain file, and ``name/``
+    for a folder with nothing in it."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             found[name] = "link"
-        elif path.is_file() and name != mark and name not in aside:
+        elif path.is_dir():
+            if f"{name}/" not in aside and not any(path.iterdir()):
+                found[f"{name}/"] = "folder"
+        elif name != mark and name not in aside:
             found[name] = sha256(path)
     return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.certified import marks, same_marks
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.output import Output, output_format
+from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
 from grouper.base.provenance import stamped
 from grouper.base.whole import refuse_input
@@ -149,7 +150,7 @@ def _provenance(path: str) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        return read_provenance(pq.read_schema(path).metadata, path)
+        return read_provenance(pq.read_schema(local_path(path)).metadata, path)
     except (OSError, pa.ArrowInvalid, ValueError):
         return {}
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from grouper.base.digests import sha256
 from grouper.base.errors import UsageError
-from grouper.base.whole import begin, begun, foreign, put_mark, remove_own
+from grouper.base.whole import begin, begun, foreign, put_mark, remove_own, unwritten
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option, say
-from grouper.lake.layout import DEMO, LOCK
+from grouper.lake.layout import DEMO, LEDGER, LOCK, STAGING
 
 if TYPE_CHECKING:
     from grouper.lake import Lake
+    from grouper.lake.ledger import Record
     from grouper.settlement.month import Done
     from grouper.synth.city import City
 
@@ -28,7 +31,8 @@ _SETTLED = {
     (True, "dip"): ("", "national/dip-3.0"),
 }
 _MARK = DEMO  # in a folder that demo made: every file in it with its SHA-256
-_ASIDE = (LOCK,)  # says who writes the lake, and nothing of what is in it
+_ASIDE = (LOCK, f"{STAGING}/")  # who writes the lake, and where: nothing of what is in it
+_ALONE = f"{DEMO}.lock"  # held while a demo runs
 
 
 @click.command(
@@ -109,28 +113,70 @@ def demo(
     rows: int, seed: int, hospitals: int, month: int, year: int, method: str, area: str | None, folder: Path
 ) -> None:
     from grouper.lake import Lake
-    from grouper.synth.city import City, write_city
+    from grouper.synth.city import City
 
     city = City(rows=rows, year=year, seed=seed, hospitals=hospitals)
     rules = _rules(year, method, area)
     source, lake = folder / "city", Lake(folder / "lake")
-    _clear(source, lake)
-    for part in (source, lake.root):
-        begin(part, _MARK)
-    say(
-        f"模拟城市：{rows:,} 行，{hospitals} 家医院", f"City: {rows:,} rows, {hospitals} hospitals", err=False
-    )
-    write_city(source, city)
-    shown = None
-    for number in range(1, 13):
-        done = _settle(lake, source, city, number, rules, reports=number == month)
-        _line(done)
-        shown = done if number == month else shown
-    cleared = _clear_year(lake, source, city, rules)
-    for part in (source, lake.root):
-        put_mark(part, _MARK, _ASIDE)
-    _year_line(cleared)
-    _where(source, lake, shown, cleared, f"{city.year}-{month:02}")
+    with _alone(folder):
+        _clear(source, lake)
+        for part in (source, lake.root):
+            begin(part, _MARK)
+        say(
+            f"模拟城市：{rows:,} 行，{hospitals} 家医院",
+            f"City: {rows:,} rows, {hospitals} hospitals",
+            err=False,
+        )
+        _make_city(source, city)
+        runs = []
+        for number in range(1, 13):
+            runs.append(_settle(lake, source, city, number, rules, reports=number == month))
+            _line(runs[-1])
+        runs.append(_clear_year(lake, source, city, rules))
+        put_mark(lake.root, _MARK, _made(lake, [done.record for done in runs]))
+    _year_line(runs[-1])
+    _where(source, lake, runs[month - 1], runs[-1], f"{city.year}-{month:02}")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One demo at a time in a folder. Raises UsageError for a second one, before it looks at anything."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / _ALONE, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(
+            zh=f"另一个演示正在 {folder} 中运行；请等它结束，或用 -o 换一个目录",
+            en=f"another demo is running in {folder}: wait for its end, or choose another folder with -o",
+        ) from error
+    except OSError as error:
+        raise unwritten(folder, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no file that is open
+            (folder / _ALONE).unlink()
+        lock.release()
+
+
+def _make_city(source: Path, city: City) -> None:
+    """The city with its mark, which names the files that were written and no other."""
+    from grouper.synth.city import write_city
+
+    written = write_city(source, city)
+    put_mark(source, _MARK, {path.relative_to(source).as_posix(): sha256(path) for path in written.files})
+
+
+def _made(lake: Lake, records: Sequence[Record]) -> dict[str, str]:
+    """What the runs of the demo left in the lake, by its SHA-256; not the files of anybody else."""
+    from grouper.lake.chain import place_of
+
+    made = {row["path"]: row["sha256"] for record in records for row in record.rows["outputs"]}
+    own = [LEDGER, *(place_of(record.run["run"]) for record in records)]
+    return made | {name: sha256(lake.root / name) for name in own}
 
 
 def _rules(year: int, method: str, area: str | None) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from grouper.commands.text.progress import progress_line
 
 @click.command(
     cls=BilingualCommand,
+    beside=("-hospitals.csv", "-pools.csv", "-what-if.csv"),
     help=both(
         "按支付政策给已分组的病例计价：每例写出各步骤的列，另写医院结算表 STEM-hospitals.csv 和基金池汇总 "
         "STEM-pools.csv；给出 --budget 时按总额预算结算。\n\n"

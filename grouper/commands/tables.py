@@ -238,6 +238,7 @@ def verify_command(schemes: tuple[str, ...], all_details: bool, as_json: bool) -
     "Export a scheme as a workbook (.xlsx) or a folder of CSV files, from which it can be imported "
     "without loss.\n\n"
     "Example: grouper tables export zhejiang-2022 zhejiang.xlsx",
+    writes=("target",),
 )
 @click.argument("scheme")
 @click.argument("target", type=PATH)

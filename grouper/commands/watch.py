@@ -33,6 +33,7 @@ _HEAD = {
 
 @click.command(
     cls=BilingualCommand,
+    writes=("flagged_output",),
     help=both(
         "基金监测：由结算湖的当前数据计算改革方案所定的指标，按月、季、半年，并与警戒线比较。\n\n"
         "已过年度尚未清算的，按国家规定的期限提醒（90天内关注，30天内或逾期预警）。\n\n"

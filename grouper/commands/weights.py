@@ -113,6 +113,7 @@ def weights() -> None:
 @weights.command(
     "fit",
     cls=BilingualCommand,
+    beside=(".json",),
     help=both(
         "由若干年的分组结果测算权重；未分组的文件先按 --scheme 分组。\n\n"
         "输出每个病组一行的 CSV，旁边的 .json 说明来源、选项、RIV 和总权重。\n\n"

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.money import cost_columns, refuse
+from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import quote, rows_of, scan
 from grouper.fitting.sums import CASES
@@ -127,7 +128,7 @@ def _schema(path: str) -> pa.Schema | None:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_schema(path)
+        return pq.read_schema(local_path(path))
     except pa.ArrowInvalid:
         return None
     except OSError as error:

@@ -20,6 +20,7 @@ from typing import Any
 
 from grouper.base.digests import sha256
 from grouper.base.errors import DataError, GrouperError, UsageError
+from grouper.base.paths import local_path
 from grouper.base.whole import sync
 from grouper.lake import chain, intent, ledger
 from grouper.lake.formats import REPORT
@@ -191,7 +192,7 @@ def place_tables(lake: Lake, staged: Path, area: str, period: str, run: str) -> 
         source = staged / f"{table}.parquet"
         if source.is_file():
             name = part(table, area, period, run).as_posix()
-            outputs.append(_output(table, name, source, pq.read_metadata(source).num_rows))
+            outputs.append(_output(table, name, source, pq.read_metadata(local_path(source)).num_rows))
             files[name] = source
     _place(lake, run, outputs, files)
     return outputs

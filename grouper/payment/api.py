@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from grouper.records import ColumnMap
 
 Progress = Callable[[int, int | None], None]
+_BESIDE = ("hospitals", "pools", "what-if")  # the tables beside the cases
 _Settled = tuple["Settlement", "Budget"]
 
 
@@ -102,7 +103,7 @@ def pay(
     """
     chosen = find_policy(policy, as_of) if isinstance(policy, str) else policy
     paths = [grouped] if isinstance(grouped, str) else list(grouped)
-    _check_output(output, paths)
+    _check_output(output, [*paths, *(str(path) for path in (hospitals, decisions, budget) if path)])
     reform = chosen.changed(what_if) if what_if else None
     gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim)
     files = Files(
@@ -129,7 +130,8 @@ def _check_output(output: str, inputs: Sequence[str]) -> None:
     place = Path(output)
     if place.suffix.lower() != ".parquet":
         raise UsageError(zh=f"-o {output}：应为 .parquet 文件", en=f"-o {output}: should be a .parquet file")
-    refuse_input(output, inputs)
+    for path in (place, *(_beside(output, name) for name in _BESIDE)):
+        refuse_input(path, inputs)
     if not place.resolve().parent.is_dir():
         raise UsageError(zh=f"-o {output}：没有这个目录", en=f"-o {output}: there is no such folder")
 
@@ -213,14 +215,18 @@ def _write(done: Paid, output: str) -> None:
     tables = {"hospitals": done.hospitals, "pools": done.pools}
     if done.what_if is not None:
         tables["what-if"] = done.what_if.table
-    place = Path(output)
     for name, table in tables.items():
-        path = str(place.with_name(f"{place.stem}-{name}.csv"))
+        path = str(_beside(output, name))
         with Output(path, "csv") as out:
             writer = out.open(table.schema)
             for batch in table.to_batches():
                 writer.write(batch)
         done.paths[name] = path
+
+
+def _beside(output: str, name: str) -> Path:
+    place = Path(output)
+    return place.with_name(f"{place.stem}-{name}.csv")
 
 
 def total(rows: Sequence[Mapping[str, Any]], name: str) -> Decimal:

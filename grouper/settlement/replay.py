@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from grouper.base.digests import sha256
 from grouper.base.errors import DataError, UsageError
+from grouper.base.paths import local_path
 from grouper.base.sql import quote, scan
 from grouper.lake import ledger
 from grouper.lake.formats import FORMAT, REPORT
@@ -162,7 +163,7 @@ def _columns(
 
 def _parted(made: Path, kept: Path, older: bool) -> Parted | None:
     """How the columns of two files differ; None where they do not. ``older``: as in ``_same_rows``."""
-    now, then = (pq.read_schema(path).names for path in (made, kept))
+    now, then = (pq.read_schema(local_path(path)).names for path in (made, kept))
     gone = tuple(name for name in then if name not in now)
     if now == then or (older and not gone):
         return None
@@ -178,7 +179,7 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, made: Path, kept: Path, ol
         return False
     if _parted(made, kept, older) is not None:
         return False
-    then = pq.read_schema(kept).names
+    then = pq.read_schema(local_path(kept)).names
     names = ", ".join(quote(name) for name in then)
     one, other = (f"SELECT {names} FROM {scan(path)}" for path in (made, kept))
     row = connection.execute(

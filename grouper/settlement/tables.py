@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from grouper.base.ahead import ahead
 from grouper.base.output import parquet_options
+from grouper.base.paths import local_path
 from grouper.base.provenance import PROVENANCE_KEY, stamped
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def write(
     ``progress`` is told the rows written."""
     made = json.dumps(stamped(**(about or {})), ensure_ascii=False, sort_keys=True)
     rows = 0
-    with ahead(iter(batches)) as coming, pq.ParquetWriter(path, schema, **parquet_options(schema)) as writer:
+    with (
+        ahead(iter(batches)) as coming,
+        pq.ParquetWriter(local_path(path), schema, **parquet_options(schema)) as writer,
+    ):
         for table in _regrouped(coming, schema):
             writer.write_table(table, row_group_size=GROUP_ROWS)
             rows += table.num_rows
@@ -135,6 +139,6 @@ def copy(
     source: Path, path: Path, about: Mapping[str, Any], progress: Callable[[int], None] | None = None
 ) -> int:
     """Write a file again, in its order, as a file of the lake."""
-    with pq.ParquetFile(source) as file:
+    with pq.ParquetFile(local_path(source)) as file:
         schema = plain_schema(file.schema_arrow)
         return write(path, schema, file.iter_batches(GROUP_ROWS), about, progress)

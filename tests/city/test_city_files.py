@@ -111,6 +111,22 @@ def test_months_are_added_but_cities_never_mix(tmp_path):
     assert City.read(tmp_path / "city.toml") == SMALL
 
 
+@pytest.mark.parametrize("name", ["hospitals.csv", "budget.toml", "assessment.csv", "2025-01.parquet"])
+@pytest.mark.parametrize("city_first", [False, True])
+def test_a_file_of_somebody_else_is_not_replaced(tmp_path, name, city_first):
+    if city_first:
+        write_city(tmp_path, SMALL, months=[1])
+    (tmp_path / name).write_text("mine")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UsageError, match=name):
+        write_city(tmp_path, SMALL, months=[1])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    (tmp_path / name).unlink()
+    (tmp_path / "notes.txt").write_text("mine")
+    write_city(tmp_path, SMALL, months=[1])
+    write_city(tmp_path, SMALL, months=[1])
+
+
 def test_nothing_unfinished_is_left(tmp_path):
     def stop(done, total):
         raise KeyboardInterrupt

@@ -83,6 +83,7 @@ def test_groups_of_primary_care_come_back_and_an_overlay_keeps_those_that_it_has
     meta = {**base.meta, "id": "local", "base": "small"}
     drgs = {variant: rows for variant, rows in base.drgs.items() if variant != "BR2"}
     local = replace(base, id="local", meta=meta, drgs=drgs, primary_care=("BR15",))
+    meta["counts"] = local.counts()
     save(local, tmp_path / "local", base)
     assert not (tmp_path / "local" / "primary_care.csv").exists()
     assert load_folder(tmp_path / "local").primary_care == ("BR15",)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from grouper.grouping.tables.manifest import check_manifest, write_manifest
 
 
@@ -27,6 +29,13 @@ def test_changes_are_found(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    (finding,) = check_manifest(tmp_path)
+    assert (finding.severity, finding.place) == ("error", "manifest.json")
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1", '"a.csv"', "{", "[" * 100_000])
+def test_a_manifest_of_another_shape_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     (finding,) = check_manifest(tmp_path)
     assert (finding.severity, finding.place) == ("error", "manifest.json")
 

@@ -18,6 +18,7 @@ import click
 
 from grouper.base.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GrouperError, UsageError
 from grouper.commands.options.net import caught, interrupted
+from grouper.commands.options.outputs import refuse_inputs
 
 LANGUAGES = ("zh", "en")
 DATE = click.DateTime(["%Y-%m-%d"])
@@ -79,7 +80,18 @@ class BilingualOption(click.Option):
 
 
 class BilingualCommand(click.Command):
-    """A command whose help comes in the language of the call and ends with an example."""
+    """A command whose help comes in the language of the call and ends with an example, and whose outputs are
+    none of its inputs: ``writes`` and ``beside`` as for :func:`refuse_inputs`."""
+
+    def __init__(
+        self, *args: Any, writes: tuple[str, ...] = (), beside: tuple[str, ...] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.writes, self.beside = writes, beside
+
+    def invoke(self, ctx: click.Context) -> Any:
+        refuse_inputs(ctx, self.writes, self.beside)
+        return super().invoke(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         whole, self.help = self.help, in_language(self.help, language(ctx))
@@ -158,12 +170,13 @@ def day(when: datetime | None) -> date | None:
     return when.date() if when else None
 
 
-def subcommands(group: click.Group) -> Callable[[str, str, str], Callable[..., click.Command]]:
+def subcommands(group: click.Group) -> Callable[..., Callable[..., click.Command]]:
     """A decorator ``(name, zh, en)`` for the commands of a group: help in two languages, and ``--lang``."""
 
-    def command(name: str, zh: str, en: str) -> Callable[..., click.Command]:
+    def command(name: str, zh: str, en: str, **more: Any) -> Callable[..., click.Command]:
         def decorate(function: Callable[..., None]) -> click.Command:
-            return group.command(name, cls=BilingualCommand, help=both(zh, en))(lang_option(function))
+            made = group.command(name, cls=BilingualCommand, help=both(zh, en), **more)
+            return made(lang_option(function))
 
         return decorate
 

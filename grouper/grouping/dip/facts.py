@@ -10,7 +10,7 @@ from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
 from grouper.codes import icd
 from grouper.grouping.dip.options import CLASSES, DIAGNOSTIC, SURGICAL, THERAPEUTIC, DipOptions
-from grouper.grouping.tables.text import parse_lists
+from grouper.grouping.tables.text import read_lists
 
 SEVERITY_SCHEME = "chs-drg-2.0"  # its MCC/CC and exclusion lists stand in for the DIP lists, not found
 
@@ -57,12 +57,7 @@ def procedure_class(code: str, options: DipOptions) -> int:
 
 def _lists(name: str) -> dict[str, frozenset[str]]:
     """The sections of a file of the scheme whose severity lists are used, codes in capitals."""
-    path = tables_dir() / "drg" / SEVERITY_SCHEME / name
-    try:
-        found = parse_lists(path.read_text(encoding="utf-8").upper(), {}, str(path))
-    except OSError as error:
-        raise TableError(zh=f"无法读取 {path}：{error}", en=f"cannot read {path}: {error}") from error
-    return dict(found)
+    return read_lists(tables_dir() / "drg" / SEVERITY_SCHEME / name, {}, capitals=True)
 
 
 @cache

@@ -41,8 +41,12 @@ def check_manifest(root: Path | None = None, under: str = "") -> list[Finding]:
     root = root or tables_dir()
     try:
         listed = json.loads((root / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return [_problem(NAME, f"无法读取清单：{error}", f"the manifest cannot be read: {error}")]
+    if not isinstance(listed, dict):
+        return [
+            _problem(NAME, "清单应为 路径:SHA-256 的对象", "the manifest is no object of path and SHA-256")
+        ]
     found = file_digests(root)
     problems = []
     for path in sorted(listed.keys() | found.keys()):

@@ -22,11 +22,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from grouper.base.errors import TableError
-from grouper.base.tables_in import read_table
+from grouper.base.tables_in import Row, read_table, read_text
 from grouper.base.tables_out import csv_text
 from grouper.grouping.tables.compose import composed
 
 Lists = dict[str, frozenset[str]]
+
+
+def read_lists(path: Path, base: Mapping[str, frozenset[str]], *, capitals: bool = False) -> Lists:
+    """The lists of a file on top of ``base``; ``capitals``: names and codes in capitals.
+
+    Raises TableError for a file that is not there or cannot be read.
+    """
+    text = read_text(path, TableError)
+    return parse_lists(text.upper() if capitals else text, base, str(path))
 
 
 def parse_lists(text: str, base: Mapping[str, frozenset[str]], where: str) -> Lists:
@@ -35,7 +44,14 @@ def parse_lists(text: str, base: Mapping[str, frozenset[str]], where: str) -> Li
     Raises TableError naming ``where`` and the section that cannot be read.
     """
     lists: Lists = dict(base)
-    for section in ("\n" + text).split("\n[")[1:]:
+    before, *sections = ("\n" + text).split("\n[")
+    if before.strip():
+        raise TableError(
+            zh=f"{where}：第一个小节 [名称] 之前有内容；每个编码集合都要先写小节名，且从行首写起",
+            en=f"{where}: there is text before the first section [NAME]; every list begins with its name, at "
+            "the start of a line",
+        )
+    for section in sections:
         head, _, body = section.partition("\n")
         name, bracket, alias = head.partition("]")
         parts = [part.strip() for part in alias.strip().removeprefix("=").split("|")] if alias.strip() else []
@@ -45,6 +61,11 @@ def parse_lists(text: str, base: Mapping[str, frozenset[str]], where: str) -> Li
                 en=f"{where}: section [{head} cannot be read, or the list it refers to does not exist",
             )
         items = body.split()
+        if any("[" in item for item in items):
+            raise TableError(
+                zh=f"{where} [{name}]：小节名须从行首写起",
+                en=f"{where} [{name}]: the name of a section stands at the start of a line",
+            )
         if parts or "+" in items or "-" in items:
             old = frozenset().union(*(lists[part] for part in parts)) if len(parts) > 1 else None
             old = lists.get(parts[0] if parts else name, frozenset()) if old is None else old
@@ -114,6 +135,11 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
     Raises TableError when the header is not ``columns``.
     """
+    return [dict(row.cells) for row in numbered_rows(path, columns)]
+
+
+def numbered_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """The same with their numbers in the file."""
     if not path.exists():
         return []
     table = read_table(path, needed=columns, known=(), kind=TableError, strip=False)
@@ -122,7 +148,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             zh=f"{path}：表头应为 {','.join(columns)}",
             en=f"{path}: the header must be {','.join(columns)}",
         )
-    return [dict(row.cells) for row in table]
+    return list(table)
 
 
 def format_rows(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
 from grouper.payment.formula.expression import Expr, Rounded
 from grouper.payment.formula.window import Rank
@@ -146,7 +147,7 @@ def is_priced(path: str) -> bool:
         return False
     import pyarrow.parquet as pq
 
-    return {"pay_date", "pay_status", "pay_reason"} <= set(pq.read_schema(path).names)
+    return {"pay_date", "pay_status", "pay_reason"} <= set(pq.read_schema(local_path(path)).names)
 
 
 def priced_row(path: str, record_id: str) -> tuple[dict[str, Any], str | None]:
@@ -156,11 +157,13 @@ def priced_row(path: str, record_id: str) -> tuple[dict[str, Any], str | None]:
     """
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path, filters=[("record_id", "=", record_id)], partitioning=None).to_pylist()
+    rows = pq.read_table(
+        local_path(path), filters=[("record_id", "=", record_id)], partitioning=None
+    ).to_pylist()
     if len(rows) != 1:
         raise DataError(
             zh=f"{path} 中记录号为 {record_id} 的记录有 {len(rows)} 条，应为 1 条",
             en=f"{path} holds {len(rows)} records with the id {record_id}; one is needed",
         )
-    told = read_provenance(pq.read_metadata(path).metadata, path)
+    told = read_provenance(pq.read_metadata(local_path(path)).metadata, path)
     return rows[0], told.get("policy", {}).get("sha256")

@@ -21,6 +21,7 @@ from grouper.base.errors import DataError, ReconciliationError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.money import Fen, fen_of
 from grouper.base.output import Output
+from grouper.base.paths import local_path
 from grouper.base.provenance import FORMAT as PROVENANCE
 from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import literal
@@ -367,7 +368,7 @@ def _provenance(priced: Sequence[str], budget: Budget, run: Run) -> dict[str, An
     import pyarrow.parquet as pq
 
     return {
-        **read_provenance(pq.read_metadata(priced[0]).metadata, priced[0]),
+        **read_provenance(pq.read_metadata(local_path(priced[0])).metadata, priced[0]),
         "settlement": {
             "format": PROVENANCE,
             "period": budget.period,

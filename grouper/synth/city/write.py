@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from grouper.base.errors import UsageError
 from grouper.base.output import parquet_options
+from grouper.base.paths import local_path
 from grouper.base.toml_in import read_toml
 from grouper.base.toml_out import toml_text
 from grouper.base.whole import whole_file, write_text
@@ -60,31 +61,33 @@ def write_city(
     ``budget.toml`` and ``city.toml``.
 
     Each file appears when it is whole. ``progress(done, total)`` is called with rows. Raises
-    UsageError when the folder holds another city: months of two cities would mix.
+    UsageError when the folder holds another city, as months of two cities would mix, and when a file of
+    these names is there that is not this city's: it is somebody's.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     options = {**city.options(), "made": {"weights": weights.origin if weights else ""}}
-    _same_city(target, options)
+    _check_city(target, options)
+    budget = expected_budget(city, weights=weights)
+    tables = {
+        "hospitals.csv": hospital_csv(city),
+        "assessment.csv": assessment_csv(city),
+        "budget.toml": _budget_toml(city, budget),
+    }
+    _refuse_others(target, city, months, tables)
+    done = Written([write_text(target / "city.toml", toml_text(options))], budget=budget)
     order = maker_of(city).order
     total = sum(order.first_row(m + 1) - order.first_row(m) for m in months)
-    done = Written()
     for month in sorted(months):
         path = target / f"{city.year}-{month:02}.parquet"
         _write_month(path, city, month, weights, done, lambda: progress and progress(done.rows, total))
         done.files.append(path)
-    done.budget = expected_budget(city, weights=weights)
-    for name, text in (
-        ("hospitals.csv", hospital_csv(city)),
-        ("assessment.csv", assessment_csv(city)),
-        ("budget.toml", _budget_toml(city, done.budget)),
-    ):
-        done.files.append(write_text(target / name, text))
+    done.files += [write_text(target / name, text) for name, text in tables.items()]
     return done
 
 
-def _same_city(target: Path, options: dict[str, Any]) -> None:
-    """Write ``city.toml`` first, so that no month stands in the folder without it."""
+def _check_city(target: Path, options: dict[str, Any]) -> None:
+    """``city.toml`` is written first, so that no month stands in the folder without it."""
     path = target / "city.toml"
     if path.exists() and read_toml(path) != options:
         raise UsageError(
@@ -92,7 +95,38 @@ def _same_city(target: Path, options: dict[str, Any]) -> None:
             en=f"{target} holds the data of another city (see {path.name}); name another folder with -o, "
             "or remove it first",
         )
-    write_text(path, toml_text(options))
+
+
+def _refuse_others(target: Path, city: City, months: Collection[int], tables: Mapping[str, str]) -> None:
+    """Raise UsageError for a file in the place of one of the city's that is not it; made by its options,
+    they are the same at every call."""
+    places = {target / f"{city.year}-{month:02}.parquet": _origin(city, month) for month in sorted(months)}
+    found = [path for path, origin in places.items() if path.exists() and _origin_of(path) != origin]
+    for name, text in tables.items():
+        path = target / name
+        if path.exists() and not (path.is_file() and path.read_bytes() == text.encode()):
+            found.append(path)
+    if found:
+        raise UsageError(
+            zh=f"{found[0]} 已存在，且不是这座城市的文件（或之后有改动），不会覆盖；"
+            "请用 -o 换一个目录，或先移走它",
+            en=f"{found[0]} is there and is no file of this city, or was changed since; it is not replaced: "
+            "choose another folder with -o, or move it away",
+        )
+
+
+def _origin(city: City, month: int) -> str:
+    return f"version={VERSION} month={month} {city}"
+
+
+def _origin_of(path: Path) -> str:
+    """Which city's month a file says that it is; "" for any other file."""
+    try:
+        with path.open("rb") as file:
+            found = pq.read_schema(file).metadata or {}
+    except (OSError, pa.ArrowException):
+        return ""
+    return str(found.get(b"grouper.city", b""), errors="replace")
 
 
 def _write_month(
@@ -103,12 +137,11 @@ def _write_month(
     done: Written,
     report: Callable[[], object],
 ) -> None:
-    origin = f"version={VERSION} month={month} {city}"
-    schema = SCHEMA.with_metadata({"grouper.city": origin})
+    schema = SCHEMA.with_metadata({"grouper.city": _origin(city, month)})
     lists = [f"{name}.list.element" for name in ("diagnoses", "procedures")]
     used = [name for name in SCHEMA.names if name in _DICTIONARIES] + lists
     options = parquet_options(SCHEMA) | {"store_schema": True, "use_dictionary": used}
-    with whole_file(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+    with whole_file(path) as part, pq.ParquetWriter(local_path(part), schema, **options) as writer:
         for batch in city_batches(city, month, weights=weights, truth=True):
             _count(batch, done)
             writer.write_batch(

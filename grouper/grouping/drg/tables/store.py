@@ -7,7 +7,7 @@ A scheme with a base is an overlay: its files hold only what differs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -17,10 +17,18 @@ from grouper.base.errors import TableError
 from grouper.base.toml_out import toml_text
 from grouper.base.whole import write_text
 from grouper.grouping.drg.conditions import Compare as NumberTest
-from grouper.grouping.drg.conditions import atoms, lists_of, parse
+from grouper.grouping.drg.conditions import ConditionError, atoms, lists_of
 from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Mdc, Scheme
+from grouper.grouping.drg.tables.reach import cached_parse
 from grouper.grouping.tables.folders import META, base_folder, by_area, check_date, digest, read_meta, shipped
-from grouper.grouping.tables.text import Lists, format_lists, format_rows, parse_lists, read_rows
+from grouper.grouping.tables.text import (
+    Lists,
+    format_lists,
+    format_rows,
+    numbered_rows,
+    read_lists,
+    read_rows,
+)
 
 FILES = (
     "scheme.toml",
@@ -72,14 +80,22 @@ def load(name: str | Path, when: date | None = None) -> Scheme:
     return load_folder(find(str(name), when))
 
 
-def load_folder(folder: Path) -> Scheme:
-    """The scheme of a folder, with its base underneath when it is an overlay."""
+def load_folder(folder: Path, *, counted: bool = True) -> Scheme:
+    """The scheme of a folder, with its base underneath when it is an overlay.
+
+    Raises TableError for a table that is missing or broken, and when the tables have not as many rows and
+    codes as ``[counts]`` of its scheme.toml says: a file may be missing or cut off. ``counted``: False leaves
+    the counts to whoever reports on them.
+    """
     meta = read_meta(folder)
     base_id = meta.get("base")
     base = None
     if base_id:
         base = _load_cached(base_folder(folder, base_id, META) or find(base_id))
-    return _assemble(folder, meta, base)
+    scheme = _assemble(folder, meta, base)
+    if counted:
+        _check_counts(folder, scheme)
+    return scheme
 
 
 @cache
@@ -87,7 +103,40 @@ def _load_cached(folder: Path) -> Scheme:
     return load_folder(folder)
 
 
+def _check_counts(folder: Path, scheme: Scheme) -> None:
+    for name, stated, found in miscounted(scheme):
+        gone = [file for file in FILES if not scheme.base and not (folder / file).exists()]
+        zh, en = (f"（没有 {'、'.join(gone)}）", f" ({', '.join(gone)} missing)") if gone else ("", "")
+        raise TableError(
+            zh=f"{folder / META} [counts] {name} 写明 {stated}，各表实有 {found}{zh}；"
+            "表文件可能缺失或不完整，请补齐；若是有意修改，请改正该数",
+            en=f"{folder / META} [counts] {name} says {stated}, the tables have {found}{en}: a file of the "
+            "scheme may be missing or cut off; restore it, or correct the number if the change was meant",
+        )
+
+
+def miscounted(scheme: Scheme) -> list[tuple[str, int, int]]:
+    """Names of ``[counts]`` whose number is not that of the tables: name, number stated, number found."""
+    found = scheme.counts()
+    stated: Mapping[str, int] = scheme.meta.get("counts", {})
+    return [
+        (name, number, found.get(name, 0)) for name, number in stated.items() if found.get(name) != number
+    ]
+
+
+def _needed(folder: Path) -> None:
+    """A scheme without base has MDC, ADRG and groups of its own; what else it has, ``[counts]`` tell."""
+    for name in ("mdc.csv", "adrg.csv", "drg.csv"):
+        if not (folder / name).exists():
+            raise TableError(
+                zh=f"方案缺少文件 {folder / name}；请补齐",
+                en=f"the scheme lacks its file {folder / name}; restore it",
+            )
+
+
 def _assemble(folder: Path, meta: dict[str, Any], base: Scheme | None) -> Scheme:
+    if base is None:
+        _needed(folder)
     order = meta.pop("order", {})
     mdcs = _mdcs(folder, order, base)
     adrgs = _adrgs(folder, order, mdcs, base)
@@ -128,8 +177,7 @@ def _primary_care(folder: Path, drgs: Mapping[str, Sequence[Drg]], base: Scheme 
 
 def _lists(folder: Path, name: str, base: Mapping[str, frozenset[str]]) -> Lists:
     path = folder / name
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    lists = parse_lists(text, base, str(path))
+    lists = read_lists(path, base) if path.exists() else base
     return {key: codes for key, codes in lists.items() if codes}
 
 
@@ -138,7 +186,7 @@ def used_lists(lists: Mapping[str, frozenset[str]], conditions: Sequence[str]) -
     used = set(KEPT)
     sites = False
     for text in set(conditions):
-        condition = parse(text)
+        condition = cached_parse(text)
         used |= lists_of(condition)
         tests = (atom for atom in atoms(condition) if isinstance(atom, NumberTest))
         sites = sites or any(test.field == "injured_sites" for test in tests)
@@ -176,9 +224,23 @@ def _natural(name: str) -> tuple[str, int, str]:
     return (level, int(table), "") if table.isdigit() else (level, 0, table)
 
 
+def _conditional(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, str]]:
+    """The rows of a table whose last column is a condition that can be read."""
+    for row in numbered_rows(path, columns):
+        try:
+            cached_parse(row.cells[columns[-1]])
+        except ConditionError as error:
+            zh, en = (
+                f"{path} 第 {row.row} 行 {columns[-1]} 列",
+                f"{path}, row {row.row}, column {columns[-1]}",
+            )
+            raise ConditionError(zh=f"{zh}：{error.zh}", en=f"{en}: {error.en}") from error
+        yield row.cells
+
+
 def _mdcs(folder: Path, order: Mapping[str, str], base: Scheme | None) -> tuple[Mdc, ...]:
     known = {mdc.mdc: mdc for mdc in base.mdcs} if base else {}
-    for row in read_rows(folder / "mdc.csv", MDC_COLUMNS):
+    for row in _conditional(folder / "mdc.csv", MDC_COLUMNS):
         old = known.get(row["mdc"])
         name = row["name"] or (old.name if old else "")
         known[row["mdc"]] = Mdc(row["mdc"], name, row["entry"] or (old.entry if old else "true"))
@@ -190,7 +252,7 @@ def _adrgs(
     folder: Path, order: Mapping[str, str], mdcs: Sequence[Mdc], base: Scheme | None
 ) -> tuple[Adrg, ...]:
     known = {adrg.variant: adrg for adrg in base.adrgs} if base else {}
-    for row in read_rows(folder / "adrg.csv", ADRG_COLUMNS):
+    for row in _conditional(folder / "adrg.csv", ADRG_COLUMNS):
         old = known.get(row["variant"])
         name = row["name"] or (old.name if old else "")
         condition = row["condition"] or (old.condition if old else "true")
@@ -207,7 +269,7 @@ def _adrgs(
 def _drgs(folder: Path, adrgs: Sequence[Adrg], base: Scheme | None) -> dict[str, tuple[Drg, ...]]:
     old = base.drgs if base else {}
     own: dict[str, list[Drg]] = {}
-    for row in read_rows(folder / "drg.csv", DRG_COLUMNS):
+    for row in _conditional(folder / "drg.csv", DRG_COLUMNS):
         groups = own.setdefault(row["variant"], [])
         if row["drg"] != NO_GROUPS:
             names = {drg.drg: drg.name for drg in old.get(row["variant"], ())}

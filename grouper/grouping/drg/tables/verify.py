@@ -7,7 +7,7 @@ public copies of local schemes have such gaps, and their notes name them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from grouper.grouping.drg.tables.store import (
     KEPT,
     MDC_COLUMNS,
     load_folder,
+    miscounted,
 )
 from grouper.grouping.tables.folders import read_meta
 from grouper.grouping.tables.text import read_rows
@@ -46,7 +47,7 @@ def verify(folder: Path, sisters: bool = False) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings.extend(_files(folder))
-        scheme = load_folder(folder)
+        scheme = load_folder(folder, counted=False)
     except TableError as error:
         if not (isinstance(error, ConditionError) and has_errors(findings)):  # else it is named already
             findings.append(_error(folder.name, "broken", "scheme", error.zh, error.en))
@@ -354,17 +355,14 @@ def _editions(scheme: Scheme) -> Iterator[Finding]:
 
 
 def _counts(scheme: Scheme) -> Iterator[Finding]:
-    stated: Mapping[str, int] = scheme.meta.get("counts", {})
-    found = scheme.counts()
-    for name, number in stated.items():
-        if found.get(name) != number:
-            yield _error(
-                scheme.id,
-                "count",
-                f"scheme.toml [counts] {name}",
-                f"写明 {number}，实际 {found.get(name)}",
-                f"says {number}, the tables have {found.get(name)}",
-            )
+    for name, stated, found in miscounted(scheme):
+        yield _error(
+            scheme.id,
+            "count",
+            f"scheme.toml [counts] {name}",
+            f"写明 {stated}，实际 {found}",
+            f"says {stated}, the tables have {found}",
+        )
 
 
 def _error(scheme: str, kind: str, place: str, zh: str, en: str) -> Finding:

@@ -1,0 +1,90 @@
+"""No command writes over a file that the same call reads, whichever option names it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from grouper.base.errors import UsageError
+from grouper.commands import cli
+
+# Every file named is there before the call.
+REFUSED = """
+group i.parquet -o i.parquet --scheme chs-drg-2.0
+group i.parquet -o map.toml --to csv --columns map.toml --scheme chs-drg-2.0
+group folder -o folder/part.parquet --scheme chs-drg-2.0
+group i.parquet -o my/adrg.csv --scheme my
+pay g.parquet --policy p.toml -o g.parquet
+pay g.parquet --policy p.toml --hospitals g2-hospitals.csv -o g2.parquet
+pay g.parquet --policy p.toml --decisions g2-what-if.csv -o g2.parquet
+pay g2-pools.csv --policy p.toml -o g2.parquet
+pay g.parquet --policy p.toml --budget b.parquet -o b.parquet
+pay g.parquet --policy q.parquet -o q.parquet
+weights fit i.parquet --scheme chs-drg-2.0 -o i.parquet
+weights fit i.parquet --scheme chs-drg-2.0 --structure s.csv -o s.csv
+weights fit w.json --scheme chs-drg-2.0 -o w.csv
+crosswalk i.parquet --from chs-drg-2.0 --to chs-drg-3.0 -o i.parquet
+coefficients i.parquet --parameters c.csv -o c.csv
+indices i.parquet --parameters c.csv -o c.csv
+capitation i.csv --policy lishui --as-of 2025-12-31 -o i.csv
+alliance i.csv --policy lishui --as-of 2025-12-31 --cases g.parquet --hospitals h.csv -o h.csv
+policy new town --from lishui --scheme chs-drg-2.0 --weights s.csv -o s.csv --force
+policy new town --from p.toml --scheme chs-drg-2.0 -o p.toml --force
+tables export my my/adrg.csv --force
+tables diff my chs-drg-2.0 -o my/adrg.csv --force
+watch lake --area lishui --facts f.toml -o f.toml
+watch lake --area lishui -o w.csv --flagged lake/ledger.duckdb
+lake sign lake --key my.key -o my.key
+""".strip().splitlines()
+_FILES = (".parquet", ".csv", ".toml", ".json", ".key")
+FOLDERS = {"folder": "part.parquet", "my": "adrg.csv", "lake": "ledger.duckdb"}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for folder, name in FOLDERS.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text("mine")
+    (tmp_path / "my" / "scheme.toml").write_text("mine")
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_an_output_over_an_input_is_refused(place: Path, line: str) -> None:
+    words = shlex.split(line)
+    for word in words:
+        if Path(word).suffix in _FILES and not Path(word).exists() and word not in ("g2.parquet", "w.csv"):
+            Path(word).write_text("mine")
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    done = CliRunner().invoke(cli, words)
+    assert isinstance(done.exception, UsageError) and "is an input" in done.exception.en, done.output
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_an_id_is_not_taken_for_a_folder_of_its_name(place: Path) -> None:
+    (place / "lishui").mkdir()
+    (place / "lishui" / "a.csv").write_text("an older result")
+    (place / "i.csv").write_text("institution\n")
+    line = "capitation i.csv --policy lishui --as-of 2025-12-31 -o lishui/a.csv"
+    done = CliRunner().invoke(cli, line.split())
+    assert isinstance(done.exception, UsageError) and "is an input" not in done.exception.en
+
+
+def test_every_command_with_an_output_is_guarded() -> None:
+    """A command that is written tomorrow is guarded by its class, if it is of the common one."""
+    from grouper.commands.options.shared import BilingualCommand
+
+    def commands(group: click.Command) -> list[click.Command]:
+        if not isinstance(group, click.Group):
+            return [group]
+        ctx = click.Context(group)
+        inner = [group.get_command(ctx, name) for name in group.list_commands(ctx)]
+        return [one for each in inner if each for one in commands(each)]
+
+    found = commands(cli)
+    assert len(found) > 25 and all(isinstance(command, BilingualCommand) for command in found)
