@@ -204,12 +204,12 @@ def test_quality_and_audit_lines(place: Path, files: dict[str, Any], tmp_path: P
             {"kind": "special_review", "record_id": "nobody", "special_review": "keep"},
             "nobody is not in the input",
         ),
-        ({"kind": "other", "settlement_id": "1"}, "row 2, kind"),
+        ({"kind": "other", "settlement_id": "1"}, "row 2, column kind"),
         (
             {"kind": "audit_deduction", "hospital_code": "H", "pool": "employee", "amount": "x"},
-            "row 2, amount",
+            "row 2, column amount",
         ),
-        ({"kind": "quality", "hospital_code": "H", "score": "good"}, "row 2, score"),
+        ({"kind": "quality", "hospital_code": "H", "score": "good"}, "row 2, column score"),
         ({"kind": "withdrawal", "settlement_id": "1", "colour": "red"}, "colour: unknown column"),
     ],
 )
