@@ -6,7 +6,7 @@ and corrected ones). docs/settlement.md gives the columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
 from grouper.base.money import Fen
-from grouper.base.tables_in import BOOKS, Row, Table, read_header, read_sheets, read_table
+from grouper.base.tables_in import BOOKS, Row, Table, near, read_header, read_sheets, read_table
 from grouper.payment.price import decided
 from grouper.payment.price.decisions import decisions
 from grouper.payment.price.inputs import DECIDED
@@ -141,6 +141,21 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
         row.get("reason", ""), row.get("clause", ""), values, Path(path).name, place.row,
         place,
     )  # fmt: skip
+
+
+def check_hospitals(items: Sequence[Item], known: Collection[str], zh: str, en: str) -> None:
+    """Scores and deductions are of hospitals that are known; ``zh``, ``en``: where they should stand.
+
+    Raises DataError that names file, row and the nearest code.
+    """
+    for item in items:
+        if item.hospital not in known:
+            hint_zh, hint_en = near(item.hospital, known)
+            raise item.place.error(
+                "hospital_code",
+                f"{item.hospital} 不在{zh}中{hint_zh}",
+                f"{item.hospital} is not {en}{hint_en}",
+            )
 
 
 def _fen(place: Row) -> Fen:

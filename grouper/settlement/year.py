@@ -22,7 +22,7 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.settlement import tables
-from grouper.settlement.corrections import Corrections, read_corrections
+from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.limits import case_counts, check_cleared
 from grouper.settlement.month import Done, finish
 from grouper.settlement.plan.asked import Asked, same
@@ -266,6 +266,10 @@ def _clear(
     last = plan.months[max(plan.months)]
     carried = run_amounts(connection, [last], "carried")
     due = clearing.dues(settled.pools)
+    if plan.format > 2:
+        settled_by = {code for code, _ in (*due, *prepaid, *deposit, *plan.budget.hospitals)}
+        lines = plan.corrections.of("quality", "audit_deduction")
+        check_hospitals(lines, settled_by, "本年已结算的医院", "among the hospitals settled this year")
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
     for item in plan.corrections.of("audit_deduction"):
