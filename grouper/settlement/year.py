@@ -267,9 +267,10 @@ def _clear(
     carried = run_amounts(connection, [last], "carried")
     due = clearing.dues(settled.pools)
     if plan.format > 2:
-        settled_by = {code for code, _ in (*due, *prepaid, *deposit, *plan.budget.hospitals)}
+        rows = connection.execute("SELECT DISTINCT hospital_code FROM hospitals_current").fetchall()
+        known = {code for (code,) in rows} | {code for code, _ in plan.budget.hospitals}
         lines = plan.corrections.of("quality", "audit_deduction")
-        check_hospitals(lines, settled_by, "本年已结算的医院", "among the hospitals settled this year")
+        check_hospitals(lines, known, "账本的医院", "among the hospitals of the ledger")
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
     for item in plan.corrections.of("audit_deduction"):
