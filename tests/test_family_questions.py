@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from grouper.grouping.family import FAMILIES
 
 ROOT = Path(grouper.__file__).parent
 COLUMNS = {name for each in (drg, dip) for name in (each.GROUP, each.GROUP_NAME)}
+NAMED = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(COLUMNS))})(?![\w-])")
+SQL = re.compile(r"\b(?:SELECT|FROM|WHERE|JOIN|GROUP BY|ORDER BY|PARTITION BY)\b")
 
 # Where the words of a family stand for something else, or where a room deals in one family by its purpose.
 WORDS = {
@@ -48,9 +51,30 @@ def outside() -> Iterator[tuple[str, str]]:
 
 
 def words(text: str) -> list[str]:
-    """The kinds and the columns of groups of the two families that a module has as whole strings."""
-    constants = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
-    return [str(value) for value in constants if value in {*FAMILIES, *COLUMNS}]
+    """The kinds and the columns of groups of the two families that a module names: as whole strings, as the
+    beginning of a kind, and as columns in f-strings and in texts of SQL."""
+    tree = ast.parse(text)
+    pieces = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node.value in {*FAMILIES, *COLUMNS}:
+                found.append(node.value)
+            elif id(node) in pieces or SQL.search(node.value):
+                found += NAMED.findall(node.value)
+        elif asks_beginning(node):
+            found.append(ast.unparse(node))
+    return found
+
+
+def asks_beginning(node: ast.AST) -> bool:
+    """Whether a node asks if a kind begins as one of the families does."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    if node.func.attr != "startswith" or not ast.unparse(node.func.value).endswith("kind"):
+        return False
+    beginnings = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return any(kind.startswith(str(beginning)) for beginning in beginnings for kind in FAMILIES)
 
 
 def imports(text: str) -> list[str]:
@@ -101,10 +125,18 @@ def test_every_exception_is_still_needed(reasons: dict[str, str], asks: object) 
         'result.get("drg") or result.get("dip_code")',
         'name = row["drg_name"]',
         'match kind:\n    case "dip":\n        pass',
+        'scheme.kind.startswith("di")',
+        'sql = f"SELECT {key}, drg FROM {source}"',
+        'sql = "SELECT record_id, coalesce(dip_code, 0) FROM cases"',
     ],
 )
 def test_a_question_is_found(question: str) -> None:
     assert words(question)
+
+
+@pytest.mark.parametrize("text", ['f"grouper pay --scheme chs-drg-2.0 {x}"', 'kind.startswith("words")'])
+def test_what_is_no_question_is_none(text: str) -> None:
+    assert not words(text)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ function hides.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,11 @@ import pytest
 
 from grouper.records.schema import CANONICAL
 
+from .source import DYNAMIC, aliases, imported_by_call, opens_to_write
+
 ROOT = Path(__file__).parent.parent / "grouper"
+WRITING, SCANNING = "open(…, 'w')", "a scan in SQL"
+_SCAN = re.compile(r"\b(?:read_(?:csv|parquet|json|text|blob|ndjson)\w*|parquet_scan)\s*\(")
 
 # What may be imported or called, and the modules that may: module -> why.
 ONLY: dict[str, dict[str, str]] = {
@@ -40,6 +45,32 @@ ONLY: dict[str, dict[str, str]] = {
         "lake.intent": "moves the files of a run to their places, and the intent that names them",
         "lake.ledger": "puts a ledger in its place, under its own protocol",
     },
+    "os.remove": {},
+    "os.unlink": {},
+    "os.removedirs": {},
+    "os.open": {
+        "base.whole": "a folder, to bring its names to the disk",
+        "commands.options.shared": "the null device, in place of a pipe that is closed",
+        "lake.sign": "a new file that only its owner may read, from its first byte",
+    },
+    "shutil.move": {},
+    "pandas": {},
+    "pyarrow.csv": {
+        "base.output": "results as CSV, in batches",
+        "records.readers": "records in CSV: a large file, read in batches",
+    },
+    DYNAMIC: {
+        "base.lazy": "names of a package, imported when they are asked for",
+        "commands.__init__": "a command, imported when it is called",
+        "grouping.family": "a family, by the table of families",
+    },
+    WRITING: {
+        "base.output": "its own part, which then takes the place of the result",
+        "lake.lock": "the lock, under the lock",
+        "lake.repair": "the list of what was set aside, in a folder of its own",
+        "report.feeds": "a part, which then takes the place of the feed",
+    },
+    SCANNING: {"base.sql": "the one place of scans in SQL"},
     "os.rename": {"lake.repair": "files that no run owns are set aside, in the same lake"},
     "os.fsync": {"base.whole": "brings a file to the disk, where the system can"},
     "shutil.rmtree": {
@@ -70,6 +101,10 @@ CALLS: dict[str, dict[str, str]] = {
         "lake.intent": "into the staging folder, then to the disk and to its place",
     },
     "write_bytes": {},
+    "rename": {
+        "base.whole": "a folder that appears whole",
+        "lake.repair": "files that no run owns are set aside, in the same lake",
+    },
     "unlink": {
         "base.whole": "its own part, and files that a mark proves to be the program's",
         "base.output": "its own part",
@@ -96,15 +131,23 @@ def modules() -> dict[str, ast.Module]:
 
 
 def uses(tree: ast.Module) -> Iterator[str]:
-    """Every module that is imported, every ``module.name`` that is imported or read, and methods called."""
+    """Every module that is imported, every ``module.name`` that is imported or read, methods called, files
+    opened to write and scans in texts of SQL."""
+    known = aliases(tree)
     for node in ast.walk(tree):
+        if name := imported_by_call(node):
+            yield name
+        if opens_to_write(node):
+            yield WRITING
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SCAN.search(node.value):
+            yield SCANNING
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield str(node.module)
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield f"{node.value.id}.{node.attr}"
+            yield f"{known.get(node.value.id, node.value.id)}.{node.attr}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             yield f".{node.func.attr}"
 
@@ -140,12 +183,55 @@ def test_every_exception_has_its_reason() -> None:
         ("import os\nos.replace(a, b)", "os.replace"),
         ("from os import replace", "os.replace"),
         ("from decimal import ROUND_HALF_UP as h", "decimal.ROUND_HALF_UP"),
+        ("import os as o\no.replace(a, b)", "os.replace"),
+        ("import importlib\nimportlib.import_module('csv')", "csv"),
+        ("__import__('openpyxl').Workbook()", "openpyxl"),
+        ("from importlib import import_module as load\nload(name)", "importlib.import_module"),
+        ("import importlib\nimportlib.import_module(name)", DYNAMIC),
+        ("import os\nos.remove(path)", "os.remove"),
+        ("path.rename(other)", ".rename"),
+        ("open(path, 'w')", WRITING),
+        ("open(path, mode='ab')", WRITING),
+        ("open(path, mode)", WRITING),
+        ("path.open('r+b')", WRITING),
+        ("import pandas as pd\npd.read_csv(path)", "pandas"),
+        ("from pyarrow import csv", "pyarrow.csv"),
+        ("sql = f\"SELECT * FROM read_csv('{path}')\"", SCANNING),
+        ("sql = 'FROM read_parquet([' + names + '])'", SCANNING),
         ("path.with_suffix('').unlink()", ".unlink"),
         ("if True:\n    value.quantize(one)", ".quantize"),
     ],
 )
 def test_a_second_one_is_found_wherever_it_stands(text: str, found: str) -> None:
     assert found in set(uses(ast.parse(text)))
+
+
+@pytest.mark.parametrize("text", ["open(path)", "open(path, 'rb')", "path.open()", "out.open(schema)"])
+def test_a_file_that_is_read_is_no_writer(text: str) -> None:
+    assert WRITING not in set(uses(ast.parse(text)))
+
+
+ROUNDED = {  # modules of payment that round by Python's own rule, and what
+    "payment.pool.settle": "seconds of a run, in its totals",
+    "payment.price.pricing": "seconds of a run, in its totals",
+}
+
+
+def rounds(tree: ast.Module) -> list[str]:
+    """What a module gives to the builtin ``round``, whose halves go to the even digit."""
+    return [
+        ast.unparse(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round"
+    ]
+
+
+def test_payment_rounds_nothing_but_seconds_by_itself() -> None:
+    """Money and factors are rounded by name in base.exact."""
+    found = {module: rounds(tree) for module, tree in modules().items() if module.startswith("payment.")}
+    assert {module for module, told in found.items() if told} == ROUNDED.keys()
+    assert all(text.endswith(".seconds") for told in found.values() for text in told)
+    assert rounds(ast.parse("x = round(yuan, 2)")) == ["yuan"]
 
 
 def test_parts_beside_a_file_are_named_in_one_place() -> None:

@@ -1,6 +1,8 @@
 """The order of the rooms: a module imports from its own room and from rooms below, nowhere in a circle.
 
-Imports within functions and for types count too. An exception stands here with its reason.
+Imports within functions and for types count too, and those by a call that names a module; modules whose name
+is made up as they run may be imported where tests/test_one_of_each.py says. An exception stands here with its
+reason.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import grouper
+
+from .source import imported_by_call
 
 ROOT = Path(__file__).parent.parent / "grouper"
 ORDER = (
@@ -32,8 +36,15 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path, known: set[str]) -> Iterator[str]:
-    """The modules of the package that a module imports, wherever it does."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """The modules of the package that a module imports, wherever and however it does."""
+    yield from imports_of(path.read_text(encoding="utf-8"), known, str(path))
+
+
+def imports_of(text: str, known: set[str], path: str = "") -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        called = imported_by_call(node)
+        if called and called.partition(".")[0] == "grouper":
+            yield called
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "grouper")
         elif isinstance(node, ast.ImportFrom):
@@ -89,6 +100,21 @@ def test_no_module_imports_itself_through_others() -> None:
 @pytest.mark.parametrize("arrows", [{"a": {"b"}, "b": {"a"}}, {"a": {"b"}, "b": {"c"}, "c": {"b"}}])
 def test_a_circle_is_found(arrows: dict[str, set[str]]) -> None:
     assert "b" in circles(arrows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import grouper.lake.lock",
+        "from grouper.lake import lock",
+        "def f():\n    from grouper.lake.lock import hold",
+        "import importlib\nimportlib.import_module('grouper.lake.lock')",
+        "from importlib import import_module\nimport_module(name='grouper.lake.lock')",
+        "__import__('grouper.lake.lock')",
+    ],
+)
+def test_an_import_is_found_in_whatever_form(text: str) -> None:
+    assert list(imports_of(text, {"grouper.lake", "grouper.lake.lock"})) == ["grouper.lake.lock"]
 
 
 def test_the_source_tree_is_the_package_that_runs() -> None:

@@ -81,9 +81,59 @@ def test_codes_that_are_texts_keep_every_sign(tmp_path: Path) -> None:
     assert read_table(path).rows == [(row, [code, "3"]) for row, code in enumerate(codes, 2)]
 
 
-def test_truth_values_are_no_numbers_and_words_may_be(tmp_path: Path) -> None:
-    path = book(tmp_path / "h.xlsx", a=[["code", "insurance_type"], [True, 310.0], ["01", "0310"]])
+def test_truth_values_and_numbers_of_a_workbook_may_be_words(tmp_path: Path) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["flag", "insurance_type"], [True, 310.0], ["01", "0310"]])
     assert read_table(path).rows == [(2, ["true", "310"]), (3, ["01", "0310"])]
+
+
+def test_a_truth_value_where_a_code_should_stand_is_refused_and_its_word_is_not(tmp_path: Path) -> None:
+    path = book(tmp_path / "h.xlsx", a=[["hospital_code"], ["true"], [True]])
+    with pytest.raises(UsageError, match=r"row 3, column hospital_code: the cell is a truth value") as caught:
+        read_table(path)
+    assert "第 3 行 hospital_code 列：单元格是逻辑值" in caught.value.zh
+
+
+@pytest.mark.parametrize(("formula", "shown"), [("=1/0", "#DIV/0!"), ("=NA()", "#N/A"), ("=a", "#NAME?")])
+@pytest.mark.parametrize("left", [0, 1])
+def test_an_error_of_a_workbook_is_refused_and_its_text_is_not(
+    tmp_path: Path, formula: str, shown: str, left: int
+) -> None:
+    path = tmp_path / "h.xlsx"
+    with xlsxwriter.Workbook(path) as made:
+        sheet = made.add_worksheet()
+        if left:
+            sheet.write_column(0, 0, ["x", "1", "2", "3"])
+        sheet.write_column(0, left, ["code", "01", "02", shown])
+        sheet.write_column(0, left + 1, ["score", "1", "2", "3"])
+        sheet.write_formula(2, left + 1, formula, None, shown)
+    with pytest.raises(UsageError, match=r"row 3, column score: the cell is an error") as caught:
+        read_table(path)
+    assert "第 3 行 score 列：单元格是公式错误" in caught.value.zh
+    fine = book(tmp_path / "f.xlsx", a=[["code"], [shown]])
+    assert read_table(fine).rows == [(2, [shown])]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("code,name\n01,a\n\n02,b\0c\n", "row 4, column name"), ("code,na\0me\n01,a\n", "row 1, column 2")],
+)
+def test_a_nul_in_a_cell_is_refused(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "h.csv").write_bytes(text.encode())
+    with pytest.raises(UsageError, match=f"{where}: the cell holds a NUL") as caught:
+        read_table(tmp_path / "h.csv")
+    assert "NUL" in caught.value.zh
+
+
+@pytest.mark.parametrize("name", ["h.csv", "h.xlsx"])
+def test_empty_rows_above_the_header_are_told_as_such(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "h.xlsx":
+        book(path, a=[[], [], ["code"], ["01"]])
+    else:
+        path.write_text("\n\ncode\n01\n", "utf-8")
+    with pytest.raises(UsageError, match=r"row 1 is empty.* in row 3") as caught:
+        read_table(path)
+    assert "第 1 行为空" in caught.value.zh and "第 3 行" in caught.value.zh
 
 
 @pytest.mark.parametrize("cell", [1234567890123456, 12345678901234567, 1e20, -1234567890123456.0])
@@ -149,7 +199,7 @@ def test_what_is_no_text_and_no_workbook(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
-_cell = st.text(st.characters(exclude_categories=["Cs"]), max_size=5).map(str.strip)
+_cell = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5).map(str.strip)
 
 
 @given(st.lists(st.lists(_cell, min_size=2, max_size=2), max_size=5), st.sampled_from(["utf-8", "gb18030"]))

@@ -30,9 +30,10 @@ CODES = frozenset({
     "code", "dip_code", "drg", "adrg", "mdc", "group", "packet", "dx", "procs", "procedures", "diagnoses",
     "source_code",
 })  # fmt: skip
+_TRUTHS = ("true", "false")
 EXACT_DIGITS = 15  # of a number in a workbook
 Rows = list[list[str]]
-Numbers = set[tuple[int, int]]  # cells that are numbers and no texts: row from 1, index of the column
+Cells = set[tuple[int, int]]  # of a sheet: row from 1, index of the column
 Kind = type[GrouperError]
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -53,6 +54,16 @@ class Row:
     def error(self, column: str, zh: str, en: str) -> GrouperError:
         """The error for a cell, to be raised."""
         return cell_error(self.path, self.row, column, zh, en, self.kind)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A sheet as texts; which cells are numbers, which truth values, which errors."""
+
+    rows: Rows = field(default_factory=list)
+    numbers: Cells = field(default_factory=set)
+    truths: Cells = field(default_factory=set)
+    errors: Cells = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -114,14 +125,15 @@ def read_table(
 
     ``needed`` columns must be there; with ``known`` no others may be (``needed`` ones are known). ``flag``
     names the option that gave the file, ``kind`` is the error to raise. ``strip``: cells without the spaces
-    around them. Raises it for a file that cannot be read, repeated or empty names, rows of another
-    length than the header, and cells of a workbook that are numbers in one of the columns ``codes``.
+    around them. Raises it for a file that cannot be read, empty rows above the header, repeated or empty
+    names, rows of another length than the header, cells with a NUL, and cells of a workbook that are errors
+    (#N/A), or numbers or truth values in one of the columns ``codes``.
     """
     told = f"{path} ({flag})" if flag else str(path)
-    rows, numbers = _read(path, told, kind)
-    if strip:
-        rows = [[cell.strip() for cell in row] for row in rows]
+    sheet = _read(path, told, kind)
+    rows = [[cell.strip() for cell in row] for row in sheet.rows] if strip else sheet.rows
     header = tuple(name.strip() for name in rows[0]) if rows else ()
+    _check_top(told, rows, kind)
     _check_header(told, header, kind)
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(header) and any(row):
@@ -129,7 +141,8 @@ def read_table(
                 zh=f"{told} 第 {number} 行：应有 {len(header)} 列，实有 {len(row)} 列",
                 en=f"{told}, row {number}: {len(row)} columns instead of {len(header)}",
             )
-    _refuse_numbers(told, header, numbers, frozenset(codes), kind)
+    _refuse_unreadable(told, header, sheet, kind)
+    _refuse_numbers(told, header, sheet, frozenset(codes), kind)
     table = Table(told, header, [(n, row) for n, row in enumerate(rows[1:], 2) if any(row)], kind)
     table.need(needed)
     return table if known is None else table.know((*needed, *known))
@@ -137,7 +150,7 @@ def read_table(
 
 def read_header(path: str | Path, flag: str = "", kind: Kind = UsageError) -> tuple[str, ...]:
     """The first row of a table as it is, whatever follows; () where there is none."""
-    rows, _ = _read(path, f"{path} ({flag})" if flag else str(path), kind, first=True)
+    rows = _read(path, f"{path} ({flag})" if flag else str(path), kind, first=True).rows
     return tuple(name.strip() for name in rows[0]) if rows else ()
 
 
@@ -185,10 +198,10 @@ def read_sheets(path: str | Path, kind: Kind = UsageError, told: str = "") -> di
 
     Raises ``kind`` for a file that cannot be read, and for a number of more digits than a workbook keeps.
     """
-    return {name: rows for name, (rows, _) in _sheets(path, kind, told or str(path)).items()}
+    return {name: sheet.rows for name, sheet in _sheets(path, kind, told or str(path)).items()}
 
 
-def _sheets(path: str | Path, kind: Kind, told: str) -> dict[str, tuple[Rows, Numbers]]:
+def _sheets(path: str | Path, kind: Kind, told: str) -> dict[str, _Sheet]:
     import fastexcel
 
     # It warns of each empty column, which is nothing to tell the user.
@@ -202,34 +215,38 @@ def _sheets(path: str | Path, kind: Kind, told: str) -> dict[str, tuple[Rows, Nu
         raise kind(
             zh=f"{told} 不是可读的 Excel 工作簿", en=f"{told} is no workbook that can be read"
         ) from error
-    for name, (rows, numbers) in sheets.items():
-        _refuse_long(f"{told}[{name}]", rows, numbers, kind)
+    for name, sheet in sheets.items():
+        _refuse_long(f"{told}[{name}]", sheet.rows, sheet.numbers, kind)
     return sheets
 
 
-def _sheet(book: Any, name: str) -> tuple[Rows, Numbers]:
+def _sheet(book: Any, name: str) -> _Sheet:
     # skip_rows=0 keeps blank rows at the top, so that row numbers are those of Excel
     sheet = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
     columns = sheet.available_columns()
     if not columns or not sheet.height:
-        return [], set()
+        return _Sheet()
     left = columns[0].absolute_index  # blank columns at the left are cut off
-    data = [column.to_pylist() for column in sheet.to_arrow().columns]
+    texts, wrong = sheet.to_arrow_with_errors()
+    data = [column.to_pylist() for column in texts.columns]
+    errors = {(e.position[0] + 1, left + e.position[1]) for e in (wrong.errors if wrong else ())}
     rows = [[""] * left + [(cell or "").strip() for cell in row] for row in zip(*data, strict=True)]
     # Asked for truth values, it gives one for numbers and truth values and none for texts, whatever they say.
     truth = _columns(book, name, "boolean")
-    numbers = {
+    known = {
         (row, left + index)
         for index, column in enumerate(truth)
         for row, value in enumerate(column, 1)
-        if value is not None and data[index][row - 1] not in ("true", "false")
+        if value is not None
     }
+    truths = {(row, at) for row, at in known if data[at - left][row - 1] in _TRUTHS}
+    numbers = known - truths
     if numbers:  # as texts they have nine decimals only
         floats = _columns(book, name, "float")
         for row, at in numbers:
             if (value := floats[at - left][row - 1]) is not None:
                 rows[row - 1][at] = _number_text(value)
-    return rows, numbers
+    return _Sheet(rows, numbers, truths, errors)
 
 
 def _columns(book: Any, name: str, type_: str) -> list[list[Any]]:
@@ -243,7 +260,7 @@ def _number_text(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _refuse_long(told: str, rows: Rows, numbers: Numbers, kind: Kind) -> None:
+def _refuse_long(told: str, rows: Rows, numbers: Cells, kind: Kind) -> None:
     for row, index in sorted(numbers):
         whole = rows[row - 1][index].lstrip("-").partition(".")[0]
         if len(whole) > EXACT_DIGITS:
@@ -258,31 +275,64 @@ def _refuse_long(told: str, rows: Rows, numbers: Numbers, kind: Kind) -> None:
             )  # fmt: skip
 
 
+def _refuse_unreadable(told: str, header: Sequence[str], sheet: _Sheet, kind: Kind) -> None:
+    """Cells that are an error of the workbook, or hold a NUL: no text that somebody wrote."""
+    for row, index in sorted(sheet.errors):
+        raise cell_error(
+            told, row, _column(header, index),
+            "单元格是公式错误（如 #N/A、#DIV/0!），没有值；请改正或清空后重新导出",
+            "the cell is an error (such as #N/A or #DIV/0!) and has no value; mend or empty it and export "
+            "again",
+            kind,
+        )  # fmt: skip
+    for number, cells in enumerate(sheet.rows, 1):
+        for index, cell in enumerate(cells if "\0" in "".join(cells) else ()):
+            if "\0" in cell:
+                raise cell_error(
+                    told, number, _column(header, index), "单元格含有 NUL 字符；请重新导出",
+                    "the cell holds a NUL character; export the file again", kind,
+                )  # fmt: skip
+
+
+def _column(header: Sequence[str], index: int) -> str:
+    return header[index] if index < len(header) and "\0" not in header[index] else str(index + 1)
+
+
 def _refuse_numbers(
-    told: str, header: Sequence[str], numbers: Numbers, codes: frozenset[str], kind: Kind
+    told: str, header: Sequence[str], sheet: _Sheet, codes: frozenset[str], kind: Kind
 ) -> None:
-    for row, index in sorted(numbers):
-        if row > 1 and index < len(header) and header[index] in codes:
+    for row, index in sorted(sheet.numbers | sheet.truths):
+        if row == 1 or index >= len(header) or header[index] not in codes:
+            continue
+        if (row, index) in sheet.truths:
             raise cell_error(
                 told, row, header[index],
-                "单元格是数值而不是文本，编码可能丢失了零（0101 变成 101，06.40 变成 6.4）；"
-                "请把该列设为文本格式后重新录入或导出",
-                "the cell is a number, not text, and a code may have lost zeros (0101 becomes 101, 06.40 "
-                "becomes 6.4); format the column as text and enter or export it again",
+                "单元格是逻辑值（TRUE/FALSE）而不是文本；请把该列设为文本格式后重新录入或导出",
+                "the cell is a truth value (TRUE/FALSE), not text; format the column as text and enter or "
+                "export it again",
                 kind,
             )  # fmt: skip
+        raise cell_error(
+            told, row, header[index],
+            "单元格是数值而不是文本，编码可能丢失了零（0101 变成 101，06.40 变成 6.4）；"
+            "请把该列设为文本格式后重新录入或导出",
+            "the cell is a number, not text, and a code may have lost zeros (0101 becomes 101, 06.40 "
+            "becomes 6.4); format the column as text and enter or export it again",
+            kind,
+        )  # fmt: skip
 
 
-def _read(path: str | Path, told: str, kind: Kind, first: bool = False) -> tuple[Rows, Numbers]:
+def _read(path: str | Path, told: str, kind: Kind, first: bool = False) -> _Sheet:
     if Path(path).suffix.lower() not in BOOKS:
-        return _csv_rows(read_text(path, kind, told), told, kind, first), set()
-    filled = {name: sheet for name, sheet in _sheets(path, kind, told).items() if any(map(any, sheet[0]))}
+        return _Sheet(_csv_rows(read_text(path, kind, told), told, kind, first))
+    sheets = _sheets(path, kind, told)
+    filled = {name: sheet for name, sheet in sheets.items() if sheet.errors or any(map(any, sheet.rows))}
     if len(filled) > 1:
         raise kind(
             zh=f"{told} 有多张有内容的工作表（{'、'.join(filled)}）；请只保留一张，或另存为 CSV",
             en=f"{told} has several sheets ({', '.join(filled)}); keep one of them, or save it as CSV",
         )
-    return next(iter(filled.values()), ([], set()))
+    return next(iter(filled.values()), _Sheet())
 
 
 def _csv_rows(text: str, told: str, kind: Kind, first: bool = False) -> Rows:
@@ -300,6 +350,17 @@ def _csv_rows(text: str, told: str, kind: Kind, first: bool = False) -> Rows:
             en=f"{told}, row {len(rows) + 1}: no correct CSV (a quote without its pair, or a cell too long)",
         ) from error
     return rows
+
+
+def _check_top(told: str, rows: Rows, kind: Kind) -> None:
+    """The header is in row 1: what stands above it, if only blanks, would move every row."""
+    filled = next((number for number, row in enumerate(rows, 1) if any(row)), 1)
+    if filled > 1:
+        raise kind(
+            zh=f"{told} 第 1 行为空：表头应在第 1 行，第 {filled} 行才有内容；请删去上面的空行",
+            en=f"{told}, row 1 is empty: the header belongs there, and the first text is in row {filled}; "
+            "delete the empty rows above it",
+        )
 
 
 def _check_header(told: str, header: Sequence[str], kind: Kind) -> None:

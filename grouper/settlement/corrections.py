@@ -6,18 +6,18 @@ and corrected ones). docs/settlement.md gives the columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
-from grouper.base.exact import fits
 from grouper.base.money import Fen
-from grouper.base.tables_in import BOOKS, Table, read_header, read_sheets, read_table
+from grouper.base.tables_in import BOOKS, Row, Table, near, read_header, read_sheets, read_table
 from grouper.payment.price import decided
-from grouper.payment.price.inputs import DECIDED, INPUTS
+from grouper.payment.price.decisions import decisions
+from grouper.payment.price.inputs import DECIDED
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
@@ -46,6 +46,7 @@ class Item:
     values: Mapping[str, str]
     file: str
     row: int
+    place: Row
 
 
 @dataclass
@@ -70,22 +71,20 @@ def read_corrections(paths: Sequence[str], pools: Sequence[str]) -> Corrections:
         if rows is None:
             found.lists.append(path)
         else:
-            found.items += [_item(row.cells, path, row.row, pools) for row in rows]
+            found.items += [_item(row, path, pools) for row in rows]
     _once(found.of(*_OF_CASES))
     return found
 
 
 def read_decisions(path: str) -> list[Item]:
     """The file of ``--decisions``: record_id with DECIDED columns."""
-    items = [
+    return [
         Item(
-            "decision", row.text("record_id"), "", "", 0, "", "", "", _decided(row.cells, path, row.row),
-            Path(path).name, row.row,
+            "decision", each.record_id, "", "", 0, "", each.row.text("reason"), each.row.text("clause"),
+            each.values, Path(path).name, each.row.row, each.row,
         )
-        for row in read_table(path, needed=("record_id",), flag="--decisions", kind=DataError)
+        for each in decisions(path)[0]
     ]  # fmt: skip
-    _once(items)
-    return items
 
 
 def _decisions(path: str) -> Table | None:
@@ -102,53 +101,19 @@ def _decisions(path: str) -> Table | None:
     return read_table(path, needed=("kind",), known=sorted(_COLUMNS), flag="--corrections", kind=DataError)
 
 
-def _decided(row: Mapping[str, str], path: str, number: int) -> dict[str, str]:
-    """The decisions of a row; amounts and numbers must be such, to their decimals."""
-    found = {name: row[name] for name in DECIDED if row.get(name)}
-    for name, value in found.items():
-        spec = INPUTS[name]
-        digits = {"money": 2, "decimal": spec.digits}.get(spec.kind)
-        if digits is not None and not _fits(value, digits):
-            raise _error(
-                path,
-                number,
-                name,
-                f"{value!r} 应为最多 {digits} 位小数的数",
-                f"{value!r} should be a number of at most {digits} decimals",
-            )
-        if name in decided.WORDS:
-            word = decided.read_word(name, value)
-            if word is None:
-                words = decided.known(name)
-                raise _error(
-                    path,
-                    number,
-                    name,
-                    f"{value!r} 不认识；可用：{words}",
-                    f"{value!r} is not understood; known are {words}",
-                )
-            found[name] = word
-    return found
-
-
 def check_decided(policy: Policy, items: Sequence[Item]) -> None:
     """Every decision is one that the policy can carry out. Raises DataError that names file and row."""
     for item in items:
         wrong = decided.unfit(policy, item.values)
         if wrong is not None:
-            raise _error(item.file, item.row, "special_review", *wrong)
+            raise item.place.error(*wrong)
 
 
-def _fits(text: str, digits: int) -> bool:
-    return _is_number(text) and fits(Decimal(text), digits)
-
-
-def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) -> Item:
+def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
+    row = place.cells
     kind = row.get("kind", "")
     if kind not in KINDS:
-        raise _error(
-            path,
-            number,
+        raise place.error(
             "kind",
             f"{kind!r} 应为 {'、'.join(KINDS)} 之一",
             f"{kind!r} is not one of {', '.join(KINDS)}",
@@ -156,35 +121,48 @@ def _item(row: Mapping[str, str], path: str, number: int, pools: Sequence[str]) 
     ident = row.get("settlement_id") or row.get("record_id") or ""
     pool = row.get("pool", "")
     if kind in _OF_CASES and not ident:
-        raise _error(path, number, "settlement_id", "缺失", "is missing")
+        raise place.error("settlement_id", "缺失", "is missing")
     if kind not in _OF_CASES and not row.get("hospital_code"):
-        raise _error(path, number, "hospital_code", "缺失", "is missing")
-    if kind in ("special_review", "decision") and not _decided(row, path, number):
-        raise _error(
-            path,
-            number,
-            kind,
+        raise place.error("hospital_code", "缺失", "is missing")
+    values = decided.read_decisions(place)
+    if kind in ("special_review", "decision") and not values:
+        raise place.error(
+            "kind",
             f"没有决定；可用列 {'、'.join(DECIDED)}",
             f"decides nothing; columns are {', '.join(DECIDED)}",
         )
     if kind == "audit_deduction" and pool not in pools:
-        raise _error(path, number, "pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget")
-    amount_fen = _fen(row, path, number) if kind == "audit_deduction" else 0
+        raise place.error("pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget")
+    amount_fen = _fen(place) if kind == "audit_deduction" else 0
     if kind == "quality" and not _is_number(row.get("score", "")):
-        raise _error(path, number, "score", "应为数", "should be a number")
+        raise place.error("score", "应为数", "should be a number")
     return Item(
         kind, ident, row.get("hospital_code", ""), pool or "*", amount_fen, row.get("score", ""),
-        row.get("reason", ""), row.get("clause", ""), _decided(row, path, number), Path(path).name, number,
+        row.get("reason", ""), row.get("clause", ""), values, Path(path).name, place.row,
+        place,
     )  # fmt: skip
 
 
-def _fen(row: Mapping[str, str], path: str, number: int) -> Fen:
-    text = row.get("amount", "")
+def check_hospitals(items: Sequence[Item], known: Collection[str], zh: str, en: str) -> None:
+    """Scores and deductions are of hospitals that are known; ``zh``, ``en``: where they should stand.
+
+    Raises DataError that names file, row and the nearest code.
+    """
+    for item in items:
+        if item.hospital not in known:
+            hint_zh, hint_en = near(item.hospital, known)
+            raise item.place.error(
+                "hospital_code",
+                f"{item.hospital} 不在{zh}中{hint_zh}",
+                f"{item.hospital} is not {en}{hint_en}",
+            )
+
+
+def _fen(place: Row) -> Fen:
+    text = place.text("amount")
     fen = Decimal(text) * 100 if _is_number(text) else Decimal(-1)
     if fen < 0 or fen != fen.to_integral_value():
-        raise _error(
-            path,
-            number,
+        raise place.error(
             "amount",
             f"{text!r} 应为不小于 0、到分的金额（元）",
             f"{text!r} should be yuan of at least 0, to the fen",
@@ -204,12 +182,6 @@ def _once(items: Sequence[Item]) -> None:
     seen: dict[str, Item] = {}
     for item in items:
         if item.id in seen:
-            raise _error(item.file, item.row, "settlement_id", f"{item.id} 重复", f"{item.id} is there twice")
+            column = "settlement_id" if item.place.text("settlement_id") else "record_id"
+            raise item.place.error(column, f"{item.id} 重复", f"{item.id} is there twice")
         seen[item.id] = item
-
-
-def _error(path: str, row: int, column: str, zh: str, en: str) -> DataError:
-    return DataError(
-        zh=f"{path}（--corrections）第 {row} 行，{column}：{zh}",
-        en=f"{path} (--corrections), row {row}, {column}: {en}",
-    )

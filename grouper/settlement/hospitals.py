@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from grouper.base.errors import DataError
-from grouper.base.tables_in import cell_error, read_table
-from grouper.records.words import WordReader
+from grouper.payment.price.hospital_table import read_hospitals
 from grouper.settlement import relations
 
 if TYPE_CHECKING:
@@ -16,13 +14,15 @@ if TYPE_CHECKING:
 COLUMNS = relations.HOSPITALS.names
 
 
-def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Iterable[str] = ()) -> list[str]:
-    """Table ``hospitals`` from a CSV; returns the columns that it gives. ``levels``: those of the policy.
+def load_hospitals(
+    connection: duckdb.DuckDBPyConnection, path: str, levels: Collection[str] = ()
+) -> list[str]:
+    """Table ``hospitals`` from a small table; returns the columns that it gives. ``levels``: those of the
+    policy.
 
-    Raises UsageError for a missing column, DataError for a code that is there twice or a level that
-    nobody knows.
+    Raises the errors of ``read_hospitals``.
     """
-    rows, names = _rows(path, WordReader("hospital_level", levels))
+    rows, names = read_hospitals(path, COLUMNS, levels)
     relations.make(connection, relations.HOSPITALS)
     if rows:
         marks = ", ".join("?" * len(COLUMNS))
@@ -31,37 +31,6 @@ def load_hospitals(connection: duckdb.DuckDBPyConnection, path: str, levels: Ite
     return names
 
 
-def hospital_columns(path: str, levels: Iterable[str] = ()) -> list[str]:
+def hospital_columns(path: str, levels: Collection[str] = ()) -> list[str]:
     """The columns that the table gives; errors as in ``load_hospitals``."""
-    return _rows(path, WordReader("hospital_level", levels))[1]
-
-
-def _rows(path: str, level: WordReader) -> tuple[list[dict[str, str | None]], list[str]]:
-    table = read_table(path, needed=("hospital_code",), flag="--hospitals")
-    rows = [_row(row.cells, level, path, row.row) for row in table]
-    seen: set[str | None] = set()
-    for (number, _), row in zip(table.rows, rows, strict=True):
-        code = row["hospital_code"]
-        if code is None or code in seen:
-            raise cell_error(
-                table.path, number, "hospital_code", f"{code or '（空）'} 重复或为空",
-                f"{code or '(blank)'} is there twice or blank", DataError,
-            )  # fmt: skip
-        seen.add(code)
-    return rows, [name for name in COLUMNS if name in table.header]
-
-
-def _row(row: Mapping[str, str | None], level: WordReader, path: str, number: int) -> dict[str, str | None]:
-    made = {name: ((row.get(name) or "").strip() or None) for name in COLUMNS}
-    word = made["hospital_level"]
-    if word:
-        parsed = level(word)
-        if parsed.bad:
-            known = level.known()
-            raise DataError(
-                zh=f"{path}（--hospitals）第 {number} 行：hospital_level {word!r} 无法识别；可用：{known}",
-                en=f"{path} (--hospitals), row {number}: hospital_level {word!r} is not understood; "
-                f"known are {known}",
-            )
-        made["hospital_level"] = parsed.value
-    return made
+    return read_hospitals(path, COLUMNS, levels)[1]

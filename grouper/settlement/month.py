@@ -19,6 +19,7 @@ from grouper.payment.policy.describe import value_text
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
+from grouper.settlement.corrections import check_hospitals
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import check_codes, check_held, code_counts, review_counts, summed
@@ -145,6 +146,10 @@ def _prepare(
     """What ``judge`` reads; returns the columns of hospitals and of decisions that are given."""
     relations.make(connection, relations.ROWS, f"SELECT * FROM {scan(staged / 'rows.parquet')}")
     hospitals = load_hospitals(connection, plan.job.hospitals, plan.reading.also["hospital_level"])
+    if plan.format > 2:
+        found = connection.execute("SELECT hospital_code FROM hospitals").fetchall()
+        lines = plan.corrections.of("quality", "audit_deduction")
+        check_hospitals(lines, [code for (code,) in found], " --hospitals ", "in --hospitals")
     items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
     decided = decide(connection, items)
     relations.make(connection, relations.WITHDRAWALS)

@@ -23,7 +23,7 @@ from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
 from grouper.settlement import tables
-from grouper.settlement.corrections import Corrections, read_corrections
+from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.limits import case_counts, check_cleared
 from grouper.settlement.month import Done, finish
 from grouper.settlement.plan.asked import Asked, same
@@ -269,6 +269,11 @@ def _clear(
     last = plan.months[max(plan.months)]
     carried = run_amounts(connection, [last], "carried")
     due = clearing.dues(settled.pools)
+    if plan.format > 2:
+        rows = connection.execute("SELECT DISTINCT hospital_code FROM hospitals_current").fetchall()
+        known = {code for (code,) in rows} | {code for code, _ in plan.budget.hospitals}
+        lines = plan.corrections.of("quality", "audit_deduction")
+        check_hospitals(lines, known, "账本的医院", "among the hospitals of the ledger")
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
     for item in plan.corrections.of("audit_deduction"):

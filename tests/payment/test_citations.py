@@ -18,7 +18,9 @@ from grouper.payment.formula.simplify import settle
 from grouper.payment.policy.policy import Policy, load_policy, policy_files
 from grouper.payment.policy.registry import PARAMETERS
 from grouper.payment.price.build import build
+from grouper.payment.price.compile import evaluate
 from grouper.payment.price.formulas import HIGH, LOW, in_letters
+from grouper.payment.price.lookups import load_lookups
 from grouper.payment.price.steps import Step
 
 from .case_files import policy_of, read_cases, row_of
@@ -207,6 +209,71 @@ def test_and_nothing_that_had_none(
 ) -> None:
     found = everywhere(clauses(load_policy(policy_files()[policy]).changed(change), DAY, **case))
     assert found and not absent & set(found)
+
+
+# Rows that a rule of some policy may hold back: extreme, cheap, without a group, a weight or a stable group.
+DOUBTFUL = (
+    USUAL, CHEAP, DEAR, DEAR | {"special_review": "keep"}, DEAR | {"special_review": "by_item"},
+    CHEAP | {"status": "ungrouped"}, CHEAP | {"status": "ambiguous"}, CHEAP | {"group": "ZZ99"},
+    HERNIA, HERNIA | {"total_cost": "900000", "admission_type": "2101"},
+    HERNIA | {"admission_type": "2101", "score": "0"},
+    USUAL | {"los_days": 70, "admission_type": "2105"}, USUAL | {"readmitted_after": 3},
+)  # fmt: skip
+
+
+def others(policy: Policy, day: date) -> Iterator[tuple[str, str, Policy]]:
+    """Every choice of a policy made another way: the parameter, its other value, and the policy."""
+    values = policy.on(day)
+    build(policy, values)
+    for parameter in sorted(values.used):
+        spec = PARAMETERS[parameter]
+        for value in (
+            WORDS.get(parameter) or spec.choices or (("true", "false") if spec.kind == "flag" else ())
+        ):
+            try:
+                changed = policy.changed({parameter: value})
+                build(changed, changed.on(day))
+            except TableError:
+                continue
+            yield parameter, value, changed
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_choice_that_decides_whether_a_case_is_held_is_cited(name: str) -> None:
+    """Where another choice would give another status, the explanation names the one that is there.
+
+    Nothing is said here of where a citation stands: it must come out, also where no amount does.
+    """
+    policy = load_policy(policy_files()[name])
+    day, lookups, rows = policy.valid_from, load_lookups(policy), [row_of(own) for own in DOUBTFUL]
+
+    def status(steps: Sequence[Step], row: dict[str, Any]) -> object:
+        return evaluate(steps, row, lookups)["pay_status"]
+
+    def cited(policy: Policy, row: dict[str, Any]) -> set[str]:
+        explained = explain_case(policy, row, day)
+        return {c.name for part in (explained, *explained.lines) for c in part.clauses}
+
+    steps, asked = build(policy, policy.on(day)), 0
+    first = [status(steps, row) for row in rows]
+    for parameter, value, other in others(policy, day):
+        steps = build(other, other.on(day))
+        for row, before in zip(rows, first, strict=True):
+            if (after := status(steps, row)) != before:
+                asked += 1
+                for found, each in ((before, policy), (after, other)):
+                    assert found != "held" or parameter in cited(each, row), (parameter, value, row)
+    assert asked
+
+
+def test_the_shipped_policy_that_holds_a_case_says_by_which_rule() -> None:
+    """Tianmen holds what costs more than five times its standard until it is reviewed."""
+    policy = load_policy(policy_files()["tianmen/2025"])
+    dear = HERNIA | {"admission_type": "2101", "total_cost": "900000"}
+    explained = explain_case(policy, row_of(dear), DAY)
+    assert (explained.head["pay_status"], explained.head["pay_reason"]) == ("held", "extreme-review")
+    assert {c.name: c.value for c in explained.clauses}["extreme_rule"] == "hold"
+    assert "hold" in explained.text("zh") and "extreme_rule" in str(explained.as_dict())
 
 
 def test_a_citation_changes_nothing_but_the_telling() -> None:

@@ -7,12 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
-from grouper.base.errors import DataError
+from grouper.base.errors import DataError, GrouperError
 from grouper.payment import pay
+from grouper.settlement.corrections import read_decisions
+from grouper.settlement.hospitals import load_hospitals
 
 from ..support import canonical
 from .pay_support import POLICY, SCHEMA, case, write_policy
@@ -66,8 +70,113 @@ def test_a_decision_may_be_in_chinese(tmp_path: Path, word: str) -> None:
 @pytest.mark.parametrize("word", ["yes", "true", "approved", "通过"])
 def test_a_word_that_nobody_knows_stops_the_run(tmp_path: Path, word: str) -> None:
     text = f"record_id,special_review,special_review_amount\na,{word},9000\n"
-    with pytest.raises(DataError, match=r"a, special_review.*by_item 按项目、adjust 调整、keep 维持"):
+    with pytest.raises(DataError, match=r"row 2, column special_review: .*by_item 按项目、adjust 调整、keep"):
         priced(tmp_path, [stay("a", 1, 5), *others(3)], text)
+
+
+WRONG = [  # text of the file, its place in the message, and what is said of it
+    ("record_id,special_reveiw\na,by_item\n", "row 1, column special_reveiw", "did you mean special_review?"),
+    ("record_id,special_review\n\na,maybe\n", "row 3, column special_review", "keep 维持"),
+    ("record_id,unreasonable_cost\na,十元\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
+    ("record_id,unreasonable_cost\na,1.005\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
+    ("record_id,unreasonable_cost\na,1_0\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
+    ("record_id,unreasonable_cost\na,1e17\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
+    ("record_id,tcm_outcome\na,met\nb,\na,met\n", "row 4, column record_id", "first row 2"),
+    ("record_id,tcm_outcome\n,met\n", "row 2, column record_id", "is missing"),
+]
+
+
+@pytest.mark.parametrize(("text", "where", "said"), WRONG)
+def test_pay_and_settle_refuse_the_same_of_a_file_of_decisions(
+    tmp_path: Path, text: str, where: str, said: str
+) -> None:
+    """By the flag that gave it, its row and its column; the lists of --corrections are not meant."""
+    path = tmp_path / "d.csv"
+    path.write_text(text, encoding="utf-8")
+    told = []
+    for read in (lambda: priced(tmp_path, [stay("a", 1, 5), *others(3)], text),
+                 lambda: read_decisions(str(path))):  # fmt: skip
+        with pytest.raises(DataError) as caught:
+            read()
+        told.append((caught.value.zh, caught.value.en))
+    assert told[0] == told[1]
+    assert f"d.csv (--decisions), {where}: " in told[0][1] and said in told[0][1]
+
+
+def test_full_width_digits_of_a_decision_are_understood(tmp_path: Path) -> None:
+    text = "record_id,special_review,special_review_amount,reason\na,ａｄｊｕｓｔ,９０００.５０,专家评审\n"
+    row = priced(tmp_path, [stay("a", 1, 5), *others(3)], text)["a"]
+    assert row["amount"] == Decimal("9000.50")
+    (item,) = read_decisions(str(tmp_path / "d.csv"))
+    assert item.values == {"special_review": "adjust", "special_review_amount": "9000.50"}
+
+
+def test_a_decision_about_no_case_is_told_with_its_row(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"d\.csv \(--decisions\), row 3, column record_id: x is not among"):
+        priced(tmp_path, [stay("a", 1, 5), *others(3)], "record_id,special_review\na,keep\nx,keep\n")
+
+
+HOSPITALS = [["hospital_code", "county", "名称"], ["A", "甲县", "甲"], ["B", "乙县", "乙"]]
+
+
+@pytest.mark.parametrize("name", ["h.csv", "gb.csv", "bare.csv", "h.xlsx"])
+def test_the_table_of_hospitals_comes_in_any_form_of_a_small_table(tmp_path: Path, name: str) -> None:
+    """UTF-8 or GB18030, a header without line end behind it, a workbook."""
+    path, text = tmp_path / name, "\n".join(",".join(row) for row in HOSPITALS)
+    if path.suffix == ".xlsx":
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for number, row in enumerate(HOSPITALS):
+                sheet.write_row(number, 0, row)
+    else:
+        text = text.splitlines()[0] if name == "bare.csv" else text
+        path.write_bytes(text.encode("gb18030" if name == "gb.csv" else "utf-8"))
+    pq.write_table(pa.Table.from_pylist([stay("a", 1, 5)], schema=STAYS), tmp_path / "g.parquet")
+    pay(str(tmp_path / "g.parquet"), str(write_policy(tmp_path, REVIEWS)), str(tmp_path / "o.parquet"),
+        hospitals=str(path))  # fmt: skip
+    with duckdb.connect() as connection:
+        assert load_hospitals(connection, str(path)) == ["hospital_code", "county"]
+        counties = connection.execute("SELECT county FROM hospitals ORDER BY 1").fetchall()
+    assert counties == ([] if name == "bare.csv" else [("乙县",), ("甲县",)])
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("hospital,county\nA,X\n", 1, "lacks the column hospital_code"),
+        ("hospital_code,county,county\nA,X,Y\n", 1, "the column name county is there twice"),
+        ("hospital_code,county\nA,X\nB\n", 1, "row 3: 1 columns instead of 2"),
+        ("hospital_code,county\nA,X\n\nA,Y\n", 2, "row 4, column hospital_code: A is there twice or blank"),
+        ("hospital_code,county\n,X\n", 2, "row 2, column hospital_code: (blank)"),
+        (
+            "hospital_code,hospital_level\nA,顶级\n",
+            2,
+            "row 2, column hospital_level: '顶级' is not",
+        ),
+        (
+            "hospital_code,hospital_coefficient\nA,高\n",
+            2,
+            "row 2, column hospital_coefficient: '高'",
+        ),
+    ],
+)
+def test_pay_and_settle_refuse_the_same_of_a_table_of_hospitals(
+    tmp_path: Path, text: str, code: int, said: str
+) -> None:
+    (tmp_path / "h.csv").write_text(text, encoding="utf-8")
+    pq.write_table(pa.Table.from_pylist([stay("a", 1, 5)], schema=STAYS), tmp_path / "g.parquet")
+    policy, told = str(write_policy(tmp_path, REVIEWS)), []
+    with duckdb.connect() as connection:
+        for read in (
+            lambda: pay(str(tmp_path / "g.parquet"), policy, str(tmp_path / "o.parquet"),
+                        hospitals=str(tmp_path / "h.csv")),
+            lambda: load_hospitals(connection, str(tmp_path / "h.csv"), ("2", "3")),
+        ):  # fmt: skip
+            with pytest.raises(GrouperError) as caught:
+                read()
+            told.append((caught.value.exit_code, caught.value.zh, caught.value.en))
+    assert told[0] == told[1]
+    assert told[0][0] == code and "h.csv (--hospitals)" in told[0][2] and said in told[0][2]
 
 
 @pytest.mark.parametrize(

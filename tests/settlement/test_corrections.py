@@ -202,6 +202,19 @@ def test_quality_and_audit_lines(place: Path, files: dict[str, Any], tmp_path: P
     assert line["payable"] + line["carried"] == line["prepaid"] - Decimal("100.50")
 
 
+@pytest.mark.parametrize("kind", ["quality", "audit_deduction"])
+def test_a_line_for_a_hospital_that_is_not_there_is_refused(
+    place: Path, files: dict[str, Any], tmp_path: Path, kind: str
+) -> None:
+    code, pool = files["june"][0]["hospital_code"], "employee"
+    line = {"kind": kind, "hospital_code": code[:-1] + "X", "pool": pool, "amount": "1", "score": "90"}
+    path = support.corrections(tmp_path / "c.csv", [line])
+    lake = Lake(tmp_path / "lake")
+    where = r"c\.csv \(--corrections\), row 2, column hospital_code: .*X is not in --hospitals; did you mean"
+    with pytest.raises(DataError, match=where):
+        _settle(lake, place, files, files["june"], corrections=(str(path),))
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
@@ -210,12 +223,12 @@ def test_quality_and_audit_lines(place: Path, files: dict[str, Any], tmp_path: P
             {"kind": "special_review", "record_id": "nobody", "special_review": "keep"},
             "nobody is not in the input",
         ),
-        ({"kind": "other", "settlement_id": "1"}, "row 2, kind"),
+        ({"kind": "other", "settlement_id": "1"}, "row 2, column kind"),
         (
             {"kind": "audit_deduction", "hospital_code": "H", "pool": "employee", "amount": "x"},
-            "row 2, amount",
+            "row 2, column amount",
         ),
-        ({"kind": "quality", "hospital_code": "H", "score": "good"}, "row 2, score"),
+        ({"kind": "quality", "hospital_code": "H", "score": "good"}, "row 2, column score"),
         ({"kind": "withdrawal", "settlement_id": "1", "colour": "red"}, "colour: unknown column"),
     ],
 )

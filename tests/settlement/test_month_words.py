@@ -93,7 +93,9 @@ def test_a_level_that_nobody_knows_in_the_table_of_hospitals(
     hospitals = tmp_path / "hospitals.csv"
     hospitals.write_text("hospital_code,hospital_level\nH1,三级\nH2,四级\n", encoding="utf-8")
     path = support.write_csv(tmp_path / "may.csv", plain)
-    with pytest.raises(DataError, match=r"row 3: hospital_level '四级' is not understood; known are 1 一级"):
+    with pytest.raises(
+        DataError, match=r"row 3, column hospital_level: '四级' is not understood; known are 1 一级"
+    ):
         support.settle(Lake(tmp_path / "lake"), place, "2025-05", path, hospitals=str(hospitals))
 
 

@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.exact import fraction, half_up
 from grouper.payment.explain.explanation import Clause, Line, PaymentExplanation
 from grouper.payment.explain.row import Gathered, gather
-from grouper.payment.formula.cited import Cited
+from grouper.payment.formula.cited import Cited, choices
 from grouper.payment.formula.expression import (
     ONE,
     ZERO,
     Expr,
     Field,
     Lookup,
+    Null,
     Number,
     Rounded,
     Word,
     plain,
     walk,
 )
-from grouper.payment.formula.simplify import deciding, settle
+from grouper.payment.formula.simplify import deciding, empty_tested, settle, tests
 from grouper.payment.formula.window import Rank
 from grouper.payment.policy import words
 from grouper.payment.policy.legacy_digest import legacy_digest
@@ -188,13 +189,39 @@ class _Teller:
             self.known[step.name] = settled
 
     def way(self) -> Iterator[Clause]:
-        """The clause of the route or of the rule that chose the method."""
+        """The clauses of the route, of the rule that chose the method, and of what holds a case back."""
         for route in self.policy.routes:
             if route.name == self.row["route"]:
                 test = {lang: words.in_words(route.test, lang) for lang in LANGS}
                 label = {"zh": f"{route.zh}（{test['zh']}）", "en": f"{route.en} ({test['en']})"}
                 yield Clause(route.name, label, "", route.source, route.article, route.verified)
         yield from self._cited(settle(self.steps["method"].expr, self.row, self.known))
+        if self.row["pay_status"] == "held" and self.row["method"] != "hold":
+            yield from self._withheld("amount")
+
+    def _withheld(self, name: str, missed: bool = False) -> Iterator[Clause]:
+        """The clauses of the choices that leave a column without a value: no line is there to carry them.
+
+        ``missed``: a test found the column empty, so all that should have made it is told.
+        """
+        step = self.steps[name]
+        open_ = [settle(step.expr, self.row, self.known)]
+        if missed:
+            yield from self._cited(open_[0])
+        for test in tests(step.expr, self.row):
+            for column in empty_tested(test):
+                if column in self.steps and self.row.get(column) is None:
+                    yield from self._withheld(column, True)
+        while open_:
+            settled = open_.pop()
+            bare = settled.bare()
+            if isinstance(bare, Field):
+                if bare.name in self.steps and self.row.get(bare.name) is None:
+                    yield from self._withheld(bare.name)
+            elif isinstance(bare, Null) or (bare.parts() and bare.value(self.row) is None):
+                for parameter in choices(settled):
+                    yield from self._parameter(parameter, True)
+                open_ += bare.parts()
 
     def lines(self) -> Iterator[Line]:
         """The steps that the amounts come from, in order."""

@@ -19,6 +19,7 @@ from grouper.payment.formula.expression import (
     Rounded,
     Sum,
     Whole,
+    walk,
 )
 from grouper.payment.formula.predicates import Compare, IsNull
 
@@ -71,6 +72,25 @@ def _product(left: Expr, right: Expr) -> Expr:
 def _constant(expr: Expr, amount: int) -> bool:
     expr = expr.bare()
     return isinstance(expr, Number) and not expr.parameter and expr.amount == amount
+
+
+def tests(expr: Expr, row: Mapping[str, Any]) -> Iterator[Expr]:
+    """The tests that led to the branches of a formula that ``row`` takes."""
+    if isinstance(expr, Case):
+        test, value = expr.taken(row)
+        if test is not None:
+            yield test
+        yield from tests(value, row)
+    else:
+        for part in expr.parts():
+            yield from tests(part, row)
+
+
+def empty_tested(test: Expr) -> Iterator[str]:
+    """The columns that a test asks to be empty, denied or not."""
+    for part in walk(test):
+        if isinstance(part, IsNull) and isinstance(part.inner, Field):
+            yield part.inner.name
 
 
 def deciding(expr: Expr, row: Mapping[str, Any]) -> Iterator[Expr]:

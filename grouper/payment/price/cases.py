@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,11 @@ from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
-from grouper.payment.price.decisions import check_decisions
+from grouper.payment.price.accepted import policy_words
+from grouper.payment.price.decisions import Decision, decisions
 from grouper.payment.price.gated import PLACE, pass_cases, split
-from grouper.payment.price.inputs import DECIDED, INPUTS, Files, input_sql, missing, sources
+from grouper.payment.price.hospital_table import read_hospitals
+from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
@@ -80,15 +82,11 @@ def open_cases(
         parts = [] if _are_texts(files.paths) else _parquet(files.paths)
         differs = check_scheme(policy, schemes_of(connection, scan, schema, parts), files.scheme_differs)
     sources = _sources(schema, files)
-    hospitals = _side(connection, files.hospitals, "hospitals", "hospital_code", HOSPITAL_COLUMNS)
-    decisions = _side(connection, files.decisions, "decisions", "record_id", DECIDED)
-    if files.decisions is not None:
-        check_decisions(connection, files.decisions, decisions, policy)
+    hospitals = _hospitals(connection, files.hospitals, policy)
+    decided, by_case = _decisions(connection, files.decisions, policy)
     words = Words(connection, scan, files, policy)
-    if "hospital_level" in hospitals:
-        words.levels("hospitals", "hospital_code")
     stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
-    reading = _Reading(schema, sources, hospitals, decisions, words, stay)
+    reading = _Reading(schema, sources, hospitals, by_case, words, stay)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
@@ -118,7 +116,7 @@ def open_cases(
         own = {name: sql for name in ("record_id", "total_cost") if (sql := reading.column(name))}
         gated = pass_cases(connection, scan, schema, files, own)
         split(connection, gated, [name for name in wanted if name not in windows])
-    found = _survey(connection, files, bool(decisions))
+    found = _survey(connection, files, decided)
     _agree(found, gated)
     found.scheme_differs = differs
     _windows(connection, windows, policy, found)
@@ -226,22 +224,42 @@ def _sources(schema: pa.Schema, files: Files) -> dict[str, str]:
     return found
 
 
-def _side(
-    connection: duckdb.DuckDBPyConnection, path: str | None, table: str, key: str, known: Sequence[str]
-) -> set[str]:
-    """Load a small CSV keyed by ``key`` as a table of texts; returns the columns it gives."""
+def _hospitals(connection: duckdb.DuckDBPyConnection, path: str | None, policy: Policy) -> set[str]:
+    """Load the table of hospitals; returns the columns it gives. Errors as in ``read_hospitals``."""
     if path is None:
         return set()
-    load_texts(connection, path, table)
-    names = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-    if key not in names:
-        raise UsageError(zh=f"{path} 缺少列 {key}", en=f"{path} lacks the column {key}")
-    twice = connection.execute(
-        f'SELECT "{key}" FROM {table} GROUP BY 1 HAVING count(*) > 1 LIMIT 1'
-    ).fetchone()
-    if twice:
-        raise DataError(zh=f"{path}：{key} {twice[0]} 重复", en=f"{path}: {key} {twice[0]} is there twice")
-    given = [name for name in names if name in known]
+    levels = policy_words(policy)["hospital_level"]
+    rows, given = read_hospitals(path, ("hospital_code", *HOSPITAL_COLUMNS), levels)
+    return _load(connection, "hospitals", "hospital_code", rows, given)
+
+
+def _decisions(
+    connection: duckdb.DuckDBPyConnection, path: str | None, policy: Policy
+) -> tuple[list[Decision], set[str]]:
+    """Load the decisions; returns them and the columns they give. Raises DataError as ``decisions``, and
+    for one that the policy cannot carry out."""
+    if path is None:
+        return [], set()
+    found, given = decisions(path)
+    for each in found:
+        each.check(policy)
+    rows = [{"record_id": each.record_id, **each.values} for each in found]
+    return found, _load(connection, "decisions", "record_id", rows, ["record_id", *given])
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    key: str,
+    rows: Sequence[Mapping[str, str | None]],
+    columns: Sequence[str],
+) -> set[str]:
+    """A table of texts, and its values by ``key``; returns the other columns."""
+    made = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in columns})
+    connection.register("_coming", made)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM _coming")
+    connection.unregister("_coming")
+    given = [name for name in columns if name != key]
     keyed.create(connection, table, table, f'"{key}"', given)
     return set(given)
 
@@ -346,7 +364,7 @@ def _check_amounts(
             raise refuse(bad[1], files.paths[0], bad[0], name, bad[2])
 
 
-def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: bool) -> Cases:
+def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequence[Decision]) -> Cases:
     """Count the cases, and refuse what would make the counting wrong."""
     try:
         row = connection.execute(
@@ -385,10 +403,8 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: bool) 
             "SELECT record_id FROM decisions ANTI JOIN plain_cases USING (record_id) ORDER BY 1 LIMIT 1"
         ).fetchone()
         if stray:
-            raise DataError(
-                zh=f"--decisions 中的 record_id {stray[0]} 不在病例中",
-                en=f"--decisions has record_id {stray[0]}, which is not among the cases",
-            )
+            at = next(each.row for each in decided if each.record_id == stray[0])
+            raise at.error("record_id", f"{stray[0]} 不在病例中", f"{stray[0]} is not among the cases")
     return Cases(rows, first, last, int(total), [])
 
 

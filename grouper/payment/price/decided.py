@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from grouper.base.exact import fits
+from grouper.base.tables_in import Row
+from grouper.payment.price.inputs import DECIDED, INPUTS
+from grouper.records.values import clean
 from grouper.records.words import fold_word
 
 if TYPE_CHECKING:
@@ -40,8 +44,47 @@ def read_word(column: str, text: str) -> str | None:
     return None
 
 
-def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str] | None:
-    """Why a policy can do nothing with a decision, in Chinese and English; None where it can.
+def read_number(text: str, digits: int) -> str | None:
+    """A number as a text in plain ASCII; None for what is none, or has more than ``digits`` decimals.
+
+    Full-width digits are understood. It has at most 18 figures, those decimals included.
+    """
+    plain = clean(text)[0]
+    try:
+        number = Decimal(plain)
+    except InvalidOperation:
+        return None
+    if not plain.isascii() or "_" in plain or not fits(number, digits):
+        return None
+    return plain if abs(number) < 10 ** (18 - digits) else None
+
+
+def read_decisions(row: Row) -> dict[str, str]:
+    """The decisions of a row by column (DECIDED), words and numbers read.
+
+    Raises the error of the row's table, with file, row and column, for what is not understood.
+    """
+    found = {name: row.text(name) for name in DECIDED if row.text(name)}
+    for name, value in found.items():
+        spec = INPUTS[name]
+        digits = {"money": 2, "decimal": spec.digits}.get(spec.kind)
+        if digits is not None:
+            number = read_number(value, digits)
+            if number is None:
+                zh = f"{value!r} 应为最多 {digits} 位小数的数"
+                raise row.error(name, zh, f"{value!r} should be a number of at most {digits} decimals")
+            found[name] = number
+        if name in WORDS:
+            word = read_word(name, value)
+            if word is None:
+                zh = f"{value!r} 不认识；可用：{known(name)}"
+                raise row.error(name, zh, f"{value!r} is not understood; known are {known(name)}")
+            found[name] = word
+    return found
+
+
+def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str, str] | None:
+    """Why a policy can do nothing with a decision: column, Chinese, English; None where it can.
 
     ``values``: the columns of the decision that are given, their words read.
     """
@@ -50,6 +93,7 @@ def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str] | Non
         return None
     if "special_review_quota" not in policy.parameters:
         return (
+            "special_review",
             f"政策 {policy.id} 没有特例单议（special_review_quota），special_review 无法执行",
             f"policy {policy.id} knows no special review (special_review_quota): it can do nothing with "
             "special_review",
@@ -60,12 +104,13 @@ def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str] | Non
     given = [n for n in ("special_review_amount", "special_review_points") if _is_amount(values.get(n))]
     if given == ["special_review_points"] and not points:
         return (
+            "special_review_points",
             f"政策 {policy.id} 按金额计价：adjust 需要 special_review_amount（元）",
             f"policy {policy.id} pays in yuan: adjust needs special_review_amount, not special_review_points",
         )
     if not given:
         wanted = "special_review_points / special_review_amount" if points else "special_review_amount"
-        return f"adjust 需要 {wanted}", f"adjust needs {wanted}"
+        return "special_review", f"adjust 需要 {wanted}", f"adjust needs {wanted}"
     return None
 
 

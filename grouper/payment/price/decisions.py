@@ -1,50 +1,55 @@
-"""The file of ``--decisions``: its words read, and each decision one that the policy can carry out."""
+"""The file of ``--decisions``: each decision one that is understood and that the policy can carry out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
-from grouper.payment.price.decided import WORDS, known, read_word, unfit
+from grouper.base.tables_in import Row, read_table
+from grouper.payment.price.decided import read_decisions, unfit
+from grouper.payment.price.inputs import DECIDED
 
 if TYPE_CHECKING:
-    import duckdb
-
     from grouper.payment.policy.policy import Policy
 
+COLUMNS = (*DECIDED, "reason", "clause")  # beside record_id; the last two are for people to read
 
-def check_decisions(
-    connection: duckdb.DuckDBPyConnection, path: str, given: Collection[str], policy: Policy
-) -> None:
-    """Read the words of ``decisions_by_key`` (grouper.payment.formula.keyed) in place.
 
-    Raises DataError that names the record, the column and the known words.
-    """
-    names = sorted(given)
-    listed = ", ".join(f'"{name}"' for name in names)
-    if not names:
-        return
-    rows = connection.execute(f"SELECT key_of_row, {listed} FROM decisions_by_key").fetchall()
-    for record, *cells in rows:
-        values = {name: cell for name, cell in zip(names, cells, strict=True) if cell is not None}
-        for name in WORDS.keys() & values.keys():
-            word = read_word(name, values[name])
-            if word is None:
-                given_word, words = values[name], known(name)
-                raise DataError(
-                    zh=f"{path}（--decisions），{record}，{name}：{given_word!r} 不认识；可用：{words}",
-                    en=f"{path} (--decisions), {record}, {name}: {given_word!r} is not understood; known "
-                    f"are {words}",
-                )
-            if word != values[name]:
-                connection.execute(
-                    f'UPDATE decisions_by_key SET "{name}" = ? WHERE key_of_row = ?', [word, record]
-                )
-            values[name] = word
-        wrong = unfit(policy, values)
+@dataclass(frozen=True)
+class Decision:
+    """A row of the file. ``values``: the columns of DECIDED that it gives, read."""
+
+    record_id: str
+    values: Mapping[str, str]
+    row: Row
+
+    def check(self, policy: Policy) -> None:
+        """Raise DataError, with file, row and column, where the policy can do nothing with it."""
+        wrong = unfit(policy, self.values)
         if wrong is not None:
-            raise DataError(
-                zh=f"{path}（--decisions），{record}：{wrong[0]}",
-                en=f"{path} (--decisions), {record}: {wrong[1]}",
+            raise self.row.error(*wrong)
+
+
+def decisions(path: str) -> tuple[list[Decision], list[str]]:
+    """The decisions of a file, and the columns of DECIDED that it has.
+
+    Raises DataError for a file that cannot be read, for unknown columns, for a record_id that is not given
+    or there twice, and for what is not understood.
+    """
+    table = read_table(path, needed=("record_id",), known=COLUMNS, flag="--decisions", kind=DataError)
+    found: dict[str, Decision] = {}
+    for row in table:
+        record = row.text("record_id")
+        if not record:
+            raise row.error("record_id", "缺失", "is missing")
+        if record in found:
+            first = found[record].row.row
+            raise row.error(
+                "record_id",
+                f"{record} 重复（首见第 {first} 行）",
+                f"{record} is there twice (first row {first})",
             )
+        found[record] = Decision(record, read_decisions(row), row)
+    return list(found.values()), [name for name in DECIDED if name in table.header]

@@ -75,7 +75,7 @@ def _divisor(context: Context, name: str, standard: Field) -> Expr:
         Divisors(
             lambda: standard * _total_cost_value(context) if context.in_points else standard,
             lambda: values.need_number("denominator_adjustment"),
-            lambda: money("group_mean", "病组例均费用", "mean cost of the group"),
+            lambda: _group_mean(context),
             lambda: values.need_number("mean_cost"),
             lambda: context.weight,
             lambda: context.field("coefficient"),
@@ -83,6 +83,16 @@ def _divisor(context: Context, name: str, standard: Field) -> Expr:
             lambda: _mean_at_level(context, name, "last_year_mean_cost", "上年度同级别病组例均费用"),
         )
     )
+
+
+def _group_mean(context: Context) -> Expr:
+    """The mean cost of the group, from the table of weights; packets have none."""
+    if context.policy.weights is None:
+        raise TableError(
+            zh=f"{context.policy.where}：ratio_denominator = group_mean 需要 [weights] 表（mean_cost 列）",
+            en=f"{context.policy.where}: ratio_denominator = group_mean needs a [weights] table (mean_cost)",
+        )
+    return money("group_mean", "病组例均费用", "mean cost of the group")
 
 
 def _mean_at_level(context: Context, name: str, column: str, zh: str) -> Expr:
@@ -184,10 +194,12 @@ def _values(context: Context, standard: Field, denominator: Expr) -> Expr:
 def _lacking(context: Context) -> Expr:
     """A group has no value where one of its numbers is missing, whatever the formula of its class reads."""
     tests: list[Expr] = [IsNull(Field(name)) for name in ("base_rate", "coefficient") if context.has(name)]
+    means: list[Expr] = []
     if context.values.plain("ratio_denominator") == "group_mean":
-        tests.append(All((BY_RATIO, Not(Compare(Field("group_mean", 2), ">", ZERO)))))
+        means.append(All((BY_RATIO, Not(Compare(Field("group_mean", 2), ">", ZERO)))))
     if context.has("level_mean"):
-        tests.append(All((BY_RATIO, IsNull(Field("level_mean", 2)))))
+        means.append(All((BY_RATIO, IsNull(Field("level_mean", 2)))))
+    tests += (context.values.cited(mean, "ratio_denominator", when=mean) for mean in means)
     return All((IS_GROUP, Any_(tuple(tests))))
 
 

@@ -1,4 +1,4 @@
-"""The words of a grouped file and of the table of hospitals, read by the official lists and the policy."""
+"""The words of a grouped file, read by the official lists and the policy."""
 
 from __future__ import annotations
 
@@ -51,30 +51,8 @@ class Words:
         keyed.create(self._connection, table, table, "word", ["value"])
         return pa.string(), keyed.found(table, sql, "value")
 
-    def levels(self, table: str, key: str) -> None:
-        """The levels of the table of hospitals as values. Raises DataError that names the hospital."""
-        reader = self._reader("hospital_level", given=False)
-        rows = self._connection.execute(
-            f"SELECT {key}, value FROM (SELECT key_of_row AS {key}, hospital_level AS value "
-            f"FROM {table}_by_key) WHERE value IS NOT NULL"
-        ).fetchall()
-        for hospital, word in rows:
-            parsed = reader(word)
-            if parsed.bad:
-                raise DataError(
-                    zh=f"{self._files.hospitals}（--hospitals）{hospital}：hospital_level {word!r} 无法识别；"
-                    f"可用：{reader.known()}",
-                    en=f"{self._files.hospitals} (--hospitals), {hospital}: hospital_level {word!r} is not "
-                    f"understood; known are {reader.known()}",
-                )
-            if parsed.value != word:
-                self._connection.execute(
-                    f"UPDATE {table}_by_key SET hospital_level = ? WHERE key_of_row = ?",
-                    [parsed.value, hospital],
-                )
-
-    def _reader(self, name: str, *, given: bool = True) -> WordReader:
-        columns = self._files.columns if given else None
+    def _reader(self, name: str) -> WordReader:
+        columns = self._files.columns
         values = columns.values.get(name) if columns is not None else None
         return WordReader(name, self._also.get(name, ()), values)
 
