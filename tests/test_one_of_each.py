@@ -78,7 +78,7 @@ ONLY: dict[str, dict[str, str]] = {
         "base.scratch": "its own folder for spills",
         "lake.intent": "the staging folder of a run that is over",
     },
-    "filelock": {"lake.lock": "one writer at a time"},
+    "filelock": {"lake.lock": "one writer at a time", "commands.demo": "one demo at a time in a folder"},
     "decimal.ROUND_HALF_UP": {"base.exact": "the one rounding"},
     "decimal.ROUND_HALF_EVEN": {},
     "decimal.ROUND_HALF_DOWN": {},
@@ -106,6 +106,7 @@ CALLS: dict[str, dict[str, str]] = {
         "lake.repair": "files that no run owns are set aside, in the same lake",
     },
     "unlink": {
+        "commands.demo": "its own lock",
         "base.whole": "its own part, and files that a mark proves to be the program's",
         "base.output": "its own part",
         "lake.chain": "the record of a run that did not come to an end",

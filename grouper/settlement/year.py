@@ -272,7 +272,7 @@ def _clear(
     if plan.format > 2:
         rows = connection.execute("SELECT DISTINCT hospital_code FROM hospitals_current").fetchall()
         known = {code for (code,) in rows} | {code for code, _ in plan.budget.hospitals}
-        lines = plan.corrections.of("quality", "audit_deduction")
+        lines = plan.corrections.of("audit_deduction")  # scores may be of hospitals without a case
         check_hospitals(lines, known, "账本的医院", "among the hospitals of the ledger")
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
