@@ -156,10 +156,10 @@ def test_a_city_of_2027_is_settled_under_edition_3(tmp_path: Path, method: str, 
     [
         (
             ("--year", "2031"),
-            ("national/drg-points-3.0", "2031", "--year", "name an area"),
+            ("national/drg-points-3.0", "2031", "--year", "name an --area"),
             "leave --area out",
         ),
-        (("--year", "2027", "--area", "lishui"), ("lishui", "leave --area out"), "name an area"),
+        (("--year", "2027", "--area", "lishui"), ("lishui", "leave --area out"), "name an --area"),
         (("--year", "2025", "--method", "dip", "--area", "lishui"), ("is DRG, not --method dip",), "year"),
         (("--year", "2025", "--method", "drg", "--area", "tianmen"), ("is DIP, not --method drg",), "year"),
     ],

@@ -160,7 +160,7 @@ def _rules(year: int, method: str | None, area: str | None) -> tuple[str, str]:
             ("请换 --year 或 --area（2027 年起不给 --area 即用3.0版示例）",
              "choose another --year or --area (from 2027 on leave --area out for the examples of edition 3.0)")
             if area
-            else ("请换 --year，或以 --area 指定地区", "choose another --year, or name an area (--area)")
+            else ("请换 --year 或指定 --area", "choose another --year or name an --area")
         )  # fmt: skip
         raise UsageError(
             zh=f"{name} 没有适用于 {year} 全年的政策；{zh}",
