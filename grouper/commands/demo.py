@@ -156,12 +156,10 @@ def _rules(year: int, method: str | None, area: str | None) -> tuple[str, str]:
             policy = find_policy(name, day)
             policy.on(day)
     except UsageError as error:
-        zh, en = (
-            ("请换 --year 或 --area（2027 年起不给 --area 即用3.0版示例）",
-             "choose another --year or --area (from 2027 on leave --area out for the examples of edition 3.0)")
-            if area
-            else ("请换 --year 或指定 --area", "choose another --year or name an --area")
-        )  # fmt: skip
+        zh, en = "请换 --year 或指定 --area", "choose another --year or name an --area"
+        if area:
+            zh = "请换 --year 或 --area（2027 年起不给 --area 即用3.0版示例）"
+            en = "choose another --year or --area (from 2027 on leave --area out for edition 3.0)"
         raise UsageError(
             zh=f"{name} 没有适用于 {year} 全年的政策；{zh}",
             en=f"{name} has no policy for the whole of {year}: {en}",

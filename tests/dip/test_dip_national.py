@@ -338,6 +338,15 @@ def test_a_broken_cell_is_named(
     assert message in result.output
 
 
+@pytest.mark.parametrize("title", [PRE, MERGED])
+def test_the_workbook_is_known_by_its_other_sheets(tmp_path: Path, title: str) -> None:
+    book = national_book(scheme_folders()[NATIONAL])
+    del book[title]
+    result, output = imported(tmp_path, book)
+    assert result.exit_code == 2 and not output.exists()
+    assert f"the sheet '{title}' is missing" in result.output
+
+
 def test_a_missing_sheet_and_a_missing_column_are_named_with_what_was_expected(tmp_path: Path) -> None:
     book = national_book(scheme_folders()[NATIONAL])
     del book["六、基层病种"]
