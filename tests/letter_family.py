@@ -116,6 +116,10 @@ def groups(scheme: Letters) -> set[str]:
     return {code for code, _ in scheme.groups.values()}
 
 
+def unscored(scheme: Letters) -> set[str]:
+    return set()
+
+
 def engine(scheme: Letters, codes: object, lang: str) -> LetterEngine:
     return LetterEngine(scheme, lang)
 

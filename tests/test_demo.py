@@ -189,6 +189,27 @@ def test_a_city_of_2027_is_settled_under_edition_3(tmp_path: Path, method: str, 
     assert {made for period, _, made in runs if period != "2027"} == {scheme}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told", "never"),
+    [
+        (
+            ("--year", "2031"),
+            ("national/drg-points-3.0", "2031", "--year", "name an --area"),
+            "leave --area out",
+        ),
+        (("--year", "2027", "--area", "lishui"), ("lishui", "leave --area out"), "name an --area"),
+        (("--year", "2025", "--method", "dip", "--area", "lishui"), ("is DRG, not --method dip",), "year"),
+        (("--year", "2025", "--method", "drg", "--area", "tianmen"), ("is DIP, not --method drg",), "year"),
+    ],
+)
+def test_what_cannot_be_settled_is_refused_with_the_flag_that_mends_it(
+    tmp_path: Path, arguments: tuple[str, ...], told: tuple[str, ...], never: str
+) -> None:
+    done = demo(tmp_path / "d", *arguments, "--lang", "en")
+    assert done.returncode == 1 and not (tmp_path / "d").exists()
+    assert all(words in done.stderr for words in told) and never not in done.stderr
+
+
 def test_a_year_without_a_policy_of_the_area_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     done = demo(tmp_path / "d", "--year", "2027", "--area", "lishui")
     assert done.returncode == 1 and "--year" in done.stderr and not (tmp_path / "d").exists()

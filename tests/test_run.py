@@ -174,6 +174,24 @@ def test_dirty_rows_are_told_apart(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "out.parquet")["status"].to_pylist()[6] != "invalid"
 
 
+@pytest.mark.parametrize(
+    ("diagnosis", "operations", "age", "reason"),
+    [
+        ("P00.900", [], (0, 5), "unfitting-diagnosis"),  # no operation: a newborn outside MDCP
+        ("I63.900", ["47.0100"], (60, None), "unrelated-procedure"),
+    ],
+)
+def test_an_ambiguous_group_says_what_its_row_asks(
+    diagnosis: str, operations: list[str], age: tuple[int, int | None], reason: str
+) -> None:
+    row = {
+        "diagnoses": [[diagnosis]], "procedures": [operations], "sex": [1], "age_years": [age[0]],
+        "age_days": [age[1]], "birth_weight_g": [3000],
+    }  # fmt: skip
+    (found,) = loaded("chs-drg-2.0").group(pa.table(row, schema=canonical(row, **NARROW))).to_pylist()
+    assert (found["status"], found["reason"], found["drg"][1:]) == ("ambiguous", reason, "QY")
+
+
 def test_clinical_codes_are_converted_when_the_file_says_so(tmp_path: Path) -> None:
     from grouper.codes import icd
 

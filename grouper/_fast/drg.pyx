@@ -228,6 +228,8 @@ cdef class DrgProgram(DrgTables):
                     result[0] = self.block_result[block]
                     if self.block_kind[block] == BLOCK_UNGROUPED:
                         return self.reasons.ends
+                    if self.block_kind[block] == BLOCK_UNFITTING:
+                        return self.reasons.unfitting
                     return self.reasons.ambiguous
                 for group in range(self.block_groups[block], self.block_groups[block + 1]):
                     lacking = 0

@@ -36,12 +36,13 @@ cdef enum:
     BLOCK_STOP = 1       # try its groups; without one, end with the block's own result
     BLOCK_AMBIGUOUS = 2  # end with the block's own result
     BLOCK_UNGROUPED = 3  # end with the block's own result, which is no group: no other MDC is tried
-    BLOCK_KINDS = 4
+    BLOCK_UNFITTING = 4  # as BLOCK_AMBIGUOUS, but its condition asks for no procedure
+    BLOCK_KINDS = 5
 
 # Numbers of grouper.base.reasons.REASONS that the kernel gives; checked when a program is built.
 cdef struct Reasons:
     int32_t grouped, ambiguous, no_mdc, no_adrg, no_drg, not_in_scheme, unknown, missing, no_principal
-    int32_t lost_zero, flags, ends, missing_weight, bad_admission_weight
+    int32_t lost_zero, flags, ends, missing_weight, bad_admission_weight, unfitting
 
 cdef class DrgTables:
     cdef int words, dx_lists, proc_lists, site_first, site_count

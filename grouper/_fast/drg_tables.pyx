@@ -57,6 +57,7 @@ cdef class DrgTables:
         numbers = spec["reasons"]
         self.reasons.grouped = numbers["grouped"]
         self.reasons.ambiguous = numbers["unrelated-procedure"]
+        self.reasons.unfitting = numbers["unfitting-diagnosis"]
         self.reasons.no_mdc = numbers["no-mdc"]
         self.reasons.no_adrg = numbers["no-adrg"]
         self.reasons.no_drg = numbers["no-drg"]

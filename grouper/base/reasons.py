@@ -237,6 +237,13 @@ REASONS: list[Reason] = [
         "主要手术操作编码不在编码版本中，分组结果取决于它",
         "the main procedure code is not in the code edition, and the group hangs on it",
     ),
+    # An ambiguous group that asks for no procedure.
+    Reason(
+        "unfitting-diagnosis",
+        Status.AMBIGUOUS,
+        "诊断与年龄等信息不相符，进入歧义组",
+        "the diagnoses do not fit age or other data of the record (QY group)",
+    ),
 ]
 
 REASON_NUMBER: dict[str, int] = {reason.code: i for i, reason in enumerate(REASONS)}

@@ -85,9 +85,10 @@ _ALONE = f"{DEMO}.lock"  # held while a demo runs
 @option(
     "--method",
     type=click.Choice(["drg", "dip"]),
-    default="drg",
-    show_default=True,
-    help=both("未给 --area 时：DRG 或 DIP", "Without --area: DRG or DIP"),
+    help=both(
+        "未给 --area 时：DRG（默认）或 DIP；给了 --area 的，须与该地区政策相符",
+        "Without --area: DRG (the default) or DIP; with it, what the policy of the area must be",
+    ),
 )
 @option(
     "--area",
@@ -110,7 +111,14 @@ _ALONE = f"{DEMO}.lock"  # held while a demo runs
 )
 @lang_option
 def demo(
-    rows: int, seed: int, hospitals: int, month: int, year: int, method: str, area: str | None, folder: Path
+    rows: int,
+    seed: int,
+    hospitals: int,
+    month: int,
+    year: int,
+    method: str | None,
+    area: str | None,
+    folder: Path,
 ) -> None:
     from grouper.lake import Lake
     from grouper.synth.city import City
@@ -179,24 +187,35 @@ def _made(lake: Lake, records: Sequence[Record]) -> dict[str, str]:
     return made | {name: sha256(lake.root / name) for name in own}
 
 
-def _rules(year: int, method: str, area: str | None) -> tuple[str, str]:
+def _rules(year: int, method: str | None, area: str | None) -> tuple[str, str]:
     """Area and policy of the demo, one of them empty.
 
-    Raises UsageError before anything is made, where no policy applies in the year.
+    Raises UsageError before anything is made, where no policy applies in the year, or that of the area is
+    not of the method.
     """
-    from grouper.payment.policy.policy import find_policy
+    from grouper.payment.policy.policy import SCORED, find_policy
 
-    rules = (area, "") if area else _SETTLED[year >= _EDITION_3, method]
+    rules = (area, "") if area else _SETTLED[year >= _EDITION_3, method or "drg"]
+    name = rules[1] or rules[0]
     try:
         for day in (date(year, 1, 1), date(year, 12, 31)):
-            find_policy(rules[1] or rules[0], day).on(day)
+            policy = find_policy(name, day)
+            policy.on(day)
     except UsageError as error:
+        zh, en = "请换 --year 或指定 --area", "choose another --year or name an --area"
+        if area:
+            zh = "请换 --year 或 --area（2027 年起不给 --area 即用3.0版示例）"
+            en = "choose another --year or --area (from 2027 on leave --area out for edition 3.0)"
         raise UsageError(
-            zh=f"{rules[1] or rules[0]} 没有适用于 {year} 全年的政策；请换 --year 或 --area"
-            "（2027 年起不给 --area 即用3.0版示例）",
-            en=f"{rules[1] or rules[0]} has no policy for the whole of {year}: choose another --year or "
-            "--area (from 2027 on leave --area out for the examples of edition 3.0)",
+            zh=f"{name} 没有适用于 {year} 全年的政策；{zh}",
+            en=f"{name} has no policy for the whole of {year}: {en}",
         ) from error
+    if method and method != (own := "dip" if policy.method in SCORED else "drg"):
+        raise UsageError(
+            zh=f"{name} 的政策是 {own.upper()}，与 --method {method} 不符；请去掉 --method，或换 --area",
+            en=f"the policy of {name} is {own.upper()}, not --method {method}: leave --method out, or name "
+            "another --area",
+        )
     return rules
 
 

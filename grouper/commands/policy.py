@@ -233,7 +233,8 @@ def new_command(area: str, source: str, scheme: str, weights: Path | None, outpu
     from grouper.base.whole import refuse_existing, write_text
     from grouper.lake.layout import check_area
     from grouper.payment.check.new_policy import new_policy
-    from grouper.payment.policy.policy import find_policy
+    from grouper.payment.check.verify import verify_groups
+    from grouper.payment.policy.policy import find_policy, load_policy
 
     refuse_existing(output, force)
     made = new_policy(check_area(area), find_policy(source), scheme, weights, output)
@@ -243,6 +244,8 @@ def new_command(area: str, source: str, scheme: str, weights: Path | None, outpu
         f"{output}: {len(made.unverified)} parameters, none verified; grouper policy verify --all {output} "
         "lists what is to do",
     )
+    for finding in verify_groups(load_policy(output)):
+        say(finding.text("zh"), finding.text("en"))
     if made.left:
         say(
             f"没有带入（属于另一方案）：{'、'.join(made.left)}",

@@ -75,6 +75,9 @@ class Family(Protocol):
     def groups(self, scheme: Any) -> set[str]:
         """The codes of the groups that pricing may meet."""
 
+    def unscored(self, scheme: Any) -> set[str]:
+        """Those of ``groups`` that have no score, in a family whose grouping gives scores."""
+
     # --- grouping ---
 
     def engine(self, scheme: Any, codes: CodeOptions, lang: str) -> Engine:

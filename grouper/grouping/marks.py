@@ -42,7 +42,7 @@ WARNING_TEXTS = [
 # The reasons that a mark replaces: a principal diagnosis that is not for grouping explains them better …
 _OF_PRINCIPAL = ("no-mdc", "no-adrg", "principal-not-in-scheme")
 # … and these hang on a main operation that no list knows.
-_OF_MAIN = ("grouped", "unrelated-procedure", "no-adrg", "no-drg")
+_OF_MAIN = ("grouped", "unrelated-procedure", "unfitting-diagnosis", "no-adrg", "no-drg")
 
 
 class Marks:

@@ -320,6 +320,7 @@ OUT_DX, OUT_OP = "五、不纳入分组的主要诊断", "五、不纳入分组�
         (MERGED, 5, 2, "肺癌", f"{MERGED}!C6: column 主要诊断编码: is no beginning"),
         (MERGED, 5, 4, "6.31", f"{MERGED}!E6: column 主要手术操作编码: is not the code"),
         (MERGED, 5, 1, "20", f"{MERGED}!B6: column 序号: number 20 repeats"),
+        (MERGED, 5, 4, "", f"{MERGED}!E6: column 主要手术操作编码: must not be empty"),
         (PRE, 3, 5, "", f"{PRE}!F4: column 主要手术操作编码: must name operations"),
         (PRE, 19, 6, "轻", f"{PRE}!G20: column 出生体重: must be such as 1000-1499克"),
         (TB, 2, 8, "或许", f"{TB}!I3: column 是否耐药"),
@@ -335,6 +336,15 @@ def test_a_broken_cell_is_named(
     result, output = imported(tmp_path, book)
     assert result.exit_code == 2 and not output.exists()
     assert message in result.output
+
+
+@pytest.mark.parametrize("title", [PRE, MERGED])
+def test_the_workbook_is_known_by_its_other_sheets(tmp_path: Path, title: str) -> None:
+    book = national_book(scheme_folders()[NATIONAL])
+    del book[title]
+    result, output = imported(tmp_path, book)
+    assert result.exit_code == 2 and not output.exists()
+    assert f"the sheet '{title}' is missing" in result.output
 
 
 def test_a_missing_sheet_and_a_missing_column_are_named_with_what_was_expected(tmp_path: Path) -> None:

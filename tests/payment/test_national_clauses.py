@@ -110,6 +110,31 @@ def test_a_policy_beyond_a_clause_in_force_is_warned_of(
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ('advance_months = { value = "3", source = "s", verified = true }', ["3 is not about 1"]),
+        ('advance_months = { value = "1", clause = "m26", verified = true }', []),
+        (
+            'special_review_quota = { value = "0.005", clause = "p21-dip", verified = true }\n'
+            'quota_base = { value = "pool", source = "s", verified = true }',
+            ["cites the national clause p21-dip, which is of DIP scores; this policy is of DRG"],
+        ),
+    ],
+)
+def test_what_is_only_about_a_number_and_clauses_of_another_method_are_warned_of(
+    tmp_path: Path, given: str, told: list[str]
+) -> None:
+    text = OWN.replace("2025-01-01", "2026-01-01").replace("2025-12-31", "2026-12-31")
+    (tmp_path / "p.toml").write_text(f"{text}[parameters]\n{given}\n", encoding="utf-8")
+    found = [
+        f.en
+        for f in verify([str(tmp_path / "p.toml")])
+        if f.severity == "warning" and f.kind.startswith(("national", "clause"))
+    ]
+    assert len(found) == len(told) and all(words in en for words, en in zip(told, found, strict=True))
+
+
 def test_a_policy_that_limits_reviews_without_a_base_is_told_of_it(tmp_path: Path) -> None:
     quota = '\nspecial_review_quota = { value = "0.05", source = "s", verified = true }\n'
     path = write_policy(tmp_path)

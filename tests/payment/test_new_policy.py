@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from grouper.base.errors import UsageError
+from grouper.base.paths import tables_dir
 from grouper.payment.check.new_policy import new_policy
 from grouper.payment.check.verify import verify
 from grouper.payment.policy.policy import SCORED, find_policy, load_policy, policy_files
@@ -99,6 +100,32 @@ def test_an_old_policy_is_taken_to_the_new_edition_with_weights_of_ones_own(tmp_
         "--weights", "tables/w.csv", "-o", "own.toml", cwd=tmp_path,
     )  # fmt: skip
     assert code == 1 and "--force" in err
+
+
+@pytest.mark.parametrize(
+    ("source", "scheme", "weights", "told"),
+    [
+        ("national/dip-3.0", "dip-3.0", None, ["5,125 of 5,125 packets of dip-3.0 have no score"]),
+        ("national/drg-rate-3.0", "chs-drg-3.0", "chs-drg-2.0", [
+            "rows of the table chs-drg-2.0 are no groups of chs-drg-3.0",
+            "groups of chs-drg-3.0 have no weight",
+        ]),
+        ("taian/2025", "dip-taian-2025", None, []),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_scheme_is_said_at_once_and_by_verify(
+    source: str, scheme: str, weights: str | None, told: list[str], tmp_path: Path
+) -> None:
+    table = ["--weights", str(tables_dir() / "weights" / f"{weights}.csv")] if weights else []
+    code, _, err = grouper(
+        "policy", "new", "own", "--from", source, "--scheme", scheme, *table, "-o", "own.toml",
+        "--lang", "en", cwd=tmp_path,
+    )  # fmt: skip
+    assert code == 0 and ("warning" in err) == bool(told), err
+    code, out, _ = grouper("policy", "verify", "own.toml", "--lang", "en", cwd=tmp_path)
+    assert code == 0
+    for words in told:
+        assert words in err and words in out
 
 
 def test_pay_takes_the_file_as_it_stands(tmp_path: Path) -> None:

@@ -223,6 +223,9 @@ def test_names_numbers_and_ends_are_those_of_the_tables(tmp_path: Path) -> None:
         (lambda s: s["ADRG"][0].__setitem__(3, "说明"), "ADRG!1", ("规则 / ADRG规则",)),
         (lambda s: s["ADRG"][1].__setitem__(3, "ZYSS in OP_XX1"), "ADRG!D2", ("OP_XX1",)),
         (lambda s: s["ADRG"][1].__setitem__(4, "MDCB"), "ADRG!E2", ("MDCA",)),
+        (lambda s: s["ADRG"][3].__setitem__(3, ""), "ADRG!D4", ("BR1", "x00", "1")),
+        (lambda s: s["CC"][2].__setitem__(2, "EX_999"), "CC!C3", ("EX_999", "无")),
+        (lambda s: s["CC"][1].__setitem__(2, ""), "CC!C2", ("无",)),
         (lambda s: s["MDC"][3].__setitem__(0, "MDC1"), "MDC!A4", ("MDC1",)),
     ],
 )

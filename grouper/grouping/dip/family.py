@@ -69,7 +69,11 @@ def options(scheme: Catalogue) -> dict[str, Any]:
 
 
 def groups(scheme: Catalogue) -> set[str]:
-    return {row.code for row in scheme.entries}
+    return {row.code for row in scheme.rows}
+
+
+def unscored(scheme: Catalogue) -> set[str]:
+    return {row.code for row in scheme.rows if row.score is None}
 
 
 def engine(scheme: Catalogue, codes: CodeOptions, lang: str) -> DipEngine:

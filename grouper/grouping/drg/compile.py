@@ -61,7 +61,8 @@ _WHERE = {"principal": 1, "other": 2, "any": 3}
     12
 )
 _MAX_CONJUNCTIONS = 64
-_BLOCKS = {"ambiguous": 2, "ungrouped": 3}  # rows that end the search with their own result
+# Rows that end the search with their own result; an ambiguous one that asks for no procedure has its reason.
+_BLOCKS = {"ambiguous": 2, "ungrouped": 3, "unfitting": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class _Compiler:
                 whole = conjunction(self.entries[mdc], self.conditions[adrg.variant])
                 rows += [_row(block, conjunct) for conjunct in _conjunctions(whole)]
                 own = Result(mdc, adrg.adrg, adrg.own_group, adrg.name)
-                kind.append(_BLOCKS.get(adrg.kind, 1 if self.scheme.stops_without_drg else 0))
+                kind.append(_BLOCKS.get(self.end_of(adrg), 1 if self.scheme.stops_without_drg else 0))
                 result.append(self.result(own) if kind[-1] else 0)
                 groups = self.scheme.drgs.get(adrg.variant, ())
                 for drg, condition in zip(groups, self.group_conditions.get(adrg.variant, ()), strict=True):
@@ -264,6 +265,14 @@ class _Compiler:
             "group_check": group_check,
             "group_result": group_result,
         }
+
+    def end_of(self, adrg: Adrg) -> str:
+        """The kind of an ADRG, told apart where it is ambiguous without asking for a procedure."""
+        asked = atoms(self.conditions[adrg.variant])
+        operations = any(
+            isinstance(a, NoProcedure) or getattr(a, "subject", "").endswith("_proc") for a in asked
+        )
+        return "unfitting" if adrg.kind == "ambiguous" and not operations else adrg.kind
 
     def result(self, result: Result) -> int:
         self.results.append(result)

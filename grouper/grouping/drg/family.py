@@ -75,6 +75,10 @@ def groups(scheme: Scheme) -> set[str]:
     return {drg.drg for _, drg in scheme.groups()}
 
 
+def unscored(scheme: Scheme) -> set[str]:
+    return set()  # its groups have weights, which are the policy's
+
+
 def engine(scheme: Scheme, codes: CodeOptions, lang: str) -> DrgEngine:
     from grouper.grouping.drg.engine import make_engine
 

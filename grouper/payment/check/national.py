@@ -11,6 +11,7 @@ from grouper.payment.formula.expression import plain
 from grouper.payment.policy.clauses import Clause, clauses
 from grouper.payment.policy.parameters import Band, Dated
 from grouper.payment.policy.policy import Policy
+from grouper.payment.policy.words import METHODS, pick
 
 
 def departures(policy: Policy) -> Iterator[Finding]:
@@ -35,6 +36,7 @@ def departures(policy: Policy) -> Iterator[Finding]:
             "quota_base is not set: special reviews are limited by the hospital's cases; the national rule "
             "counts the pooling area: set pool, or hospital with the source where the area says so",
         )  # fmt: skip
+    yield from _foreign(policy)
     drafts = [
         name
         for name, parameter in policy.parameters.items()
@@ -43,6 +45,24 @@ def departures(policy: Policy) -> Iterator[Finding]:
     if drafts:
         zh, en = f"{len(drafts)} 个参数依据征求意见稿", f"{len(drafts)} parameters rest on a draft"
         yield Finding("info", "draft", policy.id, "", zh, en, tuple(drafts))
+
+
+def _foreign(policy: Policy) -> Iterator[Finding]:
+    """Values that cite a clause about other methods than the policy's."""
+    for name, parameter in policy.parameters.items():
+        for one in dict.fromkeys(one for dated in parameter.values for one in dated.clauses):
+            methods = clauses()[one].methods
+            if methods and policy.method not in methods:
+                of_zh, of_en = (
+                    "、".join(dict.fromkeys(pick(METHODS[m], "zh") for m in methods)),
+                    ", ".join(dict.fromkeys(pick(METHODS[m], "en") for m in methods)),
+                )
+                own_zh, own_en = pick(METHODS[policy.method], "zh"), pick(METHODS[policy.method], "en")
+                yield Finding(
+                    "warning", "clause-method", policy.id, name,
+                    f"引用的国家条款 {one} 只适用于{of_zh}，本政策是{own_zh}",
+                    f"cites the national clause {one}, which is of {of_en}; this policy is of {own_en}",
+                )  # fmt: skip
 
 
 def _together(policy: Policy, dated: Dated, clause: Clause) -> bool:
@@ -58,7 +78,7 @@ def _departure(policy: Policy, clause: Clause, value: Any) -> Finding:
     zh, en = limits.get(clause.rule, ("不合", "not"))
     where = f"{clause.document.named}{clause.article}"
     return Finding(
-        "info" if clause.rule == "about" else "warning",
+        "warning",
         "national-limit" if clause.rule == "at_most" else "national-rule",
         policy.id,
         clause.parameter,

@@ -67,6 +67,13 @@ def verify_policy(policy: Policy) -> list[Finding]:
     ]
 
 
+def verify_groups(policy: Policy) -> list[Finding]:
+    """Whether scheme, weights and scores of a policy fit each other. Raises TableError for a broken table."""
+    checked = _Checked(policy)
+    checked.lookups = load_lookups(policy)
+    return list(checked.groups())
+
+
 class _Checked:
     """The checks; ``steps`` goes first, for what it reads."""
 
@@ -117,6 +124,8 @@ class _Checked:
         except GrouperError as error:
             yield self._say("error", "scheme", "scheme", error.zh, error.en)
             return
+        if policy.method in SCORED:
+            yield from self._unscored(len(groups))
         if self.lookups is None or policy.weights is None:
             return
         rows = self.lookups.rows["weights"]
@@ -132,6 +141,16 @@ class _Checked:
         ))  # fmt: skip
         yield from self._meanless(rows)
         yield from self._references(groups)
+
+    def _unscored(self, of: int) -> Iterator[Finding]:
+        """Packets without a score: their cases are paid by ``unweighted_rule``."""
+        without = unscored_groups(self.policy.scheme)
+        number = f"{len(without):,}"
+        yield from self._groups("unscored", "scheme", without, (
+            f"方案 {self.policy.scheme} 的 {of:,} 个病种中 {number} 个没有分值（按 unweighted_rule 处理）",
+            f"{number} of {of:,} packets of {self.policy.scheme} have no score (unweighted_rule says what "
+            "becomes of them)",
+        ))  # fmt: skip
 
     def _meanless(self, rows: Mapping[Any, Mapping[str, Any]]) -> Iterator[Finding]:
         """Groups whose cost is compared with a mean that the table has not: their cases are held."""
@@ -374,3 +393,11 @@ def scheme_groups(name: str, scored: bool) -> set[str]:
             en=f"{name} is a {en}, which the method is not",
         )
     return located.family.groups(located.load())
+
+
+def unscored_groups(name: str) -> set[str]:
+    """The groups of a scheme without a score, where its family gives scores. Raises UsageError."""
+    from grouper.grouping.locate import locate
+
+    located = locate(name)
+    return located.family.unscored(located.load())

@@ -102,6 +102,11 @@ def _packets(book: _Book, lines: Lines, key: str) -> None:
         code = _code(book, lines, row, CLASSES[key])
         cells = read(book, lines, row)
         if code and cells is not None:
+            if key == layout.MERGED and not cells["procedures"]:
+                lines.error(row.number, "procedures", "不能为空：并项规则的病种都有主要手术操作",
+                            "must not be empty: every packet of the merge rules has a main operation"
+                            )  # fmt: skip
+                continue
             book.rules.append({"code": code, "step": STEPS.get(key, "diagnosis_split"), **cells})
 
 

@@ -68,8 +68,10 @@ PARTS: tuple[Part, ...] = (
 
 
 def is_national(book: Mapping[str, Sheet]) -> bool:
-    """Whether a book looks like the national workbook: pre-groups and merge rules have sheets."""
-    return all(any(part.is_sheet(name) for name in book) for part in PARTS[:2])
+    """Whether a book looks like the national workbook: pre-groups and merge rules have sheets, or half of
+    all parts do, so that a missing one is named."""
+    there = [any(part.is_sheet(name) for name in book) for part in PARTS]
+    return all(there[:2]) or 2 * sum(there) >= len(PARTS)
 
 
 @dataclass

@@ -38,6 +38,9 @@ class Draft:
     options: dict[str, Any] = field(default_factory=dict)
     official: bool = False  # sets and tables have the numbers of the published workbook
     rules: list[tuple[str, Condition]] = field(default_factory=list)  # place, rule
+    tables_named: list[tuple[str, str, str]] = field(
+        default_factory=list
+    )  # place, as written, exclusion table
     published: dict[str, str] = field(default_factory=dict)  # name of a list -> its published number
     names: Mapping[str, str] = field(default_factory=dict)  # MDC, variant, DRG -> name in the base
 
@@ -123,6 +126,20 @@ def check_rules(draft: Draft) -> None:
         "规则用到 MCC/CC，但没有 MCC/CC 编码",
         "rules ask for MCC or CC, but there is no MCC or CC code",
     )
+
+
+def check_exclusions(draft: Draft) -> None:
+    """Every exclusion table that an MCC or CC names is there; in the published form 无 alone names none."""
+    for place, written, name in draft.tables_named:
+        if name not in draft.exclusions:
+            draft.notes.error(
+                "missing-table",
+                place,
+                f"没有排除表 {written}；不排除的写“无”" if written else "排除表为空；不排除的写“无”",
+                f"there is no exclusion table {written}; none is written 无"
+                if written
+                else "the exclusion table is empty; none is written 无",
+            )
 
 
 def count_sites(draft: Draft) -> None:

@@ -292,7 +292,18 @@ def _complications(scheme: Scheme) -> Iterator[Finding]:
             f"{len(both)} codes are MCC and CC",
             both,
         )
-    never = {c: t for c, (_, t) in scheme.complications.items() if t not in scheme.exclusions}
+    none = tuple(sorted(code for code, (_, table) in scheme.complications.items() if not table))
+    if none:
+        yield Finding(
+            "warning",
+            "no-exclusion-table",
+            scheme.id,
+            "complication.txt",
+            f"{len(none)} 个 MCC/CC 编码永不被排除：未指明排除表",
+            f"{len(none)} MCC/CC codes are never excluded: they name no exclusion table",
+            none,
+        )
+    never = {c: t for c, (_, t) in scheme.complications.items() if t and t not in scheme.exclusions}
     if never:
         tables = ", ".join(sorted(set(never.values())))
         yield Finding(

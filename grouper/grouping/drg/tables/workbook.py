@@ -17,6 +17,7 @@ from grouper.base.findings import Finding, has_errors
 from grouper.grouping.drg.conditions import ConditionError, lists_of, parse, to_text
 from grouper.grouping.drg.tables.draft import (
     Draft,
+    check_exclusions,
     check_rules,
     count_sites,
     names_of,
@@ -74,6 +75,7 @@ def import_workbook(
             reader(tables[key], draft)
     take_from_base(draft, tables)
     if draft.official:
+        check_exclusions(draft)
         count_sites(draft)
     check_rules(draft)
     if has_errors(draft.notes.findings):
@@ -210,6 +212,13 @@ def _read_adrgs(table: Table, draft: Draft) -> None:
         if not (_ADRG.fullmatch(code) or _END.fullmatch(code)):
             _bad_code(table, row, draft, "ADRG")
             continue
+        if draft.official and not row["rule"] and not _END.fullmatch(code):
+            draft.notes.error(
+                "rule",
+                table.address(row.number, "rule"),
+                f"{code} 没有规则；国家工作簿中只有 x00 行可以空，恒成立写作 1",
+                f"{code} has no rule: in the national workbook only rows x00 may be empty, 1 is always",
+            )
         variant = _variant(table, row, draft, seen)
         adrg = Adrg(variant, draft.name(row, variant), condition)
         if row["mdc"].upper().removeprefix("MDC") != code[0] or adrg.mdc not in mdcs:
@@ -367,6 +376,8 @@ def _read_complications(table: Table, draft: Draft) -> None:
             )
         elif code:
             draft.complications[code] = (old | levels, name)
+            if own or not row["table"]:  # 无 names no table
+                draft.tables_named.append((table.address(row.number, "table"), row["table"], own))
 
 
 def _read_exclusions(table: Table, draft: Draft) -> None:
