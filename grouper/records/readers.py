@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from grouper.base.errors import DataError
+from grouper.base.paths import local_path
 from grouper.base.tables_in import first_row
 from grouper.records.columns import ColumnMap
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
@@ -63,7 +64,7 @@ class ParquetReader(BaseReader):
         _refuse_repeated(label, self.schema.names)
 
     def _open(self) -> pa.parquet.ParquetFile:
-        return pa.parquet.ParquetFile(self._path, read_dictionary=self._dictionaries)
+        return pa.parquet.ParquetFile(local_path(self._path), read_dictionary=self._dictionaries)
 
     def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
         coded = {
