@@ -25,6 +25,7 @@ valid_to = 2026-12-31
 prepay_base = { value = "budget", source = "test", verified = false }
 prepay_rate = { value = "0.9", source = "test", verified = false }
 guarantee_rate = { value = "0.05", source = "test", verified = false }
+reserve_rate = { value = "0.05", source = "test", verified = false }
 assessment_full = { value = "90", source = "test", verified = false }
 """
 YEAR = """period = "2025"
