@@ -110,4 +110,5 @@ def test_no_module_outside_grouping_asks_for_the_kind_of_a_scheme() -> None:
     }
     # The payment method of points by packets has the name of a family; it is asked for as a method.
     methods = {"payment/price/adjustments.py: dip", "payment/price/standards.py: dip"}
+    methods |= {"commands/demo.py: drg", "commands/demo.py: dip"}
     assert asked <= methods

@@ -23,6 +23,7 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_program_run_in_order(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "GROUPER_LANG"} | {"PYTHONIOENCODING": "utf-8"}
     commands = [

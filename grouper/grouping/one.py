@@ -133,7 +133,7 @@ def _array(name: str, value: Any) -> pa.Array:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         if name in CODE_FIELDS:
             value = [_code(name, entry) for entry in value]
-        return pa.array([list(value)]) if value else pa.array([[]], pa.list_(pa.string()))
+        return pa.array([list(value)]) if len(value) > 0 else pa.array([[]], pa.list_(pa.string()))
     if value is None:
         return pa.nulls(1, pa.string())
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:

@@ -224,7 +224,8 @@ ROWS = Relation(
 HOSPITALS = Relation(
     "hospitals", "TABLE", "the hospitals that may be paid (`--hospitals`)", _fixed(_of(TEXT, *_HOSPITAL)),
     ("hospitals.load_hospitals",),
-    ("records.records_sql", "statements._with_hospitals", "validate._unreadable", "validate._hospitals"),
+    ("month._prepare", "records.records_sql", "statements._with_hospitals", "validate._unreadable",
+     "validate._hospitals"),
 )  # fmt: skip
 DECIDED_CASES = Relation(
     "decided", "TABLE", "decisions about cases, by the id that their file gives", _fixed(_DECIDED),

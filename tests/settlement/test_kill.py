@@ -202,7 +202,8 @@ def _kills(scene: Scene, root: Path, shares: Sequence[float]) -> list[str]:
     return reached
 
 
-@pytest.mark.parametrize(("kills", "lakes"), [(4, 1), pytest.param(100, 40, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "lakes"), [(4, 1), (100, 40)])
 def test_killed_anywhere(scene: Scene, tmp_path: Path, kills: int, lakes: int) -> None:
     rng, found = random.Random(kills), Counter[str]()
     # Spread over the run: one in each part of it, at a random moment of the part; those of a lake far apart.

@@ -20,9 +20,8 @@ MONTHS = [f"2025-{month:02}" for month in range(1, 13)]
 PARTS = ("prepaid", "deposit", "balance")
 
 
-@pytest.mark.parametrize(
-    "area", [pytest.param(area, marks=[] if area == "tianmen" else pytest.mark.slow) for area in AREAS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("area", AREAS)
 def test_a_year(area: str, tmp_path: Path) -> None:
     """One test an area: with several processes, no year is made twice."""
     year = _year(area, tmp_path / "lake")
