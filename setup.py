@@ -77,5 +77,8 @@ setup(
         compiler_directives=DIRECTIVES,
         build_dir="build/cython-debug" if DEBUG else "build/cython",
     ),
-    options={"build": {"build_base": "build/base-debug" if DEBUG else "build/base"}},
+    options={
+        "build": {"build_base": "build/base-debug" if DEBUG else "build/base"},
+        "build_ext": {"parallel": os.cpu_count() or 1},  # half of the time of an installation
+    },
 )

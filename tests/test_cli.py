@@ -187,6 +187,7 @@ def test_every_command_ends_its_help_with_an_example() -> None:
             assert word in body, part.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_dip_goes_the_same_way(tmp_path: Path) -> None:
     """The same commands take a DIP catalogue: group, explain, tables."""
     source, target = tmp_path / "june.parquet", tmp_path / "dip.csv"

@@ -105,6 +105,7 @@ def test_where_the_system_does_not_say_how_much_memory_was_used_nothing_is_said(
     assert (peak_rss_mib() or 0) > 1
 
 
+@pytest.mark.slow
 def test_a_month_settles(tmp_path: Path) -> None:
     call(tmp_path, "synth", "-o", "city", "--rows", "240", "--months", "1")
     call(

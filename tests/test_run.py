@@ -57,6 +57,7 @@ def test_every_format_holds_every_row_in_order(
     assert summary.rows == len(expected()) == sum(summary.statuses.values())
 
 
+@pytest.mark.slow
 def test_a_written_file_can_be_read_and_grouped_again(source: Path, tmp_path: Path) -> None:
     """Through every format and back: the codes survive as they were."""
     for suffix in ("csv", "jsonl", "xlsx"):

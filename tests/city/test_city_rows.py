@@ -52,6 +52,7 @@ def of_kind(rows: list[dict], kind: str) -> list[dict]:
 # --- the same rows everywhere ---------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     size=st.integers(1, 3_000),
@@ -371,6 +372,7 @@ def test_one_s_own_weights_decide_the_mean(tmp_path):
 # --- faults -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_faults_and_all_other_rows_unchanged():
     before = table(City(rows=40_000, dirty=0), truth=True).to_pylist()
     after = table(City(rows=40_000, dirty=0.1), truth=True).to_pylist()

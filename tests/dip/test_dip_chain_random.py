@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ records = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(chains(), st.lists(records, min_size=8, max_size=8))
 def test_kernel_reference_and_explanation_agree(made: Catalogue, some: list[dict[str, Any]]) -> None:

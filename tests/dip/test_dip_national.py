@@ -102,6 +102,7 @@ def records_for(rule: Rule) -> Iterator[dict[str, Any]]:
                 yield {"diagnoses": [principal, *others], "procedures": operations, **numbers}
 
 
+@pytest.mark.slow
 def test_every_one_of_the_5125_packets_is_reached() -> None:
     rules = catalogue(NATIONAL).chain.rules
     assert len(rules) == 5125
@@ -116,6 +117,7 @@ def test_every_one_of_the_5125_packets_is_reached() -> None:
             assert same(row, outcome(reference(NATIONAL).group(record)))
 
 
+@pytest.mark.slow
 def test_two_packets_are_reached_only_without_the_wider_one_before_them() -> None:
     """Merge rules stand before basic ones: these two ask for what a merge rule already takes."""
     plain = catalogue(NATIONAL)
@@ -149,6 +151,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(records(), min_size=4, max_size=4))
 def test_kernel_reference_and_explanation_agree(some: list[dict[str, Any]]) -> None:
@@ -271,6 +274,7 @@ def imported(tmp_path: Path, book: Any) -> tuple[Any, Path]:
     return CliRunner().invoke(tables, [*arguments, "--lang", "en"]), output
 
 
+@pytest.mark.slow
 def test_the_workbook_imports_to_exactly_the_shipped_files(tmp_path: Path) -> None:
     shipped = scheme_folders()[NATIONAL]
     result, output = imported(tmp_path, national_book(shipped))
@@ -282,6 +286,7 @@ def test_the_workbook_imports_to_exactly_the_shipped_files(tmp_path: Path) -> No
     assert load(output).digest == catalogue(NATIONAL).digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [".xlsx", ""])
 def test_export_and_import_give_the_shipped_files(tmp_path: Path, form: str) -> None:
     """A workbook, or a folder of CSV sheets, in the layout of the ministry, with names for readers."""

@@ -185,6 +185,7 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(ROWS)
 def test_agrees_with_plain_python(

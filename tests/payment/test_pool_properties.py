@@ -90,6 +90,7 @@ def test_quotas_that_do_not_belong_to_the_total_are_refused() -> None:
         round_parts(5, {"a": Fraction(1, 2), "b": Fraction(1, 2)})
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.integers(0, 60), st.integers(-(10**20), 10**20), min_size=1),
     st.integers(1, 10**15),

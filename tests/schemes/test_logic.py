@@ -142,6 +142,7 @@ CASES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(CONDITIONS, CONDITIONS, st.lists(CASES, min_size=30, max_size=30))
 def test_conclusions_hold_for_every_record(a: Condition, b: Condition, cases: list[Case]) -> None:

@@ -124,6 +124,7 @@ def imported(path: Path, shipped: Scheme) -> tuple[Scheme, list[Finding]]:
 PARTS = ("mdcs", "adrgs", "drgs", "lists", "complications", "exclusions")
 
 
+@pytest.mark.slow
 def test_the_first_issue_imports_to_exactly_the_shipped_scheme(
     tmp_path: Path, shipped: Callable[[str], Scheme]
 ) -> None:
@@ -137,6 +138,7 @@ def test_the_first_issue_imports_to_exactly_the_shipped_scheme(
     assert set(said) == {"options", "placeholder"} and "weight = admission" in said["options"].en
 
 
+@pytest.mark.slow
 def test_the_second_issue_gives_the_same_files_and_digest(
     tmp_path: Path, shipped: Callable[[str], Scheme]
 ) -> None:

@@ -106,6 +106,7 @@ def test_verify_exit_code_tells_errors(small_folder: Path) -> None:
     assert (first["severity"], first["kind"], first["place"]) == ("error", "condition", "drg.csv:2 BR11")
 
 
+@pytest.mark.slow
 def test_verify_all_lists_codes() -> None:
     short, long = call("verify", "chs-drg-1.1").stdout, call("verify", "chs-drg-1.1", "--all").stdout
     assert "K43.901" not in short and "K43.902" in long and len(long) > len(short)

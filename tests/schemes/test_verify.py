@@ -43,6 +43,7 @@ def findings() -> list[Finding]:
     return [*check_manifest(), *(found for folder in folders for found in verify(folder, sisters=True))]
 
 
+@pytest.mark.slow
 def test_shipped_tables_have_no_errors() -> None:
     """The manifest fits the files too; ``python -m grouper.grouping.tables.manifest`` renews it."""
     assert [f.text("en") for f in findings() if f.severity == "error"] == []

@@ -286,6 +286,7 @@ def test_names_of_columns() -> None:
 PARTS = ("mdcs", "adrgs", "drgs", "lists", "complications", "exclusions", "primary_care")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "form"),
     [

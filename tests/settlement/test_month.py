@@ -196,6 +196,7 @@ def _grouper(*arguments: object) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_the_commands(place: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     call = [

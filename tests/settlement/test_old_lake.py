@@ -99,6 +99,7 @@ def test_it_is_read_and_computed_again_and_stays_as_it_is(old: Path) -> None:
     assert (old / "lake" / "ledger.duckdb").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
     lines = _audit(continued, *RUNS, "000006", "000007")
     assert "7 runs, 38 files, 139 checks, 0 differ" in lines[0]
@@ -113,6 +114,7 @@ def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
     assert [found for _, _, found in rows[:5]] == [found for (found,) in hashes]
 
 
+@pytest.mark.slow
 def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
     place = _copied(tmp_path, FORMAT_2)
     lines = _audit(place, "000006", "000007")

@@ -188,6 +188,7 @@ def _terminal() -> Iterator[tuple[int, list[bytes]]]:
     os.close(ours)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_terminal_and_beside_one(tmp_path: Path) -> None:
     """Every stage is seen on a terminal, with its rate, and what is counted with the time left; in a pipe
     only plan and summary are."""

@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grouper.lake import Lake
 from grouper.settlement.audit import audit
 from grouper.settlement.replay import replay
@@ -45,6 +47,7 @@ reserve = "0"
 """
 
 
+@pytest.mark.slow
 def test_a_quarter(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     hospital = _settle(lake, tmp_path)

@@ -77,6 +77,7 @@ def _whole(lake: Lake) -> int:
     return int(support.rows(lake, "SELECT count(*) AS n FROM runs")[0]["n"])
 
 
+@pytest.mark.slow
 def test_no_room_on_the_disk(begun: tuple[Path, Path], zygote: Zygote, tmp_path: Path) -> None:
     """A limit on the size of files stops the run at different places, as a full disk does."""
     lake = _copy(begun, tmp_path / "lake")
@@ -171,6 +172,7 @@ def test_a_run_that_fails_leaves_nothing(
     assert support.data_files(lake) == support.known_files(lake)
 
 
+@pytest.mark.slow
 def test_a_plan_that_no_longer_holds_is_made_again(begun: tuple[Path, Path], tmp_path: Path) -> None:
     from grouper.settlement.plan.job import make_plan
 

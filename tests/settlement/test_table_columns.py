@@ -44,6 +44,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, ...]]:
     return {(str(FORMAT), *key, " ".join(sorted(names))) for key, names in runs.items()}
 
 
+@pytest.mark.slow
 def test_the_columns_of_the_tables_are_those_of_the_format(found: set[tuple[str, ...]]) -> None:
     with KNOWN.open(encoding="utf-8", newline="") as file:
         header, *rows = map(tuple, csv.reader(file))

@@ -136,6 +136,7 @@ def world(files: Files, tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(*lakes, gone, refunded, raised, done[0], files.clear(lakes[1], "2025"))
 
 
+@pytest.mark.slow
 def test_the_end_of_a_year(files: Files, world: World) -> None:
     """One test: with several processes, no lake is made twice."""
     for check in (

@@ -220,6 +220,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, 
         built(tmp_path, stays(1, 60), **options)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(st.randoms(use_true_random=False), st.integers(1, 3))
 def test_order_of_rows_files_and_related_operations_changes_nothing(

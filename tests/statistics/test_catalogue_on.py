@@ -103,6 +103,7 @@ def test_scores_and_mixed_groups_are_those_added_up_by_hand(folder: Path) -> Non
     assert Decimal(said["mean_cost_yuan"]) * 11 == pytest.approx(Decimal(82_000), abs=Decimal("0.0001"))
 
 
+@pytest.mark.slow
 def test_the_history_falls_where_its_scores_come_from(folder: Path, source: Path) -> None:
     made = dip_catalogue.load(folder)
     assert (made.meta["base"], made.meta["valid_from"]) == ("dip-3.0", date(2027, 1, 1))
