@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 import tempfile
 from decimal import Decimal
 from pathlib import Path
@@ -67,10 +68,13 @@ def _scores(history: list[str], target: Path) -> str:
         built, "dip-3.0-example", "DIP 3.0示例分值（由虚构城市测算，非任何地区的分值）", "national"
     )
     meta |= {"verified": False, "sources": ["dip-3.0: packets and rules", SOURCE]}
-    folder = target / CATALOGUE
-    write(built, folder, meta, force=True)
-    for name in ("report.csv", "quality.toml"):
-        (folder / name).unlink()
+    place = target / CATALOGUE
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made"
+        write(built, made, meta)
+        for name in ("scheme.toml", "catalogue.csv", "scores.csv"):
+            shutil.copyfile(made / name, place / name)
     return str(quality(built)["mean_cost_yuan"])
 
 
