@@ -13,6 +13,7 @@ from grouper.commands.options.shared import (
     BilingualCommand,
     both,
     day,
+    interim_option,
     lang_option,
     language,
     option,
@@ -115,16 +116,7 @@ from grouper.commands.text.progress import progress_line
         "Where the stay comes from (default: as the files were grouped), see grouper group",
     ),
 )
-@option(
-    "--interim",
-    type=click.Choice(["hold", "join"]),
-    default="hold",
-    show_default=True,
-    help=both(
-        "一次住院有多张账单（中途结算）时：hold 暂不支付，join 并入末次账单后计价",
-        "Several bills of one stay: hold them, or join them into its last bill and price that",
-    ),
-)
+@interim_option
 @option(
     "--what-if",
     "what_if",

@@ -12,6 +12,7 @@ from grouper.commands.options.settling import FILE, corrections_option, policy_o
 from grouper.commands.options.shared import (
     BilingualCommand,
     both,
+    interim_option,
     lang_option,
     language,
     option,
@@ -120,16 +121,7 @@ from grouper.commands.text.progress import Stages
     ),
 )
 @scheme_differs_option
-@option(
-    "--interim",
-    type=click.Choice(["hold", "join"]),
-    default="hold",
-    show_default=True,
-    help=both(
-        "一次住院有多张账单（中途结算）时：hold 暂不支付，join 并入末次账单后计价",
-        "Several bills of one stay: hold them, or join them into its last bill and price that",
-    ),
-)
+@interim_option
 @option(
     "--pseudonymise",
     default="",

@@ -26,24 +26,6 @@ from . import settle_support as support
 JUNE = part("cases", "tianmen", "2025-06", "000003").as_posix()
 
 
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A city, and a lake with April and May, and its ledger as it was after April; June is what is tried."""
-    place = support.city(900, 0.03, (4, 5, 6))
-    root = tmp_path_factory.mktemp("lake")
-    lake = Lake(root / "lake")
-    support.settle(lake, place, "2025-04")
-    shutil.copy(lake.ledger, root / "older.duckdb")
-    support.settle(lake, place, "2025-05")
-    return place, root
-
-
-@pytest.fixture
-def lake(begun: tuple[Path, Path], tmp_path: Path) -> Lake:
-    shutil.copytree(begun[1] / "lake", tmp_path / "lake")
-    return Lake(tmp_path / "lake")
-
-
 def _all(lake: Lake) -> dict[str, str]:
     """Every file but the lock, by its SHA-256."""
     return {p.relative_to(lake.root).as_posix(): sha256(p) for p in lake.root.rglob("*")

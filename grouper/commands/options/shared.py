@@ -324,6 +324,16 @@ def _language_of(arguments: list[str]) -> str:
     return default_language()
 
 
+interim_option = option(
+    "--interim",
+    type=click.Choice(["hold", "join"]),
+    default="hold",
+    show_default=True,
+    help=both(
+        "一次住院有多张账单（中途结算）时：hold 暂不支付，join 并入末次账单后计价",
+        "Several bills of one stay: hold them, or join them into its last bill and price that",
+    ),
+)
 scheme_differs_option = option(
     "--scheme-differs",
     is_flag=True,
