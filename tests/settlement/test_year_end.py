@@ -54,14 +54,14 @@ class Files:
         place = self.like.parent
         return support.settle(lake, place, month, *inputs, area=area, budget=str(budget), **other)
 
-    def clear(self, lake: Lake, year: str, area: str = AREA, policy: str = "") -> Any:
+    def clear(self, lake: Lake, year: str, area: str = AREA, policy: str = "", **other: Any) -> Any:
         codes = support.rows(lake, "SELECT DISTINCT hospital_code AS code FROM hospitals_current ORDER BY 1")
         scores = support.corrections(
             self.folder / f"scores-{lake.root.name}-{year}.csv",
             [{"kind": "quality", "hospital_code": row["code"], "pool": "*", "score": "88"} for row in codes],
         )
         budget = str(self.folder / f"{year}.toml")
-        job = YearJob(year, budget, area, policy, corrections=(str(scores),), partial=True, threads=1)
+        job = YearJob(year, budget, area, policy, corrections=(str(scores),), partial=True, threads=1, **other)
         return clear_year(lake, job, reports=False)
 
 
@@ -416,7 +416,7 @@ def test_other_pools_and_a_policy_that_was_changed_since(files: Files, tmp_path:
     assert [row["pool"] for row in now] == ["employee", "resident"]
     entered = support.rows(other, "SELECT DISTINCT pool FROM adjustments_current WHERE year = 2026")
     assert entered == [{"pool": "all"}] and "policy 2025-12" not in done.assumed
-    cleared = files.clear(other, "2025", **own)
+    cleared = files.clear(other, "2025", held_remain=True, **own)
     paid = {pool: Decimal(0) for pool in ("employee", "resident")}
     for row in _adds_up(other, "2025"):
         paid[row["pool"]] += row["paid_later"]
