@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grouper.base.whole import put_text
 from grouper.payment.policy import words
+from grouper.payment.policy.value_words import clauses_told
 from grouper.report.cells import file_name
 from grouper.report.data import ReportData, Row, RunInfo, plain
 from grouper.report.draw.html import Html, document, el, section, table
@@ -110,7 +111,9 @@ def _summary(statement: Statement, info: RunInfo, t: Lang) -> Html:
         shown = values if many else values[:-1]
         rows.append([t(*pair), *(show(value, kind) for value in shown)])
     clauses = {str(line["clauses"]) for line in statement.lines if line["clauses"]}
-    notes = [el("p", t("依据：", "by: "), text, class_="sub") for text in sorted(clauses)]
+    notes = [
+        el("p", t("依据：", "by: "), clauses_told(text, t.code), class_="sub") for text in sorted(clauses)
+    ]
     if told := statement.rule(info, t):
         notes.insert(0, el("p", told, class_="sub"))
     return section(

@@ -10,6 +10,7 @@ from typing import Any
 
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
+from grouper.payment.policy.value_words import value_told
 from grouper.records.gate import HELD
 
 
@@ -27,7 +28,7 @@ class Clause:
     def text(self, lang: str) -> str:
         """One line, "zh" or "en"."""
         zh = lang != "en"
-        said = f" {self.value}" if self.value else ""
+        said = f" {value_told(self.name, self.value, lang)}" if self.value else ""
         article = f"，{self.article}" if self.article and zh else f", {self.article}" if self.article else ""
         mark = (
             ("已核实" if self.verified else "未核实")

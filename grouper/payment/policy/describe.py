@@ -13,6 +13,7 @@ from grouper.payment.policy import words
 from grouper.payment.policy.parameters import Band, Dated, Parameter, Segment
 from grouper.payment.policy.policy import Policy, load_policy, policy_files
 from grouper.payment.policy.registry import PARAMETERS
+from grouper.payment.policy.value_words import choice
 
 
 def listing(area: str | None = None, when: date | None = None) -> list[dict[str, Any]]:
@@ -129,7 +130,9 @@ def value_text(value: Any, lang: str) -> str:
     zh = lang != "en"
     comma = "，" if zh else ", "
     if isinstance(value, Mapping):
-        return comma.join(f"{key}: {_nested(item, lang)}" for key, item in value.items())
+        return comma.join(
+            f"{choice(key, lang) if zh else key}: {_nested(item, lang)}" for key, item in value.items()
+        )
     if isinstance(value, tuple) and value and isinstance(value[0], Band):
         rest = "其余" if zh else "above"
         return comma.join(
@@ -138,10 +141,16 @@ def value_text(value: Any, lang: str) -> str:
     if isinstance(value, tuple) and value and isinstance(value[0], Segment):
         return comma.join(_segment(segment) for segment in value)
     if isinstance(value, tuple):
-        return comma.join(value) or ("无" if zh else "none")
+        return comma.join(_word(one, lang) for one in value) or ("无" if zh else "none")
     if isinstance(value, bool):
         return ("是" if value else "否") if zh else ("yes" if value else "no")
-    return plain(value)
+    return _word(value, lang) if isinstance(value, str) else plain(value)
+
+
+def _word(value: str, lang: str) -> str:
+    """A choice with its word in the policy file behind it in Chinese; in English the word says it."""
+    said = choice(value, lang)
+    return value if lang == "en" or said == value else f"{said} [{value}]"
 
 
 def _segment(segment: Segment) -> str:

@@ -164,6 +164,14 @@ COLUMNS: dict[str, Pair] = {
     "route": ("支付路径", "route"),
     "method": ("支付方式", "method"),
 }
+RECORD_WORDS: dict[str, Pair] = {  # what the conditions of routes ask a column of the record for
+    "psychiatric": ("精神专科", "psychiatric"),
+    "rehabilitation": ("康复专科", "rehabilitation"),
+    "hospice": ("安宁疗护", "hospice"),
+    "fracture_reduction": ("骨折手法复位", "reduction of fractures"),
+    "anorectal": ("肛肠", "anorectal"),
+    "same_price": ("同病同价", "same price"),
+}
 
 
 def pick(pair: Pair, lang: str) -> str:
@@ -199,6 +207,9 @@ def labelled(expr: Expr, lang: str) -> Expr:
         if isinstance(part, Field):
             words = pick(COLUMNS.get(part.name, (part.zh or part.name, part.en or part.name)), lang)
             return replace(part, zh=words, en=words)
+        if isinstance(part, OneOf) and not part.prefix:
+            said = tuple(pick(RECORD_WORDS.get(word, (word, word)), lang) for word in part.words)
+            return replace(part, name=column(part.name, lang), words=said)
         if isinstance(part, Text | Bool | OneOf | AnyPrefix):
             return replace(part, name=column(part.name, lang))
         return part

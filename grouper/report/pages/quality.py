@@ -11,6 +11,7 @@ from grouper.codes.book import ISSUES
 from grouper.payment.policy import words
 from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.registry import PARAMETERS, label
+from grouper.payment.policy.value_words import value_told
 from grouper.report.data import RunInfo
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
@@ -383,7 +384,7 @@ def unverified(info: RunInfo, t: Lang) -> Html:
             [
                 _label(name, t),
                 name,
-                str(p.get("value") or ""),
+                value_told(name, str(p.get("value") or ""), t.code, info.routes),
                 span,
                 str(p.get("source") or NONE),
                 str(p.get("article") or ""),
