@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,19 +14,15 @@ from grouper.commands.options.shared import LANGUAGES
 from grouper.commands.reference import FILES, reference
 from grouper.synth.rows import write_parquet
 
+from .in_process import call
 from .support import RECORD_COLUMNS, vectors
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 def grouper(*arguments: object, stdin: bytes = b"", lang: str | None = None, cwd: Path | None = None):
-    environment = {k: v for k, v in os.environ.items() if k != "GROUPER_LANG"}
-    environment["PYTHONIOENCODING"] = "utf-8"
-    if lang:
-        environment["GROUPER_LANG"] = lang
-    command = [sys.executable, "-P", "-m", "grouper", *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=cwd)
-    return done.returncode, done.stdout, done.stderr.decode()
+    code, out, err = call(*arguments, stdin=stdin, lang=lang, cwd=cwd)
+    return code, out, err.decode()
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ Base rate 10,000, weight 1.20, coefficient 1.05 at level 3: the standard is 12,6
 from __future__ import annotations
 
 import datetime as dt
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..in_process import call
 from ..support import canonical
 from .policy_text import drg_head, identity
 
@@ -135,7 +133,5 @@ def grouper(
     *arguments: object, lang: str = "zh", cwd: Path | None = None, stdin: bytes = b""
 ) -> tuple[int, str, str]:
     """The command as a user calls it: exit code, stdout, stderr."""
-    environment = {**os.environ, "GROUPER_LANG": lang, "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-P", "-m", "grouper", *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=cwd)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    code, out, err = call(*arguments, stdin=stdin, lang=lang, cwd=cwd)
+    return code, out.decode(), err.decode()

@@ -45,7 +45,7 @@ def test_the_formula_stands_with_numbers_and_clause(place: Path) -> None:
         "支付标准 = 权重 × 费率 × 系数 = 1.2 × 10000 × 1.05 = 12600.00 元",
         "倍率类型 = 总费用 > 高倍率界限 × 支付标准 = 45000 > 3 × 12600 = 高倍率",
         "病组价值 = 支付标准 + 总费用 − 高倍率界限 × 支付标准 = 12600 + 45000 − 3 × 12600 = 19800.00 元",
-        "高倍率病例算法 excess_over_standard：来源 试验办法，已核实",
+        "高倍率病例算法 超过支付标准的部分：来源 试验办法，已核实",
         "状态：支付（高倍率病例）",
     ):
         assert line in lines, line
@@ -127,7 +127,7 @@ def test_a_held_case_says_why(place: Path) -> None:
     code, out, _ = grouper(
         "explain", "paid.parquet", "--record", "lost", "--policy", "policy.toml", cwd=place
     )
-    assert code == 0 and "状态：暂不支付（未入组）" in out and "未入组病例 hold：来源 试验办法" in out
+    assert code == 0 and "状态：暂不支付（未入组）" in out and "未入组病例 暂不支付：来源 试验办法" in out
 
 
 def test_another_policy_shows_what_differs(place: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -21,6 +18,8 @@ from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
 from grouper.settlement import audit as auditing
 from grouper.settlement import replay as replaying
+
+from ..in_process import call
 
 OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
 FORMAT_2 = OLD.with_name("lake-format-2")
@@ -64,11 +63,8 @@ def continued(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _grouper(place: Path, *arguments: str) -> tuple[int, str, str]:
     """The command, called in ``place``: exit code, stdout, stderr."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "grouper", *arguments, "--lang", "en"], cwd=place, capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    code, out, err = call(*arguments, "--lang", "en", cwd=place)
+    return code, out.decode(), err.decode()
 
 
 def _audit(place: Path, *runs: str) -> list[str]:

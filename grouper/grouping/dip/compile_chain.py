@@ -84,9 +84,12 @@ class _Nodes:
 
     def of(self, code: str) -> int:
         """The set of a code: by itself, or by the longest beginning that counts."""
+        node = self._node
+        if not node:  # most catalogues have no chain, and each has 33,000 diagnoses
+            return 0
         for text in (code, *(code[:n] for n in range(BEGINNING, 2, -1))):
-            if text in self._node:
-                return self._node[text]
+            if text in node:
+                return node[text]
         return 0
 
 

@@ -49,7 +49,6 @@ CHOICES: dict[str, Pair] = {
     "share_by_group_mean": ("按病组例均费用计的比例", "share by the group's mean"),
     "incomplete_stay": ("未完成住院", "incomplete stay"),
     "high": ("按高倍率", "as high outliers"),
-    "hold": ("暂不支付，待评审", "held for review"),
     "day_surgery": ("日间手术", "day surgery"),
     "death": ("死亡", "death"),
     "transfer": ("转院", "transfer"),

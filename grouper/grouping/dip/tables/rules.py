@@ -112,6 +112,8 @@ class Exclusions:
 
         Unless ``exact``, a listed code of fewer than seven characters stands for those that begin with it.
         """
+        if not self:
+            return "", ()
         for text in (code,) if exact else (code, *(code[:n] for n in range(6, 0, -1))):
             if text in self.procedures:
                 return CONSERVATIVE, ()
@@ -167,7 +169,7 @@ class Chain:
 
 def stands_in(code: str, listed: Term | frozenset[str]) -> bool:
     """Whether a diagnosis is one of a list, by its whole code or a beginning that the list names."""
-    return code in listed or any(code[:n] in listed for n in range(3, BEGINNING + 1))
+    return bool(listed) and (code in listed or any(code[:n] in listed for n in range(3, BEGINNING + 1)))
 
 
 def chain_of(
