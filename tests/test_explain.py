@@ -28,6 +28,8 @@ SCHEMES = [
     "foshan-2022",
     "chs-drg-1.0",
 ]
+# The first four in every run.
+EACH = [pytest.param(name, marks=() if n < 4 else pytest.mark.slow) for n, name in enumerate(SCHEMES)]
 
 
 def lacks_data(explanation: Explanation) -> bool:
@@ -39,7 +41,7 @@ def lacks_data(explanation: Explanation) -> bool:
     return any(t.truth is None and not t.idle for t in tried)
 
 
-@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("name", EACH)
 @settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
 def test_explanation_and_batch_agree(name: str, seed: int) -> None:
@@ -51,7 +53,7 @@ def test_explanation_and_batch_agree(name: str, seed: int) -> None:
         assert explained.result == {key: row[key] for key in explained.result}
 
 
-@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("name", EACH)
 @settings(max_examples=12)
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_missing_numbers_are_noticed_where_they_decide(name: str, seed: int, data: st.DataObject) -> None:

@@ -229,6 +229,7 @@ def test_age_fits_the_codes(clean):
     assert sorted(old)[len(old) // 2] > 60 and sorted(young)[len(young) // 2] < 15
 
 
+@pytest.mark.slow
 def test_newborns_and_nobody_else_have_a_birth_weight():
     weights = []
     for row in table(150_000).to_pylist():

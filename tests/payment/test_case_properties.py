@@ -24,6 +24,9 @@ AREAS = ("national", "lishui", "liaocheng", "qingyang", "tianmen", "yulin")
 NOT_MONOTONIC = {"lishui/2022"}
 SHIPPED = sorted(policy_files())
 OURS = [name for name in SHIPPED if name.split("/")[0] in AREAS]
+# One policy of each method in every run, the others of these areas with the slow tests.
+QUICK = ("lishui/2022", "liaocheng/2025", "national/dip-3.0")
+EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in OURS]
 SEEDS = st.integers(0, 2**32)
 FEW = settings(max_examples=2)
 
@@ -117,7 +120,7 @@ def _agree(policy: Policy, seed: int) -> None:
             assert by_evaluate(policy, steps, row | ranks) == found
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EACH)
 @FEW
 @given(seed=SEEDS)
 def test_the_query_and_the_single_case_agree(name: str, seed: int) -> None:
@@ -168,7 +171,7 @@ def test_they_agree_in_further_areas(name: str) -> None:
     _agree(policy_of(name, ()), crc32(name.encode()))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EACH)
 @FEW
 @given(seed=SEEDS)
 def test_a_case_more_changes_no_other_case(name: str, seed: int) -> None:
@@ -209,6 +212,6 @@ def _costs(policy: Policy, steps: list[Any], case: dict[str, Any]) -> list[Decim
     return [half_up(one * n, 2) + Decimal(step).scaleb(-2) for n in limits for step in (-2, 0, 2)]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EACH)
 def test_a_dearer_stay_is_worth_no_less(name: str) -> None:
     assert bool(falls(policy_of(name, ()))) == (name in NOT_MONOTONIC)

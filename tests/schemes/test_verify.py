@@ -37,34 +37,50 @@ KNOWN_GAPS = {
 OUT_OF_REACH = ("never-holds", "unreachable-adrg", "unreachable-drg")
 
 
+ALL = tuple(scheme_folders())
+# Two editions and a local scheme in every run, all schemes with the slow tests.
+SCHEMES = [
+    ("chs-drg-2.0", "chs-drg-3.0", "zhejiang-2022"),
+    pytest.param(ALL, marks=pytest.mark.slow, id="all"),
+]
+
+
 @cache
-def findings() -> list[Finding]:
-    folders = scheme_folders().values()
-    return [*check_manifest(), *(found for folder in folders for found in verify(folder, sisters=True))]
+def findings(schemes: tuple[str, ...]) -> list[Finding]:
+    folders = scheme_folders()
+    return [found for name in schemes for found in verify(folders[name], sisters=True)]
 
 
-@pytest.mark.slow
-def test_shipped_tables_have_no_errors() -> None:
-    """The manifest fits the files too; ``python -m grouper.grouping.tables.manifest`` renews it."""
-    assert [f.text("en") for f in findings() if f.severity == "error"] == []
+def test_the_manifest_fits_the_files() -> None:
+    """``python -m grouper.grouping.tables.manifest`` renews it."""
+    assert [f.text("en") for f in check_manifest() if f.severity == "error"] == []
 
 
-def test_groups_out_of_reach_are_the_known_gaps() -> None:
-    found = {(f.scheme, f.place) for f in findings() if f.kind in OUT_OF_REACH}
-    assert found == KNOWN_GAPS
+@pytest.mark.parametrize("schemes", SCHEMES)
+def test_shipped_tables_have_no_errors(schemes: tuple[str, ...]) -> None:
+    assert [f.text("en") for f in findings(schemes) if f.severity == "error"] == []
 
 
-def test_known_gaps_are_warnings() -> None:
-    assert {f.severity for f in findings() if f.kind in OUT_OF_REACH} == {"warning"}
+@pytest.mark.parametrize("schemes", SCHEMES)
+def test_groups_out_of_reach_are_the_known_gaps(schemes: tuple[str, ...]) -> None:
+    found = {(f.scheme, f.place) for f in findings(schemes) if f.kind in OUT_OF_REACH}
+    assert found == {(scheme, place) for scheme, place in KNOWN_GAPS if scheme in schemes}
 
 
-def test_codes_outside_the_edition_are_counted_and_listed() -> None:
-    (found,) = [f for f in findings() if f.scheme == "chs-drg-2.0" and f.kind == "unknown-code"]
+@pytest.mark.parametrize("schemes", SCHEMES)
+def test_known_gaps_are_warnings(schemes: tuple[str, ...]) -> None:
+    assert {f.severity for f in findings(schemes) if f.kind in OUT_OF_REACH} == {"warning"}
+
+
+@pytest.mark.parametrize("schemes", SCHEMES)
+def test_codes_outside_the_edition_are_counted_and_listed(schemes: tuple[str, ...]) -> None:
+    (found,) = [f for f in findings(schemes) if f.scheme == "chs-drg-2.0" and f.kind == "unknown-code"]
     assert found.details == ("43.4100x026",)
 
 
-def test_every_finding_speaks_both_languages() -> None:
-    for finding in findings():
+@pytest.mark.parametrize("schemes", SCHEMES)
+def test_every_finding_speaks_both_languages(schemes: tuple[str, ...]) -> None:
+    for finding in findings(schemes):
         assert finding.text("zh") != finding.text("en")
         assert finding.zh.strip() and finding.en.strip()
 
