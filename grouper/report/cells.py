@@ -33,3 +33,8 @@ def file_name(code: str) -> str:
     """A hospital's code as a file name: one part of a path, whatever the code holds."""
     quoted = quote(code, safe="")
     return quoted.replace(".", "%2E", 1) if quoted.startswith(".") else quoted or "%00"
+
+
+def case_book_name(code: str) -> str:
+    """The file that lists a hospital's cases, beside its statement."""
+    return f"{file_name(code)}-cases.xlsx"

@@ -21,6 +21,7 @@ from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 Row = dict[str, Any]
 
@@ -240,6 +241,10 @@ class Query:
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row:
         return self.rows(sql, parameters)[0]
+
+    def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Rows as columns, for outputs that are written from columns."""
+        return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), size: int = 10_000) -> Iterator[list[Any]]:
         """Rows as lists, a few at a time, for outputs as long as the table."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 from grouper.base.whole import put_text
 from grouper.payment.policy import words
 from grouper.payment.policy.value_words import clauses_told
-from grouper.report.cells import file_name
+from grouper.report.case_book import write_case_book
+from grouper.report.cells import case_book_name, file_name
 from grouper.report.data import ReportData, Row, RunInfo, plain
 from grouper.report.draw.html import Html, document, el, section, table
 from grouper.report.numbers import Lang, number, percent, yuan
@@ -25,6 +27,8 @@ from grouper.report.statement_rows import (
     read_statement,
     show,
     statement_title,
+    unpaid_header,
+    unpaid_rows,
 )
 from grouper.report.workbook import write_workbook
 
@@ -38,14 +42,10 @@ def write_statements(
     lang: str = "zh",
     *,
     hospitals: Sequence[str] | None = None,
-    cases_up_to: int = 100_000,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> list[Path]:
-    """``CODE.xlsx`` and ``CODE.html`` of every hospital, or of those named, into ``folder``.
-
-    Workbooks list their cases when the run has at most ``cases_up_to`` (100,000 take about a minute), or
-    when the hospital is named; else the sheet of cases says that they are left out, and how to get them.
-    ``progress`` is told files written, and files in all.
+    """``CODE.xlsx``, ``CODE.html`` and ``CODE-cases.xlsx`` of every hospital, or of those named, into
+    ``folder``. ``progress`` is told files written, and files in all.
 
     Raises UsageError for a hospital that the run does not have.
     """
@@ -53,19 +53,21 @@ def write_statements(
     target.mkdir(parents=True, exist_ok=True)
     done: list[Path] = []
     with data.open() as query:
-        many = query.one("SELECT count(*) AS n FROM cases")["n"] > cases_up_to
         wanted = hospitals_of(query) if hospitals is None else hospitals
         if progress:
-            progress(0, 2 * len(wanted))
+            progress(0, 3 * len(wanted))
         for code in wanted:
             statement = read_statement(query, code)
             page = target / f"{file_name(code)}.html"
             put_text(page, statement_page(statement, data.info, lang))
             book = target / f"{file_name(code)}.xlsx"
-            write_workbook(book, statement, data, query, lang, cases=hospitals is not None or not many)
-            done += [page, book]
+            write_workbook(book, statement, data, lang)
+            cases = target / case_book_name(code)
+            title = statement_title(statement, data.info, Lang(lang))
+            write_case_book(cases, title, code, data.info, query, lang)
+            done += [page, book, cases]
             if progress:
-                progress(len(done), 2 * len(wanted))
+                progress(len(done), 3 * len(wanted))
     return done
 
 
@@ -151,18 +153,9 @@ def _unpaid(statement: Statement, info: RunInfo, t: Lang) -> Html:
     title = t("未支付病例", "Cases not paid")
     if not statement.unpaid:
         return section("unpaid", title, el("p", t("没有。", "None."), class_="none"))
-    routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
     rows = [
-        [str(r["record_id"]), str(r["code"] or ""), t.pair(words.STATUSES, r["pay_status"]),
-         words.reason(r["pay_reason"] or "", t.code, routes), yuan(r["total_cost"])]
-        for r in statement.unpaid[:SHOWN]
-    ]  # fmt: skip
-    header = [
-        t("记录号", "record"),
-        t("病组", "group"),
-        t("状态", "status"),
-        t("原因", "reason"),
-        t("总费用（元）", "cost (yuan)"),
+        [str(value) for value in row[:-1]] + [yuan(plain(row[-1]))]
+        for row in islice(unpaid_rows(statement, info, t), SHOWN)
     ]
     lead = t(f"共 {len(statement.unpaid)} 例。", f"{len(statement.unpaid)} in all.")
     if len(statement.unpaid) > SHOWN:
@@ -170,7 +163,7 @@ def _unpaid(statement: Statement, info: RunInfo, t: Lang) -> Html:
             f"前 {SHOWN} 例如下，全部见工作簿。", f" The first {SHOWN} are listed; all are in the workbook."
         )
     return section(
-        "unpaid", title, table(header, rows, left=(3,), short=(0, 1, 2), class_="small"), lead=lead
+        "unpaid", title, table(unpaid_header(t), rows, left=(3,), short=(0, 1, 2), class_="small"), lead=lead
     )
 
 

@@ -181,6 +181,28 @@ def group_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
         ]
 
 
+def unpaid_header(t: Lang) -> list[str]:
+    return [
+        t("记录号", "record"),
+        t("病组", "group"),
+        t("状态", "status"),
+        t("原因", "reason"),
+        t("总费用（元）", "cost (yuan)"),
+    ]
+
+
+def unpaid_rows(statement: Statement, info: RunInfo, t: Lang) -> Iterator[list[object]]:
+    routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
+    for r in statement.unpaid:
+        yield [
+            str(r["record_id"]),
+            str(r["code"] or ""),
+            t.pair(words.STATUSES, r["pay_status"]),
+            words.reason(r["pay_reason"] or "", t.code, routes),
+            r["total_cost"],
+        ]
+
+
 def adjustment_header(t: Lang) -> list[str]:
     return [
         t("编号", "id"),

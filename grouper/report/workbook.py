@@ -1,4 +1,4 @@
-"""The statement of a hospital as a workbook: sheets summary, groups, cases, adjustments."""
+"""The statement of a hospital as a workbook: sheets summary, groups, cases not paid, adjustments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.payment.policy import words
-from grouper.report.cells import neutral
-from grouper.report.data import Query, ReportData
+from grouper.report.cells import case_book_name, neutral
+from grouper.report.data import ReportData
 from grouper.report.draw.svg import text_width
-from grouper.report.feeds import PERSONAL
 from grouper.report.numbers import Lang, short_digest
 from grouper.report.pages.money import LEVELS
 from grouper.report.statement_rows import (
@@ -22,6 +21,8 @@ from grouper.report.statement_rows import (
     group_header,
     group_rows,
     statement_title,
+    unpaid_header,
+    unpaid_rows,
 )
 
 if TYPE_CHECKING:
@@ -30,68 +31,29 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 ROWS = 1_048_575  # of a sheet below its header
-_LARGE = 20_000  # cases from which a workbook is written row by row through files, in bounded memory
 _FIXED = datetime.datetime(
     2000, 1, 1
 )  # a workbook must have a date of making; the clock would change the bytes
 _MONEY, _POINTS, _COUNT, _RATIO = "#,##0.00", "#,##0.0000", "#,##0", "0.0000"
 _FORMATS = {"money": _MONEY, "points": _POINTS, "count": _COUNT, "index": _RATIO, "text": "@"}
 
-# Columns of the sheet of cases: name in the table, words, number format, width.
-CASES: tuple[tuple[str, tuple[str, str], str, int], ...] = (
-    ("record_id", ("记录号", "record"), "text", 20),
-    ("settlement_id", ("结算号", "settlement"), "text", 20),
-    ("person_id", ("人员（假名）", "person (pseudonym)"), "text", 20),
-    ("pool", ("基金池", "pool"), "text", 10),
-    ("admission_date", ("入院", "admission"), "text", 11),
-    ("discharge_date", ("出院", "discharge"), "text", 11),
-    ("los_days", ("天数", "days"), "count", 6),
-    ("group", ("病组", "group"), "text", 10),
-    ("group_name", ("病组名称", "name of the group"), "text", 28),
-    ("price_group", ("计价病组", "group priced"), "text", 10),
-    ("row_kind", ("记录种类", "kind of row"), "text", 10),
-    ("route", ("支付路径", "route"), "text", 16),
-    ("method", ("方式", "method"), "text", 10),
-    ("outlier", ("倍率", "outlier"), "text", 10),
-    ("cost_ratio", ("费用倍率", "multiple"), "index", 10),
-    ("total_cost", ("总费用（元）", "cost (yuan)"), "money", 14),
-    ("case_value", ("病例价值（点或元）", "value (points or yuan)"), "points", 16),
-    ("settled_points", ("结算点数", "points"), "points", 14),
-    ("person_paid", ("个人支付（元）", "patients (yuan)"), "money", 14),
-    ("other_funds", ("其他基金（元）", "other funds (yuan)"), "money", 14),
-    ("pool_paid", ("按项目统筹（元）", "fund by item (yuan)"), "money", 14),
-    ("settled_fund", ("统筹应付（元）", "fund due (yuan)"), "money", 14),
-    ("settled_income", ("支付（元）", "payment (yuan)"), "money", 14),
-    ("pay_status", ("状态", "status"), "text", 12),
-    ("pay_reason", ("原因", "reason"), "text", 20),
-)
-_WORDS = {
-    "method": words.METHODS,
-    "outlier": words.OUTLIERS,
-    "pay_status": words.STATUSES,
-    "pool": words.POOLS,
-}
 
-
-def write_workbook(
-    path: Path, statement: Statement, data: ReportData, query: Query, lang: str, *, cases: bool = True
-) -> None:
-    """Write the workbook, with its ``cases`` or a line that tells where they are.
-
-    The same tables give the same bytes.
-    """
+def write_workbook(path: Path, statement: Statement, data: ReportData, lang: str) -> None:
+    """Write the workbook. The same tables give the same bytes."""
     import xlsxwriter
 
     t = Lang(lang)
-    large = (statement.total["cases"] or 0) > _LARGE
-    with xlsxwriter.Workbook(path, {"constant_memory" if large else "in_memory": True}) as book:
+    with xlsxwriter.Workbook(path, {"in_memory": True}) as book:
         book.set_properties({"title": statement_title(statement, data.info, t), "created": _FIXED})
         sheets = _Sheets(book, statement, data, t)
         sheets.summary()
         sheets.listing(
             t("病组", "groups"), group_header(t), _GROUP_KINDS, _GROUP_WIDTHS, group_rows(statement, t)
         )
-        sheets.cases(query) if cases else sheets.no_cases()
+        sheets.listing(
+            t("未支付病例", "not paid"), unpaid_header(t), _UNPAID_KINDS, _UNPAID_WIDTHS,
+            unpaid_rows(statement, data.info, t),
+        )  # fmt: skip
         sheets.listing(
             t("调整", "adjustments"),
             adjustment_header(t),
@@ -115,6 +77,8 @@ _GROUP_KINDS = (
     "money",
 )
 _GROUP_WIDTHS = (12, 34, 12, 8, 8, 8, 14, 15, 15, 15, 15)
+_UNPAID_KINDS = ("text", "text", "text", "text", "money")
+_UNPAID_WIDTHS = (22, 12, 16, 34, 16)
 _ADJUSTMENT_KINDS = ("text",) * 6 + ("points", "points", "money", "money", "money", "text", "text")
 _ADJUSTMENT_WIDTHS = (12, 12, 20, 10, 10, 10, 13, 13, 14, 14, 14, 28, 28)
 
@@ -187,6 +151,7 @@ class _Sheets:
             ),
             (t("操作人、时间", "who, when"), f"{info.who} {info.when}".strip()),
             (t("链印", "seal of the chain"), info.seal),
+            (t("病例明细", "list of cases"), case_book_name(statement.code)),
         ]
         row = 2
         for name, value in facts:
@@ -250,48 +215,6 @@ class _Sheets:
         sheet.freeze_panes(1, 1)
         sheet.repeat_rows(0)
         return sheet
-
-    def no_cases(self) -> None:
-        """A run too large for lists of cases says so, and how to get the one that is wanted."""
-        code, t = self.statement.code, self.t
-        sheet = self._sheet(t("病例", "cases"), landscape=False)
-        sheet.set_column(0, 0, 90)
-        sheet.write_string(
-            0,
-            0,
-            t(
-                f"本次运行病例较多，未列明细；请用 grouper statement LAKE --hospital {code} "
-                "单独生成本院对账单。",
-                f"Too many cases in this run to list; grouper statement LAKE --hospital {code} makes this "
-                "hospital's statement with them.",
-            ),
-            self.plain,
-        )
-
-    def cases(self, query: Query) -> None:
-        """All cases of the hospital; without the person unless person ids are keyed hashes."""
-        t = self.t
-        shown = [c for c in CASES if self.data.info.pseudonymised or c[0] not in PERSONAL]
-        listed = ", ".join(
-            f'left("{name}", 10) AS "{name}"' if name.endswith("_date") else f'"{name}"' for name, *_ in shown
-        )
-        rows = query.stream(
-            f"SELECT {listed} FROM cases WHERE hospital_code = ? ORDER BY record_id", [self.statement.code]
-        )
-        routes = {name: (zh, en) for name, (zh, en) in self.data.info.routes.items()}
-
-        def worded(row: list[Any]) -> list[Any]:
-            for n, (name, *_) in enumerate(shown):
-                if name in _WORDS and row[n]:
-                    row[n] = t.pair(_WORDS[name], row[n])
-                elif name in ("pay_reason", "route") and row[n]:
-                    row[n] = words.reason(row[n], t.code, routes)
-            return row
-
-        self.listing(
-            t("病例", "cases"), [t(*pair) for _, pair, _, _ in shown], [kind for _, _, kind, _ in shown],
-            [width for *_, width in shown], map(worded, rows),
-        )  # fmt: skip
 
 
 def _kind(kind: str) -> str:

@@ -104,6 +104,9 @@ def test_file_names_stay_in_their_folder(code: str) -> None:
     assert "/" not in name and "\\" not in name and name not in ("", ".", "..") and "\0" not in name
 
 
+CORE = "docProps/core.xml"
+
+
 def biggest(sample: Sample) -> str:
     table = sample.tables()["hospitals"].group_by("hospital_code").aggregate([("paid", "sum")])
     return str(max(table.to_pylist(), key=lambda row: row["paid_sum"])["hospital_code"])
@@ -124,15 +127,18 @@ def test_the_workbook_says_what_the_tables_say(month: Sample, tmp_path: Path) ->
         for name, table in month.tables().items()
         if "hospital_code" in table.column_names
     }
-    page, book = write_statements(month.data(), tmp_path, hospitals=[code])
-    assert (page.name, book.name) == (f"{code}.html", f"{code}.xlsx")
+    page, book, listed = write_statements(month.data(), tmp_path, hospitals=[code])
+    assert (page.name, book.name, listed.name) == (f"{code}.html", f"{code}.xlsx", f"{code}-cases.xlsx")
     found = sheets(book)
-    assert list(found) == ["汇总", "病组", "病例", "调整"]
+    assert list(found) == ["汇总", "病组", "未支付病例", "调整"]
     summary = {row[0]: row for row in found["汇总"] if row[0]}
     due = pc.sum(tables["hospitals"]["fund_due"]).as_py()
     assert Decimal(str(summary["统筹应付（元）"][3])).quantize(Decimal("0.01")) == due
     assert int(float(summary["病例数"][3])) == tables["cases"].num_rows
-    header, *cases = found["病例"]
+    assert summary["病例明细"][1] == listed.name
+    unpaid = tables["cases"].filter(pc.not_equal(tables["cases"]["pay_status"], "paid"))
+    assert sorted(row[0] for row in found["未支付病例"][1:]) == sorted(unpaid["record_id"].to_pylist())
+    header, *cases = sheets(listed)["病例"]
     assert len(cases) == tables["cases"].num_rows > 20
     fund = header.index("统筹应付（元）")
     told = sum((Decimal(str(row[fund])) for row in cases if row[fund] is not None), Decimal(0))
@@ -145,11 +151,11 @@ def test_the_workbook_says_what_the_tables_say(month: Sample, tmp_path: Path) ->
 
 
 def test_a_workbook_is_set_up_to_be_read_and_printed(month: Sample, tmp_path: Path) -> None:
-    _, book = write_statements(month.data(), tmp_path, "en", hospitals=[biggest(month)])
-    with zipfile.ZipFile(book) as archive:
-        names = [f"xl/worksheets/sheet{n}.xml" for n in range(1, 5)]
-        texts = [archive.read(name).decode() for name in names]
-        styles = archive.read("xl/styles.xml").decode()
+    _, book, listed = write_statements(month.data(), tmp_path, "en", hospitals=[biggest(month)])
+    with zipfile.ZipFile(book) as archive, zipfile.ZipFile(listed) as cases:
+        texts = [archive.read(f"xl/worksheets/sheet{n}.xml").decode() for n in range(1, 5)]
+        texts.append(cases.read("xl/worksheets/sheet1.xml").decode())
+        styles = archive.read("xl/styles.xml").decode() + cases.read("xl/styles.xml").decode()
         whole = "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
     for text in texts:
         assert 'state="frozen"' in text and 'paperSize="9"' in text and 'fitToHeight="0"' in text
@@ -179,11 +185,12 @@ def spoilt(sample: Sample, folder: Path, text: str) -> Sample:
 @pytest.mark.parametrize("text", EVIL)
 def test_no_formula_gets_into_workbooks_and_feeds(month: Sample, tmp_path: Path, text: str) -> None:
     sample = spoilt(month, tmp_path, text)
-    _, book = write_statements(sample.data(), tmp_path / "books", hospitals=[biggest(month)])
-    with zipfile.ZipFile(book) as archive:
-        for name in archive.namelist():
-            assert b"<f>" not in archive.read(name)
-    for rows in sheets(book).values():
+    _, *books = write_statements(sample.data(), tmp_path / "books", hospitals=[biggest(month)])
+    for book in books:
+        with zipfile.ZipFile(book) as archive:
+            for name in archive.namelist():
+                assert b"<f>" not in archive.read(name)
+    for rows in (rows for book in books for rows in sheets(book).values()):
         for row in rows:
             for value in row:
                 assert not (isinstance(value, str) and value.startswith(tuple("=@\t")))
@@ -212,7 +219,7 @@ def test_person_ids_appear_only_when_they_are_pseudonyms(month: Sample, tmp_path
     for pseudonymised in (False, True):
         folder = tmp_path / str(pseudonymised)
         data = month.data(pseudonymised=pseudonymised)
-        _, book = write_statements(data, folder, hospitals=[biggest(month)])
+        *_, book = write_statements(data, folder, hospitals=[biggest(month)])
         *_, feed = write_feeds(data, folder, cases=True)
         with zipfile.ZipFile(book) as archive:
             texts = [archive.read(name).decode("utf-8", "replace") for name in archive.namelist()]
@@ -237,21 +244,45 @@ def test_cases_of_closed_months_are_no_cases_of_this_one(month: Sample, tmp_path
 
 
 def test_statements_are_the_same_bytes_again(year: Sample, tmp_path: Path) -> None:
+    """But for the moment of making that the lists of cases carry."""
+
+    def digest(path: Path) -> str:
+        if not path.name.endswith("-cases.xlsx"):
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        with zipfile.ZipFile(path) as book:
+            return str({part.filename: part.CRC for part in book.infolist() if part.filename != CORE})
+
     def digests(folder: Path) -> dict[str, str]:
         write_statements(year.data(), folder)
         write_feeds(year.data(), folder / "csv")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+        return {str(p.relative_to(folder)): digest(p) for p in files}
 
     first = digests(tmp_path / "a")
     hospitals = set(year.tables()["hospitals"]["hospital_code"].to_pylist())
-    assert len(first) == 2 * len(hospitals) + 4
+    assert len(first) == 3 * len(hospitals) + 4
     assert first == digests(tmp_path / "b")
 
 
-def test_a_large_run_says_where_its_cases_are(month: Sample, tmp_path: Path) -> None:
-    *_, book = write_statements(month.data(), tmp_path, cases_up_to=10)
-    assert "--hospital" in str(sheets(book)["病例"])
+def test_no_text_of_a_case_is_a_formula_and_its_words_are_chinese(month: Sample, tmp_path: Path) -> None:
+    table = month.tables()["cases"]
+    first = table["hospital_code"][0].as_py()
+    evil = pa.array([*EVIL, *table["settlement_id"].to_pylist()[len(EVIL) :]], pa.string())
+    changed = tmp_path / "cases.parquet"
+    of_first = pc.equal(table["hospital_code"], first)
+    table = pa.concat_tables([table.filter(of_first), table.filter(pc.invert(of_first))])
+    pq.write_table(
+        table.set_column(table.column_names.index("settlement_id"), "settlement_id", evil), changed
+    )
+    sample = Sample(Paths(**{**dict(month.paths.items()), "cases": [str(changed)]}), month.run_info)
+    *_, book = write_statements(sample.data(), tmp_path, hospitals=[first])
+    header, *cases = sheets(book)["病例"]
+    numbers = [str(row[header.index("结算号")]) for row in cases]
+    assert {f"'{text}" for text in EVIL} <= set(numbers)
+    with zipfile.ZipFile(book) as archive:
+        assert "<f>" not in archive.read("xl/worksheets/sheet1.xml").decode()
+    assert {row[header.index("状态")] for row in cases} <= {"支付", "暂不支付", "不由本政策支付"}
+    assert {row[header.index("记录种类")] for row in cases} == {"本期病例"}
 
 
 def test_a_hospital_that_is_not_there_is_named(month: Sample, tmp_path: Path) -> None:
