@@ -128,6 +128,7 @@ COLUMNS: dict[str, Pair] = {
     "group": ("病组", "group"),
     "price_group": ("计价病组", "group priced"),
     "dip_kind": ("病种类别", "kind of packet"),
+    "primary_care": ("基层病种", "packet of primary care"),
     "score": ("病种分值", "packet score"),
     "discharge_way": ("离院方式", "way of discharge"),
     "los_days": ("住院天数", "days of stay"),

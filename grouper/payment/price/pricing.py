@@ -310,6 +310,7 @@ def _input_type(name: str) -> pa.DataType:
     return {
         "text": pa.string(),
         "int": pa.int32(),
+        "flag": pa.bool_(),
         "date": pa.date32(),
         "window": pa.int64(),
         "money": pa.decimal64(18, 2),
