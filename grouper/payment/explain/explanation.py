@@ -10,7 +10,7 @@ from typing import Any
 
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
-from grouper.records.gate import HELD
+from grouper.payment.price.gated import WAITING
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class NoCase:
 
 def no_case(record: str, reason: str) -> NoCase:
     """A row that the gate took out, or holds."""
-    return NoCase(record, "held" if reason in HELD else "left", reason)
+    return NoCase(record, "held" if reason in WAITING else "left", reason)
 
 
 def _line_text(line: Line, lang: str) -> Iterator[str]:
