@@ -39,8 +39,8 @@ class Sibling:
 
 @dataclass(frozen=True)
 class CodeStep(explaining.CodeStep):
-    """``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
-    codes of its subcategory.
+    """``mark``: "grey"; "grey-used" for one that the scheme names all the same; "not-for-grouping" where
+    the scheme says so of it. ``instead``: the specific codes of its subcategory.
     """
 
     mark: str = ""
