@@ -59,7 +59,7 @@ class View:
             yield "  " + self.say("适用日期未与文件核对", "the dates were not checked against documents")
         for key, value in scheme.meta.get("options", {}).items():
             yield f"  {self.say('选项', 'option')} {key} = {str(value).lower()}"
-        yield "  " + ", ".join(f"{key} {value}" for key, value in scheme.counts().items())
+        yield "  " + ", ".join(f"{key} {value}" for key, value in scheme.sizes(self.say("zh", "en")).items())
         yield f"  SHA-256 {scheme.digest}"
         for mdc in scheme.mdcs:
             rows = scheme.inside[mdc.mdc]
