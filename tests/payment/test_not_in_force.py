@@ -13,7 +13,7 @@ from grouper.base.errors import UsageError
 from grouper.payment.policy.describe import applying
 from grouper.payment.policy.policy import find_policy
 
-from .pay_support import grouper, write_policy
+from .pay_support import POLICY, grouper, write_policy
 from .test_gate import bill, paid
 
 BEFORE = {"discharge_date": dt.datetime(2024, 12, 30), "admission_date": dt.date(2024, 12, 24)}
@@ -106,3 +106,18 @@ def test_policies_of_the_area_that_apply_are_named() -> None:
     assert [(policy.id, policy.scheme) for policy in found] == [("national/drg-rate", "chs-drg-2.0")]
     found = applying(find_policy("yulin/2024"), dt.date(2023, 12, 30), dt.date(2023, 12, 31))
     assert [policy.id for policy in found] == ["yulin/2022"]
+
+
+def test_a_budget_is_shared_among_the_cases_of_its_policy_only(place: Path) -> None:
+    more = 'pool_method = { value = "standard", source = "s", verified = true }\n'
+    write_policy(place, POLICY.replace("[parameters]\n", f"[parameters]\n{more}"))
+    (place / "budget.toml").write_text(
+        'period = "2025-06"\n[pools.employee]\nbudget = "30000.00"\nsource = "试验"\n', encoding="utf-8"
+    )
+    alone, first = paid(place, [MONTH[0], MONTH[2]], budget=str(place / "budget.toml"))
+    done, rows = paid(place, MONTH, budget=str(place / "budget.toml"))
+    assert done.settlement is not None and alone.settlement is not None
+    assert [row["amount"] for row in rows if row["pay_status"] == "paid"] == [r["amount"] for r in first]
+    assert [row["fund_due"] for row in rows if row["pay_status"] == "paid"] == [r["fund_due"] for r in first]
+    held = [row for row in rows if row["pay_status"] == "held"]
+    assert len(held) == 2 and all(row["amount"] is None for row in held)
