@@ -13,7 +13,9 @@ import pytest
 
 from grouper.base.errors import UsageError
 from grouper.base.findings import Finding
+from grouper.fitting.weights import Fitted, GroupWeight, weights_text
 from grouper.grouping.api import Grouper, Options
+from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.files import group_files
 from grouper.grouping.locate import locate
 from grouper.payment.api import pay
@@ -104,3 +106,26 @@ def test_a_policy_that_misses_them_is_told(tmp_path: Path) -> None:
     )
     (unmarked,) = found(load_policy(tmp_path / "own.toml"))
     assert unmarked.place == "weights" and len(unmarked.details) == 30 and "BR29" not in unmarked.details
+
+
+def test_weights_that_are_fitted_mark_them() -> None:
+    """Under edition 3.0 the 31 groups of its list; a scheme that names none has no such column."""
+    for scheme, number in (("chs-drg-3.0", 31), ("chs-drg-2.0", None)):
+        made = loaded(scheme).compiled.scheme
+        groups = [_group(drg.drg) for drg in {drg.drg: drg for _, drg in made.groups()}.values()]
+        rows = list(csv.DictReader(weights_text(_fitted(made, groups)).splitlines()))
+        marked = {row["drg"] for row in rows if row.get("basic") == "true"}
+        assert marked == set(made.primary_care) and len(marked) == (number or 0)
+        assert ("basic" in rows[0]) is (number is not None)
+
+
+def _group(drg: str) -> GroupWeight:
+    return GroupWeight(drg, "", None, None, 0, 0, 0, None, None, True, "no cases")
+
+
+def _fitted(scheme: Scheme, groups: list[GroupWeight]) -> Fitted:
+    """What a table of weights is written from; the rest of it is of the provenance."""
+    made = object.__new__(Fitted)
+    object.__setattr__(made, "scheme", scheme)
+    object.__setattr__(made, "groups", groups)
+    return made
