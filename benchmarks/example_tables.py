@@ -38,7 +38,7 @@ def make(target: Path) -> dict[str, str]:
 
 
 def _weights(history: list[str], target: Path) -> str:
-    """The table of weights, with the primary-care groups of the scheme marked."""
+    """The table of weights, in which the fit marks the primary-care groups of the scheme."""
     import json
 
     from grouper.fitting.weights import WeightOptions, fit, sidecar, write
@@ -48,14 +48,12 @@ def _weights(history: list[str], target: Path) -> str:
         write(fit(history, "chs-drg-3.0", WeightOptions(year_weights=(1,))), made)
         rows = list(csv.DictReader(made.read_text(encoding="utf-8").splitlines()))
         mean = json.loads(sidecar(made).read_text(encoding="utf-8"))["mean_cost_yuan"]
-    primary = ROOT / "tables" / "drg" / "chs-drg-3.0" / "primary_care.csv"
-    basic = set(primary.read_text(encoding="utf-8").split()[1:])
     path = target / WEIGHTS
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, _KEPT, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(row | {"basic": "true" if row["drg"] in basic else ""} for row in rows)
+        writer.writerows(rows)
     return mean
 
 

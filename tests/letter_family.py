@@ -120,6 +120,10 @@ def unscored(scheme: Letters) -> set[str]:
     return set()
 
 
+def primary_care(scheme: Letters) -> set[str] | None:
+    return None
+
+
 def engine(scheme: Letters, codes: object, lang: str) -> LetterEngine:
     return LetterEngine(scheme, lang)
 

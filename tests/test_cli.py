@@ -135,6 +135,17 @@ def test_columns_of_a_known_layout_says_so_first(source: Path) -> None:
         (["tables", "dance"], 1, "没有命令", "No such command"),
         (["group", "--nonsense"], 1, "没有选项", "No such option"),
         (["audit", "lake", "--replay"], 1, "选项 --replay 后缺少取值", "requires an argument"),
+        (["demo", "a", "b"], 1, "多出的参数：a b", "unexpected extra arguments"),
+        (["demo", "--rows", "x"], 1, "'x' 不是整数", "not a valid integer"),
+        (["demo", "--rows", "1"], 1, "1 不在范围 240<=x<=100000000 内", "not in the range"),
+        (["demo", "--method", "x"], 1, "'x' 应为其一：'drg', 'dip'", "is not one of"),
+        (
+            ["pay", "a", "--policy", "x", "-o", "y", "--as-of", "1/2"],
+            1,
+            "应为日期",
+            "does not match the format",
+        ),
+        (["pay", "a", "--policy", "x", "-o", "y", "--budget", "b"], 1, "没有 'b'", "does not exist"),
         (["status", "lake", "--json=x"], 1, "选项 --json 不接受取值", "does not take a value"),
     ],
 )

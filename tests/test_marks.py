@@ -30,6 +30,19 @@ def test_a_grey_operation_is_said_with_the_codes_beside_it() -> None:
     assert explained("chs-drg-2.0", ["C50.900"], ["85.4301"]).result["warnings"] == ""
 
 
+def test_a_grey_other_diagnosis_is_said_with_the_codes_beside_it() -> None:
+    """No warning comes of it, and the group is what it was; the reader should know all the same."""
+    made = explained("chs-drg-2.0", ["O80.000", "Z37.000"])
+    step = made.codes[1]
+    assert (step.mark, made.result["warnings"]) == ("grey", "")
+    assert {s.code: s.drg for s in step.instead}["Z37.000x001"] == "OR19"
+    assert "Z37.000x001" in made.text("zh") and "a grey code" in made.text("en")
+    named = explained("liaocheng-2022", ["O80.000", "Z37.000"])
+    assert named.codes[1].mark == "grey-used" and named.result["drg"].startswith("OR1")
+    assert "医保灰码，但方案的条件或并发症表列有它" in named.text("zh")
+    assert "a grey code that the scheme names all the same" in named.text("en")
+
+
 @pytest.mark.parametrize("scheme", ["chs-drg-2.0", "guangxi-2024"])
 @pytest.mark.parametrize("code", ["I61.000", "C34.100", "C34.900"])
 def test_a_grey_principal_diagnosis_has_its_own_reason(scheme: str, code: str) -> None:
@@ -101,5 +114,10 @@ def test_the_table_of_a_code_says_that_it_is_grey() -> None:
 def test_dip_says_a_grey_principal_diagnosis() -> None:
     made = loaded_dip().explain({**BASE, "diagnoses": ["I61.000"]})
     assert made.result["warnings"] == "principal-grey"
-    assert "医保灰码" in made.text("zh")
+    assert "医保灰码，不宜作主要诊断；同一亚目的具体编码：" in made.text("zh") and "I61.001" in made.text(
+        "en"
+    )
+    other = loaded_dip().explain({**BASE, "diagnoses": ["O80.000", "Z37.000"], "procedures": ["85.4300"]})
+    assert [step.grey for step in other.codes] == [False, True, True] and other.result["warnings"] == ""
+    assert "      医保灰码；同一亚目的具体编码：Z37.000x001、" in other.text("zh")
     assert loaded_dip().explain({**BASE, "diagnoses": ["I61.001"]}).result["warnings"] == ""

@@ -246,7 +246,12 @@ def _group(
 
 
 def weights_text(fitted: Fitted) -> str:
-    """The CSV: one row per group of the scheme, by code; mean_cost in yuan with 2 decimals, cv with 4."""
+    """The CSV: one row per group of the scheme, by code; mean_cost in yuan with 2 decimals, cv with 4.
+
+    Where the scheme names groups of primary care (基层病组), the column ``basic`` marks them.
+    """
+    care = frozenset(fitted.scheme.primary_care)
+    place = COLUMNS.index("unstable")
     rows = (
         [
             group.drg,
@@ -256,12 +261,13 @@ def weights_text(fitted: Fitted) -> str:
             group.cases - group.kept,
             None if group.mean_cost is None else yuan(group.mean_cost),
             None if group.cv is None else half_up(group.cv, 4),
+            *([group.drg in care or None] if care else []),
             group.unstable,
             group.note,
         ]
         for group in fitted.groups
     )
-    return csv_text(COLUMNS, rows)
+    return csv_text((*COLUMNS[:place], *(["basic"] if care else []), *COLUMNS[place:]), rows)
 
 
 def yuan(fen: Decimal, digits: int = 2) -> Decimal:

@@ -78,6 +78,9 @@ class Family(Protocol):
     def unscored(self, scheme: Any) -> set[str]:
         """Those of ``groups`` that have no score, in a family whose grouping gives scores."""
 
+    def primary_care(self, scheme: Any) -> set[str] | None:
+        """The groups that the scheme names as of primary care (基层病种); None where it names none."""
+
     # --- grouping ---
 
     def engine(self, scheme: Any, codes: CodeOptions, lang: str) -> Engine:

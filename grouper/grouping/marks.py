@@ -29,6 +29,10 @@ MARKS = {
         "医保灰码，本方案不用它分组；同一亚目的具体编码及其分组：",
         "a grey code: the scheme does not group by it; the specific codes of its subcategory give:",
     ),
+    "grey-used": (
+        "医保灰码，但方案的条件或并发症表列有它；同一亚目的具体编码及其分组：",
+        "a grey code that the scheme names all the same; the specific codes of its subcategory give:",
+    ),
     "not-for-grouping": (
         "方案列为不作为分组规则的编码；同一亚目的具体编码及其分组：",
         "a code that the scheme lists as not used for grouping; the specific codes of its subcategory give:",

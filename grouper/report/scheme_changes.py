@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from grouper.grouping.drg.tables.diff import what_in_words, whereabouts
-from grouper.grouping.drg.tables.model import Scheme
+from grouper.grouping.drg.tables.diff import key_in_words, sides, what_in_words, whereabouts
+from grouper.grouping.drg.tables.model import SIZES, Scheme
 from grouper.grouping.tables.change import Change
 from grouper.report.draw.html import Html, document, el, section, table
 from grouper.report.pages.page import style
@@ -75,9 +75,10 @@ class _Page:
             [_HEADINGS[section_][0 if self.zh else 1], what_in_words(what, self.zh), str(number)]
             for (section_, what), number in counts.items()
         ]
+        old, new = self.a.counts(), self.b.counts()
         sizes = [
-            [self.say("数目", "size"), key, f"{self.a.counts().get(key, 0)} → {number}"]
-            for key, number in self.b.counts().items()
+            [self.say("数目", "size"), SIZES[key][not self.zh], f"{old.get(key, 0):,} → {new.get(key, 0):,}"]
+            for key in {**new, **old}
         ]
         header = [self.say("部分", "Part"), self.say("变化", "Change"), self.say("数目", "Number")]
         return section("numbers", self.say("概览", "Overview"), table(header, sizes + rows, left=(0, 1)))
@@ -102,7 +103,14 @@ class _Page:
         return section("meanings", title, table(header, rows, left=(0, 1, 2, 3)), lead=lead)
 
     def rows(self, identity: str, title: str, changes: Iterable[Change]) -> Html | None:
-        rows = [[c.key, what_in_words(c.what, self.zh), c.before or "—", c.after or "—"] for c in changes]
+        rows = [
+            [
+                key_in_words(c, self.zh),
+                what_in_words(c.what, self.zh),
+                *(text or "—" for text in sides(c, self.zh)),
+            ]
+            for c in changes
+        ]
         if not rows:
             return None
         header = [self.say("编码", "Code"), self.say("变化", "Change"), self.a.id, self.b.id]

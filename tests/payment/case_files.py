@@ -54,7 +54,13 @@ TEMPLATE: dict[str, Any] = {
     "new_technology_cost": "0",
     "hospital_coefficient": "1",
 }
-_TYPES = {"text": pa.string(), "int": pa.int32(), "date": pa.date32(), "list": pa.list_(pa.string())}
+_TYPES = {
+    "text": pa.string(),
+    "int": pa.int32(),
+    "flag": pa.bool_(),
+    "date": pa.date32(),
+    "list": pa.list_(pa.string()),
+}
 _SIGNS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 

@@ -64,6 +64,7 @@ def draw_row(rng: Random, policy: Policy, review: bool = True) -> dict[str, Any]
         "status": of(["grouped"] * 9 + ["ambiguous", "ungrouped", "needs-data", "invalid"]),
         "reason": of(["grouped", "grouped", "blank-packet"]),
         "dip_kind": of(["core", "mixed", "primary_care"]),
+        "primary_care": of([True, False, None]),
         "score": of(["none", "0", str(Decimal(rng.randrange(50_000_000)).scaleb(-4))]),
         "discharge_way": of([1, 2, 5, 9]),
         "los_days": of([rng.randrange(2, 60), rng.randrange(400), 2, 3, 59, 60, 61]),

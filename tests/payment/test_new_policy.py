@@ -69,6 +69,7 @@ def test_every_parameter_of_the_method_is_in_the_file_with_its_unit_and_meaning(
             "point_value",
             "blank_packet_factor",
             "points_digits",
+            "primary_care_by",
         )  # of points, DIP
         assert (
             (f"# {name}：{spec.zh}" in text)

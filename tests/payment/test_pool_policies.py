@@ -105,6 +105,7 @@ def more_of(policy: Policy, n: int) -> dict[str, Any]:
         "drg": GROUPS[policy.id][n % len(GROUPS[policy.id])],
         "dip_code": "K80.2:51.2300",
         "dip_kind": "core",
+        "primary_care": False,
         "score": Decimal("812.5"),
         "admission_type": "21",
         "payment_method": "4",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -174,3 +175,18 @@ def test_the_page_of_changes_stands_alone(lang: str, heading: str, shipped: Call
     assert heading in text and "<td" in text and "AF1" in text and "825" in text
     assert "default-src &#x27;none&#x27;" in text and "<script" not in text and "http://" not in text
     assert page(a, a, [], NAMES, lang).count("<section") == 1  # sizes alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("as_page", [False, True])
+def test_the_bridge_from_edition_2_to_3_is_in_chinese(
+    shipped: Callable[[str], Scheme], as_page: bool
+) -> None:
+    """Conditions, options and sizes are in words; of English, only names of schemes, lists and options."""
+    a, b = shipped("chs-drg-2.0"), shipped("chs-drg-3.0")
+    changes = diff(a, b)
+    text = page(a, b, changes, {}, "zh") if as_page else "\n".join(in_words(changes, {}, "zh"))
+    text = re.sub(r"<style.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)
+    assert "主要诊断在 MDCO.dx，且性别＝2" in text and "新生儿体重 [weight]" in text
+    text = re.sub(r"\[\w+\]|MDCZ\.site\.\w+|chs-drg-\d\.\d|grouper tables diff", "", text)
+    assert set(re.findall(r"[a-z_]{3,}", text)) <= {"proc", "site"}

@@ -19,6 +19,7 @@ import click
 from grouper.base.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GrouperError, UsageError
 from grouper.commands.options.net import caught, interrupted
 from grouper.commands.options.outputs import refuse_inputs
+from grouper.commands.text.wrong_calls import in_chinese
 
 LANGUAGES = ("zh", "en")
 DATE = click.DateTime(["%Y-%m-%d"])
@@ -311,8 +312,8 @@ def _in_chinese(error: click.ClickException) -> str:
             return f"错误：没有选项 {error.option_name}{where}"
         case click.BadParameter():
             name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
-            return f"错误：参数 {name} 的取值无效：{error.message}{where}"
-    return f"错误：{error.format_message()}{where}"
+            return f"错误：参数 {name} 的取值无效：{in_chinese(error.message)}{where}"
+    return f"错误：{in_chinese(error.format_message())}{where}"
 
 
 def _language_of(arguments: list[str]) -> str:

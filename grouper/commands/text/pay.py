@@ -9,8 +9,10 @@ from typing import Any
 from grouper.commands.text.aligned import aligned
 from grouper.payment.api import Paid, total
 from grouper.payment.policy import words
+from grouper.payment.policy.describe import applying
 from grouper.payment.policy.registry import label
-from grouper.payment.price.gated import LEFT
+from grouper.payment.price.gated import LEFT, NOT_IN_FORCE
+from grouper.payment.price.pricing import Priced
 from grouper.payment.price.whatif import WhatIf
 
 SHOWN = 40  # hospitals of a what-if on the terminal
@@ -28,6 +30,7 @@ def report(done: Paid, lang: str) -> Iterator[str]:
         told += f"（共 {priced.rows:,} 行）" if zh else f" of {priced.rows:,} rows"
     yield told
     yield from _statuses(done, lang)
+    yield from _outside(priced, lang)
     yield from _amounts(done, lang)
     for odd in done.odd:
         yield f"  {'注意' if zh else 'note'}{'：' if zh else ': '}{odd.text(lang)}"
@@ -69,6 +72,24 @@ def _statuses(done: Paid, lang: str) -> Iterator[str]:
             reason = key.partition(":")[2]
             cost = _yuan(priced.costs[key])
             yield f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]  {cost} {unit}"
+
+
+def _outside(priced: Priced, lang: str) -> Iterator[str]:
+    """Cases of days on which the policy does not apply, and the policies of the area that do."""
+    if priced.outside is None:
+        return
+    policy, zh = priced.policy, lang != "en"
+    days = " – ".join(dict.fromkeys(map(str, priced.outside)))
+    number = f"{priced.reasons[f'held:{NOT_IN_FORCE}']:,}"
+    own = f"{policy.valid_from} – {policy.valid_to}"
+    yield (
+        f"  注意：{number} 例的日期（{days}）不在政策 {policy.id} 的有效期（{own}）内，没有计价"
+        if zh
+        else f"  note: {number} of {days}, outside the validity of {policy.id} ({own}), not priced"
+    )
+    for other in applying(policy, *priced.outside):
+        told = f"grouper group … --scheme {other.scheme}; grouper pay … --policy {other.id}"
+        yield f"    按当日的政策另行分组、计价：{told}" if zh else f"    by a policy of their days: {told}"
 
 
 def _amounts(done: Paid, lang: str) -> Iterator[str]:

@@ -62,10 +62,11 @@ class Pricing:
         """The payment of a row of a priced file, compared with what the file has."""
         from grouper.payment.explain.explanation import no_case
         from grouper.payment.explain.row import priced_row
+        from grouper.payment.price.gated import NOT_IN_FORCE
         from grouper.records.gate import REASONS
 
         row, digest = priced_row(path, record_id)
-        if row["pay_reason"] in REASONS:
+        if row["pay_reason"] in (*REASONS, NOT_IN_FORCE):
             return no_case(record_id, row["pay_reason"])
         explained = self._explain({**row, **self._given()}, row)
         return explained.priced_by(digest)

@@ -6,7 +6,7 @@ ever differ, that is an error, not an answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -96,11 +96,19 @@ def _diagnosis_steps(resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]
             r.code,
             names.get(r.code, ""),
             r.issue,
-            grey=position == 1 and r.code in icd.grey_diagnoses(),
+            grey=r.code in icd.grey_diagnoses(),
+            instead=_specific(r.code, names, icd.grey_diagnoses()),
         )
         for position, (raw, r) in enumerate(resolved, start=1)
         if position == 1 or r.id != BLANK
     ]
+
+
+def _specific(code: str, names: Mapping[str, str], grey: Collection[str]) -> tuple[str, ...]:
+    """The codes of the subcategory of a grey one that are not grey."""
+    if code not in grey:
+        return ()
+    return tuple(sorted(other for other in names if other[:5] == code[:5] and other not in grey))
 
 
 def _procedure_steps(
@@ -119,6 +127,8 @@ def _procedure_steps(
             r.issue,
             classes.get(r.code.upper(), ""),
             is_dropped(r.code.upper()),
+            grey=r.code in icd.grey_procedures(),
+            instead=_specific(r.code, names, icd.grey_procedures()),
         )
         for position, (raw, r) in enumerate(coded, start=1)
     ]

@@ -11,16 +11,19 @@ from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
 from grouper.grouping.dip.trace import RuleStep
 
+_SPECIFIC = 12  # so many specific codes are named in the place of a grey one
+
 
 @dataclass(frozen=True)
 class CodeStep(explaining.CodeStep):
     """``cls`` is the class of an operation, "" otherwise. ``dropped``: an operation that the options delete.
-    ``grey``: a principal diagnosis that is a grey code.
+    ``grey``: a grey code; ``instead``: the specific codes of its subcategory.
     """
 
     cls: str = ""
     dropped: bool = False
     grey: bool = False
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -255,9 +258,7 @@ class _Writer(words.Writer):
             text = f"{step.raw}{self.turned(step)} {step.name}{self.classed(step)}"
             yield f"   {self.place(step)} {text}".rstrip()
             if step.grey:
-                yield self.say(
-                    "      医保灰码，不宜作主要诊断", "      a grey code, not fit for a principal diagnosis"
-                )
+                yield self.grey(step)
         yield from self.data_lines(self.e.numbers)
         if self.e.tools is not None:
             key = self.e.key or self.say("无（编码不完整，不参与核心病种）", "none (the code is incomplete)")
@@ -265,6 +266,18 @@ class _Writer(words.Writer):
             yield self.say(
                 f"   诊断亚目：{key}；病例类别：{cls}", f"   diagnosis key: {key}; class of the case: {cls}"
             )
+
+    def grey(self, step: CodeStep) -> str:
+        """That a code is grey, and the specific ones of its subcategory."""
+        zh, en = "      医保灰码", "      a grey code"
+        if step.kind == "diagnosis" and step.position == 1:
+            zh, en = f"{zh}，不宜作主要诊断", f"{en}, not fit for a principal diagnosis"
+        if step.instead:
+            codes = step.instead[:_SPECIFIC]
+            more = len(step.instead) > _SPECIFIC
+            zh += f"；同一亚目的具体编码：{'、'.join(codes)}{'等' if more else ''}"
+            en += f"; specific codes of its subcategory: {', '.join(codes)}{' and others' if more else ''}"
+        return self.say(zh, en)
 
     def classed(self, step: CodeStep) -> str:
         if step.dropped:

@@ -41,8 +41,11 @@ SOURCES = {"dip": ("code", "name_column", "weight", "fourth", "keep_missing", "a
 def settled() -> dict[str, pa.DataType]:
     import pyarrow as pa
 
+    from grouper.grouping.dip.engine import PRIMARY_CARE, SCORE
+
     text = pa.string()
-    return {"dip_code": text, "dip_name": text, "dip_kind": text, "score": pa.decimal128(18, 6)}
+    texts = {"dip_code": text, "dip_name": text, "dip_kind": text}
+    return {**texts, PRIMARY_CARE: pa.bool_(), "score": SCORE}
 
 
 def folders() -> dict[str, Path]:
@@ -74,6 +77,11 @@ def groups(scheme: Catalogue) -> set[str]:
 
 def unscored(scheme: Catalogue) -> set[str]:
     return {row.code for row in scheme.rows if row.score is None}
+
+
+def primary_care(scheme: Catalogue) -> set[str] | None:
+    """Packets of the list; more cases are told by diagnosis and operation, in the column ``primary_care``."""
+    return None if scheme.primary_care is None else set(scheme.primary_care)
 
 
 def engine(scheme: Catalogue, codes: CodeOptions, lang: str) -> DipEngine:

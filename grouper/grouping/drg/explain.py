@@ -20,6 +20,7 @@ from grouper.grouping.drg.evaluate import Case, Evaluator
 from grouper.grouping.drg.explanation import CodeStep, Explanation, MdcStep, NearMiss, Sibling, Tried
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Adrg, Drg
+from grouper.grouping.drg.tables.store import NOT_NAMED
 from grouper.grouping.explaining import by_kernel, must_agree, number_columns, read_codes
 
 _SIBLINGS = 12  # so many specific codes are tried in the place of a grey one
@@ -98,10 +99,25 @@ def _marked(
     steps = []
     for step in _code_steps(kind, resolved):
         id_ = resolved[step.position - 1][1].id
-        mark = engine.marks.of(kind, id_, first=step.position == 1)
+        mark = engine.marks.of(kind, id_, first=step.position == 1) or _grey(engine, kind, step.code)
         instead = _siblings(engine, record, step, [r.code for _, r in resolved]) if mark else ()
         steps.append(replace(step, mark=mark, instead=instead))
     return steps
+
+
+def _all_grey(kind: str) -> frozenset[str]:
+    from grouper.codes import icd
+
+    return frozenset(icd.grey_diagnoses() if kind == "diagnosis" else icd.grey_procedures())
+
+
+def _grey(engine: DrgEngine, kind: str, code: str) -> str:
+    """The mark of a grey code that changes no warning: another diagnosis, or one that the scheme names."""
+    if code not in _all_grey(kind):
+        return ""
+    scheme = engine.compiled.scheme
+    named = any(code in codes for name, codes in scheme.lists.items() if name not in NOT_NAMED)
+    return "grey-used" if named or code in scheme.complications else "grey"
 
 
 def _siblings(
@@ -112,7 +128,7 @@ def _siblings(
 
     diagnosis = step.kind == "diagnosis"
     names = icd.diagnoses() if diagnosis else icd.procedures()
-    used = engine.marks.used
+    used = engine.marks.used - _all_grey(step.kind)
     found = []
     for code in sorted(code for code in names if code[:5] == step.code[:5] and code in used):
         changed = [code if number == step.position else old for number, old in enumerate(codes, 1)]

@@ -39,8 +39,8 @@ class Sibling:
 
 @dataclass(frozen=True)
 class CodeStep(explaining.CodeStep):
-    """``mark``: "grey", or "not-for-grouping" where the scheme says so of it; ``instead``: the specific
-    codes of its subcategory.
+    """``mark``: "grey"; "grey-used" for one that the scheme names all the same; "not-for-grouping" where
+    the scheme says so of it. ``instead``: the specific codes of its subcategory.
     """
 
     mark: str = ""
@@ -127,13 +127,15 @@ NONE_OF = {
 NUMBERS = {
     **{name: words.NUMBERS[column] for name, column in FIELDS.items() if column in words.NUMBERS},
     "admission weight": words.NUMBERS[WEIGHTS["admission"]],
+    "any weight": ("体重（克）", "weight (g)"),
     "injured_sites": ("损伤部位数", "injured body sites"),
 }
 _OPERATORS = {"<": "＜", "<=": "≤", ">": "＞", ">=": "≥", "=": "＝"}
 
 
 def describe(condition: Condition, lang: str, weight: str = "birth") -> str:
-    """A condition in the words of the field; ``weight``: "birth" or "admission", as the scheme reads it."""
+    """A condition in the words of the field. ``weight``: "birth" or "admission", as the scheme reads it; ""
+    where nothing is said of it."""
     zh = lang != "en"
     index = 0 if zh else 1
     match condition:
@@ -177,7 +179,7 @@ def describe(condition: Condition, lang: str, weight: str = "birth") -> str:
 
 
 def _number(name: str, weight: str) -> str:
-    return "admission weight" if name == "weight" and weight == "admission" else name
+    return {"admission": "admission weight", "": "any weight"}.get(weight, name) if name == "weight" else name
 
 
 def _inner(condition: Condition, lang: str, weight: str) -> str:

@@ -79,6 +79,10 @@ def unscored(scheme: Scheme) -> set[str]:
     return set()  # its groups have weights, which are the policy's
 
 
+def primary_care(scheme: Scheme) -> set[str] | None:
+    return set(scheme.primary_care) or None
+
+
 def engine(scheme: Scheme, codes: CodeOptions, lang: str) -> DrgEngine:
     from grouper.grouping.drg.engine import make_engine
 

@@ -76,10 +76,12 @@ def by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
     if len(fitting) == 1:
         return folders[fitting[0]]
     if not editions:
-        near = ", ".join(id_ for id_ in folders if name[:4] and id_.startswith(name[:4])) or "…"
+        near = [id_ for id_ in folders if name[:4] and id_.startswith(name[:4])]
+        zh = f"（相近：{'、'.join(near)}）" if near else ""
+        en = f" (near: {', '.join(near)})" if near else ""
         raise UsageError(
-            zh=f"没有方案“{name}”（相近：{near}）；grouper tables list 列出全部方案，也可给出方案目录的路径",
-            en=f"there is no scheme {name!r} (near: {near}); grouper tables list shows all, "
+            zh=f"没有方案“{name}”{zh}；grouper tables list 列出全部方案，也可给出方案目录的路径",
+            en=f"there is no scheme {name!r}{en}; grouper tables list shows all, "
             "and the path of a scheme folder works too",
         )
     which = ", ".join(f"{id_} ({_validity(metas[id_])})" for id_ in editions)

@@ -39,6 +39,7 @@ _ONLY: dict[str, tuple[str, ...]] = {
     "unstable_factor": ("drg_rate", "drg_points"),
     "blank_packet_factor": ("dip",),
     "auxiliary_exempt": ("dip",),
+    "primary_care_by": ("dip",),
 }
 _PLAIN = {"share": "比例（1 为全部）", "factor": "系数"}  # units that reports need no word for
 _HEAD = """\

@@ -14,6 +14,7 @@ from grouper.base.errors import GrouperError
 from grouper.base.findings import Finding, Severity
 from grouper.payment.check.monotonic import Drop, drops
 from grouper.payment.check.national import departures
+from grouper.payment.check.primary_care import primary_care
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.parameters import Parameter, Segment
@@ -124,6 +125,8 @@ class _Checked:
         except GrouperError as error:
             yield self._say("error", "scheme", "scheme", error.zh, error.en)
             return
+        if self.lookups is not None:
+            yield from primary_care(policy, self.lookups)
         if policy.method in SCORED:
             yield from self._unscored(len(groups))
         if self.lookups is None or policy.weights is None:

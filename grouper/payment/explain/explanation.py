@@ -11,7 +11,7 @@ from typing import Any
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.value_words import value_told
-from grouper.records.gate import HELD
+from grouper.payment.price.gated import WAITING
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class NoCase:
 
 def no_case(record: str, reason: str) -> NoCase:
     """A row that the gate took out, or holds."""
-    return NoCase(record, "held" if reason in HELD else "left", reason)
+    return NoCase(record, "held" if reason in WAITING else "left", reason)
 
 
 def _line_text(line: Line, lang: str) -> Iterator[str]:

@@ -118,11 +118,13 @@ def typed(name: str, value: Any) -> Any:
             return number
         if kind in ("int", "window"):
             return int(value)
+        if kind == "flag":
+            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
         if kind == "list":
             return value.split("|") if isinstance(value, str) else list(value)
         if kind == "date":
             return date.fromisoformat(str(value)[:10])
-    except (InvalidOperation, ValueError, TypeError) as error:
+    except (InvalidOperation, KeyError, ValueError, TypeError) as error:
         raise DataError(zh=f"{name} 不能是 {value!r}", en=f"{name} cannot be {value!r}") from error
     return str(value)
 

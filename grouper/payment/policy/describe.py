@@ -31,6 +31,15 @@ def listing(area: str | None = None, when: date | None = None) -> list[dict[str,
     return [summary(p) for p in found if when is None or p.valid_from <= when <= p.valid_to]
 
 
+def applying(policy: Policy, first: date, last: date) -> list[Policy]:
+    """The other shipped policies of its area and method that apply on some day from ``first`` to ``last``."""
+    found = [load_policy(path) for id_, path in policy_files().items() if id_.split("/")[0] == policy.area]
+    return [
+        p for p in found
+        if p.id != policy.id and p.method == policy.method and p.valid_from <= last and p.valid_to >= first
+    ]  # fmt: skip
+
+
 def summary(policy: Policy) -> dict[str, Any]:
     """What a list says of a policy. ``verified`` and ``unverified`` count values of parameters."""
     marks = [dated.verified for parameter in policy.parameters.values() for dated in parameter.values]

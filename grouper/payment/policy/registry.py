@@ -84,6 +84,15 @@ PARAMETERS: dict[str, Spec] = {
     "basic_group_coefficient": Spec(
         "number", "factor", "基层（基础）病组系数", "coefficient of groups paid alike at all levels"
     ),
+    "primary_care_by": Spec(
+        "choice",
+        "",
+        "DIP 基层病种的认定：kind 目录中类型为基层病种的条目，mark 还包括分组结果 primary_care 列为真的病例"
+        "（不设则只按类型）",
+        "which DIP cases are of primary care: kind, entries of that kind (also where it is not set); mark, "
+        "also cases whose column primary_care, which grouping gives, is true",
+        ("kind", "mark"),
+    ),
     "day_surgery_coefficient": Spec("number", "factor", "日间手术系数", "factor on day surgery"),
     # outliers
     "ratio_denominator": Spec("choice", "", "倍率的分母", "what the cost ratio divides by", DENOMINATORS),

@@ -70,6 +70,10 @@ _REASONS: dict[str, Pair] = {
     "no-value": ("无法计价", "the case has no value"),
     "no-standard": ("没有适用的床日标准或定额", "no per-diem standard or quota fits the case"),
     "extreme-review": ("极高倍率，待评审", "extreme outlier, to be reviewed"),
+    "not-in-force": (
+        "日期不在政策有效期内，应按当日的政策另行计价",
+        "of a day on which the policy does not apply; to be priced by the policy of that day",
+    ),
     "held": ("分组结果无效或缺数据", "the grouping is invalid or needs data"),
     "ungrouped": ("未入组", "ungrouped"),
     "ambiguous": ("歧义组", "ambiguous group"),
@@ -128,6 +132,7 @@ COLUMNS: dict[str, Pair] = {
     "group": ("病组", "group"),
     "price_group": ("计价病组", "group priced"),
     "dip_kind": ("病种类别", "kind of packet"),
+    "primary_care": ("基层病种", "packet of primary care"),
     "score": ("病种分值", "packet score"),
     "discharge_way": ("离院方式", "way of discharge"),
     "los_days": ("住院天数", "days of stay"),

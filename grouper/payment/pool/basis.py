@@ -16,7 +16,7 @@ from grouper.payment.formula.expression import ZERO, Case, Expr, Field, Number, 
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget
-from grouper.payment.price.gated import LEFT
+from grouper.payment.price.gated import LEFT, NOT_IN_FORCE
 from grouper.payment.price.steps import POOL_PAID, TOTAL
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 FUND_POINT_DIGITS = 8  # decimals of points times fund share (F2, F3): a place of rounding
 NEEDED = (
-    "record_id", "hospital_code", "pool", "method", "pay_status", "pay_date", "total_cost", "pool_paid",
-    "amount", "person_paid", "other_funds", "fund_due",
+    "record_id", "hospital_code", "pool", "method", "pay_status", "pay_reason", "pay_date", "total_cost",
+    "pool_paid", "amount", "person_paid", "other_funds", "fund_due",
 )  # fmt: skip
 SETTLED = ("settled_points", "settled_fund", "settled_amount", "settled_income")
 _SLICE = 4_000_000  # record_ids compared at a time
@@ -70,12 +70,13 @@ def need(schema: pa.Schema, name: str) -> None:
 
 
 def check_period(connection: duckdb.DuckDBPyConnection, policy: Policy, budget: Budget) -> None:
-    """Cases of the budget's period only, under one formula.
+    """Cases of the budget's period only, under one formula; those of days of another policy wait apart.
 
     Raises DataError or UsageError that names the dates.
     """
     row = connection.execute(
-        f"SELECT min(pay_date), max(pay_date) FROM whole WHERE pay_status <> '{LEFT}'"
+        f"SELECT min(pay_date), max(pay_date) FROM whole WHERE pay_status <> '{LEFT}' "
+        f"AND pay_reason IS DISTINCT FROM '{NOT_IN_FORCE}'"
     ).fetchone()
     assert row is not None
     first, last = row

@@ -17,7 +17,7 @@ from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
 from grouper.payment.price.accepted import policy_words
 from grouper.payment.price.decisions import Decision, decisions
-from grouper.payment.price.gated import PLACE, pass_cases, split
+from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, split
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.record_words import WORD_FIELDS, Words
@@ -43,6 +43,7 @@ class Cases:
     """A view ``cases`` over the inputs. ``assumed``: columns that no input has, with what stands for them.
 
     ``gated``: what the gate found, where it was asked; ``rows`` and ``total_cost`` are of the cases.
+    ``outside``: first and last day of cases on which the policy does not apply; they are none of ``rows``.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class Cases:
     assumed: dict[str, str] = field(default_factory=dict)
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
+    outside: tuple[datetime.date, datetime.date] | None = None
 
     @property
     def all_rows(self) -> int:
@@ -109,16 +111,17 @@ def open_cases(
     body = f"SELECT {', '.join(select)}, t.{PLACE} FROM {scan} AS t"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW all_rows AS {body}")
     _check_amounts(connection, scan, reading.faults, files)
-    gated = None
+    gated, outside = None, None
     if files.gate is None:
         connection.execute("CREATE OR REPLACE TEMP VIEW plain_cases AS FROM all_rows")
     else:
         own = {name: sql for name in ("record_id", "total_cost") if (sql := reading.column(name))}
         gated = pass_cases(connection, scan, schema, files, own)
         split(connection, gated, [name for name in wanted if name not in windows])
+        outside = in_force(connection, gated, policy)
     found = _survey(connection, files, decided)
     _agree(found, gated)
-    found.scheme_differs = differs
+    found.scheme_differs, found.outside = differs, outside
     _windows(connection, windows, policy, found)
     found.assumed = reading.assumed
     found.columns = list(wanted)
@@ -366,15 +369,11 @@ def _check_amounts(
 
 def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequence[Decision]) -> Cases:
     """Count the cases, and refuse what would make the counting wrong."""
-    try:
-        row = connection.execute(
-            "SELECT count(*), count(pay_date), min(pay_date), max(pay_date), coalesce(sum(total_cost), 0), "
-            "count(record_id), count(total_cost) FROM plain_cases"
-        ).fetchone()
-    except Exception as error:  # DuckDB's own conversion errors name the value
-        raise DataError(zh=f"输入无法读取：{error}", en=f"cannot read the input: {error}") from error
-    assert row is not None
-    rows, dated, first, last, total, named, priced = row
+    rows, dated, first, last, total, named, priced = asked(
+        connection,
+        "SELECT count(*), count(pay_date), min(pay_date), max(pay_date), coalesce(sum(total_cost), 0), "
+        "count(record_id), count(total_cost) FROM plain_cases",
+    )
     if not rows:
         raise DataError(zh="输入没有病例", en="the input has no cases")
     for name, count in ((files.date, dated), ("record_id", named), ("total_cost", priced)):
@@ -399,8 +398,9 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequen
             "--columns",
         )
     if decided:
+        known = "plain_cases" if files.gate is None else "gate_cases"  # also of days of another policy
         stray = connection.execute(
-            "SELECT record_id FROM decisions ANTI JOIN plain_cases USING (record_id) ORDER BY 1 LIMIT 1"
+            f"SELECT record_id FROM decisions ANTI JOIN {known} USING (record_id) ORDER BY 1 LIMIT 1"
         ).fetchone()
         if stray:
             at = next(each.row for each in decided if each.record_id == stray[0])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -15,8 +16,12 @@ from grouper.records.stays import Gated, given_columns, pass_gate, rows_sql
 if TYPE_CHECKING:
     import duckdb
 
+    from grouper.payment.policy.policy import Policy
+
 PLACE = "row_place"  # the column that names a row of the inputs, from 0 on
 LEFT = "left"  # the status of a row that is no stay
+NOT_IN_FORCE = "not-in-force"  # the reason of a case of a day on which the policy does not apply
+WAITING = HELD | {NOT_IN_FORCE}  # reasons of rows that have no amount yet
 _BEFORE = "pool_paid_before"  # of the first bill: what came before the stay
 
 
@@ -49,23 +54,60 @@ def _told(gated: Gated) -> str:
 
 
 def split(connection: duckdb.DuckDBPyConnection, gated: Gated, wanted: Collection[str]) -> None:
-    """``plain_cases`` of ``all_rows``: the rows that are cases, in their order, with the sums of joined
-    bills; ``left_rows``: the others with their reason."""
+    """``gate_cases`` of ``all_rows``: the rows that are cases, in their order, with the sums of joined
+    bills; ``gate_rows_left``: the others with their reason."""
     if not gated.left:
-        connection.execute("CREATE OR REPLACE TEMP VIEW plain_cases AS FROM all_rows")
+        connection.execute("CREATE OR REPLACE TEMP VIEW gate_cases AS FROM all_rows")
+        none = "SELECT *, NULL::VARCHAR AS gate_reason FROM all_rows WHERE FALSE"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW gate_rows_left AS {none}")
         return
     reason = f"(SELECT f.reason FROM gate_left AS f WHERE f.n = {PLACE})"
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW marked_rows AS SELECT *, {reason} AS gate_reason FROM all_rows"
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP VIEW left_rows AS SELECT * FROM marked_rows WHERE gate_reason IS NOT NULL"
+        "CREATE OR REPLACE TEMP VIEW gate_rows_left AS FROM marked_rows WHERE gate_reason IS NOT NULL"
     )
     put = _joined(connection, wanted) if gated.joined else ""
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW plain_cases AS SELECT * EXCLUDE (gate_reason) {put} FROM marked_rows "
+        f"CREATE OR REPLACE TEMP VIEW gate_cases AS SELECT * EXCLUDE (gate_reason) {put} FROM marked_rows "
         "WHERE gate_reason IS NULL"
     )
+
+
+def in_force(connection: duckdb.DuckDBPyConnection, gated: Gated, policy: Policy) -> tuple[date, date] | None:
+    """``plain_cases`` of ``gate_cases``: those of the days of the policy; ``left_rows``: all others.
+
+    Returns the first and the last day of cases outside, which are counted as ``NOT_IN_FORCE``; None where
+    there is none. Raises UsageError where no case is of the policy's days, as ``Policy.on``.
+    """
+    within = f"coalesce(pay_date BETWEEN DATE '{policy.valid_from}' AND DATE '{policy.valid_to}', TRUE)"
+    rows, fen, first, last = asked(
+        connection,
+        f"SELECT count(*), coalesce(sum(total_cost), 0), min(pay_date), max(pay_date) FROM gate_cases "
+        f"WHERE NOT {within}",
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW plain_cases AS FROM gate_cases WHERE {within}")
+    apart = f"SELECT *, '{NOT_IN_FORCE}' AS gate_reason FROM gate_cases WHERE NOT {within}"
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW left_rows AS FROM gate_rows_left"
+        + (f" UNION ALL BY NAME {apart} ORDER BY {PLACE}" if rows else "")
+    )
+    if not rows:
+        return None
+    if rows == gated.cases:
+        policy.on(first)
+    gated.left[NOT_IN_FORCE] = rows, int(fen)
+    return first, last
+
+
+def asked(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    """The one row of a query. Raises DataError for what cannot be read as what its column should be."""
+    try:
+        (row,) = connection.execute(sql).fetchall()
+    except Exception as error:  # DuckDB's own conversion errors name the value
+        raise DataError(zh=f"输入无法读取：{error}", en=f"cannot read the input: {error}") from error
+    return tuple(row)
 
 
 def _joined(connection: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
@@ -100,7 +142,7 @@ def left_sql(kept: Sequence[str], outputs: Sequence[str]) -> str:
 
     ``outputs``: the columns that pricing makes, in their order.
     """
-    held = ", ".join(f"'{reason}'" for reason in sorted(HELD))
+    held = ", ".join(f"'{reason}'" for reason in sorted(WAITING))
     made = {
         "pay_status": f"CASE WHEN gate_reason IN ({held}) THEN 'held' ELSE '{LEFT}' END",
         "pay_reason": "gate_reason",

@@ -19,7 +19,7 @@ from grouper.records.stays import Gate
 
 
 class Input(NamedTuple):
-    """``kind``: text, int, money (fen), decimal (``digits`` decimals), list, date.
+    """``kind``: text, int, flag, money (fen), decimal (``digits`` decimals), list, date.
 
     ``default``: SQL of the value where the file lacks the column, which the run reports; None: the
     column must be there. ``of``: where it comes from, if not from a column of its
@@ -47,6 +47,7 @@ INPUTS: dict[str, Input] = {
     "reason": Input("text"),
     "group": Input("text", of="*"),
     "dip_kind": Input("text"),
+    "primary_care": Input("flag"),
     "score": Input("decimal", digits=6),
     "discharge_way": Input("int"),
     "los_days": Input("int"),
@@ -80,7 +81,8 @@ INPUTS: dict[str, Input] = {
     "area_cases": Input("window"),
     "readmitted_after": Input("window"),
 }
-GROUPED = ("status", "reason", "dip_kind", "score")  # what grouping says of a case beside its group
+# what grouping says of a case beside its group
+GROUPED = ("status", "reason", "dip_kind", "primary_care", "score")
 ALWAYS = ("record_id", "hospital_code", "insurance_type", "group", "status", "total_cost")
 DECIDED = (
     "auxiliary_coefficient",
@@ -141,6 +143,8 @@ def input_sql(name: str, kind: pa.DataType, quoted: str) -> str:
         return f"nullif(trim(CAST({quoted} AS VARCHAR)), '')" if not _is_text(kind) else quoted
     if spec.kind == "int":
         return f"CAST({quoted} AS INTEGER)"
+    if spec.kind == "flag":
+        return f"CAST({quoted} AS BOOLEAN)"
     if spec.kind == "date":
         return f"CAST({quoted} AS DATE)"
     if spec.kind == "list":  # a CSV has the codes of a case in one cell

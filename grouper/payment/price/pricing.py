@@ -26,7 +26,7 @@ from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, open_cases
 from grouper.payment.price.compile import BARRIER, query, word_type
-from grouper.payment.price.gated import LEFT, PLACE, left_sql
+from grouper.payment.price.gated import LEFT, NOT_IN_FORCE, PLACE, left_sql
 from grouper.payment.price.inputs import INPUTS, Files
 from grouper.payment.price.lookups import load_lookups
 from grouper.payment.price.order import Placed, merged, spool
@@ -59,6 +59,7 @@ HOLDS = frozenset(
         "no-settlement",
         "extreme-review",
         "held",
+        NOT_IN_FORCE,
     ]
 )
 
@@ -68,6 +69,7 @@ class Priced:
     """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``.
 
     ``reasons``: "status:reason" to cases, ``costs`` to their yuan. ``gated``: what the gate found.
+    ``outside``: first and last day of cases on which the policy does not apply; they are held.
     """
 
     policy: Policy
@@ -84,6 +86,7 @@ class Priced:
     costs: dict[str, Decimal] = field(default_factory=dict)
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
+    outside: tuple[date, date] | None = None
 
 
 def price_files(
@@ -289,6 +292,7 @@ class Run:
             costs=costs,
             gated=self.cases.gated,
             scheme_differs=self.cases.scheme_differs,
+            outside=self.cases.outside,
         )
 
 
@@ -310,6 +314,7 @@ def _input_type(name: str) -> pa.DataType:
     return {
         "text": pa.string(),
         "int": pa.int32(),
+        "flag": pa.bool_(),
         "date": pa.date32(),
         "window": pa.int64(),
         "money": pa.decimal64(18, 2),

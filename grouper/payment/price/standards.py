@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from grouper.base.errors import TableError
 from grouper.payment.formula.expression import ONE, Bool, Case, Expr, Field, Lookup, Null
-from grouper.payment.formula.predicates import Compare, IsNull, OneOf
+from grouper.payment.formula.predicates import Any_, Compare, IsNull, OneOf
 from grouper.payment.policy.digits import (
     BASE_DIGITS,
     COEFFICIENT_DIGITS,
@@ -109,7 +109,10 @@ def _apart(context: Context) -> Iterator[tuple[Expr, Expr]]:
         if basic is not None and context.has("basic_group"):
             yield Bool("basic_group"), basic
         if basic is not None and dip:
-            yield OneOf("dip_kind", ("primary_care",)), basic
+            care: Expr = OneOf("dip_kind", ("primary_care",))
+            if values.plain("primary_care_by") == "mark":  # else the file need not have the column
+                care = Any_((care, Bool("primary_care")))
+            yield care, values.cited(basic, "primary_care_by")
     if dip and values.plain("blank_packet_factor") is not None:
         yield OneOf("reason", ("blank-packet",)), values.cited(ONE, "blank_packet_factor")
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from grouper.grouping.drg.conditions import lists_of, parse
+from grouper.grouping.drg.explanation import describe
+from grouper.grouping.drg.options import DrgOptions
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
 from grouper.grouping.tables.change import Change, Words, of_options
 
@@ -212,6 +214,20 @@ WORDS = Words(
     en={"meaning": "kept with another meaning"},
 )
 SECTIONS = tuple(WORDS.headings)
+_OPTIONS = {
+    "when_no_drg": ("核心组中没有细分组成立时", "when no DRG of an ADRG holds"),
+    "retry_other_procedures": ("未入组时以其他手术操作再试", "tries other procedures when there is no group"),
+    "severity_from_other_diagnoses_only": ("MCC/CC 只看其他诊断", "MCC and CC of other diagnoses only"),
+    "weight": ("新生儿体重", "weight of newborns"),
+}
+_VALUES = {
+    "next": ("继续查找", "goes on"),
+    "stop": ("停止", "stops"),
+    "birth": ("出生体重", "at birth"),
+    "admission": ("入院体重", "on admission"),
+    "true": ("是", "yes"),
+    "false": ("否", "no"),
+}
 _FEW = 3
 
 
@@ -223,6 +239,37 @@ def in_words(changes: Sequence[Change], names: Mapping[str, str], lang: str) -> 
 def what_in_words(what: str, zh: bool) -> str:
     """The words for a kind of change."""
     return WORDS.what(what, zh)
+
+
+def key_in_words(change: Change, zh: bool) -> str:
+    """The group, list or table of a change; an option by what it decides."""
+    if change.section != "options":
+        return change.key
+    told = _OPTIONS.get(change.key)
+    return f"{told[0 if zh else 1]} [{change.key}]" if told else change.key
+
+
+def sides(change: Change, zh: bool) -> tuple[str, str]:
+    """What a change was and is, with conditions and options in words; an option not named has its default."""
+    before, after = change.before, change.after
+    if change.section == "options":
+        default = str(getattr(DrgOptions(), change.key, "")).lower()
+        before, after = ((text or default) for text in (before, after))
+        told = (_VALUES.get(text, (text, text))[0 if zh else 1] for text in (before, after))
+        return next(told), next(told)
+    if change.what in ("added", "removed", "condition") and change.section in ("mdc", "adrg", "drg"):
+        return _told(before, change.what, zh), _told(after, change.what, zh)
+    return before, after
+
+
+def _told(row: str, what: str, zh: bool) -> str:
+    """A row or its conditions in words; a name stands before them where the whole row is new or gone."""
+    if not row:
+        return ""
+    name, _, rules = row.rpartition(": ") if what != "condition" else ("", "", row)
+    lang = "zh" if zh else "en"
+    told = (" | ").join(describe(parse(rule), lang, "") for rule in rules.split(" | "))
+    return f"{name}{'：' if zh else ': '}{told}" if name else told
 
 
 def whereabouts(change: Change, zh: bool) -> str:
@@ -241,17 +288,18 @@ def whereabouts(change: Change, zh: bool) -> str:
 
 def _line(change: Change, names: Mapping[str, str], zh: bool) -> str:
     what = what_in_words(change.what, zh)
-    head = f"{change.key} {what}"
+    head = f"{key_in_words(change, zh)} {what}"
+    before, after = sides(change, zh)
     if change.section in ("list", "exclusion", "complication"):
         return _codes_line(change, names, zh)
     if change.what == "order":
         moved = ", ".join(change.added)
         return f"{head}: {'移动' if zh else 'moved'} {moved} → {change.after}"
     if change.what in ("added", "removed"):
-        return f"{head}: {change.after or change.before}"
+        return f"{head}: {after or before}"
     where = whereabouts(change, zh)
     more = (f"（{where}）" if zh else f" ({where})") if where and change.what == "meaning" else ""
-    return f"{head}: {change.before or '—'} → {change.after or '—'}{more}"
+    return f"{head}: {before or '—'} → {after or '—'}{more}"
 
 
 def _codes_line(change: Change, names: Mapping[str, str], zh: bool) -> str:

@@ -59,7 +59,7 @@ class View:
             yield "  " + self.say("适用日期未与文件核对", "the dates were not checked against documents")
         for key, value in scheme.meta.get("options", {}).items():
             yield f"  {self.say('选项', 'option')} {key} = {str(value).lower()}"
-        yield "  " + ", ".join(f"{key} {value}" for key, value in scheme.counts().items())
+        yield "  " + ", ".join(f"{key} {value}" for key, value in scheme.sizes(self.say("zh", "en")).items())
         yield f"  SHA-256 {scheme.digest}"
         for mdc in scheme.mdcs:
             rows = scheme.inside[mdc.mdc]
@@ -206,9 +206,10 @@ class View:
 
     def _unknown(self, what: str, text: str, known: Sequence[str]) -> UsageError:
         near = [name for name in dict.fromkeys(known) if name[:2].upper() == text[:2].upper()][:12]
+        zh, en = (f"（相近：{'、'.join(near)}）", f" (near: {', '.join(near)})") if near else ("", "")
         return UsageError(
-            zh=f"方案 {self.scheme.id} 没有 {what} {text}（相近：{', '.join(near) or '…'}）",
-            en=f"scheme {self.scheme.id} has no {what} {text} (near: {', '.join(near) or '…'})",
+            zh=f"方案 {self.scheme.id} 没有 {what} {text}{zh}",
+            en=f"scheme {self.scheme.id} has no {what} {text}{en}",
         )
 
 

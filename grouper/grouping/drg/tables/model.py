@@ -12,6 +12,19 @@ from grouper.grouping.drg.options import DrgOptions, options_from
 
 UNGROUPED = "0000"
 
+SIZES = {  # what ``Scheme.counts`` counts, in Chinese and English
+    "mdc": ("MDC", "MDC"),
+    "adrg": ("ADRG", "ADRG"),
+    "drg": ("DRG", "DRG"),
+    "ambiguous": ("歧义组", "ambiguous groups"),
+    "ungrouped": ("不再入组的行（00）", "rows that end an MDC (00)"),
+    "primary_care": ("基层病组", "groups of primary care"),
+    "lists": ("编码集合", "code lists"),
+    "list_codes": ("集合中的编码", "codes in the lists"),
+    "mcc": ("MCC 编码", "MCC codes"),
+    "cc": ("CC 编码", "CC codes"),
+    "exclusion_codes": ("排除表中的编码", "codes in the exclusion tables"),
+}
 SITES = "MDCZ.site."  # lists of the injuries of one body site begin so
 
 
@@ -132,6 +145,10 @@ class Scheme:
         for adrg in self.adrgs:
             for drg in self.drgs.get(adrg.variant, ()):
                 yield adrg, drg
+
+    def sizes(self, lang: str) -> dict[str, int]:
+        """``counts`` by their words, "zh" or "en"."""
+        return {SIZES[key][lang == "en"]: number for key, number in self.counts().items()}
 
     def counts(self) -> dict[str, int]:
         """Sizes of the scheme, as they stand in its ``scheme.toml`` and in docs."""
