@@ -12,6 +12,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from grouper.base.leftovers import clear, tag
+
 
 def spill_folder(output: str | Path = "") -> str:
     """A folder for spills: beside ``output`` where that lies in a private folder, which has the room that the
@@ -25,7 +27,8 @@ def spill_folder(output: str | Path = "") -> str:
 
 @cache
 def _of_process(process: int) -> str:
-    folder = tempfile.mkdtemp(prefix="grouper-")  # of mode 0700
+    clear(Path(tempfile.gettempdir()), "grouper")  # what killed processes left: spills, and their input
+    folder = tempfile.mkdtemp(prefix=f"grouper.{tag()}.")  # of mode 0700
     atexit.register(_remove, process, folder)
     return folder
 

@@ -14,6 +14,7 @@ from types import TracebackType
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.leftovers import tag
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
 from grouper.records.joined import JoinedReader, joinable
 from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
@@ -257,7 +258,7 @@ def _expand(
 
 def _spool() -> Path:
     """Standard input in a temporary file: most formats are read from both ends, or twice."""
-    with tempfile.NamedTemporaryFile(prefix="grouper-", delete=False) as target:
+    with tempfile.NamedTemporaryFile(prefix=f"grouper.{tag()}.", delete=False) as target:
         shutil.copyfileobj(sys.stdin.buffer, target)
     return Path(target.name)
 

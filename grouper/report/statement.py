@@ -58,9 +58,9 @@ def write_statements(
             progress(0, 2 * len(wanted))
         for code in wanted:
             statement = read_statement(query, code)
-            page = target / f"{file_name(code)}.html"
+            page = data.place(target / f"{file_name(code)}.html")
             put_text(page, statement_page(statement, data.info, lang))
-            book = target / f"{file_name(code)}.xlsx"
+            book = data.place(target / f"{file_name(code)}.xlsx")
             write_workbook(book, statement, data, query, lang, cases=hospitals is not None or not many)
             done += [page, book]
             if progress:

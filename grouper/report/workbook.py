@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.output import close_book
+from grouper.base.whole import whole_file
 from grouper.payment.policy import words
 from grouper.report.cells import neutral
 from grouper.report.data import Query, ReportData
@@ -84,21 +86,30 @@ def write_workbook(
 
     t = Lang(lang)
     large = (statement.total["cases"] or 0) > _LARGE
-    with xlsxwriter.Workbook(path, {"constant_memory" if large else "in_memory": True}) as book:
-        book.set_properties({"title": statement_title(statement, data.info, t), "created": _FIXED})
-        sheets = _Sheets(book, statement, data, t)
-        sheets.summary()
-        sheets.listing(
-            t("病组", "groups"), group_header(t), _GROUP_KINDS, _GROUP_WIDTHS, group_rows(statement, t)
-        )
-        sheets.cases(query) if cases else sheets.no_cases()
-        sheets.listing(
-            t("调整", "adjustments"),
-            adjustment_header(t),
-            _ADJUSTMENT_KINDS,
-            _ADJUSTMENT_WIDTHS,
-            adjustment_rows(statement, t),
-        )
+    with whole_file(path) as part:
+        book = xlsxwriter.Workbook(part, {"constant_memory" if large else "in_memory": True})
+        try:
+            book.set_properties({"title": statement_title(statement, data.info, t), "created": _FIXED})
+            _fill(_Sheets(book, statement, data, t), query if cases else None)
+        finally:
+            close_book(book)
+
+
+def _fill(sheets: _Sheets, query: Query | None) -> None:
+    """The sheets in their order; without a ``query``, that of the cases says where they are."""
+    t, statement = sheets.t, sheets.statement
+    sheets.summary()
+    sheets.listing(
+        t("病组", "groups"), group_header(t), _GROUP_KINDS, _GROUP_WIDTHS, group_rows(statement, t)
+    )
+    sheets.cases(query) if query else sheets.no_cases()
+    sheets.listing(
+        t("调整", "adjustments"),
+        adjustment_header(t),
+        _ADJUSTMENT_KINDS,
+        _ADJUSTMENT_WIDTHS,
+        adjustment_rows(statement, t),
+    )
 
 
 _GROUP_KINDS = (
