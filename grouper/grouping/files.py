@@ -45,7 +45,8 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
-    dropped: list[str] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)  # columns with personal data, and of which kind
+    noticed: dict[str, str] = field(default_factory=dict)  # those that stay because a field is read from them
     seconds: float = 0.0
     peak_rss_mib: int | None = None  # not known on every system
 
@@ -78,6 +79,8 @@ def group_files(
     encoding: str | None = None,
     sheet: str | None = None,
     keep_personal: bool = False,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
     workers: int = 1,
     progress: Progress | None = None,
     shared: bool = False,
@@ -85,6 +88,8 @@ def group_files(
     """Group files into one output file and return the summary.
 
     The output appears whole or not at all. Rows come out in the order in which they came in.
+    Columns with personal data are left out by their names and their values (records.private), but for those
+    in ``keep`` (``keep_personal``: all) and those from which a field is read; those in ``drop`` are.
     ``workers`` threads group; with more than one, reading and writing overlap with grouping.
     Raises UsageError for a missing column or an unknown layout before any work,
     DataError for unreadable input, ReconciliationError when the rows do not add up.
@@ -105,11 +110,15 @@ def group_files(
         sheet=sheet,
         batch_rows=_BATCH_ROWS,
         keep_personal=keep_personal,
+        keep=keep,
+        drop=drop,
+        look=True,
     )
     with source, Output(target, format_, private=not shared) as out:
         normaliser = grouper.normaliser(source.columns, source.schema)
         schema = grouper.result_schema(source.schema)
-        summary = Summary(grouper.id, paths, target, source.layout, dropped=list(source.dropped))
+        summary = Summary(grouper.id, paths, target, source.layout, dropped=source.kinds)
+        summary.noticed = source.noticed
         writer = out.open(schema)
         for done in _grouped(grouper, normaliser, source.batches(), schema, workers):
             writer.write(done.batch)
@@ -192,7 +201,9 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "scheme_options": family(grouper.engine.kind).options(scheme),
         "inputs": [input_digest(path) for path in summary.inputs],
         "layout": summary.layout,
-        "dropped_columns": summary.dropped,
+        "dropped_columns": list(summary.dropped),
+        "dropped_kinds": summary.dropped,
+        "personal_columns_read": summary.noticed,
         "rows": summary.rows,
         "statuses": dict(sorted(summary.statuses.items())),
         "reasons": dict(sorted(summary.reasons.items())),
