@@ -55,6 +55,7 @@ class Done:
     report: Path | None = None
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     odd: list[Oddity] = field(default_factory=list)
+    unused_scores: tuple[tuple[str, str], ...] = ()  # hospital and pool ("*": all) that a clearing has not
 
 
 def settle_month(
