@@ -118,6 +118,54 @@ def list_parts(column: pa.Array) -> tuple[memoryview, pa.Array]:
     return offsets, column.values
 
 
+def sound(batch: pa.RecordBatch, where: str = "") -> pa.RecordBatch:
+    """The same batch, when its buffers hold what they say: nothing may compute with it before.
+
+    A dictionary with a null among its values, which is rarely understood, comes back without it. Raises
+    DataError for offsets, indices or views that lead out of their buffers, for texts that are no UTF-8, for
+    decimals and dates beyond their type. ``where``: what the message begins with.
+    """
+    try:
+        batch.validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        zh, en = f"{where}：" if where else "", f"{where}: " if where else ""
+        name = _unsound(batch)
+        raise DataError(
+            zh=f"{zh}列 {name} 的内容损坏（偏移、索引或文本编码不对）；请重新导出",
+            en=f"{en}the content of column {name} is damaged (wrong offsets or texts); export it again",
+        ) from error
+    found = [_without_null_entry(column) for column in batch.columns]
+    if all(new is old for new, old in zip(found, batch.columns, strict=True)):
+        return batch
+    return pa.RecordBatch.from_arrays(found, schema=batch.schema)
+
+
+def _unsound(batch: pa.RecordBatch) -> str:
+    """The name of the first column that is not sound."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except (pa.ArrowException, ValueError):
+            return repr(name)
+    return "?"
+
+
+def _without_null_entry(column: pa.Array) -> pa.Array:
+    """A dictionary, or a list of one, whose values hold no null: a null is one of the indices."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        if not column.dictionary.null_count:
+            return column
+        return column.dictionary_decode().dictionary_encode().cast(kind)
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_dictionary(kind.value_type):
+        if not column.values.dictionary.null_count:
+            return column
+        whole = column.take(pa.arange(0, len(column)))  # without an offset
+        values = _without_null_entry(whole.values)
+        return type(whole).from_arrays(whole.offsets, values, mask=whole.is_null()).cast(kind)
+    return column
+
+
 def batches_of(data: Any) -> pa.RecordBatchReader:
     """Any dataframe as a stream of record batches, by the Arrow stream capsule.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from grouper.records.schema import CODE_FIELDS
 
 _CSV_BLOCK = 16 << 20  # bytes of text that become one batch
 _HEADER_BYTES = 1 << 20
+_RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
 
 
 class Reader(Protocol):
@@ -64,7 +66,10 @@ class ParquetReader(BaseReader):
         _refuse_repeated(label, self.schema.names)
 
     def _open(self) -> pa.parquet.ParquetFile:
-        return pa.parquet.ParquetFile(local_path(self._path), read_dictionary=self._dictionaries)
+        # Sums of pages are checked where the file has them: a flipped bit is no other amount.
+        return pa.parquet.ParquetFile(
+            local_path(self._path), read_dictionary=self._dictionaries, page_checksum_verification=True
+        )
 
     def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
         coded = {
@@ -114,25 +119,29 @@ def _few_texts(file: pa.parquet.ParquetFile, keep: set[str]) -> list[str]:
 
 
 class ArrowReader(BaseReader):
-    """Arrow IPC, file or stream format."""
+    """Arrow IPC, file or stream format. Read, not mapped: a file that is cut off meanwhile is an error."""
 
     def __init__(self, path: Path, label: str) -> None:
         self._path = path
-        with pa.memory_map(str(path)) as source:
+        with pa.OSFile(str(path)) as source:
             self._is_file = source.read(6) == b"ARROW1"
             super().__init__(label, self._open(source).schema.remove_metadata())
             if self._is_file:
-                file = self._open(source)
+                file = self._open(source, [0])
                 self.num_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
         _refuse_repeated(label, self.schema.names)
 
-    def _open(self, source: pa.NativeFile) -> Any:
+    def _open(self, source: pa.NativeFile, fields: Sequence[int] = ()) -> Any:
+        """The reader of these columns (none: all)."""
         source.seek(0)
-        return pa.ipc.open_file(source) if self._is_file else pa.ipc.open_stream(source)
+        options = pa.ipc.IpcReadOptions(included_fields=list(fields))
+        opened = pa.ipc.open_file if self._is_file else pa.ipc.open_stream
+        return opened(source, options=options)
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(self._path)) as source:
-            file = self._open(source)
+        fields = sorted(self._all.get_field_index(name) for name in self.schema.names)
+        with pa.OSFile(str(self._path)) as source:
+            file = self._open(source, fields)
             batches = map(file.get_batch, range(file.num_record_batches)) if self._is_file else file
             for batch in batches:
                 yield batch.select(self.schema.names)
@@ -156,6 +165,7 @@ class CsvReader(BaseReader):
             raise encoding_error(label, self.encoding) from None
         text = _below(text, self._titles)
         line = text.lstrip("\r\n").split("\n", 1)[0]
+        self._blank = text[: len(text) - len(text.lstrip("\r\n"))].count("\n")  # lines above the header
         delimiter = max(",\t;", key=line.count)  # the comma where none occurs
         header = first_row(text, delimiter, label, DataError)
         if not any(name.strip() for name in header):
@@ -178,13 +188,17 @@ class CsvReader(BaseReader):
                 yield from self._open(stream, refuse)
         except (pa.ArrowInvalid, UnicodeError) as error:
             if bad_rows:
-                raise self._ragged(bad_rows[0]) from None
+                row = bad_rows[0]
+                raise self._ragged(row.number, row.expected_columns, row.actual_columns) from None
             if isinstance(error, UnicodeError) or "UTF8" in str(error):
                 raise encoding_error(self.label, self.encoding) from None
+            # The library shows the row, which may hold personal data.
+            if told := _RAGGED.search(str(error)):
+                raise self._ragged(told[1] and int(told[1]), int(told[2]), int(told[3])) from None
             raise DataError(
-                zh=f"{self.label}：CSV 无法解析：{error}",
-                en=f"{self.label}: the CSV cannot be parsed: {error}",
-            ) from error
+                zh=f"{self.label}：不是正确的 CSV（引号不成对，或一行过长）",
+                en=f"{self.label}: no correct CSV (a quote without its pair, or a row too long)",
+            ) from None
 
     def _open(self, stream: pa.NativeFile, refuse: Any) -> pa.csv.CSVStreamingReader:
         return pa.csv.open_csv(
@@ -195,7 +209,7 @@ class CsvReader(BaseReader):
                 block_size=_CSV_BLOCK,
                 column_names=self._header,
                 skip_rows=self._titles,
-                skip_rows_after_names=1,
+                skip_rows_after_names=1 + self._blank,
             ),
             pa.csv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse
@@ -208,13 +222,12 @@ class CsvReader(BaseReader):
             ),
         )
 
-    def _ragged(self, row: pa.csv.InvalidRow) -> DataError:
+    def _ragged(self, number: int | str | None, expected: int, found: int) -> DataError:
         # The row itself is not shown: it may hold personal data.
+        zh, en = (f" 第 {number} 行", f" row {number}") if number else ("", "")
         return DataError(
-            zh=f"{self.label} 第 {row.number} 行：应有 {row.expected_columns} 列，"
-            f"实有 {row.actual_columns} 列",
-            en=f"{self.label} row {row.number}: {row.actual_columns} columns instead of "
-            f"{row.expected_columns}",
+            zh=f"{self.label}{zh}：应有 {expected} 列，实有 {found} 列",
+            en=f"{self.label}{en}: {found} columns instead of {expected}",
         )
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, Source, fold
+from grouper.records.damage import whole_batches
 from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects
 from grouper.records.nodes import MADE, MADE_TYPES, NODES, PARTS, made_columns
 from grouper.records.normalise import refuse_numbers
@@ -231,7 +232,7 @@ class FlatTablesReader(BaseReader):
     def _keys(self, reader: Reader, column: str) -> pa.Array:
         schema = reader.schema
         reader.select([column], ColumnMap("", {}))
-        keys = pa.chunked_array([b.column(0) for b in reader.batches(1 << 20)], schema.field(column).type)
+        keys = pa.chunked_array([b.column(0) for b in _batches(reader)], schema.field(column).type)
         reader.select(schema.names, ColumnMap("", {}))
         return self._unique(_key_text(keys.combine_chunks()), reader.label, column)
 
@@ -273,7 +274,7 @@ class FlatTablesReader(BaseReader):
         """All entries of one table, as texts with the row of their settlement."""
         reader = self._nodes[node]
         names = {fold(name): name for name in reader.schema.names}
-        table = pa.Table.from_batches(list(reader.batches(1 << 20)), reader.schema)
+        table = pa.Table.from_batches(list(_batches(reader)), reader.schema)
         keys = _key_text(table[names[self._key]].combine_chunks())
         rows = pc.index_in(keys, value_set=self._rows).cast(pa.int64())
         found = pc.is_valid(rows)
@@ -308,6 +309,10 @@ class FlatTablesReader(BaseReader):
         field, column = _CODES[node][0], names[_CODES[node][1]]
         reader.select(wanted, ColumnMap("", {field: Source((column,))}))
         refuse_numbers(column, reader.schema.field(column).type, field, f"{reader.label} ")
+
+
+def _batches(reader: Reader) -> Iterator[pa.RecordBatch]:
+    return whole_batches(reader.batches(1 << 20), reader.label)
 
 
 def _key_text(keys: pa.Array) -> pa.Array:
