@@ -57,11 +57,10 @@ def readable(column: str, field: str, type_: pa.DataType | None, label: str = ""
         yield
     except (pa.ArrowException, ValueError, TypeError) as error:
         where, where_en = (f"{label}：", f"{label}: ") if label else ("", "")
-        named, named_en = (
-            (f"列 {column!r}（{field}）", f"column {column!r} ({field})") if column else (field, field)
-        )
+        named = f"列 {column!r}（{field}）" if column else field
+        named_en = f"column {column!r} ({field})" if column else field
         raise DataError(
             zh=f"{where}{named}的类型 {type_} 无法读取；请以文本重新导出，或用 --columns 指明来源列",
-            en=f"{where_en}{named_en} has the type {type_}, which cannot be read; export it again as text, or name "
-            "its source with --columns",
+            en=f"{where_en}{named_en} has the type {type_}, which cannot be read; export it again as text "
+            "or name its source with --columns",
         ) from error

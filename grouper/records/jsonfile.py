@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.json
 
-from grouper.base.errors import DataError, GrouperError, UsageError
+from grouper.base.errors import DataError, GrouperError, TableError, UsageError
 from grouper.records.columns import fold
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.readers import BaseReader
@@ -111,17 +111,24 @@ def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> I
 
 
 def one_value(text: str) -> Any:
-    """The JSON value of a text. Raises UsageError when it is none."""
+    """The JSON value of standard input. Raises UsageError when it is none."""
+    return json_value(text, "", UsageError)
+
+
+def json_value(text: str, told: str, kind: type[GrouperError] = TableError) -> Any:
+    """The JSON value of a text. ``told``: its file. Raises ``kind`` for broken JSON, a key that stands twice
+    and what is too deep."""
     try:
         value, _ = _PLAIN.raw_decode(text.lstrip("\ufeff \t\r\n"))
     except _Twice as error:
-        raise _repeated("", 0, str(error), UsageError) from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(
-            zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
-        ) from error
+        raise _repeated(told, 1, str(error), kind) from None
+    except RecursionError:
+        raise _deep(told, 1, kind) from None
+    except json.JSONDecodeError as error:
+        zh, en = (told, told) if told else ("标准输入", "standard input")
+        raise kind(zh=f"{zh}不是 JSON：{error}", en=f"{en} is not JSON: {error}") from error
     if depth(value) > DEEPEST:
-        raise _deep("", 0, UsageError)
+        raise _deep(told, 1, kind)
     return value
 
 

@@ -22,7 +22,7 @@ from grouper.records.schema import CODE_FIELDS
 
 _CSV_BLOCK = 16 << 20  # bytes of text that become one batch
 _HEADER_BYTES = 1 << 20
-_RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
+_RAGGED = re.compile(r"^CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
 
 
 class Reader(Protocol):
@@ -177,30 +177,21 @@ class CsvReader(BaseReader):
         return named, delimiter
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        bad_rows: list[pa.csv.InvalidRow] = []
-
-        def refuse(row: pa.csv.InvalidRow) -> str:
-            bad_rows.append(row)
-            return "error"
-
         try:
             with open_utf8(self._path, self.encoding) as stream:
-                yield from self._open(stream, refuse)
+                yield from self._open(stream)
         except (pa.ArrowInvalid, UnicodeError) as error:
-            if bad_rows:
-                row = bad_rows[0]
-                raise self._ragged(row.number, row.expected_columns, row.actual_columns) from None
+            # The library shows the row, which may hold personal data.
+            if told := _RAGGED.match(str(error)):
+                raise self._ragged(told[1] and int(told[1]), int(told[2]), int(told[3])) from None
             if isinstance(error, UnicodeError) or "UTF8" in str(error):
                 raise encoding_error(self.label, self.encoding) from None
-            # The library shows the row, which may hold personal data.
-            if told := _RAGGED.search(str(error)):
-                raise self._ragged(told[1] and int(told[1]), int(told[2]), int(told[3])) from None
             raise DataError(
                 zh=f"{self.label}：不是正确的 CSV（引号不成对，或一行过长）",
                 en=f"{self.label}: no correct CSV (a quote without its pair, or a row too long)",
             ) from None
 
-    def _open(self, stream: pa.NativeFile, refuse: Any) -> pa.csv.CSVStreamingReader:
+    def _open(self, stream: pa.NativeFile) -> pa.csv.CSVStreamingReader:
         return pa.csv.open_csv(
             stream,
             # Without threads the parser knows the numbers of its rows.
@@ -211,9 +202,8 @@ class CsvReader(BaseReader):
                 skip_rows=self._titles,
                 skip_rows_after_names=1 + self._blank,
             ),
-            pa.csv.ParseOptions(
-                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse
-            ),
+            # A handler of invalid rows would be given their text, which may be none.
+            pa.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             pa.csv.ConvertOptions(
                 column_types={name: pa.string() for name in self._header},
                 include_columns=self.schema.names,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -115,9 +117,21 @@ def scheme(folder: Path) -> None:
     make_engine(load_folder(folder), CodeOptions(), "en")
 
 
+def dies(path: Path) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def sleeps(path: Path) -> None:
+    time.sleep(600)
+
+
+def raises(path: Path) -> None:
+    raise KeyError(path)
+
+
 KINDS: dict[str, Callable[[Path], None]] = {
     "records": records, "policy": policy, "budget": budget, "columns": column_map, "table": table,
-    "catalogue": catalogue, "scheme": scheme,
+    "catalogue": catalogue, "scheme": scheme, "dies": dies, "sleeps": sleeps, "raises": raises,
 }  # fmt: skip
 
 

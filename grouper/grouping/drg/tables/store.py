@@ -20,7 +20,16 @@ from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import ConditionError, atoms, lists_of
 from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Mdc, Scheme
 from grouper.grouping.drg.tables.reach import cached_parse
-from grouper.grouping.tables.folders import META, base_folder, by_area, check_date, digest, read_meta, shipped
+from grouper.grouping.tables.folders import (
+    META,
+    base_folder,
+    by_area,
+    check_bases,
+    check_date,
+    digest,
+    read_meta,
+    shipped,
+)
 from grouper.grouping.tables.text import (
     Lists,
     format_lists,
@@ -91,6 +100,7 @@ def load_folder(folder: Path, *, counted: bool = True) -> Scheme:
     base_id = meta.get("base")
     base = None
     if base_id:
+        check_bases(folder, META, find)
         base = _load_cached(base_folder(folder, base_id, META) or find(base_id))
     scheme = _assemble(folder, meta, base)
     if counted:
