@@ -9,7 +9,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -23,7 +23,7 @@ def spill_folder(output: str | Path = "") -> str:
     return _of_process(os.getpid())
 
 
-@cache
+@lru_cache(maxsize=64)
 def _of_process(process: int) -> str:
     folder = tempfile.mkdtemp(prefix="grouper-")  # of mode 0700
     atexit.register(_remove, process, folder)

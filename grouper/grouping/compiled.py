@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import pyarrow as pa
 
+from grouper.codes.book import CodeOptions
 from grouper.grouping.columns import tally
 from grouper.grouping.engine import Grouped
+from grouper.grouping.origin import Origin, again, made_again
 
 
 class Compiled(Protocol):
@@ -18,6 +20,13 @@ class Compiled(Protocol):
 
     @property
     def fields(self) -> tuple[str, ...]: ...
+
+
+class Book(Protocol):
+    """A code book."""
+
+    @property
+    def options(self) -> CodeOptions: ...
 
 
 class Numbers(Protocol):
@@ -28,7 +37,7 @@ class Numbers(Protocol):
 
 
 C = TypeVar("C", bound=Compiled)
-B = TypeVar("B")
+B = TypeVar("B", bound=Book)
 N = TypeVar("N", bound=Numbers)
 
 
@@ -39,10 +48,31 @@ class CompiledEngine(ABC, Generic[C, B, N]):
     ``lang`` chooses the language of ``reason_text``.
     """
 
+    kind: ClassVar[str]
     compiled: C
     diagnoses: B
     procedures: B
     lang: str = "zh"
+    origin: Origin | None = field(
+        default=None, init=False, repr=False, compare=False
+    )  # where it was loaded from
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its scheme's id and digest, or by the scheme itself where it stands in no folder."""
+        if self.origin is not None:
+            return again, (self.origin, self.diagnoses.options, self.lang)
+        return made_again, (self.kind, self.scheme, self.diagnoses.options, self.lang)
+
+    def __copy__(self) -> Self:
+        return self  # immutable in use
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    @property
+    @abstractmethod
+    def scheme(self) -> Any:
+        """The scheme or catalogue with its options."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -66,6 +96,7 @@ class CompiledEngine(ABC, Generic[C, B, N]):
 
     def group(self, batch: pa.RecordBatch, flags: pa.Array | None = None) -> Grouped:
         """The result columns of a batch of canonical columns."""
+        batch.validate()  # that its buffers are as long as they say; the kernel looks at what is in them
         counts: Counter[str] = Counter()
         numbers = self.numbers(batch, flags, counts)
         return Grouped(self._built(numbers), tally(numbers.reason), counts)
