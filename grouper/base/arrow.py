@@ -87,7 +87,11 @@ def number_field(column: pa.Array) -> memoryview:
 
 
 def text_field(column: pa.Array, texts: tuple[str, ...]) -> memoryview:
-    """A text column as the position of each value in ``texts``, -1 for others, NaN for null."""
+    """A text column as the position of each value in ``texts``, -1 for others, NaN for null.
+
+    Raises ValueError for a column whose buffers do not hold what they say.
+    """
+    column.validate(full=True)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if not pa.types.is_string(column.type):
@@ -156,7 +160,13 @@ def _without_null_entry(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(kind):
         if not column.dictionary.null_count:
             return column
-        return column.dictionary_decode().dictionary_encode().cast(kind)
+        words = column.dictionary
+        known = pc.is_valid(words)
+        places = pc.subtract(pc.cumulative_sum(known.cast(pa.int64())), 1)
+        indices = pc.take(pc.if_else(known, places, pa.scalar(None, pa.int64())), column.indices)
+        plain = words.cast(pa.large_string()) if pa.types.is_string_view(words.type) else words
+        kept = plain.drop_null().cast(words.type)
+        return pa.DictionaryArray.from_arrays(indices.cast(kind.index_type), kept, ordered=kind.ordered)
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_dictionary(kind.value_type):
         if not column.values.dictionary.null_count:
             return column

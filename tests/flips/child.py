@@ -10,18 +10,19 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 import grouper
 from grouper.base.errors import GrouperError
 
-OUT = Path(tempfile.mkdtemp(prefix="flips-"))
+OUT = Path(sys.argv[1]) if __name__ == "__main__" else Path()  # where results are written
 SCHEME = "zhejiang-2022"
 
 
@@ -117,6 +118,26 @@ def scheme(folder: Path) -> None:
     make_engine(load_folder(folder), CodeOptions(), "en")
 
 
+def native(seed: Path) -> None:
+    """Arrays of other libraries, given to three engines by the face of the package and by each itself."""
+    from .native import batch
+
+    try:
+        assert batch(int(seed.name)).num_rows
+    except (ValueError, pa.ArrowException):  # the library that makes it sees it
+        return
+    for name in (SCHEME, "dip-taian-2025", "chs-drg-3.0"):
+        if name not in ENGINES:
+            ENGINES[name] = grouper.load_scheme(name, lang="en")
+        with suppress(GrouperError):
+            ENGINES[name].group(batch(int(seed.name))).validate(full=True)
+        with suppress(GrouperError, ValueError, pa.ArrowException):
+            ENGINES[name].engine.group(batch(int(seed.name)))
+
+
+ENGINES: dict[str, grouper.Grouper] = {}
+
+
 def dies(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -131,7 +152,8 @@ def raises(path: Path) -> None:
 
 KINDS: dict[str, Callable[[Path], None]] = {
     "records": records, "policy": policy, "budget": budget, "columns": column_map, "table": table,
-    "catalogue": catalogue, "scheme": scheme, "dies": dies, "sleeps": sleeps, "raises": raises,
+    "catalogue": catalogue, "scheme": scheme, "native": native, "dies": dies, "sleeps": sleeps,
+    "raises": raises,
 }  # fmt: skip
 
 

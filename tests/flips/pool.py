@@ -55,10 +55,11 @@ class Child:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._folder = tempfile.mkdtemp(prefix="flips-")
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
-            command = [sys.executable, "-P", "-m", "tests.flips.child"]
+            command = [sys.executable, "-P", "-m", "tests.flips.child", self._folder]
             self._process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 text=True, encoding="utf-8", env=_environment(),
@@ -73,7 +74,7 @@ class Child:
         process.stdin.write(json.dumps({"kind": kind, "path": str(path)}) + "\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], PATIENCE)[0]:
-            self.close()
+            self._end()
             return "hang", ""
         line = process.stdout.readline()
         if not line:
@@ -84,6 +85,10 @@ class Child:
         return answer["end"], answer["what"]
 
     def close(self) -> None:
+        self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
