@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import socket
 import threading
 import time
@@ -32,6 +33,7 @@ from grouper.payment.policy.policy import load_policy
 from grouper.payment.pool.budget import parse_budget
 from grouper.records import open_records
 from grouper.records.columns import ColumnMap, Source, load_map
+from grouper.records.footer import chunks
 from grouper.records.jsonfile import one_value
 
 from .support import loaded
@@ -488,6 +490,33 @@ def test_an_absurd_decimal_is_one_bad_amount(tmp_path: Path) -> None:
     pq.write_table(columns().take([0, 0]).append_column("total_cost", cost), tmp_path / "a.parquet")
     taken_in(tmp_path / "a.parquet")
     assert pq.read_table(tmp_path / "rows.parquet")["total_cost"].to_pylist() == [None, Decimal("5.00")]
+
+
+def test_the_footer_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = columns(note=["x"], empty=pa.array([None], pa.int64()), cost=[1.5]).take([0] * 50)
+    pq.write_table(table, path, row_group_size=20, use_dictionary=["note"])
+    meta = pq.read_metadata(path)
+    groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
+    wanted = [
+        (c.path_in_schema, group.num_rows, c.num_values, c.total_uncompressed_size, c.has_dictionary_page,
+         c.statistics.null_count if c.statistics else None)
+        for group in groups for c in map(group.column, range(meta.num_columns))
+    ]  # fmt: skip
+    assert [tuple(chunk) for chunk in chunks(path)] == wanted
+
+
+def test_a_footer_that_is_cut_or_flipped_chooses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(columns(note=["x"]), path)
+    whole = path.read_bytes()
+    rng = random.Random(1)
+    for _ in range(500):
+        data = bytearray(whole[-rng.choice((8, 50, len(whole))) :])
+        for _ in range(3):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        path.write_bytes(data)
+        assert all(chunk.rows is not None for chunk in chunks(path))
 
 
 def test_a_flipped_bit_below_a_sum_is_seen(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_scheme_of_a_folder_pickles_by_its_path_and_digest(tmp_path: Path) -> 
     assert pickle.loads(kept).group(records(50)).equals(made.group(records(50)))
     text = (tmp_path / "small" / "drg.csv").read_text("utf-8")
     (tmp_path / "small" / "drg.csv").write_text(text.replace("脑梗死", "脑梗塞"), "utf-8")
-    origin.again.cache_clear()
+    origin.engine_again.cache_clear()
     with pytest.raises(TableError, match="SHA-256"):
         pickle.loads(kept)
 

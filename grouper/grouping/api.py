@@ -13,6 +13,7 @@ import pyarrow as pa
 from grouper.base.arrow import batches_of, sound
 from grouper.base.errors import DataError, UsageError
 from grouper.codes.book import CodeOptions
+from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.engine import Engine, Explained, Grouped
 from grouper.grouping.family import family
 from grouper.grouping.locate import locate
@@ -194,7 +195,8 @@ def load_scheme(
     codes = CodeOptions(chosen.codes == "clinical", chosen.repair_codes)
     scheme = located.load(profile)
     engine = located.family.engine(scheme, codes, chosen.lang)
-    engine.origin = origin_of(located, profile, scheme.digest)
+    if isinstance(engine, CompiledEngine):
+        engine.origin = origin_of(located, profile, scheme.digest)
     return Grouper(engine, chosen)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import pyarrow as pa
 
 from grouper.codes.book import CodeOptions
 from grouper.grouping.columns import tally
 from grouper.grouping.engine import Grouped
-from grouper.grouping.origin import Origin, again, made_again
 
 
 class Compiled(Protocol):
@@ -20,6 +19,12 @@ class Compiled(Protocol):
 
     @property
     def fields(self) -> tuple[str, ...]: ...
+
+
+class Origin(Protocol):
+    """Where a scheme was loaded from (grouper.grouping.origin)."""
+
+    def again(self, codes: CodeOptions, lang: str) -> tuple[Any, ...]: ...
 
 
 class Book(Protocol):
@@ -48,7 +53,6 @@ class CompiledEngine(ABC, Generic[C, B, N]):
     ``lang`` chooses the language of ``reason_text``.
     """
 
-    kind: ClassVar[str]
     compiled: C
     diagnoses: B
     procedures: B
@@ -59,15 +63,18 @@ class CompiledEngine(ABC, Generic[C, B, N]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its scheme's id and digest, or by the scheme itself where it stands in no folder."""
-        if self.origin is not None:
-            return again, (self.origin, self.diagnoses.options, self.lang)
-        return made_again, (self.kind, self.scheme, self.diagnoses.options, self.lang)
+        how = (self.diagnoses.options, self.lang)
+        return self.origin.again(*how) if self.origin is not None else self._again(*how)
 
     def __copy__(self) -> Self:
         return self  # immutable in use
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+    @abstractmethod
+    def _again(self, options: CodeOptions, lang: str) -> tuple[Any, ...]:
+        """The function and its arguments that make the engine of its scheme again."""
 
     @property
     @abstractmethod

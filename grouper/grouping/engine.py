@@ -46,8 +46,6 @@ class Engine(Protocol):
     def kind(self) -> str:
         """The kind of its family (grouper.grouping.family)."""
 
-    origin: Any  # where it was loaded from (grouper.grouping.origin); None where it was made of parts
-
     @property
     def compiled(self) -> Any:
         """What it runs, in a form of the family's own."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from grouper.base.errors import TableError
 from grouper.codes.book import CodeOptions
+from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.engine import Engine
 from grouper.grouping.family import family
 from grouper.grouping.locate import Located, locate
@@ -27,6 +28,10 @@ class Origin(NamedTuple):
     profile: str | None
     digest: str
 
+    def again(self, codes: CodeOptions, lang: str) -> tuple[Any, ...]:
+        """What a pickle holds: a function, and what it is called with."""
+        return engine_again, (self, codes, lang)
+
 
 def origin_of(located: Located, profile: str | None, digest: str) -> Origin:
     """The origin of a scheme that was loaded from ``located``."""
@@ -35,7 +40,7 @@ def origin_of(located: Located, profile: str | None, digest: str) -> Origin:
 
 
 @lru_cache(maxsize=_KEPT)
-def again(origin: Origin, codes: CodeOptions, lang: str) -> Engine:
+def engine_again(origin: Origin, codes: CodeOptions, lang: str) -> Engine:
     """The engine of a scheme that another process had. Raises TableError when its tables are others here."""
     located = locate(origin.name)
     scheme: Any = located.load(origin.profile)
@@ -46,10 +51,6 @@ def again(origin: Origin, codes: CodeOptions, lang: str) -> Engine:
             "differs); use the same version on all machines",
         )
     engine = family(located.kind).engine(scheme, codes, lang)
-    engine.origin = origin
+    if isinstance(engine, CompiledEngine):
+        engine.origin = origin
     return engine
-
-
-def made_again(kind: str, scheme: Any, codes: CodeOptions, lang: str) -> Engine:
-    """The engine of a scheme that stands in no folder."""
-    return family(kind).engine(scheme, codes, lang)

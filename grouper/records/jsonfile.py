@@ -272,7 +272,8 @@ class JsonLinesReader(JsonReader):
                 io.BytesIO(block), pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1), options
             )
         except pa.ArrowInvalid as error:
-            if "too big" in str(error) and (smaller := _without_huge(block)) != block:
+            odd = "too big" in str(error) or "couldn't parse" in str(error)  # of a number of many digits
+            if odd and (smaller := _without_huge(block)) != block:
                 return self._parse(smaller, rows_before, schema)
             raise self._refused(str(error), rows_before) from error
 
@@ -283,6 +284,7 @@ class JsonLinesReader(JsonReader):
 
     def _refused(self, message: str, rows_before: int) -> DataError:
         row = re.search(r"in row (\d+)", message)
+        message = message.partition(", couldn't parse")[0]  # a value, which is not shown
         place = rows_before + int(row[1]) + 1 if row else f"> {rows_before}"
         return DataError(
             zh=f"{self.label} 第 {place} 条记录：JSON 无法读取（{message}）；"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from grouper.base.paths import local_path
 from grouper.base.tables_in import first_row
 from grouper.records.columns import ColumnMap
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
+from grouper.records.footer import Chunk, chunks
 from grouper.records.scalars import is_number
 from grouper.records.schema import CODE_FIELDS
 
@@ -77,17 +78,18 @@ class ParquetReader(BaseReader):
         }
         # The path of a list's leaf goes on behind the name: .list.element, .list.item in older files.
         self._dictionaries = [p for p in self._leaves if "." in p and p.partition(".")[0] in coded]
+        of_column: dict[str, list[Chunk]] = {}
+        for chunk in chunks(self._path):
+            of_column.setdefault(chunk.path, []).append(chunk)
         with self._open() as file:
-            self._dictionaries += _few_texts(file, set(keep))
+            self._dictionaries += _few_texts(file.schema, of_column, set(keep))
         with self._open() as file:
             self._all = file.schema_arrow.remove_metadata()
-            for name in coded:
-                if is_number(self._all.field(name).type) and _only_nulls(
-                    file.metadata, self._leaves.index(name)
-                ):
-                    # Some tools write an empty column of texts as one of numbers.
-                    empty = pa.field(name, pa.string())
-                    self._all = self._all.set(self._all.get_field_index(name), empty)
+        for name in coded:
+            if is_number(self._all.field(name).type) and _only_nulls(of_column.get(name, []), self.num_rows):
+                # Some tools write an empty column of texts as one of numbers.
+                empty = pa.field(name, pa.string())
+                self._all = self._all.set(self._all.get_field_index(name), empty)
         super().select(keep, columns)
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -98,24 +100,24 @@ class ParquetReader(BaseReader):
                     yield batch.select(self.schema.names)
 
 
-def _few_texts(file: pa.parquet.ParquetFile, keep: set[str]) -> list[str]:
+def _few_texts(
+    schema: pa.parquet.ParquetSchema, of_column: Mapping[str, Sequence[Chunk]], keep: set[str]
+) -> list[str]:
     """Text columns stored as dictionaries throughout: quicker to pass on as they are.
 
     A column whose dictionary overflowed goes on in plain text and takes more bytes a value
     than indices would.
     """
-    meta = file.metadata
-    found = []
-    for number, name in enumerate(file.schema.names if meta.num_row_groups else ()):
-        leaf = file.schema.column(number)
-        if leaf.path not in keep or name != leaf.path or str(leaf.logical_type) != "String":
-            continue
-        chunks = [meta.row_group(group).column(number) for group in range(meta.num_row_groups)]
-        if all(
-            c.has_dictionary_page and c.total_uncompressed_size < 3 * c.num_values + 10_000 for c in chunks
-        ):
-            found.append(leaf.path)
-    return found
+    texts = [
+        leaf.path
+        for leaf in map(schema.column, range(len(schema)))
+        if leaf.path in keep and leaf.name == leaf.path and str(leaf.logical_type) == "String"
+    ]
+    return [
+        path for path in texts
+        if path in of_column
+        and all(c.dictionary and c.uncompressed < 3 * c.values + 10_000 for c in of_column[path])
+    ]  # fmt: skip
 
 
 class ArrowReader(BaseReader):
@@ -228,10 +230,9 @@ def _below(text: str, lines: int) -> str:
     return text
 
 
-def _only_nulls(metadata: pa.parquet.FileMetaData, leaf: int) -> bool:
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    statistics = [(group.column(leaf).statistics, group.num_rows) for group in groups]
-    return all(s is not None and s.has_null_count and s.null_count == rows for s, rows in statistics)
+def _only_nulls(found: Sequence[Chunk], rows: int | None) -> bool:
+    """Whether the chunks of a column of so many rows say that it holds nothing."""
+    return sum(chunk.rows for chunk in found) == rows and all(chunk.nulls == chunk.rows for chunk in found)
 
 
 def _refuse_repeated(label: str, names: Sequence[str]) -> None:

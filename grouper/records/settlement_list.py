@@ -80,6 +80,12 @@ class SettlementJsonReader(JsonReader):
                     zh=f"{self.label} 第 {number} 个对象：没有 setlinfo 节点",
                     en=f"{self.label} object {number}: there is no setlinfo node",
                 )
+            for node in NODES:
+                if not _is_entries(nodes.get(node)):
+                    raise DataError(
+                        zh=f"{self.label} 第 {number} 个对象：{node} 应为对象的列表",
+                        en=f"{self.label} object {number}: {node} should be a list of objects",
+                    )
             yield nodes
 
     def _batch(self, messages: list[dict[str, Any]], first: int) -> pa.RecordBatch:
@@ -123,6 +129,13 @@ class SettlementJsonReader(JsonReader):
             en=f"{self.label} object {number}, {node}.{column}: the code is a number, not text, "
             "and has lost its zeros",
         )
+
+
+def _is_entries(value: Any) -> bool:
+    """Whether a node is left out, or one entry, or a list of them."""
+    if isinstance(value, list):
+        return all(isinstance(entry, Mapping) for entry in value)
+    return value is None or value == "" or isinstance(value, Mapping)
 
 
 def _kinds_of(nodes: Mapping[str, Any]) -> set[str]:

@@ -125,6 +125,7 @@ class RecordSource:
             names = self._same_names(reader, header)
             reader.select([names[name] for name in self._keep], _renamed(self.columns, names))
         self.schema = self._unified()
+        self._refuse_odd_types()
         for field in CODE_FIELDS:
             for name in self.columns.fields[field].columns if field in self.columns.fields else ():
                 refuse_numbers(name, self.schema.field(name).type, field, f"{self.paths[0]} ")
@@ -196,6 +197,16 @@ class RecordSource:
             for array, field in zip(batch.columns, self.schema, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _refuse_odd_types(self) -> None:
+        """Raise DataError for a type that only a damaged file has, and no output takes."""
+        for field in self.schema:
+            if pa.types.is_decimal(field.type) and not 0 <= field.type.scale <= field.type.precision:
+                raise DataError(
+                    zh=f"{self.paths[0]}：列 {field.name!r} 的类型 {field.type} 无法读取；文件可能损坏",
+                    en=f"{self.paths[0]}: column {field.name!r} has the type {field.type}, which cannot be "
+                    "read; the file may be damaged",
+                )
 
     def _cast(self, array: pa.Array, field: pa.Field) -> pa.Array:
         """A column in the type that it has in all files together."""

@@ -101,6 +101,9 @@ class DipEngine(CompiledEngine[CompiledDip, DipCodes, Numbers]):
         self._prefix = None if exact else _Attributed(attributes.prefix, self.procedures.codes)
         self._known_procedures = text_array(["", *self.procedures.codes])
 
+    def _again(self, options: CodeOptions, lang: str) -> tuple[Any, ...]:
+        return make_engine, (self.scheme, options, lang)
+
     @property
     def scheme(self) -> Catalogue:
         """The catalogue with its options."""
