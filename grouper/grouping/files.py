@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,7 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.certified import marks, same_marks
 from grouper.base.digests import sha256, sha256_of
-from grouper.base.errors import ReconciliationError
+from grouper.base.errors import DataError, ReconciliationError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
@@ -121,7 +122,8 @@ def group_files(
         summary.noticed = source.noticed
         writer = out.open(schema)
         for done in _grouped(grouper, normaliser, source.batches(), schema, workers):
-            writer.write(done.batch)
+            with _writable(target):
+                writer.write(done.batch)
             summary.add(done)
             if progress:
                 progress(summary.rows, source.num_rows)
@@ -132,6 +134,19 @@ def group_files(
         writer.provenance = provenance(grouper, summary)
         same_marks(before)  # the digests in it are of what was read
     return summary
+
+
+@contextmanager
+def _writable(target: str) -> Iterator[None]:
+    """Raise DataError for values that the format of the output has not: times before or beyond its own."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise DataError(
+            zh=f"{target}：输入中有这种输出格式写不了的值（如超出范围的时间）；请改用 CSV 输出，或去掉该列",
+            en=f"{target}: the input holds values that this format has not (times out of range); write "
+            "CSV, or leave the column out",
+        ) from error
 
 
 def _grouped(

@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.leftovers import tag
+from grouper.base.paths import need_plain
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
+from grouper.records.damage import DAMAGE, unreadable, whole_batches
 from grouper.records.joined import JoinedReader, joinable
 from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
 from grouper.records.normalise import refuse_numbers
@@ -131,6 +133,7 @@ class RecordSource:
         self.columns, self.kinds, self.noticed = by_header(self.columns, header, asked)
         self._names = [self._same_names(reader, header) for reader in readers]
         self._select(header)
+        self._refuse_odd_types()
         self._watched: list[str] = []
         self._look = asked.look
         if asked.look:
@@ -153,7 +156,7 @@ class RecordSource:
         row = 1
         for reader in self._readers:
             reader.counts.clear()
-            for batch in reader.batches(self._batch_rows):
+            for batch in whole_batches(reader.batches(self._batch_rows), reader.label):
                 aligned = self._aligned(batch)
                 for start in range(0, aligned.num_rows, self._batch_rows):
                     part = aligned.slice(start, self._batch_rows)
@@ -189,7 +192,7 @@ class RecordSource:
     def _first_rows(self) -> pa.RecordBatch | None:
         """Some rows of the first file that has any."""
         for reader in self._readers:
-            for batch in reader.batches(_LOOKED_AT):
+            for batch in whole_batches(reader.batches(_LOOKED_AT), reader.label):
                 if batch.num_rows:
                     return self._aligned(batch.slice(0, _LOOKED_AT))
         return None
@@ -218,7 +221,7 @@ class RecordSource:
                 try:
                     both = [pa.schema([ours]), pa.schema([theirs.with_name(ours.name)])]
                     fields[i] = pa.unify_schemas(both, promote_options="permissive").field(0)
-                except (pa.ArrowInvalid, pa.ArrowTypeError):
+                except pa.ArrowException:
                     raise DataError(
                         zh=f"{reader.label}：列 {ours.name!r} 的类型 {theirs.type} "
                         f"与前面文件的 {ours.type} 不一致",
@@ -231,10 +234,30 @@ class RecordSource:
         if batch.schema.equals(self.schema):
             return batch
         arrays = [
-            array if array.type == field.type else array.cast(field.type)
+            array if array.type == field.type else self._cast(array, field)
             for array, field in zip(batch.columns, self.schema, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _refuse_odd_types(self) -> None:
+        """Raise DataError for a type that only a damaged file has, and no output takes."""
+        for field in self.schema:
+            if pa.types.is_decimal(field.type) and not 0 <= field.type.scale <= field.type.precision:
+                raise DataError(
+                    zh=f"{self.paths[0]}：列 {field.name!r} 的类型 {field.type} 无法读取；文件可能损坏",
+                    en=f"{self.paths[0]}: column {field.name!r} has the type {field.type}, which cannot be "
+                    "read; the file may be damaged",
+                )
+
+    def _cast(self, array: pa.Array, field: pa.Field) -> pa.Array:
+        """A column in the type that it has in all files together."""
+        try:
+            return array.cast(field.type)
+        except pa.ArrowException as error:
+            raise DataError(
+                zh=f"列 {field.name!r} 的类型 {array.type} 与前面文件的 {field.type} 不一致",
+                en=f"column {field.name!r} has the type {array.type}, in the files before it {field.type}",
+            ) from error
 
 
 def _without_dictionary(field: pa.Field) -> pa.Field:
@@ -331,6 +354,7 @@ def open_file(
 ) -> Reader:
     """The reader of one file. Raises UsageError or DataError when it cannot be opened."""
     kind = file_kind(path, label, file_format)
+    need_plain(path, told=label)
     try:
         if kind == "parquet":
             return ParquetReader(path, label)
@@ -343,15 +367,12 @@ def open_file(
 
             return ExcelReader(path, label, sheet, header_row)
         return _open_json(path, label, encoding, array=kind == "json")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(
-            zh=f"{label} 无法打开：{reason}", en=f"{label} cannot be opened: {reason}"
-        ) from error
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            zh=f"{label}：不是有效的 {kind} 文件：{error}", en=f"{label}: not a valid {kind} file: {error}"
-        ) from error
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.strerror:  # the system's own, not a library's
+            raise UsageError(
+                zh=f"{label} 无法打开：{error.strerror}", en=f"{label} cannot be opened: {error.strerror}"
+            ) from error
+        raise unreadable(label, kind) from error
 
 
 def _open_json(path: Path, label: str, encoding: str | None, *, array: bool) -> Reader:
