@@ -78,7 +78,10 @@ def test_where_no_file_can_be_written_the_line_says_so(tmp_path: Path) -> None:
     assert code == 70 and "details could not be written" in err and "秘密" not in err
 
 
-@pytest.mark.parametrize("body", ["os.kill(os.getpid(), signal.SIGINT)", "raise click.Abort()"])
+@pytest.mark.parametrize(
+    "body",
+    ["os.kill(os.getpid(), signal.SIGINT)", "os.kill(os.getpid(), signal.SIGTERM)", "raise click.Abort()"],
+)
 def test_a_stopped_command_says_so(tmp_path: Path, body: str) -> None:
     code, out, err = fails(body, tmp_path)
     assert (code, out, err.strip()) == (130, "", "interrupted")

@@ -50,6 +50,7 @@ ONLY: dict[str, dict[str, str]] = {
     "os.removedirs": {},
     "os.open": {
         "base.whole": "a folder, to bring its names to the disk",
+        "base.plain": "a device or a pipe that takes a whole result",
         "commands.options.shared": "the null device, in place of a pipe that is closed",
         "lake.sign": "a new file that only its owner may read, from its first byte",
     },
@@ -76,6 +77,7 @@ ONLY: dict[str, dict[str, str]] = {
     "shutil.rmtree": {
         "base.whole": "its own folder beside the one that appears",
         "base.scratch": "its own folder for spills",
+        "base.leftovers": "folders of dead processes, provably of this machine and user",
         "lake.intent": "the staging folder of a run that is over",
     },
     "filelock": {"lake.lock": "one writer at a time", "commands.demo": "one demo at a time in a folder"},
@@ -109,6 +111,7 @@ CALLS: dict[str, dict[str, str]] = {
         "commands.demo": "its own lock",
         "base.whole": "its own part, and files that a mark proves to be the program's",
         "base.output": "its own part",
+        "base.leftovers": "parts of dead processes, provably of this machine and user",
         "lake.chain": "the record of a run that did not come to an end",
         "lake.intent": "files that the intent of a broken run names, with the content it names",
         "records.source": "the spool of standard input",
@@ -243,7 +246,12 @@ def test_parts_beside_a_file_are_named_in_one_place() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".part")
     }
-    assert texts == {"base.whole", "lake.chain", "lake.intent"}  # the latter inside their staging folder
+    assert texts == {
+        "base.whole",
+        "base.leftovers",
+        "lake.chain",
+        "lake.intent",
+    }  # the latter inside their staging folder
 
 
 def test_the_key_of_provenance_is_written_in_one_place() -> None:

@@ -39,6 +39,10 @@ tables diff my chs-drg-2.0 -o my/adrg.csv --force
 watch lake --area lishui --facts f.toml -o f.toml
 watch lake --area lishui -o w.csv --flagged lake/ledger.duckdb
 lake sign lake --key my.key -o my.key
+statement lake --hospital H1 --xlsx lake
+statement lake --hospital H1 --html lake/reports/000001/hospitals
+tables import my -o my --id x --name x --area x
+settle --area lishui --month 2025-06 --input folder --budget b.toml --hospitals h.csv -o folder/lake
 """.strip().splitlines()
 _FILES = (".parquet", ".csv", ".toml", ".json", ".key")
 FOLDERS = {"folder": "part.parquet", "my": "adrg.csv", "lake": "ledger.duckdb"}

@@ -87,7 +87,11 @@ def number_field(column: pa.Array) -> memoryview:
 
 
 def text_field(column: pa.Array, texts: tuple[str, ...]) -> memoryview:
-    """A text column as the position of each value in ``texts``, -1 for others, NaN for null."""
+    """A text column as the position of each value in ``texts``, -1 for others, NaN for null.
+
+    Raises ValueError for a column whose buffers do not hold what they say.
+    """
+    column.validate(full=True)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if not pa.types.is_string(column.type):
@@ -116,6 +120,60 @@ def list_parts(column: pa.Array) -> tuple[memoryview, pa.Array]:
         # An empty array may come without offsets.
         offsets = memoryview(bytearray(4 * (column.offset + 1))).cast("i")
     return offsets, column.values
+
+
+def sound(batch: pa.RecordBatch, where: str = "") -> pa.RecordBatch:
+    """The same batch, when its buffers hold what they say: nothing may compute with it before.
+
+    A dictionary with a null among its values, which is rarely understood, comes back without it. Raises
+    DataError for offsets, indices or views that lead out of their buffers, for texts that are no UTF-8, for
+    decimals and dates beyond their type. ``where``: what the message begins with.
+    """
+    try:
+        batch.validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        zh, en = f"{where}：" if where else "", f"{where}: " if where else ""
+        name = _unsound(batch)
+        raise DataError(
+            zh=f"{zh}列 {name} 的内容损坏（偏移、索引或文本编码不对）；请重新导出",
+            en=f"{en}the content of column {name} is damaged (wrong offsets or texts); export it again",
+        ) from error
+    found = [_without_null_entry(column) for column in batch.columns]
+    if all(new is old for new, old in zip(found, batch.columns, strict=True)):
+        return batch
+    return pa.RecordBatch.from_arrays(found, schema=batch.schema)
+
+
+def _unsound(batch: pa.RecordBatch) -> str:
+    """The name of the first column that is not sound."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except (pa.ArrowException, ValueError):
+            return repr(name)
+    return "?"
+
+
+def _without_null_entry(column: pa.Array) -> pa.Array:
+    """A dictionary, or a list of one, whose values hold no null: a null is one of the indices."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        if not column.dictionary.null_count:
+            return column
+        words = column.dictionary
+        known = pc.is_valid(words)
+        places = pc.subtract(pc.cumulative_sum(known.cast(pa.int64())), 1)
+        indices = pc.take(pc.if_else(known, places, pa.scalar(None, pa.int64())), column.indices)
+        plain = words.cast(pa.large_string()) if pa.types.is_string_view(words.type) else words
+        kept = plain.drop_null().cast(words.type)
+        return pa.DictionaryArray.from_arrays(indices.cast(kind.index_type), kept, ordered=kind.ordered)
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_dictionary(kind.value_type):
+        if not column.values.dictionary.null_count:
+            return column
+        whole = column.take(pa.arange(0, len(column)))  # without an offset
+        values = _without_null_entry(whole.values)
+        return type(whole).from_arrays(whole.offsets, values, mask=whole.is_null()).cast(kind)
+    return column
 
 
 def batches_of(data: Any) -> pa.RecordBatchReader:

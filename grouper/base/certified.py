@@ -18,6 +18,7 @@ from typing import Any
 
 from grouper.base.digests import sha256
 from grouper.base.errors import DataError, UsageError
+from grouper.base.paths import need_plain
 
 Mark = tuple[int, ...]
 
@@ -40,6 +41,7 @@ class Certified:
     def digest(self, path: Path) -> dict[str, Any]:
         """Bytes and SHA-256 of a file. Raises UsageError when it cannot be read, DataError when it is written
         to meanwhile."""
+        need_plain(path)
         try:
             with path.open("rb") as file:
                 before = _mark(os.fstat(file.fileno()))

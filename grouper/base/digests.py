@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
+from grouper.base.paths import need_plain
 
 
 def sha256_of(content: bytes | str) -> str:
@@ -30,6 +31,7 @@ def digests(paths: Sequence[str]) -> list[dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
+        need_plain(path)
         try:
             digest, size = sha256(path), os.stat(path).st_size
         except OSError as error:

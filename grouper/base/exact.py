@@ -9,11 +9,35 @@ Money is whole fen (分) here. Sums of fen and of fen² are Python integers; eve
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 from typing import Any
 
 PRECISION = Context(prec=60, rounding=ROUND_HALF_UP)
+
+
+_SIGNS = 60  # of a number that somebody wrote
+_PLACES = 30  # before its point, and behind it
+
+
+def decimal_of(value: Any) -> Decimal | None:
+    """The number that a text, a whole number or a Decimal stands for; None for anything else.
+
+    None as well beyond 30 places before or behind the point (``1e999999999``, 5,000 digits): as an exact
+    fraction it would fill the memory, and nothing that is counted or paid is so large.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    if len(value) > _SIGNS if isinstance(value, str) else isinstance(value, int) and abs(value) > 10**_SIGNS:
+        return None
+    try:
+        number = Decimal(value)
+    except (InvalidOperation, ValueError):
+        return None
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_PLACES or number.adjusted() >= _PLACES:
+        return None
+    return number
 
 
 def quotient(above: int | Decimal, below: int | Decimal) -> Decimal:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.leftovers import clear_parts
+from grouper.base.plain import passes, target_of
 from grouper.base.provenance import PROVENANCE_KEY as PROVENANCE_KEY
 from grouper.base.whole import part_of, place, unwritten
 
@@ -54,17 +57,20 @@ class Output:
         self.path = path
         self._private = private
         self.format = format_
-        self._part = part_of(path) if path != "-" else None
+        self._part: Path | None = None
         self._writer: Writer | None = None
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Output:
-        if self._part is None:
+        if self.path == "-":
             self._file = sys.stdout.buffer
             return self
         try:
+            clear_parts(target_of(self.path))
+            self._part = part_of(self.path)
             self._file = self._open(self._part)
         except OSError as error:
+            self._gone()
             raise unwritten(self.path, error) from error
         return self
 
@@ -73,8 +79,8 @@ class Output:
             return part.open("wb")
         part.unlink(missing_ok=True)  # it would keep its mode
         part.touch(0o600, exist_ok=False)
-        before = Path(self.path)
-        if before.is_file():
+        before = target_of(self.path)
+        if before.is_file() and not passes(self.path):
             part.chmod(before.stat().st_mode & 0o777)
         return part.open("wb")
 
@@ -84,7 +90,7 @@ class Output:
         self._writer = _WRITERS[self.format](self._file, schema)
         return self._writer
 
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: Any) -> None:
         assert self._file is not None
         try:
             if kind is None and self._writer:
@@ -92,22 +98,36 @@ class Output:
             elif self._writer:
                 with suppress(Exception):
                     self._writer.abandon()
-        except BaseException:
-            kind = OSError
-            raise
+            self._close(kind is None)
+        except OSError as trouble:
+            if self._part is None:  # whoever reads standard output may have left
+                raise
+            raise unwritten(self.path, trouble) from trouble
         finally:
-            self._settle(kind is None)
+            self._gone()
+        if self._part is not None and _unwritten(error):
+            raise unwritten(self.path, error) from error
 
-    def _settle(self, good: bool) -> None:
+    def _close(self, good: bool) -> None:
         assert self._file is not None
         if self._part is None:
             self._file.flush()
-            return
-        self._file.close()
-        if good:
+        elif good:
+            self._file.close()
             place(self._part, self.path)
-        else:
-            self._part.unlink(missing_ok=True)
+
+    def _gone(self) -> None:
+        """Nothing is left of what was written and did not get its name, also on a full disk."""
+        if self._part is not None:
+            with suppress(OSError, AttributeError):
+                self._file.close()  # type: ignore[union-attr]  # it may not be open yet
+            with suppress(OSError):
+                self._part.unlink(missing_ok=True)
+
+
+def _unwritten(error: BaseException | None) -> TypeGuard[OSError]:
+    """Whether an error says that there is no room: the disk is where the output goes."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Writer(ABC):
@@ -264,10 +284,22 @@ class ExcelFile(Writer):
     def finish(self) -> None:
         properties = {"comments": json.dumps(self.provenance, ensure_ascii=False)}
         self._book.set_properties(properties)
-        self._book.close()
+        close_book(self._book)
 
     def abandon(self) -> None:
-        self._book.close()
+        close_book(self._book)
+
+
+def close_book(book: Any) -> None:
+    """Write a workbook out. Raises OSError where it cannot be, as of any other file."""
+    from xlsxwriter.exceptions import FileCreateError
+
+    try:
+        book.close()
+    except FileCreateError as error:
+        book.fileclosed = True  # else it is tried again, with a word on stderr, when it is forgotten
+        inner = error.args[0] if error.args else None
+        raise inner if isinstance(inner, OSError) else OSError(str(error)) from error
 
 
 _WRITERS: dict[str, type[Writer]] = {

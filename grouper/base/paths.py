@@ -1,17 +1,36 @@
-"""Paths to the letter; the shipped tables: inside an installed package, or beside it in a source tree."""
+"""Paths to the letter, plain files, and the shipped tables: inside an installed package, or beside it in a
+source tree."""
 
 from __future__ import annotations
 
 import os
+import stat
 from functools import cache
 from pathlib import Path
 
-from grouper.base.errors import TableError
+from grouper.base.errors import GrouperError, TableError, UsageError
 
 
 def local_path(path: str | Path) -> str:
     """A path as pyarrow takes it to the letter: of a relative one, ``s3:x.parquet`` is an address to it."""
     return os.path.abspath(path)
+
+
+def need_plain(path: str | Path, kind: type[GrouperError] = UsageError, told: str = "") -> None:
+    """Raise ``kind`` for a pipe, a socket or a device: it would be read twice, without an end, or not at all.
+
+    What is not there, or may not be looked at, is left to whoever opens it. ``told``: what errors call it.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise kind(
+            zh=f"{told or path} 是管道或设备，不是文件；请先存成文件（病案数据也可用 - 从标准输入读取）",
+            en=f"{told or path} is a pipe or a device, not a file; save it as a file first (records may also "
+            "be read from standard input, as -)",
+        )
 
 
 @cache

@@ -9,8 +9,10 @@ import atexit
 import os
 import shutil
 import tempfile
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
+
+from grouper.base.leftovers import clear, tag
 
 
 def spill_folder(output: str | Path = "") -> str:
@@ -23,9 +25,10 @@ def spill_folder(output: str | Path = "") -> str:
     return _of_process(os.getpid())
 
 
-@cache
+@lru_cache(maxsize=64)
 def _of_process(process: int) -> str:
-    folder = tempfile.mkdtemp(prefix="grouper-")  # of mode 0700
+    clear(Path(tempfile.gettempdir()), "grouper")  # what killed processes left: spills, and their input
+    folder = tempfile.mkdtemp(prefix=f"grouper.{tag()}.")  # of mode 0700
     atexit.register(_remove, process, folder)
     return folder
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouper.base.errors import UsageError
-from grouper.base.paths import local_path
+from grouper.base.paths import local_path, need_plain
 
 _WILD = "*?["
 
@@ -60,6 +60,7 @@ def parquet_schema(path: Path | str, *, hint_zh: str = "", hint_en: str = "") ->
 
     Raises UsageError for a file that is not there, no Parquet file or torn; the hints say what to do.
     """
+    need_plain(path)
     try:
         return pq.read_schema(local_path(path))
     except FileNotFoundError as error:

@@ -21,7 +21,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from grouper.base.books import check_book
 from grouper.base.errors import GrouperError, UsageError
+from grouper.base.paths import need_plain
 
 BOOKS = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
 # Columns of codes, in whatever table: a number there may have been another text.
@@ -177,6 +179,7 @@ def first_row(text: str, delimiter: str, told: str, kind: Kind = UsageError) -> 
 def read_text(path: str | Path, kind: Kind = UsageError, told: str = "") -> str:
     """The text of a file in UTF-8 (with or without its mark), GB18030 or UTF-16 with its mark."""
     told = told or str(path)
+    need_plain(path, kind, told)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -206,12 +209,13 @@ def _sheets(path: str | Path, kind: Kind, told: str) -> dict[str, _Sheet]:
 
     # It warns of each empty column, which is nothing to tell the user.
     logging.getLogger("fastexcel").setLevel(logging.ERROR)
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise _unread(told, "No such file", kind)
+    check_book(path, told, kind)
     try:
         book = fastexcel.read_excel(path)
         sheets = {name: _sheet(book, name) for name in book.sheet_names}
-    except fastexcel.FastExcelError as error:
+    except (fastexcel.FastExcelError, ValueError, OSError) as error:
         raise kind(
             zh=f"{told} 不是可读的 Excel 工作簿", en=f"{told} is no workbook that can be read"
         ) from error

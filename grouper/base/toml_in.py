@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import GrouperError, UsageError
+from grouper.base.paths import need_plain
 
 LARGEST = 16 << 20  # bytes
 DEEPEST = 32  # tables and lists in one another
@@ -40,6 +41,7 @@ def read_toml(
 def read_bytes(path: str | Path, *, flag: str = "", kind: type[GrouperError] = UsageError) -> bytes:
     """The content of a file, for those who need its digest as well. Raises ``kind``."""
     told = _told(path, flag)
+    need_plain(path, kind, told)
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError as error:

@@ -17,15 +17,29 @@ from pathlib import Path
 
 from grouper.base.digests import sha256
 from grouper.base.errors import UsageError
+from grouper.base.leftovers import tag
+from grouper.base.plain import deliver, passes, target_of
 
 MARK = ".grouper-made"
+_LONGEST = 255  # bytes of a file's name
 _SHOWN = 5  # foreign files that a message names
 
 
 def part_of(path: str | Path) -> Path:
-    """The name beside ``path`` under which it is written until it is whole."""
-    path = Path(path)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """The name under which ``path`` is written until it is whole: beside the file to which it leads, or among
+    the temporary files where that is no plain file.
+
+    Raises UsageError for a folder, and for what nothing can be written to.
+    """
+    target = target_of(path)
+    if passes(path):
+        handle, name = tempfile.mkstemp(prefix=f"grouper.{tag()}.")
+        os.close(handle)
+        return Path(name)
+    name = f".{target.name}.{tag()}.part"
+    if len(os.fsencode(name)) > _LONGEST:
+        name = f".{target.name[:40]}.{tag()}.part"
+    return target.with_name(name)
 
 
 @contextmanager
@@ -44,8 +58,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def place(part: Path, path: str | Path) -> None:
-    """Give what was written its name, in the place of what has it."""
-    os.replace(part, path)
+    """Give what was written its name, in the place of what has it; a link stays and leads to it. A device or
+    a pipe is written to."""
+    if passes(path):
+        deliver(part, Path(path))
+        part.unlink(missing_ok=True)
+    else:
+        os.replace(part, target_of(path))
 
 
 def write_text(path: str | Path, text: str, encoding: str = "utf-8") -> Path:
@@ -75,7 +94,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=".grouper-"))  # beside: a base may stand there
+        # beside: a base may stand there
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.{tag()}."))
     except OSError as error:
         raise unwritten(path, error) from error
     try:
@@ -133,6 +153,17 @@ def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
             raise UsageError(
                 zh=f"输出 {output} 就是输入文件；请用 -o 换一个文件",
                 en=f"the output {output} is an input: choose another with -o",
+            )
+
+
+def refuse_inside(folder: str | Path, inputs: Sequence[str]) -> None:
+    """Raise UsageError when a folder of outputs is one of inputs, or stands in one."""
+    there = Path(folder).resolve()
+    for path in inputs:
+        if path != "-" and Path(path).is_dir() and there.is_relative_to(Path(path).resolve()):
+            raise UsageError(
+                zh=f"输出目录 {folder} 是输入目录 {path}，或在其中；请换一个目录",
+                en=f"the folder of the output {folder} is an input, or in one ({path}): choose another",
             )
 
 

@@ -42,7 +42,8 @@ from grouper.base.arrow import (
 from grouper.base.errors import DataError
 
 Kind = Literal["diagnosis", "procedure"]
-_REMEMBERED = 500_000  # odd texts that are kept, so that a file of rubbish does not fill the memory
+_REMEMBERED = 50_000  # odd texts that are kept, so that a file of rubbish does not fill the memory
+_LONGEST = 100  # bytes of a text that is kept
 UNKNOWN = 0  # the id of a code that is in no list
 
 BLANK_TEXTS = frozenset({"", "-", "--", "—", "/", "\\", "NULL", "NONE", "NA", "N/A", "NAN", "无"})
@@ -149,8 +150,10 @@ class CodeBook:
         found = self._index.get(raw)
         if found > 0:
             return Resolved(found, self.codes[found - 1], "")
+        if len(raw) > _LONGEST:
+            return self._resolve(raw.decode("utf-8", "replace"))
         with self._lock:
-            if len(self._resolved) > _REMEMBERED:
+            if len(self._resolved) >= _REMEMBERED:
                 self._resolved.clear()
             if raw not in self._resolved:
                 self._resolved[raw] = self._resolve(raw.decode("utf-8", "replace"))

@@ -6,7 +6,7 @@ Codes are in their official letter case.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import repeat
 from typing import Literal
 
@@ -96,12 +96,14 @@ def later_procedures() -> dict[str, str]:
     return dict(zip(codes, editions, strict=True))
 
 
-@cache
 def procedures_of(edition: str) -> dict[str, str]:
     """Name of each operation of an edition, "" where no source has one; 2.0 if the edition is not known."""
     last = EDITIONS.index(edition) if edition in EDITIONS else 0
-    if not last:
-        return procedures()
+    return _procedures_until(last) if last else procedures()
+
+
+@lru_cache(maxsize=len(EDITIONS))
+def _procedures_until(last: int) -> dict[str, str]:
     codes, names, editions, _ = read_columns("procedure_later", "code,name,edition,source")
     later = {c: n for c, n, e in zip(codes, names, editions, strict=True) if e in EDITIONS[: last + 1]}
     return {**procedures(), **later}
@@ -128,7 +130,7 @@ def procedure_kinds() -> dict[str, str]:
     return dict(zip(codes, kinds, strict=True))
 
 
-@cache
+@lru_cache(maxsize=2)
 def crosswalk(side: Side) -> dict[str, str]:
     """Insurance code of each clinical code that differs from it; "" where there is none.
 

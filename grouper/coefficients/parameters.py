@@ -12,14 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
 from grouper.base.digests import sha256_of
 from grouper.base.errors import TableError, UsageError
-from grouper.base.exact import fits
+from grouper.base.exact import decimal_of, fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
@@ -341,11 +341,8 @@ class _Reader:
             self._wrong(place, text)
 
     def _coefficient(self, value: Any, place: str) -> int:
-        try:
-            number = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("nan")
-        except InvalidOperation:
-            number = Decimal("nan")
-        if not (number.is_finite() and 0 < number < 100 and fits(number, 4)):
+        number = decimal_of(value)
+        if number is None or not (0 < number < 100 and fits(number, 4)):
             self._wrong(place, str(value))
         return int(number.scaleb(4))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from grouper.base.errors import UsageError
+from grouper.base.exact import decimal_of
 from grouper.base.whole import refuse_existing
 from grouper.commands.options.reading import codes_options
 from grouper.commands.options.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
@@ -180,12 +181,14 @@ def _options(given: dict[str, Any]) -> Any:
 
 
 def _amount(text: str | None) -> Decimal | None:
-    try:
-        return None if text is None else Decimal(text)
-    except InvalidOperation as error:
+    if text is None:
+        return None
+    amount = decimal_of(text)
+    if amount is None:
         raise UsageError(
             zh=f"--quota 不能是 {text!r}；应为金额（元）", en=f"--quota cannot be {text!r}: give yuan"
-        ) from error
+        )
+    return amount
 
 
 def _report(built: Built) -> None:

@@ -52,6 +52,20 @@ from grouper.commands.text.progress import progress_line
     ),
 )
 @option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help=both(
+        "保留看起来含个人信息的这一列，可重复", "Keep this column although it looks personal; repeatable"
+    ),
+)
+@option(
+    "--drop",
+    multiple=True,
+    metavar="COLUMN",
+    help=both("不载入这一列，可重复", "Leave this column out; repeatable"),
+)
+@option(
     "--workers",
     type=click.IntRange(1, 64),
     default=1,
@@ -78,6 +92,8 @@ def group(inputs: tuple[str, ...], output: str, to: str | None, prefix: str, **o
             encoding=options["encoding"],
             sheet=options["sheet"],
             keep_personal=options["keep_personal"],
+            keep=options["keep"],
+            drop=options["drop"],
             workers=options["workers"],
             shared=options["shared"],
             progress=progress,

@@ -189,15 +189,12 @@ def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
 
 def _share(text: str, flag: str) -> None:
     """A share from 0 to 1. Raises UsageError."""
-    from decimal import Decimal, InvalidOperation
-
     from grouper.base.errors import UsageError
+    from grouper.base.exact import decimal_of
 
-    try:
-        if 0 <= Decimal(text) <= 1:
-            return
-    except InvalidOperation:
-        pass
+    share = decimal_of(text)
+    if share is not None and 0 <= share <= 1:
+        return
     raise UsageError(
         zh=f"{flag} {text!r} 应为 0 到 1 的数，例如 0.05",
         en=f"{flag} {text!r} should be a number from 0 to 1, such as 0.05",

@@ -12,6 +12,7 @@ from grouper.commands.options.shared import BilingualCommand, both, lang_option,
 
 @click.command(
     cls=BilingualCommand,
+    writes=("folder",),
     help=both(
         "显示一家医院某月（默认最近一个月）或某年的对账单：金额、调整及其原因和条款。\n\n"
         "示例：grouper statement 结算湖 --hospital H33990100001 --month 2025-06 --xlsx 对账单.xlsx",

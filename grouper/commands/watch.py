@@ -117,7 +117,7 @@ def watch(
         rows = table.watch(connection, area, period or None, indicators=chosen, facts=facts)
         if flagged_output:
             found = table.flagged(connection, area, period or None, indicators=chosen)
-            number = _write(flagged_output, found.schema, found)
+            number = _write(flagged_output, found.schema, found, private=True)
             say(f"可疑记录 {number:,} 条，写入 {flagged_output}", f"{number:,} flags in {flagged_output}")
         day = as_of.date() if as_of else date.today()
         clearings = deadlines.open_clearings(connection, area, day)
@@ -207,12 +207,12 @@ def _write_json(path: str, rows: pa.Table) -> None:
     write_text(path, _json(rows) + "\n")
 
 
-def _write(path: str, schema: pa.Schema, batches: Any) -> int:
+def _write(path: str, schema: pa.Schema, batches: Any, private: bool = False) -> int:
     """Write batches in the format that the name tells; returns the rows."""
     from grouper.base.output import Output, output_format
 
     number = 0
-    with Output(path, output_format(path, None)) as out:
+    with Output(path, output_format(path, None), private=private) as out:
         writer = out.open(schema)
         for batch in batches:
             writer.write(batch)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.leftovers import tag
 from grouper.base.money import cost_columns, refuse
 from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
@@ -81,7 +82,7 @@ def read_history(
     """
     connection.execute(CASES)
     left: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="grouper-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as folder:
         files: list[_File] = []
         for number, path in enumerate(paths):
             schema = _schema(path)

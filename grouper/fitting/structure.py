@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from grouper.base.errors import TableError
+from grouper.base.exact import decimal_of
 from grouper.base.tables_in import read_table
 from grouper.grouping.drg.tables.model import Scheme
 
@@ -57,11 +58,8 @@ def read_structure(path: str | Path, groups: Mapping[str, Mapping[str, str]]) ->
 
 
 def _factor(path: str | Path, line: int, text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(0)
-    if not (value.is_finite() and value > 0):
+    value = decimal_of(text)
+    if value is None or value <= 0:
         raise _wrong(path, line, "factor", text)
     return value
 

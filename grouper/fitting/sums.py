@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from grouper.base.errors import UsageError
 from grouper.base.exact import quotient, root, total
+from grouper.base.leftovers import tag
 from grouper.fitting.trim import Trim, weighted_mean
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def workspace(memory: str = "2GiB", threads: int = 2) -> Iterator[duckdb.DuckDBP
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="grouper-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as folder:
         try:
             connection = duckdb.connect(
                 f"{folder}/cases.duckdb",

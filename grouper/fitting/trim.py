@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 
 from grouper.base.errors import UsageError
-from grouper.base.exact import ceiling, product, quotient, total
+from grouper.base.exact import ceiling, decimal_of, product, quotient, total
 
 DEFAULT_YEAR_WEIGHTS = (Decimal(1), Decimal(2), Decimal(7))
 
@@ -56,12 +56,9 @@ def rank(share: Fraction, cases: int) -> int:
 
 def parse_year_weights(text: str) -> tuple[Decimal, ...]:
     """``1,2,7`` as numbers, oldest year first. Raises UsageError unless all are above 0."""
-    try:
-        weights = tuple(Decimal(part.strip()) for part in text.split(","))
-        sound = all(weight.is_finite() and weight > 0 for weight in weights)
-    except InvalidOperation:
-        sound = False
-    if not sound:
+    found = [decimal_of(part.strip()) for part in text.split(",")]
+    weights = tuple(weight for weight in found if weight is not None and weight > 0)
+    if len(weights) < len(found):
         raise UsageError(
             zh=f"--year-weights 不能是 {text!r}；应为大于 0 的数，由远到近，用逗号隔开，例如 1,2,7",
             en=f"--year-weights cannot be {text!r}; give numbers above 0, oldest year first, joined by "

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from grouper.base.arrow import batches_of
+from grouper.base.arrow import batches_of, sound
 from grouper.base.errors import DataError, UsageError
 from grouper.codes.book import CodeOptions
+from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.engine import Engine, Explained, Grouped
 from grouper.grouping.family import family
 from grouper.grouping.locate import locate
+from grouper.grouping.origin import origin_of
 
 if TYPE_CHECKING:
     from grouper.records import ColumnMap, NormaliseOptions, Normaliser
@@ -49,7 +51,11 @@ class Options:
 
 @dataclass
 class Grouper:
-    """A loaded scheme. Immutable in use: one object may serve many threads."""
+    """A loaded scheme. Immutable in use: one object may serve many threads.
+
+    It pickles by the id of its scheme (the path of its folder) and its options; a process that is given
+    several of the same compiles one.
+    """
 
     engine: Engine
     options: Options = field(default_factory=Options)
@@ -133,7 +139,7 @@ class Grouper:
         return pa.Table.from_batches(batches, schema), pa.Table.from_batches(made, pa.schema(fields))
 
     def _group(self, normaliser: Normaliser, batch: pa.RecordBatch) -> Grouped:
-        prepared = normaliser.prepare(batch)
+        prepared = normaliser.prepare(sound(batch))
         return self.engine.group(prepared.batch, prepared.flags)
 
     def group_batches(
@@ -187,7 +193,11 @@ def load_scheme(
     chosen = options or Options(**kwargs)
     located = locate(name, when)
     codes = CodeOptions(chosen.codes == "clinical", chosen.repair_codes)
-    return Grouper(located.family.engine(located.load(profile), codes, chosen.lang), chosen)
+    scheme = located.load(profile)
+    engine = located.family.engine(scheme, codes, chosen.lang)
+    if isinstance(engine, CompiledEngine):
+        engine.origin = origin_of(located, profile, scheme.digest)
+    return Grouper(engine, chosen)
 
 
 def _alike(batch: pa.RecordBatch, first: pa.Schema) -> pa.RecordBatch:

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,7 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.certified import marks, same_marks
 from grouper.base.digests import sha256, sha256_of
-from grouper.base.errors import ReconciliationError
+from grouper.base.errors import DataError, ReconciliationError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
@@ -45,7 +46,8 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
-    dropped: list[str] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)  # columns with personal data, and of which kind
+    noticed: dict[str, str] = field(default_factory=dict)  # those that stay because a field is read from them
     seconds: float = 0.0
     peak_rss_mib: int | None = None  # not known on every system
 
@@ -78,6 +80,8 @@ def group_files(
     encoding: str | None = None,
     sheet: str | None = None,
     keep_personal: bool = False,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
     workers: int = 1,
     progress: Progress | None = None,
     shared: bool = False,
@@ -85,6 +89,8 @@ def group_files(
     """Group files into one output file and return the summary.
 
     The output appears whole or not at all. Rows come out in the order in which they came in.
+    Columns with personal data are left out by their names and their values (records.private), but for those
+    in ``keep`` (``keep_personal``: all) and those from which a field is read; those in ``drop`` are.
     ``workers`` threads group; with more than one, reading and writing overlap with grouping.
     Raises UsageError for a missing column or an unknown layout before any work,
     DataError for unreadable input, ReconciliationError when the rows do not add up.
@@ -105,14 +111,19 @@ def group_files(
         sheet=sheet,
         batch_rows=_BATCH_ROWS,
         keep_personal=keep_personal,
+        keep=keep,
+        drop=drop,
+        look=True,
     )
     with source, Output(target, format_, private=not shared) as out:
         normaliser = grouper.normaliser(source.columns, source.schema)
         schema = grouper.result_schema(source.schema)
-        summary = Summary(grouper.id, paths, target, source.layout, dropped=list(source.dropped))
+        summary = Summary(grouper.id, paths, target, source.layout, dropped=source.kinds)
+        summary.noticed = source.noticed
         writer = out.open(schema)
         for done in _grouped(grouper, normaliser, source.batches(), schema, workers):
-            writer.write(done.batch)
+            with _writable(target):
+                writer.write(done.batch)
             summary.add(done)
             if progress:
                 progress(summary.rows, source.num_rows)
@@ -123,6 +134,19 @@ def group_files(
         writer.provenance = provenance(grouper, summary)
         same_marks(before)  # the digests in it are of what was read
     return summary
+
+
+@contextmanager
+def _writable(target: str) -> Iterator[None]:
+    """Raise DataError for values that the format of the output has not: times before or beyond its own."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise DataError(
+            zh=f"{target}：输入中有这种输出格式写不了的值（如超出范围的时间）；请改用 CSV 输出，或去掉该列",
+            en=f"{target}: the input holds values that this format has not (times out of range); write "
+            "CSV, or leave the column out",
+        ) from error
 
 
 def _grouped(
@@ -192,7 +216,9 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "scheme_options": family(grouper.engine.kind).options(scheme),
         "inputs": [input_digest(path) for path in summary.inputs],
         "layout": summary.layout,
-        "dropped_columns": summary.dropped,
+        "dropped_columns": list(summary.dropped),
+        "dropped_kinds": summary.dropped,
+        "personal_columns_read": summary.noticed,
         "rows": summary.rows,
         "statuses": dict(sorted(summary.statuses.items())),
         "reasons": dict(sorted(summary.reasons.items())),

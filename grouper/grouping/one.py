@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.leftovers import tag
 from grouper.records.columns import ColumnMap, aliases, detect_layout, fold
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.settlement_list import message_nodes
@@ -64,7 +65,9 @@ def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str
     """The canonical fields of a 4101 message, and all its columns by canonical name."""
     from grouper.records.source import open_records
 
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix=f"grouper.{tag()}.", suffix=".json", encoding="utf-8", delete=False
+    ) as file:
         json.dump(message, file, ensure_ascii=False, default=str)
     try:
         with open_records([file.name]) as source:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,7 @@ def opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             base.execute("DETACH ledger")
 
 
-@cache
+@lru_cache(maxsize=64)
 def _reader(process: int) -> duckdb.DuckDBPyConnection:
     """The database that ledgers are attached to; one a process, as none outlives a fork."""
     import duckdb

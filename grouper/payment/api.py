@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import UsageError
+from grouper.base.leftovers import clear, tag
 from grouper.base.output import Output
+from grouper.base.plain import refuse_passing
 from grouper.base.sql import scan
 from grouper.base.whole import refuse_input
 from grouper.payment.policy.policy import Policy, find_policy
@@ -111,7 +113,8 @@ def pay(
     )
     job = _Job(files, budget, value, threads, memory, progress, shared)
     compared = None
-    with tempfile.TemporaryDirectory(prefix=".what-if-", dir=Path(output).resolve().parent) as place:
+    clear(Path(output).resolve().parent, ".what-if")
+    with tempfile.TemporaryDirectory(prefix=f".what-if.{tag()}.", dir=Path(output).resolve().parent) as place:
         other = str(Path(place) / "cases.parquet")
         if reform is not None:
             _run(reform, job, other)
@@ -130,6 +133,7 @@ def _check_output(output: str, inputs: Sequence[str]) -> None:
     place = Path(output)
     if place.suffix.lower() != ".parquet":
         raise UsageError(zh=f"-o {output}：应为 .parquet 文件", en=f"-o {output}: should be a .parquet file")
+    refuse_passing(place)
     for path in (place, *(_beside(output, name) for name in _BESIDE)):
         refuse_input(path, inputs)
     if not place.resolve().parent.is_dir():
@@ -144,7 +148,8 @@ def _run(policy: Policy, job: _Job, output: str) -> tuple[Priced, _Settled | Non
     from grouper.payment.pool.settle import settle_cases
 
     budget = read_budget(job.budget)
-    with tempfile.TemporaryDirectory(prefix=".pay-", dir=Path(output).resolve().parent) as place:
+    clear(Path(output).resolve().parent, ".pay")
+    with tempfile.TemporaryDirectory(prefix=f".pay.{tag()}.", dir=Path(output).resolve().parent) as place:
         between = str(Path(place) / "priced.parquet")
         priced = _price(policy, job, between)
         run = settle_cases(

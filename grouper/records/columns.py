@@ -147,8 +147,11 @@ def fold(name: str) -> str:
 
 
 def running_number(folded: str) -> re.Pattern[str]:
-    """The pattern of a folded name with ``{n}``; group 1 is the number."""
-    return re.compile(re.escape(folded).replace(re.escape(_RUNNING), r"(\d+)"))
+    """The pattern of a folded name with ``{n}``; group 1 is the number, of nine digits at most.
+
+    Digits that were taken are not given back: with several ``{n}`` a search would take for ever otherwise.
+    """
+    return re.compile(re.escape(folded).replace(re.escape(_RUNNING), r"([0-9]{1,9}+)"))
 
 
 @cache

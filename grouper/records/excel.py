@@ -8,15 +8,19 @@ because only Excel writes them so.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grouper.base.books import check_book
 from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap
+from grouper.records.damage import DAMAGE, unreadable
 from grouper.records.readers import BaseReader
 from grouper.records.schema import CODE_FIELDS, DATE_FIELDS
 
@@ -32,15 +36,14 @@ class ExcelReader(BaseReader):
 
         # It warns of each empty column, which is nothing to tell the user.
         logging.getLogger("fastexcel").setLevel(logging.ERROR)
-        try:
+        check_book(path, label, DataError)
+        with _damage(label):
             self._book = fastexcel.read_excel(path)
-        except fastexcel.FastExcelError as error:
-            raise DataError(
-                zh=f"{label}：无法作为 Excel 文件打开：{error}", en=f"{label}: not an Excel file: {error}"
-            ) from error
         self._sheet = _choose(self._book.sheet_names, sheet, label)
         self._header_row = header_row
-        self._table = self._kept = self._load()
+        with _damage(label):
+            self._refuse_repeated(label)
+            self._table = self._kept = self._load()
         super().__init__(f"{label}[{self._sheet}]", self._table.schema)
         self.num_rows = self._table.num_rows
 
@@ -53,6 +56,22 @@ class ExcelReader(BaseReader):
             **options,
         )
         return _nullable(sheet.to_arrow())
+
+    def _refuse_repeated(self, label: str) -> None:
+        """Raise DataError for a name that stands twice: the library would call the second one otherwise."""
+        head = self._book.load_sheet(
+            self._sheet, header_row=None, skip_rows=self._header_row - 1, n_rows=1, dtypes="string"
+        ).to_arrow()
+        names = (
+            [text for (text,) in (column.to_pylist() for column in head.columns) if text]
+            if head.num_rows
+            else []
+        )
+        if repeated := [name for name, number in Counter(names).items() if number > 1]:
+            raise DataError(
+                zh=f"{label}：列名重复：{'、'.join(repeated[:5])}",
+                en=f"{label}: column names repeat: {', '.join(repeated[:5])}",
+            )
 
     def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
         for field in CODE_FIELDS:
@@ -102,15 +121,24 @@ def first_rows(path: Path, sheet: str | int | None, label: str, rows: int) -> li
     """The first rows of a sheet as texts, the header and what is above it included."""
     import fastexcel
 
-    try:
+    check_book(path, label, DataError)
+    with _damage(label):
         book = fastexcel.read_excel(path)
-    except fastexcel.FastExcelError as error:
-        raise DataError(
-            zh=f"{label}：无法作为 Excel 文件打开：{error}", en=f"{label}: not an Excel file: {error}"
-        ) from error
     name = _choose(book.sheet_names, sheet, label)
-    table = book.load_sheet(name, header_row=None, n_rows=rows, dtypes="string").to_arrow()
+    with _damage(label):
+        table = book.load_sheet(name, header_row=None, n_rows=rows, dtypes="string").to_arrow()
     return [[cell or "" for cell in row.values()] for row in table.to_pylist()]
+
+
+@contextmanager
+def _damage(label: str) -> Iterator[None]:
+    """What the library raises for a workbook that it cannot read is a DataError."""
+    import fastexcel
+
+    try:
+        yield
+    except (fastexcel.FastExcelError, *DAMAGE) as error:
+        raise unreadable(label, "Excel") from error
 
 
 def _choose(names: list[str], sheet: str | int | None, label: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from grouper.base.errors import DataError
 from grouper.records.columns import LAYOUTS, ColumnMap, fold, layout_map
+from grouper.records.damage import whole_batches
 from grouper.records.readers import BaseReader, Reader
 from grouper.records.scalars import is_number, plain
 from grouper.records.schema import LIST_FIELDS
@@ -74,7 +75,7 @@ class JoinedReader(BaseReader):
                 en=f"{self._lists[0].label}: settlement {value!r} has several lists, or none is named",
             )
         found: list[pa.Array] = []
-        for batch in self._rows.batches(batch_rows):
+        for batch in whole_batches(self._rows.batches(batch_rows), self._rows.label):
             where = pc.index_in(_texts(batch.column(self._key)), value_set=keys)
             found.append(where)
             if missing := where.null_count:

@@ -6,16 +6,17 @@ import codecs
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.json
 
-from grouper.base.errors import DataError, UsageError
+from grouper.base.errors import DataError, GrouperError, TableError, UsageError
 from grouper.records.columns import fold
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
 from grouper.records.readers import BaseReader
@@ -25,6 +26,9 @@ _CHUNK = 1 << 20
 _MAX_OBJECT = 256 << 20  # characters; a longer object is taken for broken JSON
 _BETWEEN = re.compile(r"[\s,\[\]]*")
 _OBJECTS_PER_BLOCK = 5_000
+DEEPEST = 32  # objects and lists in one another
+_NO_SIGNS = bytes(byte for byte in range(256) if byte not in b'[]{}"\\')
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class Number(str):
@@ -47,8 +51,19 @@ def _huge(text: str) -> float:
     return -1e300 if text.startswith("-") else 1e300
 
 
-_PLAIN = json.JSONDecoder(parse_float=_decimal, parse_int=_integer)
-_TEXTUAL = json.JSONDecoder(parse_float=Number, parse_int=Number)
+class _Twice(ValueError):
+    """A key stands twice in one object, so that one of its values would be lost."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice(next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1))
+    return found
+
+
+_PLAIN = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, object_pairs_hook=_pairs)
+_TEXTUAL = json.JSONDecoder(parse_float=Number, parse_int=Number, object_pairs_hook=_pairs)
 
 
 def json_encoding(path: Path, label: str, encoding: str | None) -> str:
@@ -74,10 +89,16 @@ def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> I
                         return
                     if ended or len(buffer) - start > _MAX_OBJECT:
                         raise _broken(label, number + 1) from None
+                except _Twice as error:
+                    raise _repeated(label, number + 1, str(error)) from None
+                except RecursionError:
+                    raise _deep(label, number + 1) from None
                 else:
                     number += 1
                     if not isinstance(value, dict):
                         raise _broken(label, number)
+                    if depth(value) > DEEPEST:
+                        raise _deep(label, number)
                     size = _CHUNK
                     yield value
                     continue
@@ -90,13 +111,24 @@ def objects(path: Path, label: str, encoding: str, *, textual: bool = True) -> I
 
 
 def one_value(text: str) -> Any:
-    """The JSON value of a text. Raises UsageError when it is none."""
+    """The JSON value of standard input. Raises UsageError when it is none."""
+    return json_value(text, "", UsageError)
+
+
+def json_value(text: str, told: str, kind: type[GrouperError] = TableError) -> Any:
+    """The JSON value of a text. ``told``: its file. Raises ``kind`` for broken JSON, a key that stands twice
+    and what is too deep."""
     try:
         value, _ = _PLAIN.raw_decode(text.lstrip("\ufeff \t\r\n"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(
-            zh=f"标准输入不是 JSON：{error}", en=f"standard input is not JSON: {error}"
-        ) from error
+    except _Twice as error:
+        raise _repeated(told, 1, str(error), kind) from None
+    except RecursionError:
+        raise _deep(told, 1, kind) from None
+    except json.JSONDecodeError as error:
+        zh, en = (told, told) if told else ("标准输入", "standard input")
+        raise kind(zh=f"{zh}不是 JSON：{error}", en=f"{en} is not JSON: {error}") from error
+    if depth(value) > DEEPEST:
+        raise _deep(told, 1, kind)
     return value
 
 
@@ -104,7 +136,7 @@ def _without_huge(block: bytes) -> bytes:
     """JSON lines with numbers that no column can hold made the hugest that one can."""
     try:
         lines = [_PLAIN.decode(line) for line in block.decode().splitlines() if line.strip()]
-    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError):
+    except (json.JSONDecodeError, _Twice, RecursionError, UnicodeDecodeError):
         return block  # the reader says what is wrong
     return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
 
@@ -114,6 +146,56 @@ def _broken(label: str, number: int) -> DataError:
         zh=f"{label}：第 {number} 个对象不是有效的 JSON 对象",
         en=f"{label}: object number {number} is not a valid JSON object",
     )
+
+
+def _place(label: str, number: int) -> tuple[str, str]:
+    return (
+        (f"{label}：第 {number} 个对象", f"{label}: object number {number}")
+        if label
+        else ("标准输入的 JSON", "the JSON of standard input")
+    )
+
+
+def _repeated(label: str, number: int, key: str, kind: type[GrouperError] = DataError) -> GrouperError:
+    zh, en = _place(label, number)
+    return kind(zh=f"{zh}中键 {key!r} 重复", en=f"{en} has the key {key!r} twice")
+
+
+def _deep(label: str, number: int, kind: type[GrouperError] = DataError) -> GrouperError:
+    zh, en = _place(label, number)
+    return kind(
+        zh=f"{zh}的嵌套超过 {DEEPEST} 层",
+        en=f"{en} has lists and objects more than {DEEPEST} deep in one another",
+    )
+
+
+def depth(value: Any) -> int:
+    """How deep objects and lists stand in one another, counted no further than one beyond the limit."""
+    level, found = 0, [value]
+    while found and level <= DEEPEST + 1:
+        inner: list[Any] = []
+        for item in found:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        found = inner
+        level += 1
+    return level - 1
+
+
+def _brackets_deep(block: bytes) -> bool:
+    """Whether objects and lists stand deeper in one another than they may, without parsing them.
+
+    Texts are taken out, then brackets without anything in them again and again: a level each time.
+    """
+    left = block.translate(None, _NO_SIGNS)
+    if b"\\" not in left:  # quotes open and close in turn, so that those side by side may go
+        left = left.replace(b'""', b"")
+    left = _TEXT.sub(b"", left)
+    for _ in range(DEEPEST):
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return b"[]" in left or b"{}" in left or len(left) > DEEPEST
 
 
 class JsonReader(BaseReader):
@@ -179,6 +261,8 @@ class JsonLinesReader(JsonReader):
     def _parse(self, block: bytes, rows_before: int, schema: pa.Schema | None) -> pa.Table:
         if not block.strip():
             return pa.table({}) if schema is None else schema.empty_table()
+        if _brackets_deep(block):
+            self._refuse_deep(block, rows_before)
         options = pa.json.ParseOptions(explicit_schema=schema)
         if schema is not None:
             # All fields were seen on opening: the others are those that are not to be kept.
@@ -188,12 +272,19 @@ class JsonLinesReader(JsonReader):
                 io.BytesIO(block), pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1), options
             )
         except pa.ArrowInvalid as error:
-            if "too big" in str(error) and (smaller := _without_huge(block)) != block:
+            odd = "too big" in str(error) or "couldn't parse" in str(error)  # of a number of many digits
+            if odd and (smaller := _without_huge(block)) != block:
                 return self._parse(smaller, rows_before, schema)
             raise self._refused(str(error), rows_before) from error
 
+    def _refuse_deep(self, block: bytes, rows_before: int) -> NoReturn:
+        """Raise DataError: the parser calls itself for each level, and ends the process at too many."""
+        lines = enumerate(block.splitlines(), rows_before + 1)
+        raise _deep(self.label, next((n for n, line in lines if _brackets_deep(line)), rows_before + 1))
+
     def _refused(self, message: str, rows_before: int) -> DataError:
         row = re.search(r"in row (\d+)", message)
+        message = message.partition(", couldn't parse")[0]  # a value, which is not shown
         place = rows_before + int(row[1]) + 1 if row else f"> {rows_before}"
         return DataError(
             zh=f"{self.label} 第 {place} 条记录：JSON 无法读取（{message}）；"

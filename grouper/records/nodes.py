@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -77,7 +77,7 @@ def made_columns(node: str, entries: pa.Table, known: pa.Array, counts: Counter[
     return _amounts(node, entries.combine_chunks(), known, counts)
 
 
-@cache
+@lru_cache(maxsize=8)
 def charge_fields(list_: str) -> dict[str, str]:
     """Code or word of a charge or a fund -> the canonical column that takes it; "" where none does."""
     path = tables_dir() / "records" / "charges.csv"

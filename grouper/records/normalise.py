@@ -18,6 +18,7 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.reasons import Flag
 from grouper.records import scalars
 from grouper.records.columns import ColumnMap, Source
+from grouper.records.damage import readable
 from grouper.records.lists import code_lists
 from grouper.records.missing import missing_field
 from grouper.records.scalars import Column
@@ -263,11 +264,15 @@ class _Work:
 
     def make(self, field: str) -> pa.Array:
         """The values of one canonical field; flags and counts are kept."""
-        if field in CODE_FIELDS:
-            source = self._map[field]
-            separator = separator_of(source)
-            return code_lists([self._batch.column(c) for c in source.columns], separator, field, self.counts)
-        return getattr(self, "_" + field)()
+        column = self._map[field].columns[0] if field in self._map else ""
+        type_ = self._batch.schema.field(column).type if column else None
+        with readable(column, field, type_):
+            return self._codes(field) if field in CODE_FIELDS else getattr(self, "_" + field)()
+
+    def _codes(self, field: str) -> pa.Array:
+        source = self._map[field]
+        arrays = [self._batch.column(column) for column in source.columns]
+        return code_lists(arrays, separator_of(source), field, self.counts)
 
     def flags(self) -> pa.Int32Array:
         """The bits of Flag for each row."""

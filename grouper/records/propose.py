@@ -258,7 +258,7 @@ def _match(name: str) -> tuple[int, int, Alias] | None:
     inside = [alias for alias in aliases() if alias.layout == "label" and _label(alias) in bare]
     if not inside:
         return None
-    number = re.search(r"\d+", bare)
+    number = re.search(r"\d{1,9}", bare)
     return _GUESS, int(number[0]) if number else 0, max(inside, key=lambda alias: len(_label(alias)))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,11 +17,13 @@ from grouper.base.paths import local_path
 from grouper.base.tables_in import first_row
 from grouper.records.columns import ColumnMap
 from grouper.records.encoding import detect_encoding, encoding_error, named_encoding, open_utf8
+from grouper.records.footer import Chunk, chunks
 from grouper.records.scalars import is_number
 from grouper.records.schema import CODE_FIELDS
 
 _CSV_BLOCK = 16 << 20  # bytes of text that become one batch
 _HEADER_BYTES = 1 << 20
+_RAGGED = re.compile(r"^CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
 
 
 class Reader(Protocol):
@@ -64,7 +67,10 @@ class ParquetReader(BaseReader):
         _refuse_repeated(label, self.schema.names)
 
     def _open(self) -> pa.parquet.ParquetFile:
-        return pa.parquet.ParquetFile(local_path(self._path), read_dictionary=self._dictionaries)
+        # Sums of pages are checked where the file has them: a flipped bit is no other amount.
+        return pa.parquet.ParquetFile(
+            local_path(self._path), read_dictionary=self._dictionaries, page_checksum_verification=True
+        )
 
     def select(self, keep: Sequence[str], columns: ColumnMap) -> None:
         coded = {
@@ -72,17 +78,18 @@ class ParquetReader(BaseReader):
         }
         # The path of a list's leaf goes on behind the name: .list.element, .list.item in older files.
         self._dictionaries = [p for p in self._leaves if "." in p and p.partition(".")[0] in coded]
+        of_column: dict[str, list[Chunk]] = {}
+        for chunk in chunks(self._path):
+            of_column.setdefault(chunk.path, []).append(chunk)
         with self._open() as file:
-            self._dictionaries += _few_texts(file, set(keep))
+            self._dictionaries += _few_texts(file.schema, of_column, set(keep))
         with self._open() as file:
             self._all = file.schema_arrow.remove_metadata()
-            for name in coded:
-                if is_number(self._all.field(name).type) and _only_nulls(
-                    file.metadata, self._leaves.index(name)
-                ):
-                    # Some tools write an empty column of texts as one of numbers.
-                    empty = pa.field(name, pa.string())
-                    self._all = self._all.set(self._all.get_field_index(name), empty)
+        for name in coded:
+            if is_number(self._all.field(name).type) and _only_nulls(of_column.get(name, []), self.num_rows):
+                # Some tools write an empty column of texts as one of numbers.
+                empty = pa.field(name, pa.string())
+                self._all = self._all.set(self._all.get_field_index(name), empty)
         super().select(keep, columns)
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -93,46 +100,50 @@ class ParquetReader(BaseReader):
                     yield batch.select(self.schema.names)
 
 
-def _few_texts(file: pa.parquet.ParquetFile, keep: set[str]) -> list[str]:
+def _few_texts(
+    schema: pa.parquet.ParquetSchema, of_column: Mapping[str, Sequence[Chunk]], keep: set[str]
+) -> list[str]:
     """Text columns stored as dictionaries throughout: quicker to pass on as they are.
 
     A column whose dictionary overflowed goes on in plain text and takes more bytes a value
     than indices would.
     """
-    meta = file.metadata
-    found = []
-    for number, name in enumerate(file.schema.names if meta.num_row_groups else ()):
-        leaf = file.schema.column(number)
-        if leaf.path not in keep or name != leaf.path or str(leaf.logical_type) != "String":
-            continue
-        chunks = [meta.row_group(group).column(number) for group in range(meta.num_row_groups)]
-        if all(
-            c.has_dictionary_page and c.total_uncompressed_size < 3 * c.num_values + 10_000 for c in chunks
-        ):
-            found.append(leaf.path)
-    return found
+    texts = [
+        leaf.path
+        for leaf in map(schema.column, range(len(schema)))
+        if leaf.path in keep and leaf.name == leaf.path and str(leaf.logical_type) == "String"
+    ]
+    return [
+        path for path in texts
+        if path in of_column
+        and all(c.dictionary and c.uncompressed < 3 * c.values + 10_000 for c in of_column[path])
+    ]  # fmt: skip
 
 
 class ArrowReader(BaseReader):
-    """Arrow IPC, file or stream format."""
+    """Arrow IPC, file or stream format. Read, not mapped: a file that is cut off meanwhile is an error."""
 
     def __init__(self, path: Path, label: str) -> None:
         self._path = path
-        with pa.memory_map(str(path)) as source:
+        with pa.OSFile(str(path)) as source:
             self._is_file = source.read(6) == b"ARROW1"
             super().__init__(label, self._open(source).schema.remove_metadata())
             if self._is_file:
-                file = self._open(source)
+                file = self._open(source, [0])
                 self.num_rows = sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
         _refuse_repeated(label, self.schema.names)
 
-    def _open(self, source: pa.NativeFile) -> Any:
+    def _open(self, source: pa.NativeFile, fields: Sequence[int] = ()) -> Any:
+        """The reader of these columns (none: all)."""
         source.seek(0)
-        return pa.ipc.open_file(source) if self._is_file else pa.ipc.open_stream(source)
+        options = pa.ipc.IpcReadOptions(included_fields=list(fields))
+        opened = pa.ipc.open_file if self._is_file else pa.ipc.open_stream
+        return opened(source, options=options)
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(self._path)) as source:
-            file = self._open(source)
+        fields = sorted(self._all.get_field_index(name) for name in self.schema.names)
+        with pa.OSFile(str(self._path)) as source:
+            file = self._open(source, fields)
             batches = map(file.get_batch, range(file.num_record_batches)) if self._is_file else file
             for batch in batches:
                 yield batch.select(self.schema.names)
@@ -156,6 +167,7 @@ class CsvReader(BaseReader):
             raise encoding_error(label, self.encoding) from None
         text = _below(text, self._titles)
         line = text.lstrip("\r\n").split("\n", 1)[0]
+        self._blank = text[: len(text) - len(text.lstrip("\r\n"))].count("\n")  # lines above the header
         delimiter = max(",\t;", key=line.count)  # the comma where none occurs
         header = first_row(text, delimiter, label, DataError)
         if not any(name.strip() for name in header):
@@ -167,26 +179,21 @@ class CsvReader(BaseReader):
         return named, delimiter
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        bad_rows: list[pa.csv.InvalidRow] = []
-
-        def refuse(row: pa.csv.InvalidRow) -> str:
-            bad_rows.append(row)
-            return "error"
-
         try:
             with open_utf8(self._path, self.encoding) as stream:
-                yield from self._open(stream, refuse)
+                yield from self._open(stream)
         except (pa.ArrowInvalid, UnicodeError) as error:
-            if bad_rows:
-                raise self._ragged(bad_rows[0]) from None
+            # The library shows the row, which may hold personal data.
+            if told := _RAGGED.match(str(error)):
+                raise self._ragged(told[1] and int(told[1]), int(told[2]), int(told[3])) from None
             if isinstance(error, UnicodeError) or "UTF8" in str(error):
                 raise encoding_error(self.label, self.encoding) from None
             raise DataError(
-                zh=f"{self.label}：CSV 无法解析：{error}",
-                en=f"{self.label}: the CSV cannot be parsed: {error}",
-            ) from error
+                zh=f"{self.label}：不是正确的 CSV（引号不成对，或一行过长）",
+                en=f"{self.label}: no correct CSV (a quote without its pair, or a row too long)",
+            ) from None
 
-    def _open(self, stream: pa.NativeFile, refuse: Any) -> pa.csv.CSVStreamingReader:
+    def _open(self, stream: pa.NativeFile) -> pa.csv.CSVStreamingReader:
         return pa.csv.open_csv(
             stream,
             # Without threads the parser knows the numbers of its rows.
@@ -195,11 +202,10 @@ class CsvReader(BaseReader):
                 block_size=_CSV_BLOCK,
                 column_names=self._header,
                 skip_rows=self._titles,
-                skip_rows_after_names=1,
+                skip_rows_after_names=1 + self._blank,
             ),
-            pa.csv.ParseOptions(
-                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse
-            ),
+            # A handler of invalid rows would be given their text, which may be none.
+            pa.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             pa.csv.ConvertOptions(
                 column_types={name: pa.string() for name in self._header},
                 include_columns=self.schema.names,
@@ -208,13 +214,12 @@ class CsvReader(BaseReader):
             ),
         )
 
-    def _ragged(self, row: pa.csv.InvalidRow) -> DataError:
+    def _ragged(self, number: int | str | None, expected: int, found: int) -> DataError:
         # The row itself is not shown: it may hold personal data.
+        zh, en = (f" 第 {number} 行", f" row {number}") if number else ("", "")
         return DataError(
-            zh=f"{self.label} 第 {row.number} 行：应有 {row.expected_columns} 列，"
-            f"实有 {row.actual_columns} 列",
-            en=f"{self.label} row {row.number}: {row.actual_columns} columns instead of "
-            f"{row.expected_columns}",
+            zh=f"{self.label}{zh}：应有 {expected} 列，实有 {found} 列",
+            en=f"{self.label}{en}: {found} columns instead of {expected}",
         )
 
 
@@ -225,10 +230,9 @@ def _below(text: str, lines: int) -> str:
     return text
 
 
-def _only_nulls(metadata: pa.parquet.FileMetaData, leaf: int) -> bool:
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    statistics = [(group.column(leaf).statistics, group.num_rows) for group in groups]
-    return all(s is not None and s.has_null_count and s.null_count == rows for s, rows in statistics)
+def _only_nulls(found: Sequence[Chunk], rows: int | None) -> bool:
+    """Whether the chunks of a column of so many rows say that it holds nothing."""
+    return sum(chunk.rows for chunk in found) == rows and all(chunk.nulls == chunk.rows for chunk in found)
 
 
 def _refuse_repeated(label: str, names: Sequence[str]) -> None:

@@ -151,7 +151,7 @@ def money(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
         return Column(array.cast(yuan))
     if is_text(array.type):
         return parsed(array, parse_money, yuan, counts, prefix)
-    if pa.types.is_decimal(array.type) and array.type.scale <= 2:
+    if pa.types.is_decimal(array.type) and array.type.scale <= 2 and _fits(array.type, yuan):
         return Column(array.cast(yuan))
     if pa.types.is_floating(array.type) or pa.types.is_integer(array.type):
         numbers = _without_nan(array)
@@ -183,11 +183,31 @@ def dates(array: pa.Array, counts: Counter[str], prefix: str) -> Column:
         return _text_dates(array, counts, prefix)
     if pa.types.is_timestamp(type_) and type_.tz is not None:
         array = pc.local_timestamp(array)
+    bad = None
+    if pa.types.is_timestamp(array.type) or pa.types.is_date64(array.type):
+        array, bad = _within_days(array)
     if pa.types.is_timestamp(array.type):
         array = pc.floor_temporal(array, unit="day")  # a cast would round towards 1970
     array = array.cast(pa.date32())
     days = integers(array.cast(pa.int32()), _MIN_DAY, _MAX_DAY, parse_date, counts, prefix)
-    return Column(days.values.cast(pa.date32()), days.bad)
+    return Column(days.values.cast(pa.date32()), either(bad, days.bad))
+
+
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def _within_days(array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """Points of time, null and marked where no calendar has them: days are counted in fewer bits."""
+    unit = _PER_DAY[array.type.unit if pa.types.is_timestamp(array.type) else "ms"]
+    counted = array.cast(pa.int64())
+    low, high = max(_MIN_DAY * unit, -(2**63)), min((_MAX_DAY + 1) * unit - 1, 2**63 - 1)
+    outside = _any(pc.fill_null(pc.or_(pc.less(counted, low), pc.greater(counted, high)), False))
+    return array if outside is None else pc.if_else(outside, pa.scalar(None, array.type), array), outside
+
+
+def _fits(type_: pa.DataType, into: pa.DataType) -> bool:
+    """Whether every decimal of a type is one of another with as many decimals or more."""
+    return bool(type_.scale >= 0 and type_.precision - type_.scale <= into.precision - into.scale)
 
 
 def _text_dates(array: pa.Array, counts: Counter[str], prefix: str) -> Column:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, Source, fold
+from grouper.records.damage import whole_batches
 from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects
 from grouper.records.nodes import MADE, MADE_TYPES, NODES, PARTS, made_columns
 from grouper.records.normalise import refuse_numbers
@@ -79,6 +80,12 @@ class SettlementJsonReader(JsonReader):
                     zh=f"{self.label} 第 {number} 个对象：没有 setlinfo 节点",
                     en=f"{self.label} object {number}: there is no setlinfo node",
                 )
+            for node in NODES:
+                if not _is_entries(nodes.get(node)):
+                    raise DataError(
+                        zh=f"{self.label} 第 {number} 个对象：{node} 应为对象的列表",
+                        en=f"{self.label} object {number}: {node} should be a list of objects",
+                    )
             yield nodes
 
     def _batch(self, messages: list[dict[str, Any]], first: int) -> pa.RecordBatch:
@@ -122,6 +129,13 @@ class SettlementJsonReader(JsonReader):
             en=f"{self.label} object {number}, {node}.{column}: the code is a number, not text, "
             "and has lost its zeros",
         )
+
+
+def _is_entries(value: Any) -> bool:
+    """Whether a node is left out, or one entry, or a list of them."""
+    if isinstance(value, list):
+        return all(isinstance(entry, Mapping) for entry in value)
+    return value is None or value == "" or isinstance(value, Mapping)
 
 
 def _kinds_of(nodes: Mapping[str, Any]) -> set[str]:
@@ -231,7 +245,7 @@ class FlatTablesReader(BaseReader):
     def _keys(self, reader: Reader, column: str) -> pa.Array:
         schema = reader.schema
         reader.select([column], ColumnMap("", {}))
-        keys = pa.chunked_array([b.column(0) for b in reader.batches(1 << 20)], schema.field(column).type)
+        keys = pa.chunked_array([b.column(0) for b in _batches(reader)], schema.field(column).type)
         reader.select(schema.names, ColumnMap("", {}))
         return self._unique(_key_text(keys.combine_chunks()), reader.label, column)
 
@@ -273,7 +287,7 @@ class FlatTablesReader(BaseReader):
         """All entries of one table, as texts with the row of their settlement."""
         reader = self._nodes[node]
         names = {fold(name): name for name in reader.schema.names}
-        table = pa.Table.from_batches(list(reader.batches(1 << 20)), reader.schema)
+        table = pa.Table.from_batches(list(_batches(reader)), reader.schema)
         keys = _key_text(table[names[self._key]].combine_chunks())
         rows = pc.index_in(keys, value_set=self._rows).cast(pa.int64())
         found = pc.is_valid(rows)
@@ -308,6 +322,10 @@ class FlatTablesReader(BaseReader):
         field, column = _CODES[node][0], names[_CODES[node][1]]
         reader.select(wanted, ColumnMap("", {field: Source((column,))}))
         refuse_numbers(column, reader.schema.field(column).type, field, f"{reader.label} ")
+
+
+def _batches(reader: Reader) -> Iterator[pa.RecordBatch]:
+    return whole_batches(reader.batches(1 << 20), reader.label)
 
 
 def _key_text(keys: pa.Array) -> pa.Array:

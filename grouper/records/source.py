@@ -14,10 +14,14 @@ from types import TracebackType
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.leftovers import tag
+from grouper.base.paths import need_plain
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
+from grouper.records.damage import DAMAGE, unreadable, whole_batches
 from grouper.records.joined import JoinedReader, joinable
 from grouper.records.jsonfile import JsonLinesReader, JsonReader, first_object, json_encoding, objects
 from grouper.records.normalise import refuse_numbers
+from grouper.records.private import Asked, appeared, by_header, by_values, unread
 from grouper.records.readers import ArrowReader, CsvReader, ParquetReader, Reader
 from grouper.records.schema import CODE_FIELDS
 from grouper.records.settlement_list import (
@@ -37,6 +41,7 @@ _SUFFIXES = {
     ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx",
 }  # fmt: skip
 _STDIN = "-"
+_LOOKED_AT = 10_000  # rows in which personal values are looked for before all
 
 
 def open_records(
@@ -49,12 +54,18 @@ def open_records(
     sheet: str | int | None = None,
     batch_rows: int = 250_000,
     keep_personal: bool = False,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    look: bool = False,
 ) -> RecordSource:
     """Open files (or a folder, or "-" for standard input) as one stream of records.
 
     Several files must have the same columns; their rows follow each other. The tables of a
     settlement list (setlinfo, diseinfo, oprninfo …) are joined instead. ``columns`` is a map
     that the user wrote; else ``layout`` names a known one; else it is found from the header.
+    Columns with personal data are left out, but for those that ``columns`` reads and those in ``keep``
+    (``keep_personal``: all); those in ``drop`` are left out whatever they are. ``look``: also columns whose
+    values are personal, by the first rows; when such values come later, ``batches`` raises DataError.
     Raises UsageError for a call that cannot be carried out, DataError for a file that cannot be
     read or whose codes are numbers.
     """
@@ -71,7 +82,8 @@ def open_records(
         base = columns.base if columns is not None else layout
         if (columns is None and layout is None) or base == "settlement-list":
             readers = _join_tables(readers, [path for path, _ in files], layout)
-        return RecordSource(readers, layout, columns, batch_rows, keep_personal, spools)
+        asked = Asked(keep_personal, tuple(keep), tuple(drop), look and not keep_personal)
+        return RecordSource(readers, layout, columns, batch_rows, asked, spools)
     except BaseException:
         _remove(spools)
         raise
@@ -91,7 +103,8 @@ def spooled(path: str | Path, file_format: str | None) -> Iterator[tuple[Path, s
 class RecordSource:
     """An opened stream of records; a context manager.
 
-    ``schema`` are the kept source columns, ``dropped`` those left out as personal data,
+    ``schema`` are the kept source columns, ``dropped`` those left out as personal data (``kinds``: of which
+    kind), ``noticed`` those that are kept because a field is read from them, though they hold such,
     ``columns`` the map from canonical fields, ``paths`` what was opened, ``num_rows`` their rows
     (None where counting would mean reading). ``counts`` is what the readers themselves
     normalised, complete when the batches have been read.
@@ -103,7 +116,7 @@ class RecordSource:
         layout: str | None,
         columns: ColumnMap | None,
         batch_rows: int,
-        keep_personal: bool,
+        asked: Asked,
         spools: list[Path],
     ) -> None:
         self._readers, self._batch_rows, self._spools = readers, batch_rows, spools
@@ -117,12 +130,19 @@ class RecordSource:
             raise UsageError(zh=f"{label}：{error.zh}", en=f"{label}: {error.en}") from error
         self.layout = self.columns.layout
         self.paths = [reader.label for reader in readers]
-        self.dropped = () if keep_personal else self.columns.drop
-        self._keep = [name for name in header if name not in self.dropped]
-        for reader in readers:
-            names = self._same_names(reader, header)
-            reader.select([names[name] for name in self._keep], _renamed(self.columns, names))
-        self.schema = self._unified()
+        self.columns, self.kinds, self.noticed = by_header(self.columns, header, asked)
+        self._names = [self._same_names(reader, header) for reader in readers]
+        self._select(header)
+        self._refuse_odd_types()
+        self._watched: list[str] = []
+        self._look = asked.look
+        if asked.look:
+            free = unread(self.columns, self.schema, asked.keep)
+            sample = self._first_rows() if free else None
+            if sample is not None and (found := by_values(sample, free)):
+                self.kinds |= found
+                self._select(header)
+            self._watched = [name for name in free if name not in self.kinds]
         for field in CODE_FIELDS:
             for name in self.columns.fields[field].columns if field in self.columns.fields else ():
                 refuse_numbers(name, self.schema.field(name).type, field, f"{self.paths[0]} ")
@@ -133,12 +153,20 @@ class RecordSource:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in order, in batches of at most ``batch_rows``, with the columns of ``schema``."""
         self.counts.clear()
+        row = 1
         for reader in self._readers:
             reader.counts.clear()
-            for batch in reader.batches(self._batch_rows):
+            for batch in whole_batches(reader.batches(self._batch_rows), reader.label):
                 aligned = self._aligned(batch)
                 for start in range(0, aligned.num_rows, self._batch_rows):
-                    yield aligned.slice(start, self._batch_rows)
+                    part = aligned.slice(start, self._batch_rows)
+                    if row == 1 and self._look:
+                        read = [name for name in self._keep if name not in self._watched]
+                        self.noticed |= by_values(part.slice(0, _LOOKED_AT), read)
+                    if found := by_values(part, self._watched):
+                        raise appeared(found, row)
+                    yield part
+                    row += part.num_rows
             self.counts.update(reader.counts)
 
     def close(self) -> None:
@@ -152,6 +180,22 @@ class RecordSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _select(self, header: Sequence[str]) -> None:
+        """Have the readers keep what is not left out."""
+        self.dropped = tuple(name for name in header if name in self.kinds)
+        self._keep = [name for name in header if name not in self.kinds]
+        for reader, names in zip(self._readers, self._names, strict=True):
+            reader.select([names[name] for name in self._keep], _renamed(self.columns, names))
+        self.schema = self._unified()
+
+    def _first_rows(self) -> pa.RecordBatch | None:
+        """Some rows of the first file that has any."""
+        for reader in self._readers:
+            for batch in whole_batches(reader.batches(_LOOKED_AT), reader.label):
+                if batch.num_rows:
+                    return self._aligned(batch.slice(0, _LOOKED_AT))
+        return None
 
     def _same_names(self, reader: Reader, header: Sequence[str]) -> dict[str, str]:
         """Name in the first file -> name in this file, which may differ in case."""
@@ -177,7 +221,7 @@ class RecordSource:
                 try:
                     both = [pa.schema([ours]), pa.schema([theirs.with_name(ours.name)])]
                     fields[i] = pa.unify_schemas(both, promote_options="permissive").field(0)
-                except (pa.ArrowInvalid, pa.ArrowTypeError):
+                except pa.ArrowException:
                     raise DataError(
                         zh=f"{reader.label}：列 {ours.name!r} 的类型 {theirs.type} "
                         f"与前面文件的 {ours.type} 不一致",
@@ -190,10 +234,30 @@ class RecordSource:
         if batch.schema.equals(self.schema):
             return batch
         arrays = [
-            array if array.type == field.type else array.cast(field.type)
+            array if array.type == field.type else self._cast(array, field)
             for array, field in zip(batch.columns, self.schema, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _refuse_odd_types(self) -> None:
+        """Raise DataError for a type that only a damaged file has, and no output takes."""
+        for field in self.schema:
+            if pa.types.is_decimal(field.type) and not 0 <= field.type.scale <= field.type.precision:
+                raise DataError(
+                    zh=f"{self.paths[0]}：列 {field.name!r} 的类型 {field.type} 无法读取；文件可能损坏",
+                    en=f"{self.paths[0]}: column {field.name!r} has the type {field.type}, which cannot be "
+                    "read; the file may be damaged",
+                )
+
+    def _cast(self, array: pa.Array, field: pa.Field) -> pa.Array:
+        """A column in the type that it has in all files together."""
+        try:
+            return array.cast(field.type)
+        except pa.ArrowException as error:
+            raise DataError(
+                zh=f"列 {field.name!r} 的类型 {array.type} 与前面文件的 {field.type} 不一致",
+                en=f"column {field.name!r} has the type {array.type}, in the files before it {field.type}",
+            ) from error
 
 
 def _without_dictionary(field: pa.Field) -> pa.Field:
@@ -257,7 +321,7 @@ def _expand(
 
 def _spool() -> Path:
     """Standard input in a temporary file: most formats are read from both ends, or twice."""
-    with tempfile.NamedTemporaryFile(prefix="grouper-", delete=False) as target:
+    with tempfile.NamedTemporaryFile(prefix=f"grouper.{tag()}.", delete=False) as target:
         shutil.copyfileobj(sys.stdin.buffer, target)
     return Path(target.name)
 
@@ -290,6 +354,7 @@ def open_file(
 ) -> Reader:
     """The reader of one file. Raises UsageError or DataError when it cannot be opened."""
     kind = file_kind(path, label, file_format)
+    need_plain(path, told=label)
     try:
         if kind == "parquet":
             return ParquetReader(path, label)
@@ -302,15 +367,12 @@ def open_file(
 
             return ExcelReader(path, label, sheet, header_row)
         return _open_json(path, label, encoding, array=kind == "json")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(
-            zh=f"{label} 无法打开：{reason}", en=f"{label} cannot be opened: {reason}"
-        ) from error
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            zh=f"{label}：不是有效的 {kind} 文件：{error}", en=f"{label}: not a valid {kind} file: {error}"
-        ) from error
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.strerror:  # the system's own, not a library's
+            raise UsageError(
+                zh=f"{label} 无法打开：{error.strerror}", en=f"{label} cannot be opened: {error.strerror}"
+            ) from error
+        raise unreadable(label, kind) from error
 
 
 def _open_json(path: Path, label: str, encoding: str | None, *, array: bool) -> Reader:

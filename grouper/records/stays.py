@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, yuan_of
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, quote
 from grouper.records import gate
 from grouper.records.words import FLAG_FIELDS, WordReader
@@ -192,7 +193,7 @@ def reason_of(rows: pa.Table, place: int = 0) -> str | None:
     """Why a row of canonical records is no stay, among all of them; None for one that is."""
     import duckdb
 
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
         connection.register("_records", rows.append_column("row_place", pa.arange(0, rows.num_rows)))
         given = given_columns(rows.schema.names)
         found, has = rows_sql(connection, "_records", rows.schema, given, number="t.row_place")

@@ -136,6 +136,9 @@ def parse_date(text: str) -> Parsed:
     return Parsed(value, note=note)
 
 
+MOST_HOURS = 36_500 * 24  # as long as the longest stay
+
+
 def hours(factor: float) -> Parser:
     """A parser of durations: plain numbers times ``factor``, or days/hours/minutes, in hours."""
 
@@ -147,14 +150,15 @@ def hours(factor: float) -> Parser:
             return NOT_UNDERSTOOD
         if _DECIMAL.fullmatch(text):
             value = float(text) * factor
-            return Parsed(value, note=note) if value >= 0 else NOT_UNDERSTOOD
+            return Parsed(value, note=note) if 0 <= value <= MOST_HOURS else NOT_UNDERSTOOD
         match = _DURATION.fullmatch(text.replace(" ", ""))
         if match is None:
             return NOT_UNDERSTOOD
         day, hour, minute = (
             int(part or 0) for part in (match.groups()[:3] if match[1] else match.groups()[3:])
         )
-        return Parsed(day * 24 + hour + minute / 60, note="duration-text")
+        found = day * 24 + hour + minute / 60
+        return Parsed(found, note="duration-text") if found <= MOST_HOURS else NOT_UNDERSTOOD
 
     return parse
 

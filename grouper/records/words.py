@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from grouper.base.errors import TableError, UsageError
 from grouper.base.paths import tables_dir
@@ -130,7 +130,7 @@ def flag(read: Parser) -> Parser:
     return parse
 
 
-@cache
+@lru_cache(maxsize=64)
 def _plain(field: str) -> WordReader:
     return WordReader(field)
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.output import FORMULA_SIGNS
+from grouper.base.whole import whole_file
 from grouper.payment.policy import words
 from grouper.report.cells import neutral
 from grouper.report.data import Query, RunInfo
@@ -83,17 +84,18 @@ def write_case_book(path: Path, title: str, code: str, info: RunInfo, query: Que
     sheets = [(name if n == 1 else f"{name} {n}", piece) for n, piece in enumerate(pieces, 1)]
     names = [name for name, _ in sheets]
     header = _format("text", t).set_bold().set_background_color("#e5f0f4").set_text_wrap()
-    write_worksheets(
-        sheets,
-        str(path),
-        freeze_panes={"general": {"row": 1, "col": 1}},
-        column_widths={name: [float(width) for *_, width in shown] for name in names},
-        column_formats={name: [_format(kind, t) for _, _, kind, _ in shown] for name in names},
-        header_format=dict.fromkeys(names, header),
-        row_heights={name: {0: 30.0} for name in names},
-        page_setup=dict.fromkeys(names, _page(title, info)),
-        autofilter=dict.fromkeys(names, table.num_rows > 0),
-    )
+    with whole_file(path) as part:
+        write_worksheets(
+            sheets,
+            str(part),
+            freeze_panes={"general": {"row": 1, "col": 1}},
+            column_widths={name: [float(width) for *_, width in shown] for name in names},
+            column_formats={name: [_format(kind, t) for _, _, kind, _ in shown] for name in names},
+            header_format=dict.fromkeys(names, header),
+            row_heights={name: {0: 30.0} for name in names},
+            page_setup=dict.fromkeys(names, _page(title, info)),
+            autofilter=dict.fromkeys(names, table.num_rows > 0),
+        )
 
 
 def _format(kind: str, t: Lang) -> Format:

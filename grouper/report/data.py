@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.errors import UsageError
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import rows_of, scan
+from grouper.base.whole import refuse_input
 from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
@@ -200,6 +201,11 @@ class ReportData:
                 if not Path(path).is_file():
                     raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
         return cls(paths, RunInfo.read(run_info), threads)
+
+    def place(self, path: Path) -> Path:
+        """A file that a report is written to. Raises UsageError for one that the report is made from."""
+        refuse_input(path, [file for _, files in self.paths.items() for file in files])
+        return path
 
     @contextmanager
     def open(self) -> Iterator[Query]:

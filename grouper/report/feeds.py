@@ -38,7 +38,7 @@ def write_feeds(data: ReportData, folder: str | Path, *, cases: bool = False) ->
             listed = ", ".join(f'"{name}"' for name in names)
             source = "all_cases" if table == "cases" else table
             rows = query.stream(f"SELECT {listed} FROM {source} ORDER BY {_ORDER[table]}")
-            done.append(write_csv(target / f"{table}.csv", names, rows))
+            done.append(write_csv(data.place(target / f"{table}.csv"), names, rows))
     return done
 
 

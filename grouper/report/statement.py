@@ -58,11 +58,11 @@ def write_statements(
             progress(0, 3 * len(wanted))
         for code in wanted:
             statement = read_statement(query, code)
-            page = target / f"{file_name(code)}.html"
+            page = data.place(target / f"{file_name(code)}.html")
             put_text(page, statement_page(statement, data.info, lang))
-            book = target / f"{file_name(code)}.xlsx"
+            book = data.place(target / f"{file_name(code)}.xlsx")
             write_workbook(book, statement, data, lang)
-            cases = target / case_book_name(code)
+            cases = data.place(target / case_book_name(code))
             title = statement_title(statement, data.info, Lang(lang))
             write_case_book(cases, title, code, data.info, query, lang)
             done += [page, book, cases]

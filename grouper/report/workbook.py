@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.output import close_book
+from grouper.base.whole import whole_file
 from grouper.payment.policy import words
 from grouper.report.cells import case_book_name, neutral
 from grouper.report.data import ReportData
@@ -43,24 +45,33 @@ def write_workbook(path: Path, statement: Statement, data: ReportData, lang: str
     import xlsxwriter
 
     t = Lang(lang)
-    with xlsxwriter.Workbook(path, {"in_memory": True}) as book:
-        book.set_properties({"title": statement_title(statement, data.info, t), "created": _FIXED})
-        sheets = _Sheets(book, statement, data, t)
-        sheets.summary()
-        sheets.listing(
-            t("病组", "groups"), group_header(t), _GROUP_KINDS, _GROUP_WIDTHS, group_rows(statement, t)
-        )
-        sheets.listing(
-            t("未支付病例", "not paid"), unpaid_header(t), _UNPAID_KINDS, _UNPAID_WIDTHS,
-            unpaid_rows(statement, data.info, t),
-        )  # fmt: skip
-        sheets.listing(
-            t("调整", "adjustments"),
-            adjustment_header(t),
-            _ADJUSTMENT_KINDS,
-            _ADJUSTMENT_WIDTHS,
-            adjustment_rows(statement, t),
-        )
+    with whole_file(path) as part:
+        book = xlsxwriter.Workbook(part, {"in_memory": True})
+        try:
+            book.set_properties({"title": statement_title(statement, data.info, t), "created": _FIXED})
+            _fill(_Sheets(book, statement, data, t))
+        finally:
+            close_book(book)
+
+
+def _fill(sheets: _Sheets) -> None:
+    """The sheets in their order."""
+    t, statement = sheets.t, sheets.statement
+    sheets.summary()
+    sheets.listing(
+        t("病组", "groups"), group_header(t), _GROUP_KINDS, _GROUP_WIDTHS, group_rows(statement, t)
+    )
+    sheets.listing(
+        t("未支付病例", "not paid"), unpaid_header(t), _UNPAID_KINDS, _UNPAID_WIDTHS,
+        unpaid_rows(statement, sheets.data.info, t),
+    )  # fmt: skip
+    sheets.listing(
+        t("调整", "adjustments"),
+        adjustment_header(t),
+        _ADJUSTMENT_KINDS,
+        _ADJUSTMENT_WIDTHS,
+        adjustment_rows(statement, t),
+    )
 
 
 _GROUP_KINDS = (

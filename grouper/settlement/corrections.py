@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
-from grouper.base.money import Fen
+from grouper.base.exact import decimal_of, fits
+from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import BOOKS, Row, Table, near, read_header, read_sheets, read_table
 from grouper.payment.price import decided
 from grouper.payment.price.decisions import decisions
@@ -134,7 +134,7 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
     if kind == "audit_deduction" and pool not in pools:
         raise place.error("pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget")
     amount_fen = _fen(place) if kind == "audit_deduction" else 0
-    if kind == "quality" and not _is_number(row.get("score", "")):
+    if kind == "quality" and decimal_of(row.get("score", "")) is None:
         raise place.error("score", "应为数", "should be a number")
     return Item(
         kind, ident, row.get("hospital_code", ""), pool or "*", amount_fen, row.get("score", ""),
@@ -160,21 +160,14 @@ def check_hospitals(items: Sequence[Item], known: Collection[str], zh: str, en: 
 
 def _fen(place: Row) -> Fen:
     text = place.text("amount")
-    fen = Decimal(text) * 100 if _is_number(text) else Decimal(-1)
-    if fen < 0 or fen != fen.to_integral_value():
+    amount = decimal_of(text)
+    if amount is None or amount < 0 or not fits(amount, 2):
         raise place.error(
             "amount",
             f"{text!r} 应为不小于 0、到分的金额（元）",
             f"{text!r} should be yuan of at least 0, to the fen",
         )
-    return int(fen)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return Decimal(text).is_finite()
-    except InvalidOperation:
-        return False
+    return fen_of(amount)
 
 
 def _once(items: Sequence[Item]) -> None:

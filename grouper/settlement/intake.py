@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grouper.base.errors import DataError, GrouperError, UsageError
+from grouper.base.errors import DataError, UsageError
 from grouper.grouping.family import families
 from grouper.records import ColumnMap, Normaliser, RecordSource, open_records, scalars
 from grouper.records.columns import fold
+from grouper.records.damage import readable
 from grouper.records.missing import missing_fields
 from grouper.records.normalise import MAX_AGE, MAX_STAY
 from grouper.records.values import Parser, integer
@@ -139,7 +140,7 @@ def read_files(
                 if progress:
                     total = _all_rows(source, [path for _, path in files], number, done)
                     progress(done, total)
-                for batch in _reading(source, path):
+                for batch in source.batches():
                     made = work.canonical(batch, done)
                     done += made.num_rows
                     taken.rows[role] += made.num_rows
@@ -182,19 +183,6 @@ def _opened(path: str, reading: Reading) -> RecordSource:
         [path], layout=reading.layout, columns=reading.columns, file_format=reading.input_format,
         encoding=reading.encoding, sheet=reading.sheet, batch_rows=_BATCH,
     )  # fmt: skip
-
-
-def _reading(source: RecordSource, path: str) -> Iterator[pa.RecordBatch]:
-    """The batches; what a reader could not foresee becomes an error that names the file."""
-    try:
-        yield from source.batches()
-    except GrouperError:
-        raise
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise DataError(
-            zh=f"{path} 读取中断：{error}；请重新导出该文件",
-            en=f"{path} cannot be read: {error}; export it again",
-        ) from error
 
 
 class _File:
@@ -301,6 +289,10 @@ class _File:
         if source is None or self.map.ambiguous(name) or source.columns[0] not in batch.schema.names:
             return None
         array = batch.column(source.columns[0])
+        with readable(source.columns[0], name, array.type, self.name):
+            return self._typed(array, name, faults)
+
+    def _typed(self, array: pa.Array, name: str, faults: list[tuple[str, pa.Array | None]]) -> pa.Array:
         if name in WORDS:
             return self._word(array, name, faults)
         array = self.map.translated(name, array)
@@ -332,15 +324,7 @@ class _File:
         return column.values
 
     def _amount(self, array: pa.Array, name: str, faults: list[tuple[str, pa.Array | None]]) -> pa.Array:
-        try:
-            column = scalars.money(array, self.counts, name)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise DataError(
-                zh=f"{self.name}：列 {name} 的类型 {array.type} 不能读作金额（{error}）；请重新导出，"
-                "或用 --columns 指明来源列",
-                en=f"{self.name}: column {name} of type {array.type} cannot be read as an amount ({error}); "
-                "export it again or name its source with --columns",
-            ) from error
+        column = scalars.money(array, self.counts, name)
         faults.append((f"bad-amount:{name}", column.bad))
         return column.values
 

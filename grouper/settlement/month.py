@@ -23,7 +23,8 @@ from grouper.settlement.corrections import check_hospitals
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import check_codes, check_held, code_counts, review_counts, summed
-from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
+from grouper.settlement.plan.job import Job, Plan, make_plan, still_holds
+from grouper.settlement.plan.key import key_mark
 from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment, unknown_words
 from grouper.settlement.records import ORDER, cases_sql, decide, records_sql, resolve
@@ -54,6 +55,7 @@ class Done:
     report: Path | None = None
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     odd: list[Oddity] = field(default_factory=list)
+    unused_scores: tuple[tuple[str, str], ...] = ()  # hospital and pool ("*": all) that a clearing has not
 
 
 def settle_month(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from grouper.base.digests import sha256
 from grouper.base.errors import DataError, UsageError
+from grouper.base.leftovers import tag
 from grouper.base.paths import local_path
 from grouper.base.sql import quote, scan
 from grouper.lake import ledger
@@ -57,7 +58,7 @@ def replay(lake: Lake, run: str) -> Replayed:
             raise UsageError(zh=f"{lake.root} 没有运行 {run}", en=f"{lake.root} has no run {run}")
         record = ledger.read(source, run)
     _same_inputs(record)
-    with tempfile.TemporaryDirectory(prefix="grouper-replay-") as place:
+    with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as place:
         staged = Path(place)
         _again(lake, record, staged)
         found = dict(_compare(lake, record, staged))

@@ -94,9 +94,18 @@ def read_run(lake: Lake, run: str) -> ledger.Record:
 
 
 def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[Path]:
-    """The Excel file and the printable page of a hospital's statement."""
+    """The Excel file and the printable page of a hospital's statement, in a folder outside of the lake.
+
+    Raises UsageError for a folder of the lake: its files are those of its runs.
+    """
     from grouper.report import ReportData, write_statements
 
+    if folder.resolve().is_relative_to(lake.root.resolve()):
+        raise UsageError(
+            zh=f"{folder} 在结算湖 {lake.root} 之内，其中的文件属于各次运行；请用 --xlsx 换一个目录",
+            en=f"{folder} lies in the lake {lake.root}, whose files are those of its runs: choose another "
+            "folder with --xlsx",
+        )
     record = read_run(lake, run)
     info = run_info(record, find_policy(record.run["policy_id"]), {})
     data = ReportData.from_paths(paths(lake, record), info)

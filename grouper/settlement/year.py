@@ -182,7 +182,7 @@ def compute_year(
             settled = _pool(plan, staged, progress)
         with stage("statements") as progress, followed(progress, connection, rows):
             later = _paid_later(connection, plan)
-            clearing = _clear(connection, plan, settled, later)
+            clearing, unused = _clear(connection, plan, settled, later)
             statement = hospital_statement(
                 [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing,
                 threads=plan.job.threads,
@@ -196,7 +196,10 @@ def compute_year(
             record = _record(connection, plan, run, settled, rows, table, later, staged)
     plan.certified.check()
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
-    return Done(run, record, assumed=settled.terms.assumed, pools=pools.to_pylist(), routes=routes)
+    return Done(
+        run, record, assumed=settled.terms.assumed, pools=pools.to_pylist(), routes=routes,
+        unused_scores=unused,
+    )  # fmt: skip
 
 
 def _effective(
@@ -257,9 +260,9 @@ def _later(plan: YearPlan) -> str:
 
 def _clear(
     connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run, later: Mapping[Key, Fen]
-) -> list[Any]:
+) -> tuple[list[Any], tuple[Key, ...]]:
     """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it, and what
-    months of later years paid for it."""
+    months of later years paid for it; and the scores that concern nobody of it."""
     from grouper.payment.pool import clearing
 
     runs = list(plan.months.values())
@@ -279,7 +282,9 @@ def _clear(
     for item in plan.corrections.of("audit_deduction"):
         audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen
     hospitals = dict(plan.budget.hospitals)
-    for key in sorted(due.keys() | prepaid.keys() | deposit.keys() | audits.keys()):
+    keys = sorted(due.keys() | prepaid.keys() | deposit.keys() | audits.keys())
+    there = {*keys, *((hospital, "*") for hospital, _ in keys)}
+    for key in keys:
         given = hospitals.get(key, Entry())
         _same(plan, key, "prepaid", given.prepaid, prepaid.get(key, 0))
         _same(plan, key, "deposit", given.deposit, deposit.get(key, 0))
@@ -288,7 +293,8 @@ def _clear(
             given, prepaid=prepaid.get(key, 0), deposit=deposit.get(key, 0), score=score,
             audit=given.audit + audits.get(key, 0),
         )  # fmt: skip
-    return clearing.clear_year(settled.terms, replace(plan.budget, hospitals=hospitals), due)
+    cleared = clearing.clear_year(settled.terms, replace(plan.budget, hospitals=hospitals), due)
+    return list(cleared), tuple(sorted(key for key in scores if key not in there))
 
 
 def _same(plan: YearPlan, key: Key, name: str, given: int | None, known: int) -> None:

@@ -7,7 +7,7 @@ has the same numbers in whatever batch or process it is made.
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from functools import cache
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,22 +62,22 @@ def key_of(*numbers: int) -> int:
     return key
 
 
-@cache
+@lru_cache(maxsize=256)
 def u64(number: int) -> pa.Scalar:
     return pa.scalar(number, pa.uint64())
 
 
-@cache
+@lru_cache(maxsize=256)
 def u32(number: int) -> pa.Scalar:
     return pa.scalar(number, pa.uint32())
 
 
-@cache
+@lru_cache(maxsize=256)
 def i32(number: int) -> pa.Scalar:
     return pa.scalar(number, pa.int32())
 
 
-@cache
+@lru_cache(maxsize=256)
 def _salt(stream: Stream) -> pa.Scalar:
     return u64(mix(stream * _GOLDEN & _MASK))
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -144,7 +144,7 @@ class Period:
     days: int
 
     @classmethod
-    @cache
+    @lru_cache(maxsize=256)
     def of(cls, month: str | None) -> Period:
         """A month "YYYY-MM", or the whole of ``YEAR``; UsageError when it is neither."""
         try:
@@ -217,7 +217,7 @@ class Calendar:
     starts: pa.Array  # by number of a March year: its first day
 
 
-@cache
+@lru_cache(maxsize=256)
 def _calendar(first: int, days: int) -> Calendar:
     """A calendar for people of up to 120 years who leave hospital in the ``days`` from ``first``."""
     epoch = date(1970, 1, 1)

@@ -11,7 +11,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from math import exp
 from operator import sub
@@ -213,7 +213,7 @@ def _kind_fit(letter: str, kind: str) -> int:
     return 1 if kind == "surgery" else 8
 
 
-@cache
+@lru_cache(maxsize=256)
 def _fit(profile: str, female: int, person: int) -> int:
     """How much likelier an age profile and a share of women make a class of persons; 1,000 for anybody."""
     if (profile == "birth" and person != MOTHER) or (profile == "newborn" and person != NEWBORN):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.exact import decimal_of
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
 from grouper.base.toml_in import read_toml
@@ -302,15 +303,12 @@ def _condition(where: Path, place: str, text: Any) -> Condition:
     found = _CONDITION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         _wrong(where, place, text)
-    return Condition(found[1], Decimal(found[2]))
+    return Condition(found[1], _number(where, place, found[2]))
 
 
 def _number(where: Path, place: str, value: Any) -> Decimal:
-    try:
-        number = Decimal(value) if isinstance(value, str) else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
+    number = decimal_of(value) if isinstance(value, str) else None
+    if number is None:
         _wrong(where, place, value)
     return number
 

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.exact import fits
+from grouper.base.exact import decimal_of, fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.toml_in import read_toml
 from grouper.watch.periods import Period, parse_period
@@ -108,13 +108,9 @@ def _amounts(where: str, key: str, given: Any) -> dict[str, Decimal]:
 
 
 def _amount(where: str, key: str, given: Any) -> Decimal:
-    if isinstance(given, str) or (isinstance(given, int) and not isinstance(given, bool)):
-        try:
-            amount = Decimal(given)
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if fits(amount, 2):
-            return amount
+    amount = decimal_of(given)
+    if amount is not None and fits(amount, 2):
+        return amount
     raise _wrong(where, key, given, '元，写作文本，例如 "1200.50"', 'yuan, as a text such as "1200.50"')
 
 

@@ -66,7 +66,7 @@ def test_excel_sheets(tmp_path, read):
     with pytest.raises(UsageError, match="--sheet"):
         open_records(path, sheet="three")
     (tmp_path / "no.xlsx").write_bytes(b"PK")
-    with pytest.raises(DataError, match="not an Excel file"):
+    with pytest.raises(DataError, match="not a valid Excel file"):
         open_records(tmp_path / "no.xlsx")
 
 

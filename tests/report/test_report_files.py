@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from grouper.base.errors import UsageError
 from grouper.base.output import Output, neutral_texts
-from grouper.report import Paths, write_feeds, write_statements
+from grouper.report import Paths, ReportData, write_feeds, write_month, write_statements
 from grouper.report.cells import cell, file_name, neutral
 from grouper.report.draw.svg import fitted, log_ticks, text_width, tick_text, ticks
 from grouper.report.numbers import Lang, number, percent
@@ -318,3 +319,22 @@ def test_logarithmic_ticks_cover(low: float, times: float) -> None:
 @given(st.text(), st.floats(20, 300))
 def test_texts_are_cut_to_their_room(text: str, room: float) -> None:
     assert text_width(fitted(text, room)) <= room
+
+
+def test_no_report_is_written_over_what_it_is_made_from(month: Sample, tmp_path: Path) -> None:
+    """A name that leads to a table of the run, here by a link, is refused, and the table stays."""
+    table = tmp_path / "cases.parquet"
+    table.write_bytes(Path(month.paths.cases[0]).read_bytes())
+    data = ReportData.from_paths(replace(month.paths, cases=[str(table)]), month.run_info)
+    hospital = pq.read_table(table, columns=["hospital_code"])["hospital_code"][0].as_py()
+    for name in ("report.html", "hospitals.csv", f"{hospital}.html", f"{hospital}.xlsx"):
+        (tmp_path / name).symlink_to(table)
+    before = table.read_bytes()
+    for write in (
+        lambda: write_month(data, {}, tmp_path),
+        lambda: write_feeds(data, tmp_path),
+        lambda: write_statements(data, tmp_path, hospitals=[hospital]),
+    ):
+        with pytest.raises(UsageError, match="is an input"):
+            write()
+    assert table.read_bytes() == before

@@ -88,6 +88,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     place, folder = support.city(3600, 0.03, (5, 6)), tmp_path_factory.mktemp("kill")
     months, key = _months(place, folder), folder / "key"
     key.write_bytes(b"a key of this test, 32 bytes long")
+    key.chmod(0o600)
     base = Lake(folder / "base")
     own = support.job(place, "2025-05", months["may"], area=AREA, pseudonymise=str(key))
     settle_month(base, own, reports=False)

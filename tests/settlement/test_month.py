@@ -142,7 +142,8 @@ def test_a_broken_workbook(place: Path, tmp_path: Path) -> None:
 def test_no_person_is_named_in_the_lake(place: Path, plain: list[dict[str, Any]], tmp_path: Path) -> None:
     """Names and addresses never come in; with a key, person ids do not either."""
     key = tmp_path / "key"
-    key.write_bytes(b"0123456789abcdef0123")
+    key.write_bytes(b"9f2c64b1e07d38a5c4")
+    key.chmod(0o600)
     made = [dict(row) | {"psn_name": "测试甲乙丙", "curr_addr": "某路一号"} for row in plain]
     made[5]["person_id"] = "PLANTED-ID-4711"
     path = support.write_csv(tmp_path / "may.csv", made)
@@ -153,7 +154,7 @@ def test_no_person_is_named_in_the_lake(place: Path, plain: list[dict[str, Any]]
         str(support.rows(lake, f"SELECT * FROM {view}"))
         for view in ("cases_all", "records_all", "rejected_all")
     )
-    for secret in ("测试甲乙丙", "某路一号", "PLANTED-ID-4711", "0123456789abcdef0123"):
+    for secret in ("测试甲乙丙", "某路一号", "PLANTED-ID-4711", "9f2c64b1e07d38a5c4"):
         assert secret.encode() not in whole and secret not in dumped
     hashed = support.rows(lake, "SELECT DISTINCT length(person_id) AS n FROM records_current")
     assert hashed == [{"n": 64}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from grouper.base import scratch
 from grouper.base.output import Output
 from grouper.base.scratch import spill_folder
 from grouper.commands import cli
@@ -76,6 +78,20 @@ def test_spills_go_to_private_folders(tmp_path: Path) -> None:
     assert spill_folder(own / "x.parquet") == str(own / "spill")
     own.chmod(0o755)
     assert spill_folder(own / "x.parquet") == spill_folder()
+
+
+def test_every_database_says_where_it_spills() -> None:
+    """But those that are files, which spill beside themselves."""
+    source = Path(scratch.__file__).parents[1]
+    calls = [
+        (path.name, ast.unparse(node))
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "duckdb.connect"
+    ]
+    assert len(calls) > 8
+    bare = {name for name, call in calls if "temp_directory" not in call}
+    assert bare == {"ledger.py"} and all("str(" in c for n, c in calls if n in bare and "temp_" not in c)
 
 
 FORK = """

@@ -8,11 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import signal
 import sys
 import tempfile
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grouper
 from grouper.base.errors import EXIT_DATA, EXIT_INTERNAL, EXIT_USAGE
@@ -87,6 +89,18 @@ def interrupted(error: BaseException) -> bool:
     if isinstance(error, RuntimeError) and str(error) == "Query interrupted":  # DuckDB's own way to say it
         return True
     return isinstance(error, KeyboardInterrupt) or type(error).__name__ == "InterruptException"
+
+
+def stop_as_by_hand() -> None:
+    """A process that is told to end ends as by Ctrl-C, so that nothing unfinished stays behind."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):  # the latter is not on every system
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
 
 
 def _words(error: BaseException) -> tuple[str, str, int]:

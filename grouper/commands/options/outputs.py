@@ -8,29 +8,46 @@ from typing import Any
 
 import click
 
-from grouper.base.whole import refuse_input
+from grouper.base.leftovers import clear_folder, clear_parts
+from grouper.base.whole import refuse_input, refuse_inside
 
 
-def refuse_inputs(ctx: click.Context, writes: tuple[str, ...], beside: tuple[str, ...]) -> None:
-    """Raise UsageError when an output, or a file written beside it, is one that another argument names.
+def guard(ctx: click.Context, writes: tuple[str, ...], beside: tuple[str, ...]) -> list[str]:
+    """Look at every file and folder that a call will write; the parts of files beside them that another run
+    may have left and that nothing proves to be ours.
 
     Outputs are ``-o`` and the parameters ``writes``; ``beside``: the ends of the names of what is written
-    beside them, after their stems.
+    beside them, after their stems. Raises UsageError when one is an input that another argument names, or
+    stands in one.
     """
     outputs = [param for param in ctx.command.params if param.name in writes or "-o" in param.opts]
     read: list[str] = []
     for param in ctx.command.params:
         if param not in outputs:
             read += _named(param, ctx.params.get(param.name or ""))
+    left: list[str] = []
     for param in outputs:
         given = ctx.params.get(param.name or "")
-        if given and str(given) != "-" and not Path(given).is_dir():
-            for path in (Path(given), *(_beside(Path(given), end) for end in beside)):
-                refuse_input(path, read)
+        if given is None or str(given) == "-":
+            continue
+        path = Path(given)
+        if path.is_dir() or _makes_folder(param):
+            refuse_inside(path, read)
+            left += [str(path / name) for name in clear_folder(path)]
+            left += [str(path.parent / name) for name in clear_parts(path)]
+            continue
+        for one in (path, *(_beside(path, end) for end in beside)):
+            refuse_input(one, read)
+            left += [str(one.parent / name) for name in clear_parts(one)]
+    return left
+
+
+def _makes_folder(param: click.Parameter) -> bool:
+    return isinstance(param.type, click.Path) and not param.type.file_okay
 
 
 def _beside(path: Path, end: str) -> Path:
-    return path.with_name(path.stem + end)
+    return path.with_name(path.stem + end) if path.name else path
 
 
 def _named(param: click.Parameter, value: Any) -> Iterator[str]:
@@ -50,4 +67,5 @@ def _is_there(path: Path) -> bool:
 
 
 def _takes_folders(param: click.Parameter) -> bool:
-    return param.nargs == -1 or isinstance(param.type, click.Path)
+    several = param.nargs == -1 or (getattr(param, "multiple", False) and param.metavar == "FILE")
+    return several or isinstance(param.type, click.Path)

@@ -17,8 +17,8 @@ from typing import Any
 import click
 
 from grouper.base.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GrouperError, UsageError
-from grouper.commands.options.net import caught, interrupted
-from grouper.commands.options.outputs import refuse_inputs
+from grouper.commands.options.net import caught, interrupted, stop_as_by_hand
+from grouper.commands.options.outputs import guard
 from grouper.commands.text.wrong_calls import in_chinese
 
 LANGUAGES = ("zh", "en")
@@ -82,7 +82,7 @@ class BilingualOption(click.Option):
 
 class BilingualCommand(click.Command):
     """A command whose help comes in the language of the call and ends with an example, and whose outputs are
-    none of its inputs: ``writes`` and ``beside`` as for :func:`refuse_inputs`."""
+    none of its inputs: ``writes`` and ``beside`` as for :func:`guard`."""
 
     def __init__(
         self, *args: Any, writes: tuple[str, ...] = (), beside: tuple[str, ...] = (), **kwargs: Any
@@ -91,7 +91,11 @@ class BilingualCommand(click.Command):
         self.writes, self.beside = writes, beside
 
     def invoke(self, ctx: click.Context) -> Any:
-        refuse_inputs(ctx, self.writes, self.beside)
+        for name in guard(ctx, self.writes, self.beside):
+            say(
+                f"{name} 是另一次运行未写完的文件；没有运行在写它时可删除",
+                f"{name} was left unfinished by another run; delete it when none is writing it",
+            )
         return super().invoke(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -247,6 +251,7 @@ def run(cli: click.Command) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    stop_as_by_hand()
     lang = _language_of(sys.argv)
     os.environ["GROUPER_LANG"] = lang  # so that --help obeys --lang wherever it stands
     try:

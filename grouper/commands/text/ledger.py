@@ -182,7 +182,21 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
     for name, words in names.items():
         if sums.get(name) or name not in BETWEEN_YEARS:
             yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
+    yield from _unused_scores(done, zh)
     yield from _end(done, zh)
+
+
+def _unused_scores(done: Done, zh: bool) -> Iterator[str]:
+    """Scores of hospitals, or of their pools, to which the year owes nothing: a code may be mistyped."""
+    if done.unused_scores:
+        every = "全部基金池" if zh else "all pools"
+        told = ", ".join(f"{code} ({every if pool == '*' else pool})" for code, pool in done.unused_scores)
+        yield (
+            f"考核得分未使用，本年没有这些医院（或其基金池）的病例和预拨，请核对编码：{told}"
+            if zh
+            else "scores that were not used, as the year has no case and no advance of these hospitals or "
+            f"pools; check the codes: {told}"
+        )
 
 
 def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:

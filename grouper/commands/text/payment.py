@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.scratch import spill_folder
 
 if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
@@ -130,7 +131,7 @@ class Pricing:
             if column is None:
                 return {}
             found, number, rows = None, 0, 0
-            with duckdb.connect() as connection:
+            with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
                 connection.execute(STAGED)
                 has: set[str] = set()
                 for batch in source.batches():

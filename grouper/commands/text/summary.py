@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.commands.text.notes import describe
 from grouper.grouping.files import Summary
+from grouper.records.private import KINDS
 
 
 def summary_lines(summary: Summary, lang: str) -> Iterator[str]:
@@ -38,8 +39,21 @@ def summary_lines(summary: Summary, lang: str) -> Iterator[str]:
         for key, number in sorted(summary.fields.items()):
             yield f"  {number:,}  {describe(key, lang)}"
     if summary.dropped:
-        names_ = "、".join(summary.dropped) if zh else ", ".join(summary.dropped)
-        yield f"未载入的个人信息列：{names_}" if zh else f"Columns with personal data, not loaded: {names_}"
+        told = _columns(summary.dropped, zh)
+        yield f"未载入的列：{told}" if zh else f"Columns not loaded: {told}"
+    if summary.noticed:
+        told = _columns(summary.noticed, zh)
+        yield (
+            f"以下列含个人信息，因用作标准列而保留：{told}；不需要时用 --drop 去掉"
+            if zh
+            else f"Kept, as fields are read from them, though they hold personal data: {told}; "
+            "leave out with --drop what is not needed"
+        )
+
+
+def _columns(kinds: Mapping[str, str], zh: bool) -> str:
+    named = [(name, KINDS[kind][0 if zh else 1]) for name, kind in kinds.items()]
+    return "、".join(f"{n}（{k}）" for n, k in named) if zh else ", ".join(f"{n} ({k})" for n, k in named)
 
 
 def _reasons(reasons: Counter[str], status: int, zh: bool) -> Iterator[str]:

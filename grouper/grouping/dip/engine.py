@@ -52,7 +52,7 @@ PRIMARY_CARE = "primary_care"  # one more column, true or false, where the catal
 SCORE = pa.decimal128(18, 6)
 _PRIMARY = 1 << 30  # the bit of the kernel's warnings that is none: a condition of primary care holds
 _MICRO = pa.decimal128(30, 6)
-_REMEMBERED = 500_000
+_REMEMBERED = 50_000
 _MET, _UNMET = 1, 2
 
 
@@ -100,6 +100,9 @@ class DipEngine(CompiledEngine[CompiledDip, DipCodes, Numbers]):
         exact = self.compiled.catalogue.options.procedure_match == "exact"
         self._prefix = None if exact else _Attributed(attributes.prefix, self.procedures.codes)
         self._known_procedures = text_array(["", *self.procedures.codes])
+
+    def _again(self, options: CodeOptions, lang: str) -> tuple[Any, ...]:
+        return make_engine, (self.scheme, options, lang)
 
     @property
     def scheme(self) -> Catalogue:
@@ -214,10 +217,10 @@ class _Attributed:
     def of(self, extra: Iterable[str]) -> array[int]:
         found = array("i")
         with self._lock:
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.clear()
             for code in extra:
                 if code not in self._remembered:
+                    if len(self._remembered) >= _REMEMBERED:
+                        self._remembered.clear()
                     self._remembered[code] = self._by(code.upper())
                 found.extend(self._remembered[code])
         return self._known + found if found else self._known

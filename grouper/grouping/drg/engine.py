@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 
@@ -89,6 +89,9 @@ class DrgEngine(CompiledEngine[CompiledScheme, CodeBook, Numbers]):
         self.marks = marks_of(self.compiled)
         self._untested = self._untested_results()
         self._codes = text_array(["", *self.compiled.diagnoses])
+
+    def _again(self, options: CodeOptions, lang: str) -> tuple[Any, ...]:
+        return make_engine, (self.scheme, options, lang)
 
     @property
     def scheme(self) -> Scheme:

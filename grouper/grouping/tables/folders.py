@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from grouper.base.paths import tables_dir
 from grouper.base.toml_in import read_toml
 
 META = "scheme.toml"
+_TEXTS = ("id", "name", "area", "region", "base")
+_LONGEST = 200  # signs of a text that names
+_DEEPEST = 8  # folders that are the base of one another
 
 
 def shipped(kind: str) -> dict[str, Path]:
@@ -42,7 +45,38 @@ def read_meta(folder: Path) -> dict[str, Any]:
             zh=f"{folder / META} 缺少 {missing[0]}",
             en=f"{folder / META} lacks {missing[0]}",
         )
+    for key in _TEXTS:
+        if key in meta and not (isinstance(meta[key], str) and len(meta[key]) <= _LONGEST):
+            raise TableError(
+                zh=f"{folder / META}：{key} 应为不超过 {_LONGEST} 个字的文字",
+                en=f"{folder / META}: {key} is a text of up to {_LONGEST} signs",
+            )
+    for key in ("valid_from", "valid_to"):
+        if key in meta and type(meta[key]) is not date:
+            raise TableError(
+                zh=f"{folder / META}：{key} 应为日期（如 2025-07-08）",
+                en=f"{folder / META}: {key} is a date (such as 2025-07-08)",
+            )
     return meta
+
+
+def check_bases(folder: Path, sign: str, find: Callable[[str], Path | None]) -> None:
+    """Raise TableError when the bases of a folder run in a circle, or go on for more than a few folders.
+
+    ``sign``: the file that tells a scheme of the family, as for :func:`base_folder`; ``find``: the folder of
+    a base that does not stand beside its overlay.
+    """
+    seen: list[Path] = []
+    place: Path | None = folder
+    while place is not None:
+        if place.resolve() in seen or len(seen) > _DEEPEST:
+            raise TableError(
+                zh=f"{folder / META}：base 成环，或超过 {_DEEPEST} 层",
+                en=f"{folder / META}: base runs in a circle, or goes on for more than {_DEEPEST} folders",
+            )
+        seen.append(place.resolve())
+        base = read_meta(place).get("base") if (place / META).is_file() else None
+        place = (base_folder(place, base, sign) or find(base)) if base else None
 
 
 def valid_on(meta: Mapping[str, Any], when: date) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from grouper.base.exact import decimal_of
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.value_words import value_told
@@ -177,7 +177,5 @@ def _line_text(line: Line, lang: str) -> Iterator[str]:
 
 def _same(numbers: str, result: str) -> bool:
     """The numbers are nothing but the result: ``12600`` and ``12600.00``."""
-    try:
-        return not numbers or Decimal(numbers) == Decimal(result)
-    except InvalidOperation:
-        return numbers == result
+    same = decimal_of(numbers)
+    return not numbers or numbers == result or (same is not None and same == decimal_of(result))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.exact import decimal_of
 from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
 from grouper.payment.formula.expression import Expr, Rounded
@@ -19,6 +20,9 @@ from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
+
+
+_DIGITS = 18  # of a whole number
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,13 @@ def typed(name: str, value: Any) -> Any:
     kind = INPUTS[name].kind
     try:
         if kind in ("money", "decimal"):
-            number = Decimal(str(value))
-            if not number.is_finite():
+            number = decimal_of(str(value))
+            if number is None:
                 raise ValueError(value)
             return number
         if kind in ("int", "window"):
+            if len(str(value)) > _DIGITS:
+                raise ValueError(value)
             return int(value)
         if kind == "flag":
             return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
+from grouper.base.exact import decimal_of
 from grouper.base.tables_in import Row, read_table
 
 
@@ -14,12 +14,9 @@ class Line(Row):
 
     def number(self, name: str, default: str = "0") -> Fraction:
         text = self.text(name) or default
-        try:
-            value = Decimal(text)
-            if value.is_finite() and value >= 0:
-                return Fraction(value)
-        except InvalidOperation:
-            pass
+        value = decimal_of(text)
+        if value is not None and value >= 0:
+            return Fraction(value)
         raise self.error(name, f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0")
 
     def count(self, name: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from grouper.base.errors import TableError
@@ -118,7 +118,7 @@ def cite(ids: Sequence[str]) -> tuple[str, str]:
     return "；".join(f"{clause.document.named}{clause.article}" for clause in found), ""
 
 
-@cache
+@lru_cache(maxsize=4)
 def _documents(path: Path) -> dict[str, Document]:
     found: dict[str, Document] = {}
     for row in read_table(path, needed=_DOCUMENT, known=(), kind=TableError):
@@ -144,7 +144,7 @@ def _documents(path: Path) -> dict[str, Document]:
     return found
 
 
-@cache
+@lru_cache(maxsize=4)
 def _clauses(path: Path) -> dict[str, Clause]:
     found: dict[str, Clause] = {}
     for row in read_table(path, needed=_CLAUSE, known=(), kind=TableError):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from grouper.base.errors import TableError
+from grouper.base.exact import decimal_of
 from grouper.payment.formula.expression import Expr, Field, Number
 from grouper.payment.formula.predicates import All, Any_, AnyPrefix, Compare, OneOf
 
@@ -42,7 +43,7 @@ def when_data(raw: Any) -> Any:
     found: dict[str, Any] = {}
     for name, value in raw.items():
         if WHEN[name][1] in ("range", "amount"):
-            found[name] = {key: Decimal(str(limit)) for key, limit in value.items()}
+            found[name] = {key: _limit(limit, name) for key, limit in value.items()}
         else:
             found[name] = [str(word) for word in value]
     return found
@@ -75,7 +76,8 @@ def _test(name: str, value: Any, where: str) -> Expr:
     if not isinstance(value, list) or not value:
         raise TableError(zh=f"{where}：when.{name} 应为列表", en=f"{where}: when.{name} should be a list")
     if kind == "whole":
-        return Any_(tuple(Compare(Field(column), "=", Number(Decimal(v))) for v in value))
+        here = f"{where}: when.{name}"
+        return Any_(tuple(Compare(Field(column), "=", Number(_limit(v, here))) for v in value))
     words = tuple(str(v) for v in value)
     if kind == "any":
         return AnyPrefix(column, words)
@@ -88,9 +90,20 @@ def _range(name: str, column: str, digits: int, value: Any, where: str) -> Expr:
             zh=f"{where}：when.{name} 应为 {{ {' | '.join(_RANGE)} = 数 }}",
             en=f"{where}: when.{name} should be {{ {' | '.join(_RANGE)} = number }}",
         )
+    here = f"{where}: when.{name}"
     return All(
         tuple(
-            Compare(Field(column, digits), _RANGE[key], Number(Decimal(str(limit))))
+            Compare(Field(column, digits), _RANGE[key], Number(_limit(limit, here)))
             for key, limit in value.items()
         )
     )
+
+
+def _limit(value: Any, where: str) -> Decimal:
+    """A number of a condition, as the file writes it."""
+    number = (
+        None if isinstance(value, bool) else decimal_of(str(value) if isinstance(value, float) else value)
+    )
+    if number is None:
+        raise TableError(zh=f"{where}：{value!r} 不是数", en=f"{where}: {value!r} is no number")
+    return number

@@ -6,13 +6,15 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.exact import decimal_of
 from grouper.payment.formula.cited import Cited
 from grouper.payment.formula.expression import Case, Expr, Field, Null, Number
 from grouper.payment.formula.predicates import All, Compare, OneOf
+from grouper.payment.policy import shapes
 from grouper.payment.policy.clauses import cite, clauses
 from grouper.payment.policy.registry import BANDED, KEYS, PARAMETERS, Spec
 
@@ -107,6 +109,9 @@ def read_parameter(name: str, raw: Mapping[str, Any], where: str, start: date, e
     if name not in PARAMETERS:
         raise _error(where, name, "未知参数", "unknown parameter")
     spec = PARAMETERS[name]
+    if not isinstance(raw, Mapping):
+        raise _error(where, name, "应为表（[parameters.名称]）", "should be a table ([parameters.NAME])")
+    shapes.check(raw, shapes.PARAMETER, f"{where} [parameters.{name}]")
     by = tuple(raw.get("by", ()))
     for key in by:
         if key not in KEYS:
@@ -128,6 +133,7 @@ def _dated(
 ) -> Dated:
     if "value" not in raw:
         raise _error(where, name, "缺 value", "value is missing")
+    shapes.check(raw, shapes.PARAMETER, f"{where} [parameters.{name}]")
     if not isinstance(raw.get("verified"), bool):
         raise _error(where, name, "缺 verified = true|false", "verified = true|false is missing")
     source, article, cited = _source(name, raw, where)
@@ -177,6 +183,7 @@ def _source(name: str, raw: Mapping[str, Any], where: str) -> tuple[str, str, tu
 
 
 def _bands(value: Any, where: str, name: str) -> tuple[Band, ...]:
+    value = shapes.tables(value, f"{where} [parameters.{name}]")
     bands = tuple(
         Band(
             None if "up_to" not in item else _number(item["up_to"], where, name),
@@ -199,11 +206,11 @@ def _bands(value: Any, where: str, name: str) -> tuple[Band, ...]:
 def _one(spec: Spec, value: Any, where: str, name: str) -> Any:
     if spec.kind == "number":
         return _number(value, where, name)
-    if spec.kind == "count" and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if spec.kind == "count" and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
         return value
     if spec.kind == "flag" and isinstance(value, bool):
         return value
-    if spec.kind == "choice" and value in spec.choices:
+    if spec.kind == "choice" and isinstance(value, str) and value in spec.choices:
         return value
     if spec.kind == "words" and isinstance(value, list) and all(isinstance(v, str) for v in value):
         for word in value:
@@ -221,7 +228,7 @@ def _one(spec: Spec, value: Any, where: str, name: str) -> Any:
     if spec.kind == "segments":
         return tuple(
             Segment(*(_number(item.get(key), where, name) for key in ("start", "base", "slope")))
-            for item in value
+            for item in shapes.tables(value, f"{where} [parameters.{name}]")
         )
     allowed = f"（{'、'.join(spec.choices)}）" if spec.choices else ""
     raise _error(
@@ -233,13 +240,9 @@ def _one(spec: Spec, value: Any, where: str, name: str) -> Any:
 
 
 def _number(value: Any, where: str, name: str) -> Decimal:
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        try:
-            number = Decimal(value)
-            if number.is_finite():
-                return number
-        except InvalidOperation:
-            pass
+    number = decimal_of(value)
+    if number is not None:
+        return number
     raise _error(
         where,
         name,

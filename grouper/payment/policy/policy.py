@@ -19,11 +19,14 @@ from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
 from grouper.base.toml_in import read_toml
 from grouper.payment.formula.expression import Expr
+from grouper.payment.policy import shapes
 from grouper.payment.policy.conditions import WHEN, read_when, when_data
 from grouper.payment.policy.parameters import Parameter, Values, read_parameter
 from grouper.payment.policy.registry import PARAMETERS
 from grouper.payment.policy.tables import decimals
 
+_COUNT = 19  # digits of a count
+_DEEPEST = 16  # files that extend one another
 METHODS = ("drg_rate", "drg_points", "dip")
 SCORED = ("dip",)  # methods that price by the score grouping gives; the others by weights of the policy
 _ROUTE_KEYS = {
@@ -190,7 +193,7 @@ class Policy:
         kind = PARAMETERS[name].kind
         value: Any = text
         if kind == "count":
-            value = int(text) if text.isdigit() else text
+            value = int(text) if text.isdigit() and len(text) < _COUNT else text
         elif kind == "flag":
             value = {"true": True, "false": False}.get(text, text)
         elif kind == "words":
@@ -274,10 +277,16 @@ def load_policy(path: Path) -> Policy:
 
 
 def _chain(path: Path, seen: Sequence[Path]) -> list[tuple[Path, dict[str, Any]]]:
-    if path in seen:
+    if path.resolve() in {file.resolve() for file in seen}:  # by another way round it is another text
         raise TableError(zh=f"{path}：extends 成环", en=f"{path}: extends runs in a circle")
+    if len(seen) > _DEEPEST:
+        raise TableError(
+            zh=f"{path}：extends 超过 {_DEEPEST} 层",
+            en=f"{path}: extends goes on for more than {_DEEPEST} files",
+        )
     raw = read_toml(path, kind=TableError)
     format_of(raw, "policy", str(path))
+    shapes.check(raw, shapes.FILE, str(path))
     base = raw.get("extends")
     if base is None:
         return [(path, raw)]
@@ -300,6 +309,7 @@ def _table(raw: Mapping[str, Any], file: Path, key: str) -> Table:
     for needed in ("table", "source", "verified"):
         if needed not in raw:
             raise TableError(zh=f"{file}：[{key}] 缺 {needed}", en=f"{file}: [{key}] lacks {needed}")
+    shapes.check(raw, shapes.WEIGHTS, f"{file} [{key}]")
     name = str(raw["table"])
     shipped = tables_dir() / "weights" / f"{name}.csv"
     path = shipped if shipped.is_file() else file.parent / name
@@ -368,6 +378,7 @@ def _route(raw: Mapping[str, Any], where: str, number: int) -> Route:
             zh=f"{here}：不认识的键 {'、'.join(unknown)}；可用 {'、'.join(sorted(_ROUTE_KEYS))}",
             en=f"{here}: unknown {', '.join(unknown)}; there are {', '.join(sorted(_ROUTE_KEYS))}",
         )
+    shapes.check(raw, shapes.ROUTE, here)
     if raw["method"] not in ROUTE_METHODS:
         raise TableError(
             zh=f"{here}：method 应为 {'、'.join(ROUTE_METHODS)} 之一",

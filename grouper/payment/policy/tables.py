@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 
 from grouper.base import tables_in
 from grouper.base.errors import GrouperError, TableError
+from grouper.base.exact import decimal_of
 from grouper.base.tables_in import read_table
 
 _TRUE = {"true": True, "false": False, "": None}
@@ -29,10 +29,10 @@ def number_of(row: Mapping[str, str], column: str, path: Path, number: int, digi
     text = row.get(column, "")
     if not text:
         return None
-    try:
-        value = Fraction(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise cell_error(path, number, column, f"{text!r} 不是数", f"{text!r} is no number") from error
+    found = decimal_of(text)
+    if found is None:
+        raise cell_error(path, number, column, f"{text!r} 不是数", f"{text!r} is no number")
+    value = Fraction(found)
     if value < 0 or (value * 10**digits).denominator != 1:
         raise cell_error(
             path,

@@ -11,13 +11,13 @@ from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from grouper.base import canonical
 from grouper.base.errors import UsageError
+from grouper.base.exact import decimal_of
 from grouper.base.formats import KEY, format_of
 from grouper.base.money import Fen, yuan_of
 from grouper.base.tables_in import read_table
@@ -334,13 +334,9 @@ def _money(value: Any, where: str, key: str) -> Fen:
 
 
 def _exact(value: Any, where: str, key: str, signed: bool = False) -> Fraction:
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        try:
-            number = Decimal(value)
-            if number.is_finite() and (signed or number >= 0):
-                return Fraction(number)
-        except InvalidOperation:
-            pass
+    number = decimal_of(value)
+    if number is not None and (signed or number >= 0):
+        return Fraction(number)
     raise _error(
         where,
         key,

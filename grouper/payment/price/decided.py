@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
-from grouper.base.exact import fits
+from grouper.base.exact import decimal_of, fits
 from grouper.base.tables_in import Row
 from grouper.payment.price.inputs import DECIDED, INPUTS
 from grouper.records.values import clean
@@ -50,11 +49,8 @@ def read_number(text: str, digits: int) -> str | None:
     Full-width digits are understood. It has at most 18 figures, those decimals included.
     """
     plain = clean(text)[0]
-    try:
-        number = Decimal(plain)
-    except InvalidOperation:
-        return None
-    if not plain.isascii() or "_" in plain or not fits(number, digits):
+    number = decimal_of(plain)
+    if number is None or not plain.isascii() or "_" in plain or not fits(number, digits):
         return None
     return plain if abs(number) < 10 ** (18 - digits) else None
 
@@ -115,7 +111,4 @@ def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str, str] 
 
 
 def _is_amount(value: object) -> bool:
-    try:
-        return value not in (None, "") and Decimal(str(value)).is_finite()
-    except InvalidOperation:
-        return False
+    return decimal_of(str(value)) is not None

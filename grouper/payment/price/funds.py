@@ -18,8 +18,10 @@ PERSON = money("person_paid", "个人支付", "patient paid")
 BY_ITEM = OneOf("method", ("by_item",))
 # By the benefit rules less than nothing is left for the patient: records and rules do not fit.
 OVERPAID = All((BY_ITEM, Compare(PERSON, "<", ZERO)))
-# An amount without what patients and funds paid by item: the fund's part is not known.
-NO_FUND = All((Not(IsNull(Field("amount", 2))), IsNull(Field("fund_due", 2))))
+# An amount without what patients and funds paid by item: the fund's part, or that of others, is not known.
+NO_FUND = All(
+    (Not(OneOf("method", ("outside",))), Not(IsNull(Field("amount", 2))), IsNull(Field("income", 2)))
+)
 # What the benefit of a case by item is made of.
 BENEFIT = ("policy_ratio", "item_deductible", "item_cap", "item_annual_cap")
 VALUED = Any_((IS_GROUP, OneOf("method", ("by_cost",))))

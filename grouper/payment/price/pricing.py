@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
+from grouper.base.leftovers import tag
 from grouper.base.machine import peak_rss_mib
 from grouper.base.money import yuan_of
 from grouper.base.output import Output
@@ -216,7 +217,7 @@ class Run:
             found: Iterator[pa.RecordBatch] = (batch for batch, _ in self._stream(queries[0]))
             yield from map(self._counted, found)
             return
-        with tempfile.TemporaryDirectory(prefix="grouper-") as place:
+        with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as place:
             waiting = [
                 spool(self._stream(query), self.schema, Path(place) / f"{number}.parquet", PLACE)
                 for number, query in enumerate(queries[1:])

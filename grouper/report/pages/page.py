@@ -60,7 +60,7 @@ def _write(
     target.mkdir(parents=True, exist_ok=True)
     done = []
     for code in LANGS if lang is None else (lang,):
-        path = target / page_name(code)
+        path = data.place(target / page_name(code))
         put_text(path, page(figures, data.info, code))
         done.append(path)
     return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
 from grouper.settlement.plan.asked import Asked, same
+from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ MAX_REJECTED = "0.1"  # share of rows, where --max-rejected does not say otherwi
 MAX_HELD = "0.05"  # share of cost, where --max-held does not say otherwise
 MAX_UNKNOWN_CODES = "0.05"  # share of codes, where --max-unknown-codes does not say otherwise
 _LOADED: dict[tuple[Any, ...], Grouper] = {}  # the scheme last used
-KEY_BYTES = 16
 _IN_LEDGER_1 = same(
     "month", "inputs", "budget", "hospitals", "area", "policy", "scheme", "corrections", "decisions",
     "max_rejected", "pseudonymise", "value", "reopen", "columns", "layout", "input_format", "encoding",
@@ -152,7 +151,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
     key = read_key(job.pseudonymise)
-    _same_key(lake, area, key, before)
+    _same_key(lake, area, key, before, job.pseudonymise)
     grouper = load_grouper(job, policy, last)
     own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
     check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
@@ -368,37 +367,16 @@ def current_runs(lake: Lake, area: str, before: str | None = None) -> dict[tuple
     return {key: run for key, run in found.items() if run not in void}
 
 
-def read_key(path: str) -> bytes | None:
-    """The key of a key file. Raises UsageError when it is too short to keep anything secret."""
-    if not path:
-        return None
-    try:
-        key = Path(path).read_bytes().strip()
-    except OSError as error:
-        raise UsageError(
-            zh=f"无法读取 {path}（--pseudonymise）：{error.strerror}",
-            en=f"cannot read {path} (--pseudonymise): {error.strerror}",
-        ) from error
-    if len(key) < KEY_BYTES:
-        raise UsageError(
-            zh=f"{path}（--pseudonymise）：密钥至少 {KEY_BYTES} 字节",
-            en=f"{path} (--pseudonymise): a key has at least {KEY_BYTES} bytes",
-        )
-    return key
-
-
-def key_mark(key: bytes | None) -> str:
-    """What the ledger keeps of a key: enough to see another one, too little to find it."""
-    return "" if key is None else hmac.new(key, b"grouper lake", "sha256").hexdigest()[:16]
-
-
-def _same_key(lake: Lake, area: str, key: bytes | None, before: str | None) -> None:
-    """Months under different keys do not know the same person."""
+def _same_key(lake: Lake, area: str, key: bytes | None, before: str | None, path: str) -> None:
+    """Months under different keys do not know the same person; a new key is a good one."""
     if not lake.ledger.is_file():
+        refuse_weak(path, key)
         return
     current = list(current_runs(lake, area, before).values())
     with opened(lake) as connection:
         rows = connection.execute("SELECT run, value FROM parameters WHERE name = 'person_key'").fetchall()
+    if key_mark(key) not in {mark for _, mark in rows}:
+        refuse_weak(path, key)
     marks = {mark for run, mark in rows if run in current}
     if marks and marks != {key_mark(key)}:
         raise UsageError(

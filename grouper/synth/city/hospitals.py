@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -115,7 +115,7 @@ def assessment_csv(city: City) -> str:
     return csv_text(("kind", "hospital_code", "pool", "score", "reason"), rows)
 
 
-@cache
+@lru_cache(maxsize=8)
 def wards_of(city: City) -> Wards:
     """The lookup tables of the hospitals of ``city``."""
     everyone = hospitals(city)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from math import gcd
 from typing import cast
 
@@ -186,7 +186,7 @@ def _weekday_units(day: int) -> int:
     return {5: 6, 6: 4}.get((day + 3) % 7, 8)  # 1 January 1970 was a Thursday
 
 
-@cache
+@lru_cache(maxsize=8)
 def order_of(city: City) -> Order:
     """The order of ``city``."""
     units = [

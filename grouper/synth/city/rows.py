@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -73,7 +73,7 @@ def city_batches(
         yield blocks[0] if len(blocks) == 1 else _joined(blocks)
 
 
-@cache
+@lru_cache(maxsize=8)
 def maker_of(city: City) -> Maker:
     """The maker of ``city``, made once."""
     return Maker.of(city)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -244,7 +244,7 @@ def _returned(stays: Stays, returns: pa.Array, gap: pa.Array, moved: pa.Array) -
     )
 
 
-@cache
+@lru_cache(maxsize=8)
 def _calendar(city: City) -> synth.Calendar:
     """Years that begin on 1 March, for all who leave hospital in the city's year after up to LONGEST days."""
     epoch = date(1970, 1, 1)
@@ -270,7 +270,7 @@ def _homes() -> pa.Array:
     )
 
 
-@cache
+@lru_cache(maxsize=8)
 def _month_starts(city: City) -> pa.Array:
     starts = city.month_starts()
     return pa.array([first for first, after in pairwise(starts) for _ in range(after - first)], pa.int32())

@@ -6,7 +6,6 @@ A scheme is a folder with ``scheme.toml`` and ``catalogue.csv`` (docs/dip.md). A
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +24,9 @@ from grouper.grouping.dip.tables.packets import (
     Row,
     aux_of,
     broken,
-    decimal_of,
     lines_of,
     one_notation,
+    score_of,
     sound_terms,
     terms,
 )
@@ -53,7 +52,16 @@ from grouper.grouping.dip.tables.rules import (
     Rule,
     chain_of,
 )
-from grouper.grouping.tables.folders import META, base_folder, check_date, digest, read_meta, shipped
+from grouper.grouping.tables.folders import (
+    META,
+    base_folder,
+    check_bases,
+    check_date,
+    digest,
+    read_meta,
+    shipped,
+)
+from grouper.records.jsonfile import json_value
 
 FILES = (
     *("scheme.toml", "catalogue.csv", "extra_groups.csv", "profiles.json", RULES, EXCLUSIONS, PRIMARY_CARE),
@@ -140,6 +148,7 @@ def load(name: str | Path, when: date | None = None, profile: str | None = None)
     if folder is None:
         raise _unknown(str(name))
     meta, options = _meta(folder, profile)
+    check_bases(folder, "catalogue.csv", find)
     base = (
         load(base_folder(folder, meta["base"], "catalogue.csv") or meta["base"]) if meta.get("base") else None
     )
@@ -220,11 +229,11 @@ def _meta(folder: Path, profile: str | None) -> tuple[dict[str, Any], DipOptions
 def _profiles(folder: Path) -> dict[str, Any]:
     path = folder / "profiles.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json_value(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeError) as error:
         raise TableError(
-            zh=f"{folder} 既没有 scheme.toml，也读不了 profiles.json：{error}",
-            en=f"{folder} has no scheme.toml, and profiles.json cannot be read: {error}",
+            zh=f"{folder} 既没有 scheme.toml，也读不了 profiles.json",
+            en=f"{folder} has no scheme.toml, and profiles.json cannot be read",
         ) from error
     if not isinstance(found, dict) or not all(isinstance(item, dict) for item in found.values()):
         raise TableError(zh=f"{path} 应为选项组的对象", en=f"{path} must be an object of option sets")
@@ -272,8 +281,8 @@ def _row(cells: Mapping[str, str], path: Path, line: int, scored: bool) -> Row:
         "procedures": sound_terms(cells["procedures"]) and not (mixed and cells["procedures"]),
         "related": sound_terms(cells["related"]) and not (cells["related"] and not cells["procedures"]),
         "aux": aux_of(cells["aux"]) is not None or not cells["aux"],
-        "score": decimal_of(cells["score"]) is not None or not (scored or cells["score"]),
-        "average_cost": not cells["average_cost"] or decimal_of(cells["average_cost"]) is not None,
+        "score": score_of(cells["score"]) is not None or not (scored or cells["score"]),
+        "average_cost": not cells["average_cost"] or score_of(cells["average_cost"]) is not None,
     }
     for column, sound in checks.items():
         if not sound:
@@ -286,8 +295,8 @@ def _row(cells: Mapping[str, str], path: Path, line: int, scored: bool) -> Row:
         procedures=cells["procedures"],
         related=cells["related"],
         treatment=CLASSES.index(treatment) if treatment else -1,
-        score=decimal_of(cells["score"]),
-        average_cost=decimal_of(cells["average_cost"]),
+        score=score_of(cells["score"]),
+        average_cost=score_of(cells["average_cost"]),
         aux=aux_of(cells["aux"]),
         packet=cells["packet"] or _label(cells),
     )

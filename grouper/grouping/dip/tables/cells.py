@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from functools import cache
 
-from grouper.base.exact import fits, half_up
+from grouper.base.exact import decimal_of, fits, half_up
 from grouper.grouping.dip import normalise
 from grouper.grouping.dip.options import DipOptions
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
@@ -285,9 +284,8 @@ class Reader:
         text = row[column]
         if not text and not required:
             return ""
-        try:
-            value = Decimal(text)
-        except InvalidOperation:
+        value = decimal_of(text)
+        if value is None:
             self.error(
                 row.number,
                 column,
@@ -296,7 +294,7 @@ class Reader:
                 f"is not a number: {text or 'empty'}",
             )
             return ""
-        if not value.is_finite() or not 0 <= value < 10**12:
+        if not 0 <= value < 10**12:
             self.error(
                 row.number, column, "number", f"应为 0 至 10¹²：{text}", f"must be from 0 to 10¹²: {text}"
             )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
 
 from grouper.base.errors import TableError
-from grouper.base.exact import fits
+from grouper.base.exact import decimal_of, fits
 from grouper.base.tables_in import Table, read_table
 
 Term = tuple[str, ...]  # alternatives, each a code in its official letter case
@@ -107,13 +107,10 @@ def aux_of(text: str) -> tuple[str, int] | None:
     return (type_, int(level)) if known else None
 
 
-def decimal_of(text: str) -> Decimal | None:
+def score_of(text: str) -> Decimal | None:
     """A number from 0 with at most six decimals, or None."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return None
-    if value.is_finite() and 0 <= value < 10**12 and fits(value, 6):
+    value = decimal_of(text)
+    if value is not None and 0 <= value < 10**12 and fits(value, 6):
         return value
     return None
 

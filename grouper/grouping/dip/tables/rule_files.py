@@ -17,10 +17,10 @@ from grouper.grouping.dip.tables.packets import (
     Row,
     Term,
     broken,
-    decimal_of,
     lines_of,
     need_columns,
     one_notation,
+    score_of,
     sound_terms,
     terms,
 )
@@ -77,8 +77,8 @@ def _rule(
         "treatment": cells["treatment"] in ("", *CLASSES),
         "age_days": _sound_range(cells["age_days"]),
         "weight": _sound_range(cells["weight"]),
-        "score": decimal_of(cells["score"]) is not None or not (scored or cells["score"]),
-        "average_cost": not cells["average_cost"] or decimal_of(cells["average_cost"]) is not None,
+        "score": score_of(cells["score"]) is not None or not (scored or cells["score"]),
+        "average_cost": not cells["average_cost"] or score_of(cells["average_cost"]) is not None,
     }
     for column, sound in checks.items():
         if not sound:
@@ -96,8 +96,8 @@ def sound_rule(cells: Mapping[str, str], lists: Mapping[str, Listed]) -> Rule:
         procedures=cells["procedures"],
         related=cells["related"],
         treatment=-1,
-        score=decimal_of(cells["score"]),
-        average_cost=decimal_of(cells["average_cost"]),
+        score=score_of(cells["score"]),
+        average_cost=score_of(cells["average_cost"]),
         aux=None,
         packet=cells["code"],
     )
@@ -290,7 +290,7 @@ def read_scores(path: Path, known: Container[str]) -> dict[str, tuple[Decimal, D
     found: dict[str, tuple[Decimal, Decimal | None]] = {}
     for line, values in lines:
         cells = {"average_cost": ""} | dict(zip(header, values, strict=True))
-        score, cost = decimal_of(cells["score"]), decimal_of(cells["average_cost"])
+        score, cost = score_of(cells["score"]), score_of(cells["average_cost"])
         code = cells["code"].upper()
         if code not in known or code in found:
             broken(path, line, "code", cells["code"])

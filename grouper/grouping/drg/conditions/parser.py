@@ -62,6 +62,8 @@ _UNION = {
     frozenset({"principal_dx", "other_dx"}): "any_dx",
     frozenset({"principal_proc", "other_proc"}): "any_proc",
 }
+_DEEPEST = 64  # conditions in one another
+_DIGITS = 9  # of a number
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
@@ -81,6 +83,7 @@ class _Parser:
         self.text = text
         self.tokens: list[tuple[str, str, int]] = []
         self.at = 0
+        self.depth = 0
         self._tokenise()
 
     def _tokenise(self) -> None:
@@ -146,15 +149,20 @@ class _Parser:
 
     def factor(self) -> Condition:
         token = self.peek()
+        if token not in ("not", "("):
+            return self.atom()
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            self.fail(f"嵌套超过 {_DEEPEST} 层", f"more than {_DEEPEST} deep in one another")
         if token == "not":
             self.at += 1
-            return negation(self.factor())
-        if token == "(":
+            result = negation(self.factor())
+        else:
             self.at += 1
             result = self.any_of()
             self.expect(")")
-            return result
-        return self.atom()
+        self.depth -= 1
+        return result
 
     def atom(self) -> Condition:
         token = self.peek()
@@ -182,6 +190,8 @@ class _Parser:
     def number(self) -> int:
         if self.kind() != "number":
             self.fail("应为整数", "expected a whole number")
+        if len(self.tokens[self.at][1]) > _DIGITS:
+            self.fail("数太大", "too large a number")
         return int(self.take())
 
     def number_field(self) -> str:
@@ -220,6 +230,8 @@ class _Parser:
     def subject(self) -> str:
         if self.peek() == "{":
             self.at += 1
+            if self.peek() == "{":
+                self.fail("应为变量", "expected a variable")
             names = {self.subject()}
             while self.peek() == ",":
                 self.at += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from grouper.base.findings import Finding, few
@@ -161,7 +161,7 @@ def _strangers(scheme: Scheme, adrg: Adrg, rows: Sequence[Drg]) -> Iterator[Find
             )
 
 
-@cache
+@lru_cache(maxsize=16_384)
 def stem(name: str) -> str:
     """The name of a group without its level of complication, in one way of writing."""
     text = _LEVEL.sub("", unicodedata.normalize("NFKC", name)).lower()

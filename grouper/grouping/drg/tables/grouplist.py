@@ -12,11 +12,11 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
+from grouper.base.exact import decimal_of
 from grouper.base.findings import Finding, has_errors
 from grouper.grouping.drg.conditions import lists_of, parse
 from grouper.grouping.drg.tables.fourth import Meaning, built_in
@@ -199,11 +199,8 @@ def _add_weight(table: Table, row: Row, wanted: Wanted, notes: Notes) -> None:
     text = row["weight"].replace(",", "")
     if not text:
         return
-    try:
-        good = Decimal(text) >= 0
-    except InvalidOperation:
-        good = False
-    if good:
+    weight = decimal_of(text)
+    if weight is not None and weight >= 0:
         wanted.weights.append({"drg": row["code"], "name": row["name"], "weight": text})
     else:
         notes.error(

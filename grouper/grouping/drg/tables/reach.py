@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 from grouper.base.findings import Finding
 from grouper.grouping.drg.conditions import Condition, conjunction, parse
@@ -11,7 +11,7 @@ from grouper.grouping.drg.tables.logic import Facts, facts_of
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
 
 
-@cache
+@lru_cache(maxsize=8192)
 def cached_parse(text: str) -> Condition:
     """``parse``, remembered: schemes share most of their conditions."""
     return parse(text)

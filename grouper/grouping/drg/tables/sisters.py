@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from grouper.base.findings import Finding, few
@@ -23,7 +23,7 @@ FEWEST = 3  # sisters that make a vote
 _LIST = re.compile(r" in [A-Z][\w.-]*")
 
 
-@cache
+@lru_cache(maxsize=64)
 def _shipped(folder: Path) -> Scheme:
     return load_folder(folder)
 

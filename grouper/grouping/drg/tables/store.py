@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,16 @@ from grouper.grouping.drg.conditions import Compare as NumberTest
 from grouper.grouping.drg.conditions import ConditionError, atoms, lists_of
 from grouper.grouping.drg.tables.model import SITES, Adrg, Drg, Mdc, Scheme
 from grouper.grouping.drg.tables.reach import cached_parse
-from grouper.grouping.tables.folders import META, base_folder, by_area, check_date, digest, read_meta, shipped
+from grouper.grouping.tables.folders import (
+    META,
+    base_folder,
+    by_area,
+    check_bases,
+    check_date,
+    digest,
+    read_meta,
+    shipped,
+)
 from grouper.grouping.tables.text import (
     Lists,
     format_lists,
@@ -91,16 +100,25 @@ def load_folder(folder: Path, *, counted: bool = True) -> Scheme:
     base_id = meta.get("base")
     base = None
     if base_id:
-        base = _load_cached(base_folder(folder, base_id, META) or find(base_id))
+        check_bases(folder, META, find)
+        under = base_folder(folder, base_id, META) or find(base_id)
+        base = _load_cached(under, _stamp(under))
     scheme = _assemble(folder, meta, base)
     if counted:
         _check_counts(folder, scheme)
     return scheme
 
 
-@cache
-def _load_cached(folder: Path) -> Scheme:
+@lru_cache(maxsize=8)
+def _load_cached(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> Scheme:
+    """A base, which many schemes share, as long as its files are the same."""
     return load_folder(folder)
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of the files of a folder."""
+    states = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)
 
 
 def _check_counts(folder: Path, scheme: Scheme) -> None:
