@@ -25,7 +25,7 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.policy.registry import label
 from grouper.payment.pool.apportion import apportion
-from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
+from grouper.payment.pool.budget import Budget, Entry, PoolBudget, read_budget
 from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
@@ -239,7 +239,8 @@ def _same_area(budget: Budget, area: str) -> None:
 
 
 def _part(budget: Budget, path: str, month: Month) -> Budget:
-    """A month of a yearly budget: by month_weights, else equal parts, to the fen."""
+    """A month of a yearly budget: by month_weights, else equal parts, to the fen. January has the advances of
+    its year; what else a yearly file says of hospitals is the clearing's."""
     raw = read_toml(path)
 
     def of_month(pool: PoolBudget) -> PoolBudget:
@@ -256,7 +257,14 @@ def _part(budget: Budget, path: str, month: Month) -> Budget:
         )  # fmt: skip
 
     pools = {name: of_month(pool) for name, pool in budget.pools.items()}
-    return Budget(budget.area, month.period, pools, {}, budget.where)
+    if month.first.month > 1:
+        return Budget(budget.area, month.period, pools, {}, budget.where)
+    advances = {
+        key: Entry(advance_base=entry.advance_base)
+        for key, entry in budget.hospitals.items()
+        if entry.advance_base is not None
+    }
+    return Budget(budget.area, month.period, pools, advances, budget.where, budget.advance_base)
 
 
 def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading:
