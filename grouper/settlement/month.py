@@ -81,7 +81,7 @@ def compute(
     """
     plan.certified.look()
     with stage("read") as progress:
-        taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
+        taken = read_files(plan.files, plan.grouper, staged / "rows.parquet", progress)
     check_codes(plan, taken)
     rows = sum(taken.rows.values())
     with _database(lake, plan, staged, before) as connection:
@@ -226,7 +226,10 @@ def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
     try:
         return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile
-        own, given = str(staged / "accepted.parquet"), ", ".join(plan.job.inputs)
+        own, given = (
+            str(staged / "accepted.parquet"),
+            ", ".join(file.path for file in plan.files if file.role == "input"),
+        )
         raise UsageError(
             zh=error.zh.replace(own, given) + "；确无此列时可用 --allow-missing 列名",
             en=error.en.replace(own, given)

@@ -61,7 +61,9 @@ class Files:
             [{"kind": "quality", "hospital_code": row["code"], "pool": "*", "score": "88"} for row in codes],
         )
         budget = str(self.folder / f"{year}.toml")
-        job = YearJob(year, budget, area, policy, corrections=(str(scores),), partial=True, threads=1, **other)
+        job = YearJob(
+            year, budget, area, policy, corrections=(str(scores),), partial=True, threads=1, **other
+        )
         return clear_year(lake, job, reports=False)
 
 

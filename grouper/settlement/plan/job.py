@@ -29,8 +29,9 @@ from grouper.payment.pool.budget import Budget, Entry, PoolBudget, read_budget
 from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
-from grouper.settlement.intake import Reading
+from grouper.settlement.intake import InputFile, Reading
 from grouper.settlement.plan.asked import Asked, same
+from grouper.settlement.plan.inputs import ROLES, Given, given_files, input_files
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs"),
+        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file"),
     }
     DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
 
@@ -64,6 +65,7 @@ class Job(Asked):
     inputs: tuple[str, ...]
     budget: str
     hospitals: str
+    inputs_file: str = ""
     area: str = ""
     policy: str = ""
     scheme: str = ""
@@ -105,6 +107,7 @@ class Plan:
     grouper: Grouper
     budget: Budget
     reading: Reading
+    files: tuple[InputFile, ...]  # all that have settlement lists
     corrections: Corrections
     decisions: tuple[Item, ...]
     inputs: list[dict[str, Any]]
@@ -118,13 +121,6 @@ class Plan:
     def policy_digest(self) -> str:
         """The policy's, as the ledger has it in the format of this run."""
         return digest_in(self.policy, self.format)
-
-    @property
-    def files(self) -> list[tuple[str, str]]:
-        """Role and path of every file with settlement lists."""
-        return [("input", path) for path in self.job.inputs] + [
-            ("correction", path) for path in self.corrections.lists
-        ]
 
     def about(self, table: str) -> dict[str, Any]:
         """The provenance of a data file; nothing in it depends on the clock."""
@@ -147,7 +143,8 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     area = check_area(job.area or policy.area)
     month = Month(area, first, last)
     certified = Certified()
-    inputs = digests(job, certified)
+    given = given_files(job.inputs, job.corrections, job.inputs_file)
+    inputs = digests(job, given, certified)
     budget = month_budget(job.budget, month)
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
@@ -156,13 +153,16 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     grouper = load_grouper(job, policy, last)
     own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
     check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
-    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    decided = [each.path for each in given if each.role == "correction" and not each.told]
+    corrections = read_corrections(decided, tuple(budget.pools))
+    lists = [each for each in given if each.role == "input" or each.told or each.path in corrections.lists]
     decisions = tuple(read_decisions(job.decisions)) if job.decisions else ()
     if format_ > 2:
         check_decided(policy, [*decisions, *corrections.of("special_review", "decision")])
+    reading = _reading(job, key, policy, last)
     return Plan(
-        job, month, policy, grouper, budget, _reading(job, key, policy, last),
-        corrections, decisions, inputs, closed, voids, replaces, format_, certified,
+        job, month, policy, grouper, budget, reading, input_files(lists, reading), corrections, decisions,
+        inputs, closed, voids, replaces, format_, certified,
     )  # fmt: skip
 
 
@@ -183,11 +183,13 @@ def month_days(month: str) -> tuple[date, date]:
     return first, first.replace(day=monthrange(first.year, first.month)[1])
 
 
-def digests(job: Job, certified: Certified) -> list[dict[str, Any]]:
+def digests(job: Job, given: Sequence[Given], certified: Certified) -> list[dict[str, Any]]:
     """Every file that the run reads: role, path as given, size and SHA-256. Raises UsageError."""
-    named = [("input", p) for p in job.inputs] + [("correction", p) for p in job.corrections]
+    named = [(role, each.path) for role in ROLES for each in given if each.role == role]
     named += [("budget", job.budget), ("hospitals", job.hospitals), ("decisions", job.decisions)]
-    return digests_of([*named, ("columns", job.columns)], certified)
+    named += [("columns", job.columns), ("inputs", job.inputs_file)]
+    named += [("columns", each.columns) for each in given if each.where]
+    return digests_of(list(dict.fromkeys(named)), certified)
 
 
 def digests_of(named: Sequence[tuple[str, str]], certified: Certified) -> list[dict[str, Any]]:

@@ -192,7 +192,7 @@ def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[st
     parts = [records_sql(taken.present, *given, missing, where=f"{LATE} AND NOT {_within('r.', apart)}")]
     for number, periods in enumerate(other.values(), 1):
         path = staged / f"rows-{number}.parquet"
-        again = read_files(plan.files, past.grouper(periods[0]), plan.reading, path)
+        again = read_files(plan.files, past.grouper(periods[0]), path)
         view = relations.numbered(relations.ROWS_AGAIN, number)
         relations.make(connection, view, f"SELECT * FROM {scan(path)}")
         where = f"{LATE} AND {_within('r.', periods)}"
