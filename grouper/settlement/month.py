@@ -292,7 +292,7 @@ def _write_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: P
         )
     sql = (
         "SELECT r.input_file, r.input_row, coalesce(r.record_id, r.settlement_id) AS record_id, "
-        "r.settlement_id, r.hospital_code, r.total_cost, split_part(f.reason, ':', 1) AS reason, "
+        "r.settlement_id, r.visit_id, r.hospital_code, r.total_cost, split_part(f.reason, ':', 1) AS reason, "
         "w.zh AS reason_text_zh, w.en AS reason_text_en, w.treatment "
         "FROM fate AS f JOIN rows AS r USING (n) JOIN words AS w ON w.reason = f.reason "
         "WHERE f.fate = 'rejected' ORDER BY r.n"

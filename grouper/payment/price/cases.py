@@ -23,7 +23,7 @@ from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sour
 from grouper.payment.price.record_words import WORD_FIELDS, Words
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
-from grouper.records.gate import JOINED
+from grouper.records.gate import JOINED, PART
 from grouper.records.missing import missing_field
 from grouper.records.stays import Gated
 
@@ -130,7 +130,7 @@ def _agree(found: Cases, gated: Gated | None) -> None:
     found.gated = gated
     if gated is None:
         return
-    joined = gated.left.get(JOINED, (0, 0))[1]
+    joined = sum(gated.left.get(reason, (0, 0))[1] for reason in (JOINED, PART))
     cost = gated.fen - sum(fen for _, fen in gated.left.values()) + joined
     if (found.rows, found.total_cost) != (gated.cases, cost):
         raise ReconciliationError(
