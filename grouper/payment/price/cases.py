@@ -16,11 +16,12 @@ from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
 from grouper.payment.price.accepted import policy_words
+from grouper.payment.price.decided import WORDS as DECISION_WORDS
 from grouper.payment.price.decisions import Decision, decisions
 from grouper.payment.price.gated import PLACE, pass_cases, split
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
-from grouper.payment.price.record_words import WORD_FIELDS, Words
+from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.gate import JOINED, PART
@@ -87,6 +88,9 @@ def open_cases(
     words = Words(connection, scan, files, policy)
     stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
     reading = _Reading(schema, sources, hospitals, by_case, words, stay)
+    if files.gate is not None:  # settle has checked its decisions
+        there = {name: column for name, column in sources.items() if column in schema.names}
+        check_decided(connection, scan, there, files, policy)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
@@ -330,6 +334,8 @@ class _Reading:
             kind = self.schema.field(column).type
             if name in WORD_FIELDS:
                 return [input_sql(name, *self.words.read(name, column, kind))]
+            if name in DECISION_WORDS:
+                return [input_sql(name, *self.words.decision(name, column, kind))]
             if INPUTS[name].kind == "money" and not _exact(kind):
                 self.faults.append((name, column, kind))
             return [input_sql(name, kind, f't."{column}"')]
