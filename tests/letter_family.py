@@ -77,6 +77,9 @@ class LetterExplanation:
     letter: str
     result: Mapping[str, Any]
 
+    def summary(self, lang: str = "zh") -> str:
+        return self.text(lang)
+
     def text(self, lang: str = "zh") -> str:
         return f"{self.letter} → {self.result[GROUP] or '-'}"
 

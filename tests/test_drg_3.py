@@ -17,9 +17,9 @@ from grouper.codes.book import CodeBook, CodeOptions
 from grouper.grouping.api import Grouper, Options
 from grouper.grouping.drg.compile import compile_scheme
 from grouper.grouping.drg.conditions import OPERATORS, SUBJECTS, Count, parse, to_text
+from grouper.grouping.drg.describing import describe
 from grouper.grouping.drg.engine import DrgEngine
 from grouper.grouping.drg.evaluate import Case, Evaluator
-from grouper.grouping.drg.explanation import describe
 from grouper.grouping.drg.tables.model import Adrg, Drg, Mdc, Scheme
 
 from .support import loaded, table_of

@@ -22,6 +22,7 @@ FORMATS = {
     "indices": 1,
     "watch": 1,  # its definitions and its facts
     "columns": 1,
+    "inputs": 1,  # lists of the files of a month
     "signature": 1,  # of the head of a lake's chain
 }
 KEY = "format"
@@ -29,6 +30,7 @@ _NAMES = {
     "lake": ("结算湖", "lake"), "provenance": ("来源记录", "provenance"), "scheme": ("分组方案", "scheme"),
     "policy": ("政策", "policy"), "budget": ("预算", "budget"), "coefficients": ("系数参数", "coefficients"),
     "indices": ("指数参数", "indices"), "watch": ("监测", "watch"), "columns": ("列映射", "column map"),
+    "inputs": ("输入清单", "list of inputs"),
     "signature": ("签名", "signature"),
 }  # fmt: skip
 

@@ -27,13 +27,15 @@ from grouper.commands.text.payment import Pricing, is_priced
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "解释一条记录的分组：编码转换、MDC、各 ADRG 为何成立或不成立、MCC/CC 及排除、细分组、差一点的组。\n\n"
+        "解释一条记录的分组，先写五行：病组、依据哪些编码、计入和被排除的 MCC/CC、差一步的组、问题。"
+        "--full 再写编码转换、MDC、各 ADRG 为何成立或不成立、细分组。\n\n"
         "记录用选项给出，或从标准输入读 JSON（SOURCE 为 -），"
         "或取文件中的一行（SOURCE 为文件，加 --record-id）。\n\n"
         "--policy 再说明其支付：各步骤的公式、数字和条款；SOURCE 为 grouper pay 的结果时按其各列说明。\n\n"
         "示例：grouper explain --scheme chs-drg-2.0 --dx I63.900 --dx I10.x00 --sex 1 --age 70",
-        "Explain the group of one record: codes, MDC, why each ADRG holds or fails, MCC/CC and exclusions, "
-        "the split, near misses.\n\n"
+        "Explain the group of one record in five lines: the group, because of which codes, the MCC/CC that "
+        "count or are excluded, what is one step away, what is wrong. --full goes on to codes, MDC, why each "
+        "ADRG holds or fails, and the split.\n\n"
         "The record comes from options, as JSON from standard input (SOURCE is -), or from a file "
         "(SOURCE is a file, with --record-id).\n\n"
         "--policy goes on to its payment: the formula of every step with its numbers and clauses; of a file "
@@ -95,12 +97,18 @@ from grouper.commands.text.payment import Pricing, is_priced
     ),
 )
 @scheme_differs_option
+@option(
+    "--full",
+    is_flag=True,
+    help=both("在五行摘要之后写出每一步", "Every step, below the five lines"),
+)
 @option("--json", "as_json", is_flag=True, help=both("输出 JSON", "Write JSON"))
 @reading_options
 @lang_option
 def explain(
     source: str | None,
     record_id: str | None,
+    full: bool,
     as_json: bool,
     policy: str | None,
     as_of: datetime | None,
@@ -129,7 +137,9 @@ def explain(
         plain = {name: part.as_dict() for name, part in parts.items()}
         click.echo(json.dumps(plain if policy else plain["grouping"], ensure_ascii=False, indent=1))
     else:
-        click.echo("\n\n".join(part.text(language()) for part in parts.values()))
+        short = {} if full or "grouping" not in parts else {"grouping": parts["grouping"].summary(language())}
+        told = {name: part.text(language()) for name, part in parts.items() if name not in short}
+        click.echo("\n\n".join((short | told).values()))
 
 
 # With --policy the scheme is the policy's, unless one is named.

@@ -45,11 +45,20 @@ from grouper.commands.text.progress import Stages
     "--input",
     "inputs",
     multiple=True,
-    required=True,
     metavar="FILE",
     help=both(
         "结算清单文件，可重复；编码和格式可各不相同",
         "File of settlement lists; repeatable, of any encoding and format",
+    ),
+)
+@option(
+    "--inputs",
+    "inputs_file",
+    default="",
+    metavar="INPUTS.toml",
+    help=both(
+        "输入清单：各文件各自的列映射、格式、编码、工作表和表头行（见 docs/records.md）",
+        "List of inputs: each file with its own map, layout, encoding, sheet, header row (docs/records.md)",
     ),
 )
 @option(

@@ -154,4 +154,5 @@ def families() -> Iterator[Family]:
 
 
 if TYPE_CHECKING:  # that the modules of the table keep the protocol
-    _FAMILIES: tuple[Family, ...] = (drg, dip)
+    _DRG: Family = drg
+    _DIP: Family = dip

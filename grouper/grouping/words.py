@@ -57,6 +57,5 @@ class Writer:
         """Status and reason."""
         status, code = result["status"] or "", result["reason"]
         shown = status if self.lang == "en" else STATUS_ZH[STATUS_NAMES.index(status)]
-        yield self.say(f"   状态：{shown}（{code}）", f"   status: {shown} ({code})")
         reason = next(item for item in REASONS if item.code == code)
-        yield "   " + self.say(reason.zh, reason.en)
+        yield self.say(f"   状态：{shown}，{reason.zh}", f"   status: {shown} ({code}), {reason.en}")

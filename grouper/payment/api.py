@@ -107,7 +107,7 @@ def pay(
     paths = [grouped] if isinstance(grouped, str) else list(grouped)
     _check_output(output, [*paths, *(str(path) for path in (hospitals, decisions, budget) if path)])
     reform = chosen.changed(what_if) if what_if else None
-    gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim)
+    gate = Gate(dated=as_of is None and date == "discharge_date", interim=interim, net=True)
     files = Files(
         [str(p) for p in paths], columns, hospitals, decisions, date, as_of, gate, scheme_differs, stay
     )

@@ -26,6 +26,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "no-date": ("缺出院日期", "no discharge date"),
     "refund-netted": ("与同批的冲正行相抵", "netted with its refund in the same input"),
     "refund-unmatched": ("冲正行找不到原结算", "a refund whose original is not known"),
+    "refund-joined": ("部分冲正，已从原结算的金额中扣除",
+                      "a refund of a part, taken off the amounts of its original"),
+    "refund-partial": ("部分冲正与原结算对不上，两行都待核对更正",
+                       "a refund of a part that does not settle with its original; both wait"),
     "refund-positive": ("标为冲正，但金额为正且没有对应的负数行", "marked as a refund, but positive and "
                                                "without a negative row"),
     "negative-cost": ("总费用为负，又不是已知结算的冲正", "negative cost, and no refund of a known "
@@ -42,8 +46,9 @@ REASONS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 REASONS["dates-out-of-order"] = next((r.zh, r.en) for r in ROW_REASONS if r.code == "dates-out-of-order")
 # Rows that wait, and rows whose money is in another row; all others are no stays.
-HELD = frozenset({"interim", "dates-out-of-order"})
+HELD = frozenset({"interim", "dates-out-of-order", "refund-partial"})
 JOINED = "interim-joined"
+PART, PARTIAL = "refund-joined", "refund-partial"
 
 REFUND = "(refund_flag IS TRUE AND total_cost <= 0 OR total_cost < 0)"
 UNMATCHED = "CASE WHEN refund_flag THEN 'refund-unmatched' ELSE 'negative-cost' END"
@@ -94,6 +99,22 @@ def pairs(of_refunds: str, of_originals: str) -> str:
     )
 
 
+def parts(refunds: str, source: str) -> str:
+    """SQL of refunds that name a settlement and found no pair, with the one open row of that settlement:
+    (n, of, net), ``net`` what all of them leave of its cost."""
+    return f"""SELECT r.n, o.n AS of, o.cost + sum(r.total_cost) OVER (PARTITION BY o.n) AS net
+    FROM (SELECT * FROM {refunds} WHERE refund_of IS NOT NULL AND total_cost < 0) AS r
+    JOIN (SELECT sid, min(n) AS n, min(total_cost) AS cost FROM {source} WHERE total_cost > 0 GROUP BY sid
+      HAVING count(*) = 1) AS o ON o.sid = r.refund_of"""
+
+
+def unnamed(key: str, refunds: str, source: str) -> str:
+    """SQL of refunds that name no settlement, with the open rows of the same ``key``: (n, of)."""
+    return f"""SELECT r.n, o.n AS of FROM (SELECT *, {key} AS key FROM {refunds}
+      WHERE refund_of IS NULL AND total_cost < 0) AS r
+    JOIN (SELECT n, {key} AS key FROM {source} WHERE total_cost > 0) AS o USING (key)"""
+
+
 def content(columns: Sequence[str]) -> str:
     """SQL of what rows of one id must have in common to be the same row twice."""
     return f"hash({', '.join(columns)})"
@@ -130,10 +151,12 @@ REPEATED = (
 def bills(source: str, visits: str) -> str:
     """SQL of the rows of ``source`` that are bills of a stay with several: marked as interim, or of a visit
     of ``visits`` (``several`` of VISIT). ``of``: the last bill of the stay, null while there is none;
-    ``admitted``, ``discharged``: of the whole stay."""
+    ``admitted``, ``discharged``: of the whole stay; ``refund``: of a part of one of them, which is added
+    to these."""
     stay = "PARTITION BY stay"
     return f"""SELECT n, arg_max(CASE WHEN interim_flag IS NOT TRUE THEN n END,
         CASE WHEN interim_flag IS NOT TRUE THEN (discharge_date, n) END) OVER ({stay}) AS of,
-      min(admission_date) OVER ({stay}) AS admitted, max(discharge_date) OVER ({stay}) AS discharged
+      min(admission_date) OVER ({stay}) AS admitted, max(discharge_date) OVER ({stay}) AS discharged,
+      FALSE AS refund
     FROM (SELECT *, coalesce({VISIT}, 'row ' || n) AS stay FROM {source}
       WHERE interim_flag IS TRUE OR {VISIT} IN (SELECT key FROM {visits}))"""

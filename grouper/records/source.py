@@ -52,6 +52,7 @@ def open_records(
     file_format: str | None = None,
     encoding: str | None = None,
     sheet: str | int | None = None,
+    header_row: int | None = None,
     batch_rows: int = 250_000,
     keep_personal: bool = False,
     keep: Sequence[str] = (),
@@ -62,7 +63,8 @@ def open_records(
 
     Several files must have the same columns; their rows follow each other. The tables of a
     settlement list (setlinfo, diseinfo, oprninfo …) are joined instead. ``columns`` is a map
-    that the user wrote; else ``layout`` names a known one; else it is found from the header.
+    that the user wrote; else ``layout`` names a known one; else it is found from the header, which is in
+    ``header_row`` (from 1; default: what the map says, else the first row of CSV and Excel).
     Columns with personal data are left out, but for those that ``columns`` reads and those in ``keep``
     (``keep_personal``: all); those in ``drop`` are left out whatever they are. ``look``: also columns whose
     values are personal, by the first rows; when such values come later, ``batches`` raises DataError.
@@ -77,7 +79,7 @@ def open_records(
     spools: list[Path] = []
     try:
         files = _expand([paths] if isinstance(paths, str | Path) else paths, file_format, spools)
-        row = columns.header_row if columns is not None else 1
+        row = header_row or (columns.header_row if columns is not None else 1)
         readers = [open_file(path, label, file_format, encoding, sheet, row) for path, label in files]
         base = columns.base if columns is not None else layout
         if (columns is None and layout is None) or base == "settlement-list":

@@ -53,12 +53,14 @@ STAGED = f"CREATE TABLE at_gate ({_COLUMNS})"
 class Gate:
     """What the gate asks. ``amounts``: a row without a cost, or of none, is no stay. ``dated``: a row needs
     its day of discharge. ``ordered``: admission may not be after it. ``interim``: "hold" or "join" the
-    bills of one stay."""
+    bills of one stay. ``net``: refunds of a part are taken off their original (in ``gate_bills``), which the
+    caller adds up; else both wait."""
 
     amounts: bool = True
     dated: bool = False
     ordered: bool = True
     interim: str = "hold"
+    net: bool = False
 
 
 @dataclass
@@ -234,8 +236,8 @@ def pass_gate(
 ) -> Gated:
     """Make ``gate_left`` (n, reason) of ``rows`` (of ``rows_sql``): a row for each row that is no stay.
 
-    With bills to join also ``gate_bills`` (n, of, admitted, discharged). Raises ReconciliationError when
-    cases and rows that left do not add up to the rows.
+    With bills to join or parts to net also ``gate_bills`` (n, of, admitted, discharged, refund). Raises
+    ReconciliationError when cases and rows that left do not add up to the rows.
     """
     return _Passing(connection, rows, frozenset(has), asked or Gate()).run()
 
@@ -259,7 +261,7 @@ class _Passing:
         self.keys = ["sid"] if "settlement_id" in has else []
         self.keys += ["file || '|' || rid"] if "record_id" in has else []
         self.open = f"(SELECT r.* FROM {self.rows} AS r ANTI JOIN gate_left AS f ON f.n = r.n)"
-        self.joined = False
+        self.joined = self.parted = False
 
     def run(self) -> Gated:
         self.connection.execute("CREATE OR REPLACE TEMP TABLE gate_left (n BIGINT, reason VARCHAR)")
@@ -280,9 +282,11 @@ class _Passing:
                 self._leave(literal(reason), self.open, test)
         for key in self.keys:
             self._repeated(key)
-        self._bills(bool(interim))
+        joins = self._bills(bool(interim))
         if later and asked.ordered:
             self._leave("'dates-out-of-order'", self.open, gate.LATER)
+        if self.parted:
+            self._net(joins)
         return self._counted(rows, int(fen))
 
     def _leave(self, reason: str, source: str, test: str) -> None:
@@ -303,7 +307,47 @@ class _Passing:
             if self._table("gate_pairs", paired):
                 self._leave("'refund-netted'", "(SELECT unnest([refund, original]) AS n FROM gate_pairs)",
                             "TRUE")  # fmt: skip
+        self._parts(still)
         self._leave(gate.UNMATCHED, self.open, gate.REFUND)
+
+    def _parts(self, still: str) -> None:
+        """Refunds of a part: taken off the row that they name, or held together with what they may mean."""
+        coming = f"(SELECT * FROM gate_refunds AS r WHERE TRUE{still})"
+        self._table("gate_parts", gate.parts(coming, self.open))
+        both = "(SELECT DISTINCT unnest([n, of]) AS n FROM {})"
+        self._leave("'refund-netted'", both.format("gate_parts WHERE net = 0"), "TRUE")
+        waits = "net < 0" if self.asked.net else "net <> 0"
+        self._leave(f"'{gate.PARTIAL}'", both.format(f"gate_parts WHERE {waits}"), "TRUE")
+        self.connection.execute(f"DELETE FROM gate_parts WHERE net = 0 OR {waits}")
+        self._leave(f"'{gate.PART}'", "gate_parts", "TRUE")
+        self.parted = bool(self.connection.execute("SELECT count(*) FROM gate_parts").fetchall()[0][0])
+        for key in (gate.VISIT, gate.PERSON):
+            if self._table("gate_maybe", gate.unnamed(key, coming, self.open)):
+                self._leave(f"'{gate.PARTIAL}'", both.format("gate_maybe"), "TRUE")
+
+    def _net(self, joins: bool) -> None:
+        """Put refunds of parts beside their original into ``gate_bills``; where that is no stay after all,
+        they wait. ``joins``: ``gate_bills`` has bills that are joined."""
+        gone = f"of IN (SELECT n FROM gate_left WHERE reason <> '{gate.JOINED}')"
+        self.connection.execute(
+            f"UPDATE gate_left SET reason = '{gate.PARTIAL}' WHERE n IN "
+            f"(SELECT n FROM gate_parts WHERE {gone})"
+        )
+        self.connection.execute(f"DELETE FROM gate_parts WHERE {gone}")
+        if not joins:
+            none = "SELECT '' AS key WHERE FALSE"
+            self._table("gate_bills", f"SELECT * FROM ({gate.bills(self.rows, f'({none})')}) WHERE FALSE")
+        self._table(
+            "gate_nets",
+            "SELECT p.n, coalesce(b.of, p.of) AS of, r.admission_date AS admitted, "
+            f"r.discharge_date AS discharged FROM gate_parts AS p JOIN {self.rows} AS r ON r.n = p.of "
+            "LEFT JOIN gate_bills AS b ON b.n = p.of",
+        )
+        self.joined = bool(self.connection.execute(
+            "INSERT INTO gate_bills BY NAME SELECT *, TRUE AS refund FROM gate_nets UNION ALL "
+            "SELECT DISTINCT of AS n, of, admitted, discharged, FALSE AS refund FROM gate_nets "
+            "WHERE of NOT IN (SELECT n FROM gate_bills)"
+        ).fetchall()[0][0]) or self.joined  # fmt: skip
 
     def _repeated(self, key: str) -> None:
         """Ids are compared by their hash first: it is small, and mostly none is there twice."""
@@ -315,18 +359,19 @@ class _Passing:
             self._leave(gate.REPEATED, f"({gate.repeated(key, 'gate_maybe', 'gate_same')})",
                         f"{gate.REPEATED} IS NOT NULL")  # fmt: skip
 
-    def _bills(self, marked: bool) -> None:
+    def _bills(self, marked: bool) -> bool:
+        """Whether ``gate_bills`` has bills that are joined."""
         hashed, many = "hash(visit_id, hospital_code)", 0
         rows = f"(SELECT * FROM {self.open} WHERE {gate.VISIT} IS NOT NULL)"
         if {"visit_id", "hospital_code"} <= self.has:
             many = self._table("gate_twice", gate.several(hashed, rows))
         if not many and not marked:
-            return
+            return False
         some = f"(SELECT * FROM {rows} WHERE {hashed} IN (SELECT key FROM gate_twice))"
         none = "SELECT '' AS key WHERE FALSE"
         self._table("gate_visits", gate.several(gate.VISIT, some) if many else none)
         if not self._table("gate_bills", gate.bills(self.open, "gate_visits")):
-            return
+            return False
         joins = self.asked.interim == "join"
         reason = f"CASE WHEN of IS NULL THEN 'interim' WHEN n <> of THEN '{gate.JOINED}' END"
         self._leave(
@@ -335,6 +380,7 @@ class _Passing:
         self.joined = joins
         if joins:
             self.connection.execute("DELETE FROM gate_bills WHERE of IS NULL")
+        return joins
 
     def _counted(self, rows: int, fen: int) -> Gated:
         gated = Gated(rows, fen, joined=self.joined)

@@ -60,7 +60,7 @@ COLUMNS: dict[str, dict[str, str]] = {
             ("total_cost", "paid_cost", "income", "person_paid", "other_funds", "fund_by_item", "fund_due",
              "difference", "deposit", "prepaid", "deferred", "advance", "audit", "payable", "carried",
              "balance", "returned", "forfeited", "final", "adjustments", "due_total", "carried_in",
-             "earlier_years", "paid_later"), _MONEY
+             "earlier_years", "paid_later", "advanced"), _MONEY
         ),
     },
     "pools": {

@@ -23,14 +23,15 @@ _SUMS = (
     "fund_by_item", "fund_due", "difference",
 )  # fmt: skip
 MONTHLY = (
-    "adjustments", "due_total", "deposit", "prepaid", "deferred", "earlier_years", "advance", "audit",
-    "carried_in", "payable", "carried",
+    "adjustments", "due_total", "deposit", "prepaid", "deferred", "earlier_years", "advanced", "advance",
+    "audit", "carried_in", "payable", "carried",
 )  # fmt: skip
 YEARLY = (
     "prepaid", "paid_later", "deposit", "balance", "returned", "forfeited", "advance", "audit", "final",
     "earlier_years",
 )  # fmt: skip
-BETWEEN_YEARS = ("earlier_years", "paid_later")  # seldom there, and shown only where they are
+BETWEEN_YEARS = ("earlier_years", "paid_later")
+SELDOM = (*BETWEEN_YEARS, "advanced")  # shown only where they are there
 
 
 @dataclass(frozen=True)

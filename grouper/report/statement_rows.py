@@ -9,7 +9,7 @@ from decimal import Decimal
 from grouper.base.errors import UsageError
 from grouper.payment.policy import words
 from grouper.report.data import Query, Row, RunInfo, plain
-from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY
+from grouper.report.measures import BETWEEN_YEARS, MONTHLY, SELDOM, YEARLY
 from grouper.report.numbers import Lang, mean, number
 from grouper.report.pages.money import CLEARING, rule
 from grouper.report.pages.quality import KINDS
@@ -55,7 +55,7 @@ class Statement:
             (name, (f"{zh}（元）", f"{en} (yuan)"), "money")
             for name in (YEARLY if info.yearly else MONTHLY)
             for zh, en in [CLEARING[name]]
-            if any(line[name] if name in BETWEEN_YEARS else line[name] is not None for line in self.lines)
+            if any(line[name] if name in SELDOM else line[name] is not None for line in self.lines)
         ]
         made: list[tuple[tuple[str, str], str, list[object]]] = []
         for name, pair, kind in (*LINES, *cleared):
@@ -68,7 +68,8 @@ class Statement:
         """How it comes to what is paid; empty where the run pays nothing."""
         if all(line["prepaid"] is None for line in self.lines):
             return ""
-        return rule(info, any(line[name] for line in self.lines for name in BETWEEN_YEARS), t)
+        apart = any(line[name] for line in self.lines for name in BETWEEN_YEARS)
+        return rule(info, apart, t, not info.yearly and any(line["advanced"] for line in self.lines))
 
 
 def hospitals_of(query: Query) -> list[str]:

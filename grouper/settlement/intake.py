@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,6 +100,16 @@ class Reading:
     key: bytes | None = None
     also: Mapping[str, frozenset[str]] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
+    header_row: int | None = None
+
+
+class InputFile(NamedTuple):
+    """A file with settlement lists: its role, how it is read, and its name in tables and messages."""
+
+    role: str
+    path: str
+    reading: Reading
+    name: str
 
 
 @dataclass
@@ -119,31 +129,33 @@ class Taken:
 
 
 def read_files(
-    files: Sequence[tuple[str, str]],
+    files: Sequence[InputFile],
     grouper: Grouper,
-    reading: Reading,
     output: Path,
     progress: Progress | None = None,
 ) -> Taken:
-    """Write all rows of ``files`` (role, path) into ``output`` in canonical columns.
+    """Write all rows of ``files`` into ``output`` in canonical columns.
 
-    Raises UsageError or DataError that names the file.
+    Raises UsageError or DataError that names the file; what files lack is told of all of them at once.
     """
     taken = Taken(Counter(), Counter(), set())
 
     def batches() -> Iterator[pa.RecordBatch]:
         done = 0
         total = None
-        for number, (role, path) in enumerate(files):
-            with _opened(path, reading) as source:
-                work = _File(source, grouper, reading, role, Path(path).name)
+        for number, each in enumerate(files):
+            with _opened(each) as source:
+                try:
+                    work = _File(source, grouper, each)
+                except UsageError as error:
+                    raise _with_the_rest(error, files[number + 1 :], grouper) from error
                 if progress:
-                    total = _all_rows(source, [path for _, path in files], number, done)
+                    total = _all_rows(source, [file.path for file in files], number, done)
                     progress(done, total)
                 for batch in source.batches():
                     made = work.canonical(batch, done)
                     done += made.num_rows
-                    taken.rows[role] += made.num_rows
+                    taken.rows[each.role] += made.num_rows
                     yield made
                     if progress:
                         progress(done, total)
@@ -155,6 +167,19 @@ def read_files(
 
     tables.write(output, row_schema(), batches())
     return taken
+
+
+def _with_the_rest(error: UsageError, others: Sequence[InputFile], grouper: Grouper) -> UsageError:
+    """What one file lacks, and what those after it lack, so that all is mended at once."""
+    zh, en = [error.zh], [error.en]
+    for each in others:
+        try:
+            with _opened(each) as source:
+                _File(source, grouper, each)
+        except UsageError as further:
+            zh.append(further.zh)
+            en.append(further.en)
+    return UsageError(zh="\n".join(zh), en="\n".join(en))
 
 
 def _all_rows(source: RecordSource, paths: Sequence[str], number: int, before: int) -> int | None:
@@ -178,21 +203,21 @@ def _lines(path: Path) -> int | None:
     return max(lines * path.stat().st_size // max(len(sample), 1) - 1, 1)  # one is the header
 
 
-def _opened(path: str, reading: Reading) -> RecordSource:
+def _opened(file: InputFile) -> RecordSource:
+    reading = file.reading
     return open_records(
-        [path], layout=reading.layout, columns=reading.columns, file_format=reading.input_format,
-        encoding=reading.encoding, sheet=reading.sheet, batch_rows=_BATCH,
+        [file.path], layout=reading.layout, columns=reading.columns, file_format=reading.input_format,
+        encoding=reading.encoding, sheet=reading.sheet, header_row=reading.header_row, batch_rows=_BATCH,
     )  # fmt: skip
 
 
 class _File:
     """One input file on its way to canonical columns."""
 
-    def __init__(
-        self, source: RecordSource, grouper: Grouper, reading: Reading, role: str, name: str
-    ) -> None:
+    def __init__(self, source: RecordSource, grouper: Grouper, file: InputFile) -> None:
+        reading = file.reading
         self.map, self.schema, self.grouper = source.columns, source.schema, grouper
-        self.key, self.role, self.name = reading.key, role, name
+        self.key, self.role, self.name = reading.key, file.role, file.name
         self.counts: Counter[str] = Counter()
         self.rows = 0
         self.codes: Counter[str] = Counter()

@@ -83,7 +83,7 @@ def compute(
     """
     plan.certified.look()
     with stage("read") as progress:
-        taken = read_files(plan.files, plan.grouper, plan.reading, staged / "rows.parquet", progress)
+        taken = read_files(plan.files, plan.grouper, staged / "rows.parquet", progress)
     check_codes(plan, taken)
     rows = sum(taken.rows.values())
     with _database(lake, plan, staged, before) as connection:
@@ -228,7 +228,10 @@ def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
     try:
         return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile
-        own, given = str(staged / "accepted.parquet"), ", ".join(plan.job.inputs)
+        own, given = (
+            str(staged / "accepted.parquet"),
+            ", ".join(file.path for file in plan.files if file.role == "input"),
+        )
         raise UsageError(
             zh=error.zh.replace(own, given) + "；确无此列时可用 --allow-missing 列名",
             en=error.en.replace(own, given)
@@ -291,7 +294,7 @@ def _write_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: P
         )
     sql = (
         "SELECT r.input_file, r.input_row, coalesce(r.record_id, r.settlement_id) AS record_id, "
-        "r.settlement_id, r.hospital_code, r.total_cost, split_part(f.reason, ':', 1) AS reason, "
+        "r.settlement_id, r.visit_id, r.hospital_code, r.total_cost, split_part(f.reason, ':', 1) AS reason, "
         "w.zh AS reason_text_zh, w.en AS reason_text_en, w.treatment "
         "FROM fate AS f JOIN rows AS r USING (n) JOIN words AS w ON w.reason = f.reason "
         "WHERE f.fate = 'rejected' ORDER BY r.n"

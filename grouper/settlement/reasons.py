@@ -24,7 +24,18 @@ REASONS: dict[str, tuple[str, str]] = {
     "correction-moves": ("更正后的出院月份或医院与原结算不同；请先撤销再补报", "the correction changes the "
                                                       "month of discharge or the hospital; withdraw the "
                                                       "old one and send it as late"),
-    "superseded": ("被 --corrections 中的更正清单取代", "replaced by a corrected list in --corrections"),
+    "superseded": ("被 --corrections 中的更正清单取代",
+                   "replaced by a corrected list in --corrections"),
+    "interim-settled": (
+        "本次住院的另一张账单已在以前月份结算；撤销那一次后与各账单一并补报（--interim join）",
+        "another bill of this stay was settled in an earlier month; withdraw that one and give all bills "
+        "together (--interim join)",
+    ),
+    "interim-waiting": (
+        "本次住院的中途结算在以前月份暂未支付，而本次输入没有它；请一并给出（--interim join）",
+        "an interim bill of this stay waits in an earlier month and is not in this input; give them together "
+        "(--interim join)",
+    ),
     "withdrawn": ("已按 --corrections 撤销", "withdrawn by --corrections"),
 }  # fmt: skip
 TREATMENTS = {
@@ -33,6 +44,10 @@ TREATMENTS = {
     "superseded": "superseded",
     "interim": "held",
     "interim-joined": "joined",
+    "refund-joined": "joined",
+    "refund-partial": "held",
+    "interim-settled": "held",
+    "interim-waiting": "held",
 }
 
 

@@ -219,7 +219,7 @@ ROWS = Relation(
     "rows", "VIEW", "every row of every input file, canonical and grouped", _rows,
     ("month._prepare",),
     ("adjust._touched", "month._write_rejected", "month.count", "plan.past.make_known",
-     "records.records_sql", "validate._unreadable", "validate._bills"),
+     "records.records_sql", "validate._unreadable", "validate._sum"),
 )  # fmt: skip
 HOSPITALS = Relation(
     "hospitals", "TABLE", "the hospitals that may be paid (`--hospitals`)", _fixed(_of(TEXT, *_HOSPITAL)),
@@ -235,7 +235,8 @@ WITHDRAWALS = Relation(
     "withdrawals", "TABLE", "settlements that are taken back (`--corrections`)",
     _fixed(_of(TEXT, "id"), _WHERE),
     ("month._prepare",),
-    ("adjust._touched", "month._finish_decisions", "plan.past.make_known", "validate._withdrawn"),
+    ("adjust._touched", "month._finish_decisions", "plan.past.make_known", "validate._withdrawn",
+     "validate._billed_before"),
 )  # fmt: skip
 CLOSED_MONTHS = Relation(
     "closed_months", "TABLE", "the months that the lake has settled before", _fixed(_of(TEXT, "period")),
@@ -257,7 +258,7 @@ KNOWN = Relation(
            _of(YUAN, "total_cost"), _of(DATE, "discharge_date"), _of(TEXT, "period")),
     ("plan.past.make_known",),
     ("adjust._touched", "month._finish_decisions", "records.resolve", "validate._in_lake",
-     "validate._settled"),
+     "validate._parts", "validate._billed_before", "validate._settled"),
     sources=("records_effective", "named", "refunders"),
 )  # fmt: skip
 FATE = Relation(
@@ -266,26 +267,28 @@ FATE = Relation(
     ("validate.judge",),
     ("adjust._touched", "month._finish_decisions", "month._check_rejected", "month._write_rejected",
      "month.count", "month._totals", "plan.past.late_sql", "records.records_sql", "validate._left",
-     "validate._refunds", "validate._in_lake"),
-    sources=("left_rows", "hospitals", "withdrawals", "closed_months", "known", "pairs", "repeated", "bills"),
+     "validate._refunds", "validate._parts", "validate._net", "validate._billed_before", "validate._in_lake"),
+    sources=("left_rows", "judged", "hospitals", "withdrawals", "closed_months", "known", "pairs",
+             "part_refunds", "waiting_bills", "repeated", "bills"),
 )  # fmt: skip
 JUDGED = Relation(
     "judged", "TABLE", "what judging reads of each row", _fixed(_JUDGED),
     ("validate._unreadable",),
     ("month._finish_decisions", "month._check_rejected", "month._totals", "plan.past.late_sql",
-     "records.resolve", "validate._left"),
+     "records.resolve", "validate._left", "validate._wait", "validate._net", "validate._bills",
+     "validate._billed_before"),
     sources=("rows", "hospitals"),
 )  # fmt: skip
 LEFT_ROWS = Relation(
     "left_rows", "TEMP VIEW", "rows whose fate is open; at last with those that are late", _fixed(_JUDGED),
     ("validate._left", "month._finish_decisions"),
     ("records.resolve", "validate._reject", "validate._refunds", "validate._duplicates", "validate._bills",
-     "validate._settled"),
+     "validate._billed_before", "validate._settled"),
     sources=("judged", "fate"),
 )  # fmt: skip
 REFUNDS = Relation(
     "refunds", "TABLE", "rows that take a settlement back", _fixed(_JUDGED),
-    ("validate._refunds",), ("validate._refunds",),
+    ("validate._refunds",), ("validate._refunds", "validate._parts"),
     sources=("left_rows",),
 )  # fmt: skip
 PAIRS = Relation(
@@ -313,16 +316,28 @@ VISITS = Relation(
 )  # fmt: skip
 BILLS = Relation(
     "bills", "TEMP TABLE", "rows of stays with several bills, with the last of them",
-    _fixed(_of(NUMBER, "n", "of"), _of(DATE, "admitted", "discharged")),
-    ("validate._bills",), ("validate._bills",),
-    sources=("left_rows", "visits"),
+    _fixed(_of(NUMBER, "n", "of"), _of(DATE, "admitted", "discharged"), _of(FLAG, "refund")),
+    ("validate._bills",), ("validate._bills", "validate._sum"),
+    sources=("left_rows", "visits", "judged", "part_refunds"),
 )  # fmt: skip
 # The amounts of several bills that are those of the stay when they are added up.
 SUMMED = tuple(name for name in intake.AMOUNTS if name != "pool_paid_before")
+WAITING_BILLS = Relation(
+    "waiting_bills", "TABLE", "interim bills that wait in a closed month, of visits of this input",
+    _fixed(_of(TEXT, "visit_id", "hospital_code", "settlement_id")),
+    ("plan.past.make_known",), ("validate._billed_before",), sources=("rejected_current", "rows"),
+)  # fmt: skip
+PART_REFUNDS = Relation(
+    "part_refunds", "TABLE", "refunds of a part of a row of this input, and what they leave of its cost",
+    _fixed(_of(NUMBER, "n", "of"), _of(YUAN, "net")),
+    ("validate._parts",), ("validate._parts", "validate._bills", "validate._net"),
+    sources=("refunds", "left_rows", "fate"),
+)  # fmt: skip
 JOINED_BILLS = Relation(
-    "joined_bills", "TABLE", "what all bills of a stay come to, by the last of them (`--interim join`)",
+    "joined_bills", "TABLE", "what all bills of a stay come to, by the last of them (`--interim join`), and "
+    "what refunds of a part leave of a row",
     _fixed(_of(NUMBER, "n"), _of(DATE, "admission_date"), (Column("los_days", SMALL),), _of(YUAN, *SUMMED)),
-    ("validate.judge", "validate._bills"), ("records.records_sql",),
+    ("validate.judge", "validate._sum"), ("records.records_sql",),
     sources=("bills", "rows"),
 )  # fmt: skip
 DECISIONS = Relation(
@@ -396,7 +411,8 @@ WORDS = Relation(
 
 RELATIONS: tuple[Relation, ...] = (
     ROWS, HOSPITALS, DECIDED_CASES, WITHDRAWALS, CLOSED_MONTHS, NAMED, REFUNDERS, KNOWN, FATE, JUDGED,
-    LEFT_ROWS, REFUNDS, PAIRS, TWICE, REPEATED, VISITS, BILLS, JOINED_BILLS, DECISIONS, RECORDS_NEW,
+    LEFT_ROWS, REFUNDS, PAIRS,
+    PART_REFUNDS, WAITING_BILLS, TWICE, REPEATED, VISITS, BILLS, JOINED_BILLS, DECISIONS, RECORDS_NEW,
     ADJUSTMENTS_NEW, ROWS_AGAIN,
     LATE_RECORDS, REMOVED, TOUCHED, STAYS, WORLD, SCOPED, WORDS,
 )  # fmt: skip
@@ -408,6 +424,7 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("adjust._changed_sql", "adjust._difference", "adjust._removals", "year._effective")),
     ("pools_current", "pools of closed months, with their point values",
      ("plan.past.old_budget", "statements._distributable")),
+    ("rejected_current", "rows of closed months that were no cases", ("plan.past.make_known",)),
     ("amounts", "fen by hospital and pool, of the ledger", ("statements.run_amounts", "year._record")),
 )  # fmt: skip
 # Files of a run's folder by which rooms hand rows on: (name, what, makers, readers). Amounts are yuan.

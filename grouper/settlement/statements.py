@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, fen_of, yuan_of
-from grouper.payment.pool.budget import Budget, Entry
+from grouper.payment.policy.sharing import fen as fen_of_share
+from grouper.payment.pool.budget import LAST_YEAR, Budget, Entry
 from grouper.payment.pool.clearing import Monthly, clear_month, dues, months_paid
 from grouper.payment.pool.statement import hospital_statement, pool_summary
 from grouper.settlement import tables
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 _MONEY = pa.decimal128(38, 2)
-_PAID = ("deposit", "prepaid", "deferred", "earlier_years", "advance", "audit", "payable", "carried")
+_PAID = (
+    "deposit", "prepaid", "deferred", "earlier_years", "advanced", "advance", "audit", "payable", "carried",
+)  # fmt: skip
 AMOUNTS = ("fund_due", "fund_by_item", "total_cost", "adjustments", "due_total", "carried_in", *_PAID)
 
 
@@ -49,7 +53,7 @@ def month_statements(
     covered = _sum(due, run_amounts(connection, runs, "due_total")) if months else {}
     _known_pools(plan, covered)
     carried = _carried(connection, plan)
-    budget = _entries(plan, carried)
+    budget = _entries(plan, carried, last_year_dues(connection, plan))
     clearing = clear_month(
         settled.terms, budget, covered, more=_distributable(connection, runs), earlier_years=apart
     )
@@ -127,9 +131,42 @@ def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen
     return {key: fen for key, fen in last.items() if fen}
 
 
-def _entries(plan: Plan, carried: Mapping[Key, Fen]) -> Budget:
-    """The budget with audit deductions of corrections, and with what earlier months left to take."""
+def last_year_dues(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen]:
+    """What a hospital was due a month of last year on average, where the budget's advances go by that.
+
+    Over the months of last year that the lake has, adjustments among them. Raises UsageError where there is
+    none, or where the budget lacks the pool of such a hospital.
+    """
+    if plan.budget.advance_base != LAST_YEAR:
+        return {}
+    year = str(plan.month.first.year - 1)
+    runs = [run for period, run in plan.closed.items() if period[:4] == year]
+    if not runs:
+        raise UsageError(
+            zh=f"{plan.job.budget}（--budget）：advance_base 按上年月均应付计，而本湖没有 {year} 年的月份；"
+            "请在 hospitals 中逐家写明 advance_base",
+            en=f"{plan.job.budget} (--budget): advance_base goes by last year's monthly dues, but this lake "
+            f"has no month of {year}; give advance_base of each hospital in hospitals",
+        )
+    found = run_amounts(connection, runs, "due_total")
+    for pool in sorted({pool for _, pool in found} - plan.budget.pools.keys()):
+        raise UsageError(
+            zh=f"{plan.job.budget}（--budget）：advance_base：{year} 年有基金池 {pool}，而该预算没有；"
+            f"请补 [pools.{pool}]，或在 hospitals 中逐家写明 advance_base",
+            en=f"{plan.job.budget} (--budget): advance_base: {year} has the pool {pool}, which it lacks; "
+            f"add [pools.{pool}], or give advance_base of each hospital in hospitals",
+        )
+    return {key: fen_of_share(Fraction(due, len(runs))) for key, due in found.items() if due > 0}
+
+
+def _entries(plan: Plan, carried: Mapping[Key, Fen], last_year: Mapping[Key, Fen]) -> Budget:
+    """The budget with audit deductions of corrections, with what earlier months left to take, and with the
+    monthly dues of last year where its advances go by them and the file does not say."""
     hospitals = dict(plan.budget.hospitals)
+    for key, due in last_year.items():
+        entry = hospitals.get(key, Entry())
+        if entry.advance_base is None:
+            hospitals[key] = replace(entry, advance_base=due)
     extra = dict(carried)
     for item in plan.corrections.of("audit_deduction"):
         key = (item.hospital, item.pool)

@@ -25,8 +25,8 @@ _YUAN, _POINTS = pa.decimal128(18, 2), pa.decimal128(38, 6)
 
 REJECTED = pa.schema(
     [("input_file", _TEXT), ("input_row", _LONG), ("record_id", _TEXT), ("settlement_id", _TEXT),
-     ("hospital_code", _TEXT), ("total_cost", _YUAN), ("reason", _TEXT), ("reason_text_zh", _TEXT),
-     ("reason_text_en", _TEXT), ("treatment", _TEXT)]
+     ("visit_id", _TEXT), ("hospital_code", _TEXT), ("total_cost", _YUAN), ("reason", _TEXT),
+     ("reason_text_zh", _TEXT), ("reason_text_en", _TEXT), ("treatment", _TEXT)]
 )  # fmt: skip
 ADJUSTMENTS = pa.schema(
     [("adjustment_id", _TEXT), ("kind", _TEXT), ("record_id", _TEXT), ("settlement_id", _TEXT),

@@ -40,13 +40,18 @@ def judge(connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "h
     what version 0.1.0 did.
     """
     relations.make(connection, relations.FATE)
-    for step in (_unreadable, _refunds, _amounts, _hospitals, _duplicates, _withdrawn):
+    _unreadable(connection, month)
+    _refunds(connection, parts=interim != "apart")
+    for step in (_amounts, _hospitals, _duplicates, _withdrawn):
         step(connection, month)
     relations.make(connection, relations.JOINED_BILLS)
     if interim != "apart":
+        _billed_before(connection)
         _bills(connection, join=interim == "join")
     for step in (_dates, _settled):
         step(connection, month)
+    if interim != "apart":
+        _net(connection)
 
 
 def _left(connection: duckdb.DuckDBPyConnection) -> None:
@@ -80,10 +85,11 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     _reject(connection, reason, f"{reason} IS NOT NULL")
 
 
-def _refunds(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
+def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool) -> None:
     """Refunds meet their originals: by the id they name, else by visit (or person) and opposite cost.
 
     An original in a closed month comes before one of the same visit in this input: it is the older.
+    ``parts``: then refunds of a part of their original.
     """
     relations.make(connection, relations.REFUNDS, f"SELECT * FROM left_rows WHERE {gate.REFUND}")
     named = f"{gate.refunds('refund_of', '(FROM refunds)')} AND {_OPEN}"
@@ -93,7 +99,57 @@ def _refunds(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
         unnamed = f"{gate.refunds(key, '(FROM refunds)')} AND {_OPEN} AND refund_of IS NULL"
         _pair(connection, unnamed, _in_lake(key), closed=True)
         _pair(connection, unnamed, gate.originals(key, "left_rows"), closed=False)
+    if parts:
+        _parts(connection)
     _reject(connection, gate.UNMATCHED, gate.REFUND)
+
+
+def _parts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refunds of a part: taken off the row that they name; held with what they may mean, where that is not
+    one row, costs less than they take back, or lies in a closed month. Each names the other."""
+    open_ = f"(SELECT r.* FROM refunds AS r WHERE {_OPEN})"
+    relations.make(
+        connection,
+        relations.PART_REFUNDS,
+        f"SELECT n, of, net::DECIMAL(18,2) AS net FROM ({gate.parts(open_, 'left_rows')})",
+    )
+    connection.execute(
+        "INSERT INTO fate SELECT DISTINCT unnest([n, of]), 'rejected', 'refund-netted', NULL "
+        "FROM part_refunds WHERE net = 0"
+    )
+    _wait(connection, "SELECT n, of FROM part_refunds WHERE net < 0")
+    connection.execute("DELETE FROM part_refunds WHERE net <= 0")
+    connection.execute(f"INSERT INTO fate SELECT n, 'rejected', '{gate.PART}', NULL FROM part_refunds")
+    for key in (gate.VISIT, gate.PERSON):
+        _wait(connection, gate.unnamed(key, open_, "left_rows"))
+    connection.execute(
+        f"INSERT INTO fate SELECT DISTINCT r.n, 'rejected', '{gate.PARTIAL}:' || r.refund_of, NULL "
+        f"FROM {open_} AS r JOIN known AS k ON k.settlement_id = r.refund_of WHERE r.total_cost < 0"
+    )
+
+
+def _wait(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:
+    """Refunds (n) and what they may mean (of) are held, each with the id of the other."""
+    connection.execute(
+        f"INSERT INTO fate SELECT x.a, 'rejected', '{gate.PARTIAL}:' || min(j.sid), NULL "
+        f"FROM (SELECT n AS a, of AS b FROM ({pairs}) UNION SELECT of, n FROM ({pairs})) AS x "
+        "JOIN judged AS j ON j.n = x.b GROUP BY x.a"
+    )
+
+
+def _net(connection: duckdb.DuckDBPyConnection) -> None:
+    """A row whose refunds of a part were taken off, and that is no case of the month after all, waits with
+    them; where it left by a rule of its own, they wait."""
+    gone = (
+        "SELECT p.n, p.of FROM part_refunds AS p JOIN fate AS f ON f.n = p.of "
+        f"WHERE (f.fate <> 'rejected' OR f.reason <> '{gate.JOINED}')"
+    )
+    pairs = f"SELECT n AS a, of AS b FROM ({gone}) UNION SELECT of, n FROM ({gone} AND f.fate <> 'rejected')"
+    connection.execute(
+        f"UPDATE fate SET fate = 'rejected', partner = NULL, reason = '{gate.PARTIAL}:' || x.sid FROM "
+        f"(SELECT a, min(j.sid) AS sid FROM ({pairs}) AS p JOIN judged AS j ON j.n = p.b GROUP BY a) AS x "
+        "WHERE fate.n = x.a"
+    )
 
 
 _OPEN = "NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n)"
@@ -148,8 +204,33 @@ def _withdrawn(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     )
 
 
+def _billed_before(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bills of a stay of which another bill was paid in a closed month, or waits in one and is not here, are
+    held: each names the other. A bill that this run takes back no longer counts."""
+    visit = gate.VISIT
+    gone = (
+        "k.record_id IN (SELECT partner FROM fate WHERE partner IS NOT NULL) OR "
+        "k.record_id IN (SELECT id FROM withdrawals) OR k.settlement_id IN (SELECT id FROM withdrawals)"
+    )
+    connection.execute(
+        f"INSERT INTO fate SELECT l.n, 'rejected', 'interim-settled:' || min(k.settlement_id), NULL "
+        f"FROM (SELECT *, {visit} AS visit FROM left_rows) AS l "
+        f"JOIN (SELECT *, {visit} AS visit FROM known) AS k USING (visit) WHERE NOT ({gone}) "
+        "AND l.sid NOT IN (SELECT settlement_id FROM known WHERE settlement_id IS NOT NULL) "
+        "AND l.rid NOT IN (SELECT record_id FROM known) GROUP BY l.n"
+    )
+    _left(connection)
+    connection.execute(
+        f"INSERT INTO fate SELECT l.n, 'rejected', 'interim-waiting:' || min(w.settlement_id), NULL "
+        f"FROM (SELECT *, {visit} AS visit FROM left_rows) AS l "
+        f"JOIN (SELECT *, {visit} AS visit FROM waiting_bills) AS w USING (visit) "
+        "WHERE w.settlement_id NOT IN (SELECT sid FROM judged WHERE sid IS NOT NULL) GROUP BY l.n"
+    )
+
+
 def _bills(connection: duckdb.DuckDBPyConnection, *, join: bool) -> None:
-    """Bills of a stay with several, marked as interim or of one visit: held, or joined into the last."""
+    """Bills of a stay with several, marked as interim or of one visit: held, or joined into the last; and
+    rows with refunds of a part of them."""
     visits = f"(FROM left_rows WHERE {gate.VISIT} IS NOT NULL)"
     relations.make(connection, relations.VISITS, gate.several(gate.VISIT, visits))
     relations.make(connection, relations.BILLS, gate.bills("(FROM left_rows)", "(FROM visits)"))
@@ -158,20 +239,35 @@ def _bills(connection: duckdb.DuckDBPyConnection, *, join: bool) -> None:
     connection.execute(
         f"INSERT INTO fate SELECT n, 'rejected', {reason}, NULL FROM bills WHERE {reason} IS NOT NULL"
     )
-    if join:
-        sums = ", ".join(
-            f"CASE WHEN count(r.{name}) = count(*) THEN sum(r.{name})::DECIMAL(18,2) END AS {name}"
-            for name in relations.SUMMED
-        )
-        days = "greatest(date_diff('day', min(b.admitted), max(b.discharged)), 1)::INTEGER"
-        relations.make(
-            connection,
-            relations.JOINED_BILLS,
-            "SELECT b.of AS n, min(b.admitted) AS admission_date, "
-            f"coalesce({days}, sum(r.los_days)::INTEGER) AS los_days, {sums} "
-            "FROM bills AS b JOIN rows AS r ON r.n = b.n WHERE b.of IS NOT NULL "
-            "GROUP BY b.of",
-        )
+    if not join:
+        connection.execute("DELETE FROM bills")
+    connection.execute(
+        "INSERT INTO bills SELECT DISTINCT of, of, admission_date, discharge_date, FALSE FROM part_refunds "
+        "JOIN judged AS j ON j.n = of WHERE of NOT IN (SELECT n FROM bills)"
+    )
+    connection.execute(
+        "INSERT INTO bills SELECT p.n, b.of, b.admitted, b.discharged, TRUE FROM part_refunds AS p "
+        "JOIN bills AS b ON b.n = p.of"
+    )
+    _sum(connection)
+
+
+def _sum(connection: duckdb.DuckDBPyConnection) -> None:
+    """Table ``joined_bills``: the money of all bills of a stay, less that of refunds of a part of them; the
+    days of several bills."""
+    sums = ", ".join(
+        f"CASE WHEN count(r.{name}) = count(*) THEN sum(r.{name})::DECIMAL(18,2) END AS {name}"
+        for name in relations.SUMMED
+    )
+    own = "FILTER (NOT b.refund)"
+    days = "greatest(date_diff('day', min(b.admitted), max(b.discharged)), 1)::INTEGER"
+    relations.make(
+        connection,
+        relations.JOINED_BILLS,
+        f"SELECT b.of AS n, min(b.admitted) AS admission_date, CASE WHEN count(*) {own} = 1 "
+        f"THEN min(r.los_days) {own} ELSE coalesce({days}, sum(r.los_days) {own}) END::INTEGER AS los_days, "
+        f"{sums} FROM bills AS b JOIN rows AS r ON r.n = b.n WHERE b.of IS NOT NULL GROUP BY b.of",
+    )
 
 
 def _dates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:

@@ -269,6 +269,11 @@ def _clear(
     prepaid, deposit = (run_amounts(connection, runs, name) for name in ("prepaid", "deposit"))
     for key, fen in later.items():
         prepaid[key] = prepaid.get(key, 0) + fen
+    advances = {
+        key: max(0, fen - offset.get(key, 0))
+        for offset in [run_amounts(connection, runs, "advance")]
+        for key, fen in run_amounts(connection, runs, "advanced").items()
+    }
     last = plan.months[max(plan.months)]
     carried = run_amounts(connection, [last], "carried")
     due = clearing.dues(settled.pools)
@@ -281,17 +286,20 @@ def _clear(
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
     for item in plan.corrections.of("audit_deduction"):
         audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen
-    hospitals = dict(plan.budget.hospitals)
-    keys = sorted(due.keys() | prepaid.keys() | deposit.keys() | audits.keys())
+    hospitals = {key: replace(entry, advance_base=None) for key, entry in plan.budget.hospitals.items()}
+    keys = sorted(due.keys() | prepaid.keys() | deposit.keys() | audits.keys() | advances.keys())
     there = {*keys, *((hospital, "*") for hospital, _ in keys)}
     for key in keys:
         given = hospitals.get(key, Entry())
         _same(plan, key, "prepaid", given.prepaid, prepaid.get(key, 0))
         _same(plan, key, "deposit", given.deposit, deposit.get(key, 0))
+        left = advances.get(key, 0)
+        if left:  # of an advance that was paid elsewhere, only the file can know
+            _same(plan, key, "advance", given.advance or None, left)
         score = scores.get(key, scores.get((key[0], "*"), given.score))
         hospitals[key] = replace(
             given, prepaid=prepaid.get(key, 0), deposit=deposit.get(key, 0), score=score,
-            audit=given.audit + audits.get(key, 0),
+            audit=given.audit + audits.get(key, 0), advance=left or given.advance,
         )  # fmt: skip
     cleared = clearing.clear_year(settled.terms, replace(plan.budget, hospitals=hospitals), due)
     return list(cleared), tuple(sorted(key for key in scores if key not in there))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grouper.base.errors import DataError, ReconciliationError, TableError
+from grouper.base.errors import DataError, ReconciliationError, TableError, UsageError
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget, parse_budget
 from grouper.payment.pool.clearing import Yearly, check_years, clear_month, clear_year, months_paid
@@ -88,3 +88,24 @@ def test_an_identity_that_does_not_hold_is_refused() -> None:
     row = Yearly("A", "p", 100, 50, 10, 41, Fraction(90), 10, 0, 0, 0, 51)
     with pytest.raises(ReconciliationError, match="hospital A"):
         check_years([row], {("A", "p"): 100})
+
+
+def test_an_advance_is_months_of_what_a_hospital_is_due(tmp_path: Path) -> None:
+    """Paid whole beside the month: a deduction that the month cannot bear is carried, not taken from it."""
+    terms = terms_of(tmp_path, advance_months="1.5")
+    hospital = {"hospital_code": "A", "pool": "p", "advance_base": "333.33", "audit": "900"}
+    other = {"hospital_code": "B", "pool": "p", "advance_base": "0"}
+    first, second = clear_month(terms, budget_of(hospital, other), {("A", "p"): 60_000, ("B", "p"): 5})
+    assert (first.advanced, first.payable, first.carried) == (50_000, 50_000, -30_000)
+    assert "advance_months = 1.5 (test)" in first.clauses
+    assert (second.advanced, second.payable) == (0, 5) and "advance_months" not in second.clauses
+    with pytest.raises(TableError, match="advance_months"):
+        clear_month(terms_of(tmp_path), budget_of(hospital), {})
+
+
+def test_what_advances_go_by_is_one_word(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'budget.toml: advance_base: should be "last_year"'):
+        parse_budget(year() | {"advance_base": "2024"}, "budget.toml")
+    plain = parse_budget(year(), "budget.toml")
+    assert "advance_base" not in plain.as_data()
+    assert parse_budget(year() | {"advance_base": "last_year"}).digest != plain.digest

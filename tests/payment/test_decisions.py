@@ -233,3 +233,64 @@ def test_an_ordered_transfer_is_no_readmission(
 ) -> None:
     cases = [stay("first", 1, 5, discharge_way=way), stay("next", day, 12, hospital_code=hospital)]
     assert priced(tmp_path, cases)["first"]["amount"] == Decimal(amount)
+
+
+DECIDED = pa.schema(
+    [
+        *STAYS,
+        ("special_review", pa.string()),
+        ("special_review_amount", pa.string()),
+        ("readmission_justified", pa.string()),
+    ]
+)
+
+
+def with_columns(
+    place: Path, cases: list[dict[str, Any]], policy: str = REVIEWS
+) -> dict[str, dict[str, Any]]:
+    """Priced by decisions that stand as columns in the grouped file."""
+    path = write_policy(place, policy)
+    pq.write_table(pa.Table.from_pylist(cases, schema=DECIDED), place / "g.parquet")
+    pay(str(place / "g.parquet"), str(path), str(place / "o.parquet"))
+    return {row["record_id"]: row for row in pq.read_table(place / "o.parquet").to_pylist()}
+
+
+def test_decisions_as_columns_are_those_of_a_file(tmp_path: Path) -> None:
+    """The same words, Chinese ones among them, and the same amounts."""
+    (tmp_path / "file").mkdir()
+    text = "record_id,special_review,special_review_amount\na,adjust,9000\nb,by_item,\n"
+    stays = [stay("a", 1, 5), stay("b", 1, 5, person_id="R"), *others(4)]
+    one = priced(tmp_path / "file", stays, text)
+    given = [dict(row) for row in stays]
+    given[0] |= {"special_review": "调整", "special_review_amount": "9000"}
+    given[1] |= {"special_review": " 按项目付费"}
+    given[2] |= {"special_review": ""}
+    other = with_columns(tmp_path, given)
+    assert {k: (r["amount"], r["review_result"]) for k, r in one.items()} == {
+        k: (r["amount"], r["review_result"]) for k, r in other.items()
+    }
+    again = [stay("a", 1, 5), stay("b", 8, 12) | {"readmission_justified": "合理"}]
+    assert with_columns(tmp_path, again)["a"]["readmission_factor"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"special_review": "通过"},
+         r"g\.parquet, row 2, column special_review .*: '通过' is not understood; known are by_item"),
+        ({"readmission_justified": "maybe"},
+         r"row 2, column readmission_justified .*'maybe' is not understood"),
+        ({"special_review": "adjust"},
+         r"row 2, column special_review: adjust needs special_review_amount"),
+    ],
+)  # fmt: skip
+def test_a_decision_in_a_column_that_cannot_be_carried_out_is_refused(
+    tmp_path: Path, given: dict[str, str], told: str
+) -> None:
+    with pytest.raises(DataError, match=told):
+        with_columns(tmp_path, [stay("o", 1, 5, person_id="Q"), stay("a", 1, 5) | given])
+
+
+def test_a_review_in_a_column_needs_a_policy_that_knows_reviews(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"row 1, column special_review: policy .* knows no special review"):
+        with_columns(tmp_path, [stay("a", 1, 5) | {"special_review": "by_item"}], POLICY)

@@ -84,6 +84,22 @@ LEAVE = {
         [bill("a", "15000"), bill("b", "-15000", refund_of="X", refund_flag=True)],
         {"a": None, "b": "refund-unmatched"},
     ),
+    "refunded whole in two parts": (
+        [bill("a", "15000"), bill("b", "-5000", refund_of="Sa"), bill("c", "-10000", refund_of="Sa")],
+        {"a": "refund-netted", "b": "refund-netted", "c": "refund-netted"},
+    ),
+    "refunded for more than it cost": (
+        [bill("a", "15000"), bill("b", "-15001", refund_of="Sa")],
+        {"a": "refund-partial", "b": "refund-partial"},
+    ),
+    "a part of the visit that names no settlement": (
+        [bill("a", "15000", visit_id="V"), bill("b", "-500", visit_id="V")],
+        {"a": "refund-partial", "b": "refund-partial"},
+    ),
+    "a part of what is not valid": (
+        [bill("a", "15000", admission_date=dt.date(2025, 6, 11)), bill("b", "-500", refund_of="Sa")],
+        {"a": "dates-out-of-order", "b": "refund-partial"},
+    ),
     "negative without being called a refund": (
         [bill("a", "15000"), bill("b", "-6561.63")],
         {"a": None, "b": "negative-cost"},
@@ -133,7 +149,7 @@ def test_a_row_that_is_no_stay_has_a_reason_and_no_amount(place: Path, what: str
         if reason is None:
             assert (row["pay_status"], row["amount"] is not None) == ("paid", True), row["record_id"]
         else:
-            waits = reason == "dates-out-of-order"
+            waits = reason in ("dates-out-of-order", "refund-partial")
             assert (row["pay_status"], row["pay_reason"]) == ("held" if waits else "left", reason)
             assert row["amount"] is None and row["fund_due"] is None and row["pool"] is None
     gate = read_provenance(pq.read_schema(place / "o.parquet").metadata, "o")["gate"]
@@ -367,3 +383,29 @@ def test_money_that_cannot_be_is_said(place: Path) -> None:
     ]  # fmt: skip
     code, _, err = grouper("pay", "grouped.parquet", "--policy", "policy.toml", "-o", "p.parquet", cwd=place)
     assert code == 0 and "注意：基金合计支付超过总费用 [fund-above-cost]：1 例，费用 5,000.00 元" in err
+
+
+def test_refunds_of_a_part_are_taken_off_the_stay(place: Path) -> None:
+    """20,000 less 2,000 and 3,000 is priced as 15,000; its days are its own."""
+    parts = [
+        bill("a", "20000", los_days=9),
+        bill("b", "-2000", refund_of="Sa", refund_flag=True, los_days=None),
+        bill("c", "-3000", refund_of="Sa", los_days=1),
+    ]
+    done, (row, *refunds) = paid(place, parts)
+    _, (plain,) = paid(place, [bill("a", "15000", los_days=9)])
+    assert row == plain | {name: row[name] for name in row if name not in plain}
+    assert [(r["pay_status"], r["pay_reason"], r["amount"]) for r in refunds] == [
+        ("left", "refund-joined", None)
+    ] * 2
+    assert done.priced.costs["left:refund-joined"] == Decimal("-5000.00")
+    assert done.hospitals["total_cost"].to_pylist() == [Decimal("15000.00")]
+
+
+def test_a_bill_of_several_with_a_refund_of_a_part_is_joined_with_the_others(place: Path) -> None:
+    cases = [*BILLS, bill("part", "-1000", refund_of="Sfirst")]
+    _, rows = paid(place, cases, interim="join")
+    assert [row["pay_reason"] for row in rows][0::3] == ["interim-joined", "refund-joined"]
+    assert (rows[2]["total_cost"], rows[2]["los_days"]) == (Decimal("14000.00"), 101)
+    _, rows = paid(place, cases)
+    assert [row["pay_reason"] for row in rows] == ["interim", "group", "interim", "refund-partial"]

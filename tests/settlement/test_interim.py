@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from grouper.base.errors import DataError
@@ -108,3 +110,164 @@ def test_the_stay_that_grouping_took_is_the_one_that_is_paid(tmp_path: Path) -> 
     lake, _ = settled(tmp_path, rows, stay="nights")
     found = support.rows(lake, "SELECT record_id, los_days FROM cases_current")
     assert {row["record_id"]: row["los_days"] for row in found} == nights
+
+
+def part_of(row: Mapping[str, Any], share: int, name: str, **other: Any) -> dict[str, Any]:
+    """A refund of a ``share``-th of a stay, that names its settlement."""
+    refund = dict(row) | {
+        "record_id": name, "settlement_id": name, "refund_flag": True, "refund_of": row["settlement_id"],
+        "visit_id": name,
+    }  # fmt: skip
+    for key, value in row.items():
+        if isinstance(value, Decimal) and (key.endswith(("_cost", "_paid")) or key in MORE):
+            refund[key] = -(value / share).quantize(Decimal("0.01"))
+    return refund | other
+
+
+def with_refund_of(folder: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[Lake, Any]:
+    place = support.city(2400, 0.0)
+    path = support.write(folder / "in.parquet", rows, place / f"{MONTH}.parquet")
+    lake = Lake(folder / "lake")
+    return lake, support.settle(
+        lake, place, MONTH, path, area="yulin", allow_missing=("payment_method",), max_held="1"
+    )
+
+
+SQL = 'SELECT record_id, total_cost, pool_paid, los_days, "group", settled_fund FROM cases_current ORDER BY 1'
+
+
+def test_refunds_of_a_part_leave_a_stay_of_the_rest(tmp_path: Path) -> None:
+    """The stay less two refunds of parts is priced as one that cost that much from the beginning."""
+    rows = support.take(support.city(2400, 0.0), MONTH, 12)
+    refunds = [part_of(rows[-1], 4, "one"), part_of(rows[-1], 10, "two")]
+    less = [dict(row) for row in rows]
+    for refund in refunds:
+        for key, value in refund.items():
+            if isinstance(value, Decimal) and (key.endswith(("_cost", "_paid")) or key in MORE):
+                less[-1][key] += value
+    for name in ("parts", "less"):
+        (tmp_path / name).mkdir()
+    parts, done = with_refund_of(tmp_path / "parts", [*rows, *refunds])
+    plain, _ = with_refund_of(tmp_path / "less", less)
+    assert support.rows(parts, SQL) == support.rows(plain, SQL)
+    run = done.record.run
+    assert (run["rows_in"], run["cases"], run["rejected"], run["netted"]) == (14, 12, 0, 2)
+    assert run["cost_in_fen"] == run["cases_cost_fen"]
+    left = support.rows(parts, "SELECT record_id, reason, treatment FROM rejected_all ORDER BY 1")
+    assert left == [
+        {"record_id": name, "reason": "refund-joined", "treatment": "joined"} for name in ("one", "two")
+    ]
+
+
+@pytest.mark.parametrize(
+    "what", ["all of it in two parts", "more than it cost", "a part of the visit", "late"]
+)
+def test_refunds_of_a_part_that_do_not_settle_are_held_with_their_original(tmp_path: Path, what: str) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    last = rows[-1]
+    whole = {name: last[name] for name in ("settlement_id", "record_id", "visit_id")}
+    refunds = {
+        "all of it in two parts": [
+            part_of(last, 4, "one"),
+            part_of(last, 4, "two", total_cost=last["total_cost"] / 4 - last["total_cost"]),
+        ],
+        "more than it cost": [part_of(last, 1, "one", total_cost=-last["total_cost"] - 1)],
+        "a part of the visit": [part_of(last, 4, "one", refund_of=None, visit_id=whole["visit_id"])],
+        "late": [part_of(last, 4, "one")],
+    }[what]
+    if what == "all of it in two parts":
+        quarter = (last["total_cost"] / 4).quantize(Decimal("0.01"))
+        refunds[0]["total_cost"], refunds[1]["total_cost"] = -quarter, quarter - last["total_cost"]
+    if what == "late":
+        last["discharge_date"] = last["discharge_date"].replace(month=7)
+    lake, done = with_refund_of(tmp_path, [*rows, *refunds])
+    left = {r["record_id"]: r for r in support.rows(lake, "SELECT * FROM rejected_all")}
+    found = {name: row["reason"] for name, row in left.items()}
+    assert done.record.run["cases"] == 7
+    if what == "all of it in two parts":
+        assert set(found.values()) == {"refund-netted"} and len(found) == 3
+    elif what == "late":
+        assert found == {last["record_id"]: "future-date", "one": "refund-partial"}
+    else:
+        assert found == {last["record_id"]: "refund-partial", "one": "refund-partial"}
+        assert {row["treatment"] for row in left.values()} == {"held"}
+        assert left["one"]["reason_text_zh"].endswith(f"（{whole['settlement_id']}）")
+        assert left[last["record_id"]]["reason_text_en"].endswith("(one)")
+    assert done.record.run["cost_in_fen"] == sum(
+        int(r["total_cost"] * 100) for r in [*rows, *refunds]
+    )  # and the run checked that cases and the rest add up to it
+
+
+def test_a_refund_of_a_part_of_a_closed_month_waits_with_its_name(tmp_path: Path) -> None:
+    place = support.city(2400, 0.0)
+    may, june = support.take(place, "2025-05", 6), support.take(place, MONTH, 6)
+    lake = months(tmp_path, may, [*june, part_of(may[0], 4, "part")])
+    (row,) = support.rows(lake, "SELECT * FROM rejected_all WHERE record_id = 'part'")
+    assert (row["reason"], row["treatment"]) == ("refund-partial", "held")
+    assert row["reason_text_zh"].endswith(f"（{may[0]['settlement_id']}）")
+
+
+def months(
+    folder: Path, may: Sequence[Mapping[str, Any]], june: Sequence[Mapping[str, Any]], **more: Any
+) -> Lake:
+    """May settled and then June, whose options ``more`` are."""
+    place, lake = support.city(2400, 0.0), Lake(folder / "lake")
+    for month, rows, options in (("2025-05", may, {}), (MONTH, june, more)):
+        schema = pq.read_schema(place / f"{month}.parquet").append(pa.field("interim_flag", pa.bool_()))
+        path = folder / f"{month}.parquet"
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
+        options = {"allow_missing": ("payment_method",), "max_held": "1", **options}
+        support.settle(lake, place, month, path, area="yulin", **options)
+    return lake
+
+
+def a_stay_of_two_months() -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
+    """Cases of May and of June, and the last of June's by two bills, the first of which ends in May."""
+    place = support.city(2400, 0.0)
+    may, june = support.take(place, "2025-05", 6), support.take(place, MONTH, 6)
+    june[-1]["admission_date"] = dt.date(2025, 5, 20)
+    first, _ = two_bills(june)
+    first["discharge_date"] = dt.date(2025, 5, 31)
+    return may, june, first
+
+
+def test_the_last_bill_of_a_stay_that_was_paid_in_an_earlier_month_is_held(tmp_path: Path) -> None:
+    """Nobody marked May's bill as interim: it was priced as a stay. June's is not priced as a second one."""
+    may, june, first = a_stay_of_two_months()
+    lake = months(tmp_path, [*may, first], june)
+    (left,) = support.rows(lake, "SELECT * FROM rejected_all")
+    assert (left["record_id"], left["reason"], left["treatment"]) == (
+        june[-1]["record_id"], "interim-settled", "held",
+    )  # fmt: skip
+    assert left["reason_text_zh"].endswith("（first）")
+    assert "first" in {
+        row["record_id"] for row in support.rows(lake, "SELECT record_id FROM cases_effective")
+    }
+
+
+def test_bills_of_two_months_are_joined_when_the_earlier_one_is_withdrawn(tmp_path: Path) -> None:
+    may, june, first = a_stay_of_two_months()
+    told = support.corrections(
+        tmp_path / "c.csv", [{"kind": "withdrawal", "settlement_id": "first", "reason": "one stay"}]
+    )
+    again = first | {"settlement_id": "first-again", "record_id": "first-again"}
+    lake = months(tmp_path, [*may, first], [*june, again], corrections=(str(told),), interim="join")
+    paid = support.rows(lake, "SELECT record_id, total_cost FROM cases_effective WHERE pay_status = 'paid'")
+    found = {row["record_id"]: row["total_cost"] for row in paid}
+    assert "first" not in found and "first-again" not in found
+    assert found[june[-1]["record_id"]] == june[-1]["total_cost"] + first["total_cost"]
+
+
+def test_the_last_bill_is_not_paid_without_the_one_that_waits(tmp_path: Path) -> None:
+    """May held the marked interim bill. June has the last one: alone it is held, with the other joined."""
+    may, june, first = a_stay_of_two_months()
+    first["interim_flag"] = True
+    (tmp_path / "alone").mkdir()
+    lake = months(tmp_path / "alone", [*may, first], june, interim="join")
+    left = {r["record_id"]: r["reason"] for r in support.rows(lake, "SELECT * FROM rejected_all")}
+    assert left == {"first": "interim", june[-1]["record_id"]: "interim-waiting"}
+    (tmp_path / "both").mkdir()
+    lake = months(tmp_path / "both", [*may, first], [*june, first], interim="join")
+    paid = support.rows(lake, "SELECT record_id, total_cost FROM cases_effective WHERE month = 6")
+    found = {row["record_id"]: row["total_cost"] for row in paid}
+    assert found[june[-1]["record_id"]] == june[-1]["total_cost"] + first["total_cost"]

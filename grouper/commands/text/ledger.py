@@ -83,6 +83,8 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     if apart := _sums(done).get("earlier_years"):
         told += f"，其中往年 {yuan(apart)} 元" if zh else f", {yuan(apart)} of them of earlier years"
     yield told
+    if advanced := _sums(done).get("advanced"):
+        yield f"拨付预付金 {yuan(advanced)} 元" if zh else f"advance paid {yuan(advanced)} yuan"
     yield from _end(done, zh)
 
 
@@ -175,12 +177,12 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
     names = {
         "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],
         "deposit": ("保证金", "deposit"), "balance": ("余额", "balance"),
-        "returned": ("返还保证金", "deposit returned"),
+        "returned": ("返还保证金", "deposit returned"), "advance": AMOUNTS["advance"],
         "final": ("应补付（负为收回）", "to pay (negative: to recover)"),
         "earlier_years": AMOUNTS["earlier_years"],
     }  # fmt: skip
     for name, words in names.items():
-        if sums.get(name) or name not in BETWEEN_YEARS:
+        if sums.get(name) or name not in (*SELDOM, "advance"):
             yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
     yield from _unused_scores(done, zh)
     yield from _end(done, zh)
@@ -263,7 +265,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         lines = [
             (words[not zh], _cell(row[name]))
             for name, words in AMOUNTS.items()
-            if row.get(name) is not None and (row[name] or name not in BETWEEN_YEARS)
+            if row.get(name) is not None and (row[name] or name not in SELDOM)
         ]
         yield from aligned(lines, right={1}, indent="  ")
         if row.get("clauses"):
@@ -279,7 +281,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         )
 
 
-BETWEEN_YEARS = ("paid_later", "earlier_years")
+SELDOM = ("paid_later", "earlier_years", "advanced")
 AMOUNTS = {
     "cases": ("病例", "cases"), "held": ("挂起", "held"), "total_cost": ("总费用", "total cost"),
     "points": ("点数", "points"), "fund_by_item": ("按项目基金", "fund by item"),
@@ -288,7 +290,8 @@ AMOUNTS = {
     "deposit": ("保证金", "deposit"), "prepaid": ("预拨", "prepaid"),
     "paid_later": ("其中以后年度已付", "of it paid by later years"), "deferred": ("留待清算", "deferred"),
     "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
-    "carried_in": ("上期结转扣减", "carried in"), "advance": ("冲抵预付", "advance"),
+    "carried_in": ("上期结转扣减", "carried in"), "advanced": ("拨付预付金", "advance paid"),
+    "advance": ("抵扣预付金", "advance offset"),
     "audit": ("扣款", "deductions"),
     "payable": ("本期拨付", "payable"), "carried": ("结转下期", "carried"),
     "balance": ("清算余额", "balance"),

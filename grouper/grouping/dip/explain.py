@@ -19,17 +19,17 @@ from grouper.grouping.dip import auxiliary, normalise
 from grouper.grouping.dip.auxiliary import AuxCase
 from grouper.grouping.dip.engine import DipEngine
 from grouper.grouping.dip.explain_chain import chain_views, near_misses, score_of
-from grouper.grouping.dip.explanation import (
+from grouper.grouping.dip.explanation import DipExplanation
+from grouper.grouping.dip.options import CLASSES, DipOptions
+from grouper.grouping.dip.reference import NUMBERS, WEIGHT
+from grouper.grouping.dip.steps import (
     AuxiliaryStep,
     CodeStep,
-    DipExplanation,
     ListStep,
     MixedStep,
     PacketStep,
     Tools,
 )
-from grouper.grouping.dip.options import CLASSES, DipOptions
-from grouper.grouping.dip.reference import NUMBERS, WEIGHT
 from grouper.grouping.dip.tables.packets import Packet, Term
 from grouper.grouping.dip.trace import Candidate, Case, Contest, Met, Trace
 from grouper.grouping.explaining import by_kernel, must_agree, number_columns, read_codes

@@ -2,97 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grouper.base.reasons import REASONS
 from grouper.grouping import explaining, words
 from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
+from grouper.grouping.dip.steps import AuxiliaryStep, CodeStep, ListStep, MixedStep, PacketStep, Tools
 from grouper.grouping.dip.trace import RuleStep
 
 _SPECIFIC = 12  # so many specific codes are named in the place of a grey one
-
-
-@dataclass(frozen=True)
-class CodeStep(explaining.CodeStep):
-    """``cls`` is the class of an operation, "" otherwise. ``dropped``: an operation that the options delete.
-    ``grey``: a grey code; ``instead``: the specific codes of its subcategory.
-    """
-
-    cls: str = ""
-    dropped: bool = False
-    grey: bool = False
-    instead: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PacketStep:
-    """An operative packet under the diagnosis key.
-
-    ``verdict``: candidate, missing-terms, repeats-short (a code is not recorded often enough) or
-    not-first (the main operation of the record is another). ``missing``: terms that nothing meets.
-    """
-
-    code: str
-    name: str
-    score: str
-    verdict: str
-    matched: tuple[str, ...]
-    unmatched: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ListStep:
-    """One list of packets: ``core`` or ``primary_care``.
-
-    ``conservative``: won (the conservative packet stands), barred (the rule keeps it out) or "".
-    """
-
-    list: str
-    packets: tuple[PacketStep, ...]
-    rules: tuple[RuleStep, ...]
-    winner: str
-    conservative: str
-
-    @property
-    def decided_by(self) -> str:
-        """The last rule that took somebody out."""
-        return next((rule.rule for rule in reversed(self.rules) if rule.after != rule.before), "")
-
-
-@dataclass(frozen=True)
-class MixedStep:
-    """The search for a mixed group: the class of the case, the keys tried, what was found."""
-
-    cls: str
-    tried: tuple[str, ...]
-    code: str
-    name: str
-
-
-@dataclass(frozen=True)
-class AuxiliaryStep:
-    """How the row of the chosen packet was found: the case's levels of the packet's types, and the hit."""
-
-    levels: Mapping[str, tuple[int, ...]]
-    rows: Mapping[str, tuple[int, ...]]
-    hit: str
-
-
-@dataclass(frozen=True)
-class Tools:
-    """The classes that the auxiliary tools give a case, whether the scheme uses them or not.
-
-    ``levels``: per tool, the preferred level first, none where it gives no class. ``charlson``: the
-    index. ``complication``: MCC or CC where a secondary diagnosis counts as one.
-    """
-
-    levels: Mapping[str, tuple[int, ...]]
-    charlson: int
-    complication: str
-    used: bool
 
 
 @dataclass(frozen=True)
@@ -125,9 +46,14 @@ class DipExplanation:
         data: dict[str, Any] = explaining.plain(self)
         return data
 
+    def summary(self, lang: str = "zh") -> str:
+        """Five lines: the group, because of which codes, the complications, what is one step away, and what
+        is wrong."""
+        return "\n".join(_Summary(self, lang).five())
+
     def text(self, lang: str = "zh") -> str:
-        """The explanation in words, "zh" or "en"."""
-        return render(self, lang)
+        """The summary, and every step below it; "zh" or "en"."""
+        return f"{self.summary(lang)}\n\n{render(self, lang)}"
 
 
 # --- words ----------------------------------------------------------------------------------
@@ -383,23 +309,30 @@ class _Writer(words.Writer):
         ).rstrip()
 
     def near_lines(self) -> Iterator[str]:
-        if not self.e.near:
+        near = self.close()
+        if not near:
             return
         yield self.section("差一点的病种", "Near misses")
-        for miss in self.e.near[:_SHOWN]:
-            zh, en = LACKS[miss.lack.what]
-            wanted = self.cls(miss.lack.wanted) if miss.lack.wanted in CLASS_ZH else miss.lack.wanted
-            met = self.say("、", ", ").join(miss.met)
-            rest = self.say(f"（已有 {met}）", f" (has {met})") if met else ""
-            score = self.say(
-                f"（{self.kind(miss.list)}，{self.score(miss.score)}）",
-                f" ({miss.list}, {miss.score or '–'})",
-            )
-            head = f"{miss.code} {miss.name}".strip() + score
-            yield f"   {head}{self.say('：', ': ')}{self.say(zh, en).format(wanted)}{rest}"
-        more = len(self.e.near) - _SHOWN
+        yield from (f"   {self.near(miss)}" for miss in near[:_SHOWN])
+        more = len(near) - _SHOWN
         if more > 0:
             yield self.say(f"   另有 {more} 个", f"   and {more} more")
+
+    def close(self) -> list[NearMiss]:
+        """Packets that the record meets in part: one of which no procedure is recorded is not near."""
+        return [miss for miss in self.e.near if miss.met or miss.lack.what != "procedure"]
+
+    def near(self, miss: NearMiss) -> str:
+        zh, en = LACKS[miss.lack.what]
+        wanted = self.cls(miss.lack.wanted) if miss.lack.wanted in CLASS_ZH else miss.lack.wanted
+        met = self.say("、", ", ").join(miss.met)
+        rest = self.say(f"（已有 {met}）", f" (has {met})") if met else ""
+        score = self.say(
+            f"（{self.kind(miss.list)}，{self.score(miss.score)}）",
+            f" ({miss.list}, {miss.score or '–'})",
+        )
+        head = f"{miss.code} {miss.name}".strip() + score
+        return f"{head}{self.say('：', ': ')}{self.say(zh, en).format(wanted)}{rest}"
 
     # --- mixed groups and the choice -----------------------------------------------------------
 
@@ -492,3 +425,79 @@ class _Writer(words.Writer):
         if r.get("primary_care"):
             yield self.say("   在基层病种清单中", "   on the list of primary care")
         yield from self.verdict_lines(r)
+
+
+_NEAR = 3  # near misses of the summary
+_GREY = ("{} 是医保灰码，不宜作主要诊断", "{} is a grey code, not fit for a principal diagnosis")
+
+
+class _Summary(_Writer):
+    """The five lines."""
+
+    def five(self) -> Iterator[str]:
+        for zh, en, told in (
+            ("病组", "Group", self.group()), ("依据", "Because of", self.because()),
+            ("并发症", "Complications", self.complications()), ("差一步", "One step away", self.one_step()),
+            ("问题", "Wrong", self.wrong()),
+        ):  # fmt: skip
+            yield self.say(f"{zh}：{told}", f"{en}: {told}")
+
+    def group(self) -> str:
+        r = self.e.result
+        if not r["dip_code"]:
+            return self.say("没有（", "none (") + self.reason() + self.say("）", ")")
+        score = "" if r["score"] is None else f"{r['score'].normalize():f}"
+        told = f"{r['dip_code']} {r['dip_name'] or ''}".rstrip()
+        list_ = f"{self.kind(self.e.won_by)}{self.say('，', ', ')}" if self.e.won_by else ""
+        told += self.say("（", " (") + list_ + self.score(score) + self.say("）", ")")
+        return told + self.say("", "; the tables name packets and codes in Chinese only")
+
+    def reason(self) -> str:
+        reason = next(item for item in REASONS if item.code == self.e.result["reason"])
+        return self.say(reason.zh, reason.en)
+
+    def because(self) -> str:
+        principal = self.e.codes[0]
+        told = [f"{self.place(principal)} {principal.code or principal.raw} {principal.name}".strip()]
+        if self.e.key:
+            told[0] += self.say(f"（亚目 {self.e.key}）", f" (key {self.e.key})")
+        won = self.e.result["dip_code"]
+        met = [m for step in self.e.lists for p in step.packets if p.code == won for m in p.matched]
+        names = {step.code: step.name for step in self.e.codes}
+        told += [
+            self.say("手术操作 ", "procedure ") + f"{code} {names.get(code, '')}".rstrip()
+            for code in dict.fromkeys(met)
+        ]
+        if won and not met and self.e.cls:
+            told.append(self.say(f"病例类别{self.cls(self.e.cls)}", f"class of the case {self.e.cls}"))
+        return self.say("；", "; ").join(told)
+
+    def complications(self) -> str:
+        tools = self.e.tools
+        if tools is None:
+            return self.say("不用于此病例", "of no account here")
+        counts = tools.complication or self.say("无", "none")
+        told = self.say(
+            f"计入 {counts}，CCI 指数 {tools.charlson}", f"counted {counts}, Charlson index {tools.charlson}"
+        )
+        if not tools.used:
+            return told + self.say("；本方案的病种不按分型设行", "; the scheme has no rows by class")
+        hit = self.e.auxiliary.hit if self.e.auxiliary else ""
+        if not hit:
+            return told + self.say("；没有命中辅助分型", "; no auxiliary class")
+        type_, _, level = hit.partition(":")
+        return told + self.say(f"；命中{AUX_ZH[type_]} {level}", f"; class {type_} {level}")
+
+    def one_step(self) -> str:
+        near = self.close()
+        told = [self.near(miss) for miss in near[:_NEAR]]
+        if (more := len(near) - _NEAR) > 0:
+            told.append(self.say(f"另有 {more} 个（--full）", f"{more} more (--full)"))
+        return self.say("；", "; ").join(told) or self.say("没有发现", "nothing found")
+
+    def wrong(self) -> str:
+        found = [f"{self.place(step)} {step.raw}{self.turned(step)}" for step in self.e.codes if step.issue]
+        found += [self.say(*_GREY).format(step.code) for step in self.e.codes if step.grey]
+        if self.e.result["status"] != "grouped":
+            found.append(self.reason())
+        return self.say("；", "; ").join(found) or self.say("没有发现", "nothing found")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import ChainMap, Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,6 +26,7 @@ from grouper.codes.book import CodeBook, CodeOptions
 from grouper.grouping.columns import TEXT, Verdicts, code_column, code_ids, result_rows, text_at
 from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.drg.compile import CompiledScheme, compile_scheme
+from grouper.grouping.drg.describing import Lists
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED
@@ -89,6 +90,9 @@ class DrgEngine(CompiledEngine[CompiledScheme, CodeBook, Numbers]):
         self.marks = marks_of(self.compiled)
         self._untested = self._untested_results()
         self._codes = text_array(["", *self.compiled.diagnoses])
+        named = ChainMap(icd.diagnoses(), icd.procedures())
+        self.lists = Lists(self.scheme.lists, named)
+        self.exclusions = Lists(self.scheme.exclusions, named)
 
     def _again(self, options: CodeOptions, lang: str) -> tuple[Any, ...]:
         return make_engine, (self.scheme, options, lang)

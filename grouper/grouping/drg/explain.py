@@ -14,10 +14,11 @@ from grouper._fast.codes import BLANK
 from grouper.base.arrow import text_array
 from grouper.codes.book import Resolved
 from grouper.grouping.drg.compile import CompiledScheme, Result
-from grouper.grouping.drg.conditions import And, Condition, Count, In
+from grouper.grouping.drg.conditions import Condition
 from grouper.grouping.drg.engine import DrgEngine
 from grouper.grouping.drg.evaluate import Case, Evaluator
-from grouper.grouping.drg.explanation import CodeStep, Explanation, MdcStep, NearMiss, Sibling, Tried
+from grouper.grouping.drg.explanation import Because, CodeStep, Explanation, MdcStep, Sibling, Tried
+from grouper.grouping.drg.near import because, near_misses
 from grouper.grouping.drg.tables.criteria import warned_groups
 from grouper.grouping.drg.tables.model import Adrg, Drg
 from grouper.grouping.drg.tables.store import NOT_NAMED
@@ -75,10 +76,22 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
         mdcs=walk.mdcs,
         groups=walk.groups,
         retried=retried,
-        near=_near_misses(compiled, case, walk) if usable else [],
+        near=near_misses(compiled, case, walk.mdcs, walk.result, codes) if usable else [],
+        because=_because(compiled, case, walk) if usable else [],
         result=result,
         untested=[untested] if untested else [],
+        lists=engine.lists,
+        tables=engine.exclusions,
     )
+
+
+def _because(compiled: CompiledScheme, case: Case, walk: _Walk) -> list[Because]:
+    """The codes on which the ADRG rests: by its own condition, then by that of its MDC."""
+    held = [tried for step in walk.mdcs[-1:] for tried in step.adrgs[-1:] if tried.truth is True]
+    groups = [tried for tried in walk.groups[-1:] if tried.truth is True]
+    entered = [step.mdc for step in walk.mdcs[-1:]] if held else []
+    conditions = [tried.condition for tried in (*held, *groups, *entered)]
+    return because(Evaluator(compiled.scheme, case), *conditions)
 
 
 def _code_steps(kind: str, resolved: Sequence[tuple[str, Resolved]]) -> list[CodeStep]:
@@ -213,25 +226,3 @@ def _tried(evaluator: Evaluator, code: str, name: str, condition: Condition) -> 
     truth = evaluator.holds(condition)
     failing = () if truth is True else tuple(evaluator.failing(condition))
     return Tried(code, name, condition, truth, failing)
-
-
-def _near_misses(compiled: CompiledScheme, case: Case, walk: _Walk) -> list[NearMiss]:
-    """ADRGs of the MDCs entered that only the choice of main procedure, or one number, kept away."""
-    found: list[NearMiss] = []
-    evaluator = Evaluator(compiled.scheme, case)
-    for step in walk.mdcs:
-        for adrg in compiled.scheme.inside[step.mdc.code]:
-            condition = compiled.conditions[adrg.variant]
-            if not isinstance(condition, And | In):
-                continue
-            failing = evaluator.failing(condition)
-            if len(failing) != 1:
-                continue
-            miss = failing[0]
-            if isinstance(miss, In) and miss.subject == "principal_proc":
-                fitting = [c for c in case.procedures[1:] if c in compiled.scheme.lists[miss.list]]
-                if fitting:
-                    found.append(NearMiss(adrg.adrg, adrg.name, miss, fitting[0]))
-            elif not isinstance(miss, In | Count):
-                found.append(NearMiss(adrg.adrg, adrg.name, miss))
-    return found

@@ -95,6 +95,7 @@ ROLES: dict[str, Pair] = {  # what a run of a lake reads
     "budget": ("预算", "budget"),
     "hospitals": ("医院表", "hospitals"),
     "columns": ("列映射", "column map"),
+    "inputs": ("输入清单", "list of inputs"),
     "run": ("运行", "run"),
     "policy": ("支付政策", "policy"),
     "scheme": ("分组方案", "scheme"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -26,12 +26,13 @@ from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
 
-_KEYS = {"area", "period", "source", "pools", "hospitals", KEY}
+_KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", KEY}
 _POOL_KEYS = {
     "budget", "annual_budget", "month_weights", "growth_base", "growth_rate", "reserve", "carve_outs",
     "members", "point_value", "pay_ratio", "source",
 }  # fmt: skip
-_AMOUNTS = ("prepaid", "deposit", "advance", "audit")
+_AMOUNTS = ("prepaid", "deposit", "advance", "audit", "advance_base")
+LAST_YEAR = "last_year"  # advance_base of the file: what the months of last year came to
 _HOSPITAL_KEYS = ("hospital_code", "pool", *_AMOUNTS, "score")
 _MONTHS = 12
 
@@ -77,7 +78,8 @@ class Entry:
     """What is known of a hospital in a pool, in fen; None where the file does not say.
 
     ``prepaid``: paid in the period before offsets and deductions; ``deposit``: withheld; ``advance``: to be
-    offset now; ``audit``: deductions not yet taken; ``score``: of the assessment.
+    offset now; ``audit``: deductions not yet taken; ``score``: of the assessment; ``advance_base``: what the
+    hospital is due in a month on average, where it gets an advance (0: none by agreement).
     """
 
     prepaid: Fen | None = None
@@ -85,24 +87,28 @@ class Entry:
     advance: Fen = 0
     audit: Fen = 0
     score: Fraction | None = None
+    advance_base: Fen | None = None
 
     def as_data(self) -> dict[str, Any]:
         """What a digest is taken over; amounts in fen."""
+        base = {} if self.advance_base is None else {"advance_base": self.advance_base}
         return {
             "prepaid": self.prepaid, "deposit": self.deposit, "advance": self.advance, "audit": self.audit,
-            "score": self.score,
+            "score": self.score, **base,
         }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A budget file. ``hospitals``: (hospital, pool) to what is known of it."""
+    """A budget file. ``hospitals``: (hospital, pool) to what is known of it. ``advance_base``: LAST_YEAR
+    where all hospitals get an advance by their dues of last year, else empty."""
 
     area: str
     period: str
     pools: Mapping[str, PoolBudget]
     hospitals: Mapping[tuple[str, str], Entry]
     where: str
+    advance_base: str = ""
 
     @property
     def yearly(self) -> bool:
@@ -133,6 +139,7 @@ class Budget:
                 {"hospital_code": hospital, "pool": pool, **entry.as_data()}
                 for (hospital, pool), entry in sorted(self.hospitals.items())
             ],
+            **({"advance_base": self.advance_base} if self.advance_base else {}),
         }
 
     def pool_of(self, member: str) -> str:
@@ -154,7 +161,7 @@ class Budget:
         own, general = self.hospitals.get((hospital, pool)), self.hospitals.get((hospital, "*"))
         if own is None or own.score is not None or general is None:
             return own
-        return Entry(own.prepaid, own.deposit, own.advance, own.audit, general.score)
+        return replace(own, score=general.score)
 
 
 @dataclass(frozen=True)
@@ -216,7 +223,16 @@ def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = P
         if members.count(member) > 1:
             raise _error(where, "members", f"{member} 属于两个池", f"{member} is in two pools")
     hospitals = _hospitals(raw.get("hospitals", ()), set(read), where, folder)
-    return Budget(str(raw.get("area", "")), period, read, hospitals, where)
+    advance = raw.get("advance_base", "")
+    if advance not in ("", LAST_YEAR):
+        raise _error(
+            where,
+            "advance_base",
+            f'只能是 "{LAST_YEAR}"（按上年月均应付预付）；单家医院请在 hospitals 中写 advance_base',
+            f'should be "{LAST_YEAR}" (an advance by last year\'s monthly dues); for one hospital, give '
+            "advance_base in hospitals",
+        )
+    return Budget(str(raw.get("area", "")), period, read, hospitals, where, advance)
 
 
 def _pool(name: str, raw: Mapping[str, Any], period: str, where: str) -> PoolBudget:
@@ -313,6 +329,7 @@ def _hospitals(raw: Any, pools: set[str], where: str, folder: Path) -> dict[tupl
             given.get("advance", 0),
             given.get("audit", 0),
             None if score in (None, "") else _exact(score, where, f"{key}.score"),
+            given.get("advance_base"),
         )
     return found
 

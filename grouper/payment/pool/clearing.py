@@ -2,11 +2,13 @@
 
 Month: deposit = base × guarantee_rate; prepaid = (base - deposit) × prepay_rate; the rest is deferred to
 the year. From the prepaid amount the advance is offset first, then audit deductions are taken; what is
-left is payable, and what they exceed it by is carried to the next month. Where prepayment goes by quarters,
-the last month of one pays for its three, from the money of its three. What corrections of earlier years come
-to is paid whole beside the prepayment: no clearing of this year carries it. Year: balance = due - prepaid -
-deposit; the deposit returns by the assessment score. Each amount is rounded to the fen, halves away from
-zero, where it first appears; the others are differences, so that nothing is lost.
+left is payable, and what they exceed it by is carried to the next month. An advance (``advance_months`` times
+the monthly due that the budget file names) is paid whole beside it, since it is lent; what months have not
+offset of it, the clearing recovers. Where prepayment goes by quarters, the last month of one pays for its
+three, from the money of its three. What corrections of earlier years come to is paid whole beside the
+prepayment: no clearing of this year carries it. Year: balance = due - prepaid - deposit; the deposit returns
+by the assessment score. Each amount is rounded to the fen, halves away from zero, where it first appears; the
+others are differences, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from grouper.payment.pool.budget import Budget, Entry, distributable
 from grouper.payment.pool.pool import Settled
 
 Key = tuple[str, str]  # hospital, pool
-MONTH_TERMS = ("guarantee_rate", "prepay_rate", "prepay_base", "prepay_period")
+MONTH_TERMS = ("guarantee_rate", "prepay_rate", "prepay_base", "prepay_period", "advance_months")
 YEAR_TERMS = ("guarantee_rate", "assessment_full", "assessment_rule")
 _HUNDRED = Fraction(100)
 
@@ -33,8 +35,9 @@ _HUNDRED = Fraction(100)
 class Monthly:
     """A hospital's month in a pool, in fen.
 
-    deposit + prepaid + deferred = due; advance + audit + payable + carried = prepaid + earlier_years, where
-    ``carried`` is 0 or negative: what offsets and deductions exceed the payment by.
+    deposit + prepaid + deferred = due; advance + audit + payable + carried = prepaid + earlier_years +
+    advanced, where ``carried`` is 0 or negative: what offsets and deductions exceed the payment by, and
+    ``advanced`` is lent: offset by later months or recovered by the clearing.
     """
 
     hospital: str
@@ -48,6 +51,7 @@ class Monthly:
     payable: Fen
     carried: Fen
     earlier_years: Fen = 0
+    advanced: Fen = 0
     clauses: str = ""
 
 
@@ -87,6 +91,7 @@ def pay_month(
     base: Fen | None = None,
     entry: Entry | None = None,
     earlier_years: Fen = 0,
+    advanced: Fen = 0,
     hospital: str = "",
     pool: str = "",
     clauses: str = "",
@@ -94,7 +99,7 @@ def pay_month(
     """One hospital's month: ``base`` (the due, unless given) is what rates apply to; ``earlier_years`` is
     paid (or, negative, taken) beside it.
 
-    A negative base is settled whole, without deposit.
+    A negative base is settled whole, without deposit. No offset nor deduction is taken from ``advanced``.
     """
     base = due if base is None else base
     entry = entry or Entry()
@@ -103,7 +108,7 @@ def pay_month(
     left = prepaid + earlier_years - entry.advance - entry.audit
     return Monthly(
         hospital, pool, due, deposit, prepaid, due - deposit - prepaid, entry.advance, entry.audit,
-        max(left, 0), min(left, 0), earlier_years, clauses,
+        max(left, 0) + advanced, min(left, 0), earlier_years, advanced, clauses,
     )  # fmt: skip
 
 
@@ -130,14 +135,16 @@ def clear_month(
         guarantee = own.otherwise("guarantee_rate", "0", members, hospital=hospital)
         prepay = own.otherwise("prepay_rate", "1", members, hospital=hospital)
         own.choice("prepay_base", "due")
+        entry = budget.entry(hospital, pool)
         rows.append(
             pay_month(
                 due.get(key, 0),
                 guarantee,
                 prepay,
                 base=bases.get(key, 0),
-                entry=budget.entry(hospital, pool),
+                entry=entry,
                 earlier_years=apart.get(key, 0),
+                advanced=_advanced(own, entry, members, hospital),
                 hospital=hospital,
                 pool=pool,
                 clauses=own.clauses(*MONTH_TERMS),
@@ -146,6 +153,14 @@ def clear_month(
         terms.absorb(own)
     check_months(rows)
     return rows
+
+
+def _advanced(terms: Terms, entry: Entry | None, members: Sequence[str], hospital: str) -> Fen:
+    """The advance of a hospital: ``advance_months`` of what it is due a month, by the budget file."""
+    if entry is None or not entry.advance_base:
+        return 0
+    months = terms.agreed("advance_months", members, hospital=hospital)
+    return fen(entry.advance_base * (terms.need("advance_months") if months is None else months))
 
 
 def _bases(
@@ -168,7 +183,8 @@ def _open(budget: Budget) -> set[Key]:
     return {
         key
         for key, entry in budget.hospitals.items()
-        if key[1] != "*" and (entry.prepaid or entry.deposit or entry.advance or entry.audit)
+        if key[1] != "*"
+        and (entry.prepaid or entry.deposit or entry.advance or entry.audit or entry.advance_base)
     }
 
 
@@ -250,7 +266,8 @@ def check_months(rows: Sequence[Monthly]) -> None:
     """The identities of months, per hospital; sums follow. Raises ReconciliationError."""
     for row in rows:
         paid = row.advance + row.audit + row.payable + row.carried
-        if row.deposit + row.prepaid + row.deferred != row.due or paid != row.prepaid + row.earlier_years:
+        given = row.prepaid + row.earlier_years + row.advanced
+        if row.deposit + row.prepaid + row.deferred != row.due or paid != given:
             raise _off(row.hospital, row.pool)
 
 

@@ -16,14 +16,15 @@ from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal, parquet_schema, rows_of, scan
 from grouper.payment.formula import keyed
 from grouper.payment.price.accepted import policy_words
+from grouper.payment.price.decided import WORDS as DECISION_WORDS
 from grouper.payment.price.decisions import Decision, decisions
 from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, split
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
-from grouper.payment.price.record_words import WORD_FIELDS, Words
+from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
-from grouper.records.gate import JOINED
+from grouper.records.gate import JOINED, PART
 from grouper.records.missing import missing_field
 from grouper.records.stays import Gated
 
@@ -89,6 +90,9 @@ def open_cases(
     words = Words(connection, scan, files, policy)
     stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
     reading = _Reading(schema, sources, hospitals, by_case, words, stay)
+    if files.gate is not None:  # settle has checked its decisions
+        there = {name: column for name, column in sources.items() if column in schema.names}
+        check_decided(connection, scan, there, files, policy)
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
@@ -133,7 +137,7 @@ def _agree(found: Cases, gated: Gated | None) -> None:
     found.gated = gated
     if gated is None:
         return
-    joined = gated.left.get(JOINED, (0, 0))[1]
+    joined = sum(gated.left.get(reason, (0, 0))[1] for reason in (JOINED, PART))
     cost = gated.fen - sum(fen for _, fen in gated.left.values()) + joined
     if (found.rows, found.total_cost) != (gated.cases, cost):
         raise ReconciliationError(
@@ -333,6 +337,8 @@ class _Reading:
             kind = self.schema.field(column).type
             if name in WORD_FIELDS:
                 return [input_sql(name, *self.words.read(name, column, kind))]
+            if name in DECISION_WORDS:
+                return [input_sql(name, *self.words.decision(name, column, kind))]
             if INPUTS[name].kind == "money" and not _exact(kind):
                 self.faults.append((name, column, kind))
             return [input_sql(name, kind, f't."{column}"')]

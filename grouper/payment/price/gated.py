@@ -114,13 +114,21 @@ def _joined(connection: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> s
     """Table ``joined_bills``: what all bills of a stay come to, by its last one; SQL that puts it there."""
     sums = {n: _sum(n) for n in wanted if INPUTS[n].kind == "money" and n not in (*DECIDED, _BEFORE)}
     if _BEFORE in wanted:
-        sums[_BEFORE] = f"arg_min({_BEFORE}, (discharge_date, n))" if "discharge_date" in wanted else ""
-        sums[_BEFORE] = sums[_BEFORE] or f"min({_BEFORE})"
+        sums[_BEFORE] = (
+            f"arg_min({_BEFORE}, (discharge_date, n)) FILTER (NOT refund)"
+            if "discharge_date" in wanted
+            else ""
+        )
+        sums[_BEFORE] = sums[_BEFORE] or f"min({_BEFORE}) FILTER (NOT refund)"
     if "admission_date" in wanted:
         sums["admission_date"] = "min(admitted)"
     if "los_days" in wanted:
         days = "greatest(date_diff('day', min(admitted), max(discharged)), 1)::INTEGER"
-        sums["los_days"] = f"coalesce({days}, {_sum('los_days')}::INTEGER)"
+        own = "FILTER (NOT refund)"
+        whole = (
+            f"coalesce({days}, CASE WHEN count(los_days) {own} = count(*) {own} THEN sum(los_days) {own} END)"
+        )
+        sums["los_days"] = f"CASE WHEN count(*) {own} = 1 THEN min(los_days) {own} ELSE {whole}::INTEGER END"
     listed = ", ".join(f"{sql} AS {name}" for name, sql in sums.items())
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE joined_bills AS SELECT b.of, {listed} FROM gate_bills AS b "

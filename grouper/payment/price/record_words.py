@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from grouper.base.errors import DataError
 from grouper.payment.formula import keyed
+from grouper.payment.price import decided
 from grouper.payment.price.accepted import policy_words
 from grouper.records.words import WordReader, word_fields
 
@@ -35,16 +37,35 @@ class Words:
         Raises DataError that names the row, the word and the known words for a word that nobody knows.
         """
         reader = self._reader(name)
+
+        def value(word: str) -> str | None:
+            parsed = reader(word)
+            if parsed.bad:
+                raise self._unknown(name, column, word, reader.known())
+            return None if parsed.value is None else str(parsed.value)
+
+        return self._put(name, column, kind, value)
+
+    def decision(self, name: str, column: str, kind: pa.DataType) -> tuple[pa.DataType, str]:
+        """The same of a column of decisions, which are read as those of a file of decisions are."""
+
+        def value(word: str) -> str | None:
+            read = decided.read_word(name, word)
+            if read is None and word.strip():
+                raise self._unknown(name, column, word, decided.known(name))
+            return read
+
+        return self._put(name, column, kind, value)
+
+    def _put(
+        self, name: str, column: str, kind: pa.DataType, value: Callable[[str], str | None]
+    ) -> tuple[pa.DataType, str]:
         sql = f'CAST(t."{column}" AS VARCHAR)'
         found = self._connection.execute(f"SELECT DISTINCT {sql} FROM {self._scan} AS t").fetchall()
-        words = [word for (word,) in found if word is not None]
-        read = {word: reader(word) for word in words}
-        for word, parsed in read.items():
-            if parsed.bad:
-                raise self._unknown(name, column, word, reader)
-        if all(parsed.value == word for word, parsed in read.items()):
+        read = {word: value(word) for (word,) in found if word is not None}
+        if all(of_word == word for word, of_word in read.items()):
             return kind, f't."{column}"'
-        rows = [[word, parsed.value] for word, parsed in read.items()]
+        rows = [[word, of_word] for word, of_word in read.items()]
         table = f"words_{name}"
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (word VARCHAR, value VARCHAR)")
         self._connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
@@ -56,16 +77,42 @@ class Words:
         values = columns.values.get(name) if columns is not None else None
         return WordReader(name, self._also.get(name, ()), values)
 
-    def _unknown(self, name: str, column: str, word: str, reader: WordReader) -> DataError:
+    def _unknown(self, name: str, column: str, word: str, known: str) -> DataError:
         row = self._connection.execute(
             f"SELECT row_number FROM (SELECT row_number() OVER () AS row_number, "
             f'CAST(t."{column}" AS VARCHAR) AS word FROM {self._scan} AS t) WHERE word = ? LIMIT 1',
             [word],
         ).fetchone()
-        number, path, known = (row[0] if row else 0), self._files.paths[0], reader.known()
+        number, path = (row[0] if row else 0), self._files.paths[0]
         return DataError(
             zh=f"{path} 第 {number} 行 {column} 列（{name}）：{word!r} 无法识别；可用：{known}；"
             f"其他写法请在 --columns 文件的 [values.{name}] 中对应",
             en=f"{path}, row {number}, column {column} ({name}): {word!r} is not understood; "
             f"known are {known}; map other words in [values.{name}] of the file of --columns",
         )
+
+
+def check_decided(
+    connection: duckdb.DuckDBPyConnection, scan: str, sources: Mapping[str, str], files: Files, policy: Policy
+) -> None:
+    """Reviews that stand as columns in the files are ones that the policy can carry out, as those of a file
+    of decisions. Raises DataError that names row and column."""
+    names = ("special_review", "special_review_amount", "special_review_points")
+    if names[0] not in sources:
+        return
+    own = [f'CAST(t."{sources[n]}" AS VARCHAR)' if n in sources else "NULL::VARCHAR" for n in names]
+    rows = connection.execute(
+        f"SELECT {own[0]} AS word, max({own[1]}), max({own[2]}), min(row_number) FROM "
+        f"(SELECT *, row_number() OVER () AS row_number FROM {scan}) AS t WHERE trim({own[0]}) <> '' "
+        f"GROUP BY word, {own[1]} IS NULL, {own[2]} IS NULL ORDER BY 4"
+    ).fetchall()
+    for word, amount, points, row in rows:
+        values = dict(zip(names, (decided.read_word(names[0], word), amount, points), strict=True))
+        if values[names[0]] is None:
+            continue  # the reader of words tells it
+        if (wrong := decided.unfit(policy, values)) is not None:
+            column, zh, en = wrong
+            raise DataError(
+                zh=f"{files.paths[0]} 第 {row} 行 {sources.get(column, column)} 列：{zh}",
+                en=f"{files.paths[0]}, row {row}, column {sources.get(column, column)}: {en}",
+            )

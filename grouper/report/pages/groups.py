@@ -123,7 +123,7 @@ def clearing(m: Measures, info: RunInfo, t: Lang) -> Html | None:
         t("清算", "Clearing") if info.yearly else t("月度拨付", "Payment of the month"),
         figure("payable", title, charts.bars(made, title, t.big_unit), note),
         table(header, rows, total=[t("合计", "all"), *map(yuan, sums)], class_="small"),
-        lead=rule(info, any(name in names for name in BETWEEN_YEARS), t),
+        lead=rule(info, any(name in names for name in BETWEEN_YEARS), t, "advanced" in names),
     )
 
 

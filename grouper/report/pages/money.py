@@ -38,7 +38,8 @@ CLEARING = {
     "deferred": ("留待年度", "deferred"),
     "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
     "paid_later": ("其中以后年度已付", "of it paid by later years"),
-    "advance": ("抵扣周转金", "advance offset"),
+    "advanced": ("拨付预付金", "advance paid"),
+    "advance": ("抵扣预付金", "advance offset"),
     "audit": ("审核扣款", "audit deductions"),
     "payable": ("本期应拨", "payable"),
     "carried": ("结转下期", "carried on"),
@@ -49,8 +50,9 @@ CLEARING = {
 }
 
 
-def rule(info: RunInfo, apart: bool, t: Lang) -> str:
-    """How what is due comes to what is paid; ``apart``: with amounts that belong to another year."""
+def rule(info: RunInfo, apart: bool, t: Lang, advanced: bool = False) -> str:
+    """How what is due comes to what is paid; ``apart``: with amounts that belong to another year;
+    ``advanced``: with an advance."""
     if info.yearly:
         later = t(
             "已预拨含以后年度各月已付的本年调整；往年调整由本年各月另付，不在清算内。",
@@ -58,15 +60,22 @@ def rule(info: RunInfo, apart: bool, t: Lang) -> str:
             "earlier years is no part of the clearing.",
         )
         return t(
-            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 抵扣周转金 − 审核扣款。",
+            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 抵扣预付金 − 审核扣款。",
             "due = prepaid + deposit + balance; "
             "final = balance + deposit returned − advance − audit deductions.",
         ) + (later if apart else "")
     added = t(" + 往年调整", " + earlier years") if apart else ""
-    return t(
-        f"应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨{added} − 抵扣周转金 − 审核扣款，不足部分结转下期。",
+    told = t(
+        f"应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨{added} − 抵扣预付金 − 审核扣款，不足部分结转下期。",
         "due = deposit + prepaid + deferred; "
         f"payable = prepaid{added} − advance − audit deductions, what is lacking is carried on.",
+    )
+    if not advanced:
+        return told
+    return told + t(
+        "应拨另含预付金（全额拨付，不作扣减；年内抵扣，余额年度清算时收回）。",
+        " Payable also holds the advance: paid whole, offset within the year, the rest recovered by the "
+        "clearing.",
     )
 
 

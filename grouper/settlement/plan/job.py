@@ -24,13 +24,14 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.policy.registry import label
 from grouper.payment.pool.apportion import apportion
-from grouper.payment.pool.budget import Budget, PoolBudget, read_budget
+from grouper.payment.pool.budget import Budget, Entry, PoolBudget, read_budget
 from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
-from grouper.settlement.intake import Reading
+from grouper.settlement.intake import InputFile, Reading
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
+from grouper.settlement.plan.inputs import ROLES, Given, given_files, input_files
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs"),
+        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file"),
     }
     DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
 
@@ -63,6 +64,7 @@ class Job(Asked):
     inputs: tuple[str, ...]
     budget: str
     hospitals: str
+    inputs_file: str = ""
     area: str = ""
     policy: str = ""
     scheme: str = ""
@@ -104,6 +106,7 @@ class Plan:
     grouper: Grouper
     budget: Budget
     reading: Reading
+    files: tuple[InputFile, ...]  # all that have settlement lists
     corrections: Corrections
     decisions: tuple[Item, ...]
     inputs: list[dict[str, Any]]
@@ -117,13 +120,6 @@ class Plan:
     def policy_digest(self) -> str:
         """The policy's, as the ledger has it in the format of this run."""
         return digest_in(self.policy, self.format)
-
-    @property
-    def files(self) -> list[tuple[str, str]]:
-        """Role and path of every file with settlement lists."""
-        return [("input", path) for path in self.job.inputs] + [
-            ("correction", path) for path in self.corrections.lists
-        ]
 
     def about(self, table: str) -> dict[str, Any]:
         """The provenance of a data file; nothing in it depends on the clock."""
@@ -146,7 +142,8 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     area = check_area(job.area or policy.area)
     month = Month(area, first, last)
     certified = Certified()
-    inputs = digests(job, certified)
+    given = given_files(job.inputs, job.corrections, job.inputs_file)
+    inputs = digests(job, given, certified)
     budget = month_budget(job.budget, month)
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
@@ -155,13 +152,16 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     grouper = load_grouper(job, policy, last)
     own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
     check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
-    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    decided = [each.path for each in given if each.role == "correction" and not each.told]
+    corrections = read_corrections(decided, tuple(budget.pools))
+    lists = [each for each in given if each.role == "input" or each.told or each.path in corrections.lists]
     decisions = tuple(read_decisions(job.decisions)) if job.decisions else ()
     if format_ > 2:
         check_decided(policy, [*decisions, *corrections.of("special_review", "decision")])
+    reading = _reading(job, key, policy, last)
     return Plan(
-        job, month, policy, grouper, budget, _reading(job, key, policy, last),
-        corrections, decisions, inputs, closed, voids, replaces, format_, certified,
+        job, month, policy, grouper, budget, reading, input_files(lists, reading), corrections, decisions,
+        inputs, closed, voids, replaces, format_, certified,
     )  # fmt: skip
 
 
@@ -182,11 +182,13 @@ def month_days(month: str) -> tuple[date, date]:
     return first, first.replace(day=monthrange(first.year, first.month)[1])
 
 
-def digests(job: Job, certified: Certified) -> list[dict[str, Any]]:
+def digests(job: Job, given: Sequence[Given], certified: Certified) -> list[dict[str, Any]]:
     """Every file that the run reads: role, path as given, size and SHA-256. Raises UsageError."""
-    named = [("input", p) for p in job.inputs] + [("correction", p) for p in job.corrections]
+    named = [(role, each.path) for role in ROLES for each in given if each.role == role]
     named += [("budget", job.budget), ("hospitals", job.hospitals), ("decisions", job.decisions)]
-    return digests_of([*named, ("columns", job.columns)], certified)
+    named += [("columns", job.columns), ("inputs", job.inputs_file)]
+    named += [("columns", each.columns) for each in given if each.where]
+    return digests_of(list(dict.fromkeys(named)), certified)
 
 
 def digests_of(named: Sequence[tuple[str, str]], certified: Certified) -> list[dict[str, Any]]:
@@ -238,7 +240,8 @@ def _same_area(budget: Budget, area: str) -> None:
 
 
 def _part(budget: Budget, path: str, month: Month) -> Budget:
-    """A month of a yearly budget: by month_weights, else equal parts, to the fen."""
+    """A month of a yearly budget: by month_weights, else equal parts, to the fen. January has the advances of
+    its year; what else a yearly file says of hospitals is the clearing's."""
     raw = read_toml(path)
 
     def of_month(pool: PoolBudget) -> PoolBudget:
@@ -255,7 +258,14 @@ def _part(budget: Budget, path: str, month: Month) -> Budget:
         )  # fmt: skip
 
     pools = {name: of_month(pool) for name, pool in budget.pools.items()}
-    return Budget(budget.area, month.period, pools, {}, budget.where)
+    if month.first.month > 1:
+        return Budget(budget.area, month.period, pools, {}, budget.where)
+    advances = {
+        key: Entry(advance_base=entry.advance_base)
+        for key, entry in budget.hospitals.items()
+        if entry.advance_base is not None
+    }
+    return Budget(budget.area, month.period, pools, advances, budget.where, budget.advance_base)
 
 
 def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading:

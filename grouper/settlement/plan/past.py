@@ -131,10 +131,11 @@ def _lost(period: str, zh: str, en: str, name: str, error: GrouperError) -> Usag
 def make_known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Table ``known``: the effective records of closed months, of any year, that this input may mean.
 
-    Only those are taken whose ids the input, a withdrawal or a decision names, or whose visit or person a
+    Only those are taken whose ids or visits the input, a withdrawal or a decision names, or whose person a
     refund names: the table grows with the input, not with the lake. Reads ``rows``, ``withdrawals`` and
-    ``decided``.
+    ``decided``. Table ``waiting_bills``: interim bills of such visits that wait in closed months.
     """
+    relations.make(connection, relations.WAITING_BILLS)
     if not plan.closed:
         relations.make(connection, relations.KNOWN)
         return
@@ -156,12 +157,20 @@ def make_known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     for name in ("visit_id", "person_id"):
         if name in own:
             tests.append(f"{name} IN (SELECT {name} FROM refunders WHERE {name} IS NOT NULL)")
+    if "visit_id" in own:
+        tests.append("visit_id IN (SELECT visit_id FROM rows WHERE visit_id IS NOT NULL)")
     relations.make(
         connection,
         relations.KNOWN,
         f"SELECT {', '.join(made)}, {PERIOD.format('')} AS period "
         f"FROM records_effective WHERE {folders(plan)} AND ({' OR '.join(tests)})",
     )
+    if "visit_id" in columns_of(connection, "rejected_current"):
+        connection.execute(
+            "INSERT INTO waiting_bills SELECT DISTINCT visit_id, hospital_code, settlement_id "
+            f"FROM rejected_current WHERE {folders(plan)} AND reason = 'interim' "
+            "AND visit_id IN (SELECT visit_id FROM rows)"
+        )
 
 
 def folders(plan: Plan, first: str = "0000-00", table: str = "") -> str:
@@ -192,7 +201,7 @@ def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[st
     parts = [records_sql(taken.present, *given, missing, where=f"{LATE} AND NOT {_within('r.', apart)}")]
     for number, periods in enumerate(other.values(), 1):
         path = staged / f"rows-{number}.parquet"
-        again = read_files(plan.files, past.grouper(periods[0]), plan.reading, path)
+        again = read_files(plan.files, past.grouper(periods[0]), path)
         view = relations.numbered(relations.ROWS_AGAIN, number)
         relations.make(connection, view, f"SELECT * FROM {scan(path)}")
         where = f"{LATE} AND {_within('r.', periods)}"

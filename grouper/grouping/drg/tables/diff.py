@@ -10,7 +10,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from grouper.grouping.drg.conditions import lists_of, parse
-from grouper.grouping.drg.explanation import describe
+from grouper.grouping.drg.describing import describe
 from grouper.grouping.drg.options import DrgOptions
 from grouper.grouping.drg.tables.model import Adrg, Drg, Scheme
 from grouper.grouping.tables.change import Change, Words, of_options
