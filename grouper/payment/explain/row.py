@@ -130,7 +130,7 @@ def typed(name: str, value: Any) -> Any:
             return value.split("|") if isinstance(value, str) else list(value)
         if kind == "date":
             return date.fromisoformat(str(value)[:10])
-    except (InvalidOperation, KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise DataError(zh=f"{name} 不能是 {value!r}", en=f"{name} cannot be {value!r}") from error
     return str(value)
 
