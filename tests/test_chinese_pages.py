@@ -1,4 +1,4 @@
-"""The pages for officers, docs/zh: complete by what the program knows, in Chinese, with links that lead on."""
+"""The pages for officers, docs/zh: complete by what the program knows, in Chinese, with links that hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from grouper.payment.price.inputs import DECIDED
 from grouper.records.gate import REASONS as GATE_REASONS
 from grouper.records.schema import CANONICAL
 from grouper.settlement.corrections import KINDS
@@ -19,8 +20,9 @@ FOLDER = ROOT / "docs" / "zh"
 PAGES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.md"))
 # Names of the field and of software that have no Chinese form in use.
 NAMES = {
-    "ADRG", "Arrow", "BE", "CB", "CHS", "CMI", "CSV", "DIP", "DRG", "DRGs", "English", "Excel", "GB", "GBK",
-    "HQMS", "IB", "ID", "IJ", "JSON", "LF", "OpenDRG", "PDF", "Parquet", "QR", "QY", "RE", "RG", "UTF",
+    "ADRG", "Arrow", "BE", "CB", "CHS", "CMI", "CSV", "CV", "DIP", "DRG", "DRGs", "English", "Excel", "GB",
+    "GBK", "HQMS", "IB", "ID", "IJ", "JSON", "LF", "MDC", "OpenDRG", "PDF", "Parquet", "QR", "QY", "RE", "RG",
+    "UTF",
 }  # fmt: skip
 
 
@@ -75,6 +77,18 @@ def test_the_readme_leads_to_every_page() -> None:
 def test_every_reason_of_a_row_is_told() -> None:
     for page, reasons in (("settlement.md", REASONS), ("records.md", GATE_REASONS)):
         assert [code for code in reasons if f"`{code}`" not in text(page)] == []
+
+
+def test_words_of_a_statement_are_those_that_it_prints() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "grouper" / "report").rglob("*.py"))
+    (said,) = re.findall(r"^## 医院怎样核对对账单\n(.*?)^## ", text("reports.md"), re.DOTALL | re.MULTILINE)
+    printed = {"留待年度", "抵扣周转金", "审核扣款", "调整"}
+    assert set(re.findall("“(.*?)”", said)) == printed
+    assert [word for word in printed if word not in source] == []
+
+
+def test_every_column_of_a_decision_is_told() -> None:
+    assert [name for name in DECIDED if f"`{name}`" not in text("payment.md")] == []
 
 
 def test_every_kind_of_correction_is_told() -> None:
