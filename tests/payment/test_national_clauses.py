@@ -179,6 +179,7 @@ def test_reviews_of_small_hospitals_count_in_the_area(tmp_path: Path) -> None:
     assert "特例单议上限的基数 pool" in told.text("zh")
 
 
-def test_the_page_of_clauses_is_up_to_date() -> None:
+@pytest.mark.parametrize(("folder", "lang"), [("docs", "en"), ("docs/zh", "zh")])
+def test_the_page_of_clauses_is_up_to_date(folder: str, lang: str) -> None:
     """``python -m grouper.payment.docs.clauses_page`` writes it anew."""
-    assert (ROOT / "docs" / "national-clauses.md").read_text(encoding="utf-8") == clauses_page()
+    assert (ROOT / folder / "national-clauses.md").read_text(encoding="utf-8") == clauses_page(lang)

@@ -220,9 +220,10 @@ def test_one_rate_gives_all_printed_standards_of_beijing(key: str) -> None:
     assert policy(key).parameters["base_rate"].values[0].value == fitting[0]
 
 
-def test_the_page_of_policies_is_up_to_date() -> None:
+@pytest.mark.parametrize(("folder", "lang"), [("docs", "en"), ("docs/zh", "zh")])
+def test_the_page_of_policies_is_up_to_date(folder: str, lang: str) -> None:
     """``python -m grouper.payment.docs.overview`` writes it anew."""
-    assert (ROOT / "docs" / "policies.md").read_text(encoding="utf-8") == policies_page()
+    assert (ROOT / folder / "policies.md").read_text(encoding="utf-8") == policies_page(lang)
 
 
 @pytest.mark.parametrize("area", ["lishui", "liaocheng", "qingyang", "tianmen", "yulin"])

@@ -1,8 +1,10 @@
 """The tables of ``docs/payment.md``, made from the registry and from the formulas that pricing uses.
 
     python -m grouper.payment.docs.parameter_tables docs/payment.md
+    python -m grouper.payment.docs.parameter_tables docs/zh/payment.md
 
-A test fails when the page no longer says what the registry says.
+A marker ``table: NAME`` holds a table for developers, ``table zh: NAME`` one for officers, in Chinese.
+A test fails when a page no longer says what the registry says.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import sys
 from pathlib import Path
 
 from grouper.base.whole import write_text
+from grouper.payment.policy import words
 from grouper.payment.policy.describe import registry_markdown
 from grouper.payment.policy.registry import PARAMETERS
-from grouper.payment.price.formulas import DENOMINATORS, HIGH, LOW, in_letters, in_words
+from grouper.payment.policy.value_words import choice
+from grouper.payment.price.formulas import DENOMINATORS, HIGH, LOW, Formula, in_letters, in_words
 
 # Section of the page -> what its parameters begin with, or are called; the first that fits.
 _SECTIONS: dict[str, tuple[str, ...]] = {
@@ -40,7 +44,16 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "alliance": ("alliance_",),
     "pool": ("",),
 }
-_BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- table( zh)?: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_KINDS = {
+    "number": "数",
+    "count": "整数",
+    "flag": "是、否",
+    "words": "若干词",
+    "tiers": "分段",
+    "segments": "分段",
+}
+_PLAIN = {"share": "比例", "factor": "系数"}  # numbers without a unit
 
 
 def section_of(name: str) -> str:
@@ -66,14 +79,41 @@ def table(section: str) -> str:
     return registry_markdown([name for name in PARAMETERS if section_of(name) == section])
 
 
+def chinese_table(section: str) -> str:
+    """The same table in Chinese, with choices in words."""
+    if section == "denominators":
+        rows = [f"| `{name}` | {in_words(name, 'zh')} |" for name in DENOMINATORS]
+        return "\n".join(["| `ratio_denominator` 的取值 | 倍率的分母 |", "|---|---|", *rows])
+    if section in ("high", "low"):
+        formulas = HIGH if section == "high" else LOW
+        rows = [_formula(name, formula) for name, formula in formulas.items()]
+        return "\n".join([f"| `{section}_formula` 的取值 | 名称 | 算法 |", "|---|---|---|", *rows])
+    names = [name for name in PARAMETERS if section_of(name) == section]
+    return "\n".join(["| 参数 | 含义 | 取值 | 单位 |", "|---|---|---|---|", *map(_row, names)])
+
+
+def _formula(name: str, formula: Formula) -> str:
+    return f"| `{name}` | {choice(name, 'zh')} | {in_letters(formula, 'zh')} |"
+
+
+def _row(name: str) -> str:
+    """A parameter for officers: what it means, what may stand in it, its unit."""
+    spec = PARAMETERS[name]
+    chosen = "；".join(f"`{word}` {choice(word, 'zh')}" for word in spec.choices)
+    kind = chosen or _PLAIN.get(spec.unit) or _KINDS[spec.kind]
+    return f"| `{name}` | {spec.zh} | {kind} | {words.unit(spec.unit, 'zh')} |"
+
+
 def fill(page: str) -> str:
     """The page with every table made anew."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{table(found[2])}\n{found[3]}", page)
+    return _BLOCK.sub(
+        lambda found: f"{found[1]}{(chinese_table if found[2] else table)(found[3])}\n{found[4]}", page
+    )
 
 
 def sections_of(page: str) -> set[str]:
     """The tables that a page has."""
-    return {found[2] for found in _BLOCK.finditer(page)}
+    return {found[3] for found in _BLOCK.finditer(page)}
 
 
 def main() -> None:

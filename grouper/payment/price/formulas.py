@@ -110,6 +110,6 @@ def in_words(denominator: str, lang: str) -> str:
     return DENOMINATORS[denominator](IN_WORDS).show(lang)
 
 
-def in_letters(formula: Formula) -> str:
+def in_letters(formula: Formula, lang: str = "en") -> str:
     """A formula as the documentation shows it; costs count as they are, in the unit of the case values."""
-    return formula(LETTERS).show("en")
+    return formula(LETTERS).show(lang)

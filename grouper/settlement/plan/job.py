@@ -30,8 +30,8 @@ from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import InputFile, Reading
 from grouper.settlement.plan.asked import Asked, same
-from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
 from grouper.settlement.plan.inputs import ROLES, Given, given_files, input_files
+from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
