@@ -120,7 +120,7 @@ class RunInfo:
     ``indicators``: of the fund watch, [{zh, en, value, unit (zh, en), limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
     ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
-    lake, without its reports.
+    lake, without its reports. ``draft``: nobody had approved it when the papers were made, and they say so.
     """
 
     run: str
@@ -143,6 +143,7 @@ class RunInfo:
     area_name: Sequence[str] = ()
     codes: Mapping[str, int] = field(default_factory=dict)
     reviews: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    draft: bool = False
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:
@@ -162,6 +163,10 @@ class RunInfo:
     def place(self, t: Lang) -> str:
         """The area as people call it, else its id."""
         return t(*self.area_name) if self.area_name else self.area
+
+    def draft_mark(self, t: Lang) -> str:
+        """What papers of a draft say beside their title; empty otherwise."""
+        return t("草稿，未经审批", "draft, not approved") if self.draft else ""
 
     @property
     def yearly(self) -> bool:

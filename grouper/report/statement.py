@@ -85,6 +85,7 @@ def statement_page(statement: Statement, info: RunInfo, lang: str) -> str:
             ),
             class_="sub",
         ),
+        el("span", mark, class_="state bad") if (mark := info.draft_mark(t)) else None,
         class_="top",
     )
     sign = el("div", el("span", t("医疗机构（盖章、日期）", "hospital (stamp, date)")),

@@ -137,7 +137,8 @@ def statement_title(statement: Statement, info: RunInfo, t: Lang) -> str:
         if info.yearly
         else t("月度结算对账单", "statement of the month")
     )
-    return f"{statement.name} {kind} {info.period}"
+    mark = f"（{told}）" if (told := info.draft_mark(t)) and t.code != "en" else f" ({told})" if told else ""
+    return f"{statement.name} {kind} {info.period}{mark}"
 
 
 def show(value: object, kind: str) -> str:

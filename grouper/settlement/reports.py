@@ -82,6 +82,7 @@ def paths(lake: Lake, record: Record) -> Any:
 def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict[str, Any]:
     """What reports tell of a run."""
     run = record.run
+    told = json.loads(run["options_json"])
     parameters = [p for p in record.rows["parameters"] if p["name"] != "person_key"]
     return {
         "run": run["run"], "kind": run["kind"], "area": run["area"], "area_name": area_name(run["area"]),
@@ -98,5 +99,5 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "reviews": {
             r["reason"]: (r["rows"], r["cost_fen"]) for r in record.rows["counts"] if r["status"] == "review"
         },
-        "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
+        "pseudonymised": bool(told.get("pseudonymise")), "draft": told.get("draft") is True,
     }  # fmt: skip

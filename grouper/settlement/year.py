@@ -31,6 +31,7 @@ from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
 from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
 from grouper.settlement.statements import Key, ledger_amounts, run_amounts, with_members
+from grouper.settlement.states import may_settle
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,7 +54,7 @@ _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial"
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain")}
+    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain", "draft")}
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
@@ -63,6 +64,7 @@ class YearJob(Asked):
     corrections: tuple[str, ...] = ()
     partial: bool = False
     held_remain: bool = False
+    draft: bool = False
     who: str = ""
     when: str = ""
     note: str = ""
@@ -113,6 +115,8 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
     policy = find_policy(job.policy or job.area, date(int(job.year), 12, 31))
     area = check_area(job.area or policy.area)
     lake.must_exist()
+    if before is None:
+        may_settle(lake, area, "clear", job.year, job.draft, job.who)
     certified = Certified()
     named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
     inputs = digests_of(named, certified)

@@ -56,3 +56,26 @@ run_options = with_options(
 def corrections_option(zh: str, en: str) -> Callable[..., Any]:
     """``--corrections``, with what the command takes by it."""
     return option("--corrections", multiple=True, type=FILE, metavar="FILE", help=both(zh, en))
+
+
+area_option = option(
+    "--area", default="", help=both("地区（湖中有多个时）", "Area, where the lake holds several")
+)
+# Who does a step after a settlement; no clock is read.
+step_options = with_options(
+    option(
+        "--who", required=True, metavar="NAME", help=both("操作人，写入账本", "Who does it, for the ledger")
+    ),
+    option(
+        "--when", default="", metavar="TEXT", help=both("时间，原样写入账本", "Time, for the ledger as given")
+    ),
+    option("--note", default="", metavar="TEXT", help=both("备注，写入账本", "Note, for the ledger")),
+)
+draft_option = option(
+    "--draft",
+    is_flag=True,
+    help=both(
+        "先做草稿：经 grouper approve 审批后才有效",
+        "Make a draft, which counts once grouper approve approves it",
+    ),
+)

@@ -118,5 +118,6 @@ def _top(m: Measures, info: RunInfo, t: Lang, links: Html) -> Html:
     state = t(f"{off} 项核对不一致，见“核对”", f"{off} checks differ, see Checks") if off else good
     return el(
         "header", el("h1", title(info, t)), el("p", words, class_="sub"),
-        el("span", state, class_="state bad" if off else "state"), links, class_="top",
+        el("span", state, class_="state bad" if off else "state"),
+        el("span", mark, class_="state bad") if (mark := info.draft_mark(t)) else None, links, class_="top",
     )  # fmt: skip

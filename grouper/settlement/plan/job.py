@@ -17,6 +17,7 @@ from grouper.base.errors import UsageError
 from grouper.base.money import yuan_of
 from grouper.base.toml_in import read_toml
 from grouper.base.version import VERSION
+from grouper.lake import steps
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
@@ -31,6 +32,7 @@ from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import Reading
 from grouper.settlement.plan.asked import Asked, same
+from grouper.settlement.states import may_settle
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs"),
+        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "draft"),
     }
     DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
 
@@ -74,6 +76,7 @@ class Job(Asked):
     max_unknown_codes: str = MAX_UNKNOWN_CODES
     interim: str = "hold"
     scheme_differs: bool = False
+    draft: bool = False
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -146,6 +149,8 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     policy.on(first)
     area = check_area(job.area or policy.area)
     month = Month(area, first, last)
+    if before is None:
+        may_settle(lake, area, "settle", job.month, job.draft, job.who)
     certified = Certified()
     inputs = digests(job, certified)
     budget = month_budget(job.budget, month)
@@ -346,26 +351,15 @@ def _taken(lake: Lake, clearings: Sequence[str]) -> dict[str, set[str]]:
 
 
 def still_holds(lake: Lake, plan: Plan) -> bool:
-    """No other run has come in between since the plan was made."""
+    """No other run has come in between since the plan was made. Raises as ``make_plan`` where a draft did."""
+    may_settle(lake, plan.month.area, "settle", plan.month.period, plan.job.draft, plan.job.who)
     return (plan.closed, plan.voids, plan.replaces) == _past(lake, plan.job, plan.month, None)
 
 
 def current_runs(lake: Lake, area: str, before: str | None = None) -> dict[tuple[str, str], str]:
-    """(kind, period) to the valid run of an area."""
-    if not lake.ledger.is_file():
-        return {}
-    with opened(lake) as connection:
-        rows = connection.execute(
-            "SELECT run, kind, period, voids FROM runs WHERE area = ? AND (?::VARCHAR IS NULL OR run < ?) "
-            "ORDER BY run",
-            [area, before, before],
-        ).fetchall()
-    found: dict[tuple[str, str], str] = {}
-    void: dict[str, None] = {}
-    for run, kind, period, voids in rows:
-        found[kind, period] = run
-        void.update(dict.fromkeys((voids or "").split(",")))
-    return {key: run for key, run in found.items() if run not in void}
+    """(kind, period) to the valid run of an area: the last one that counts."""
+    found = steps.current(steps.entries(lake, before))
+    return {(kind, period): run for (own, kind, period), run in found.items() if own == area}
 
 
 def read_key(path: str) -> bytes | None:
