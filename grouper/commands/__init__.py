@@ -25,6 +25,8 @@ COMMANDS = {
     "review": ("grouper.commands.states", "review"),
     "approve": ("grouper.commands.states", "approve"),
     "reject": ("grouper.commands.states", "reject"),
+    "pay-order": ("grouper.commands.payments", "pay_order"),
+    "paid": ("grouper.commands.payments", "paid"),
     "status": ("grouper.commands.status", "status"),
     "statement": ("grouper.commands.statement", "statement"),
     "audit": ("grouper.commands.audit", "audit"),

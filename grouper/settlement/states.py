@@ -88,7 +88,7 @@ def states_of(found: Sequence[Entry]) -> list[State]:
     last = {entry.key: entry.run for entry in found if entry.run not in out}
     made = []
     for entry in (entry for entry in found if entry.kind in SETTLED):
-        own = tuple(steps.of_run(found, entry.run))
+        own = tuple(step for step in found if _about(step, entry))
         if entry.run in valid:
             name = _paid_out(entry, own)
         elif any(step.kind == REJECT for step in own):
@@ -99,6 +99,13 @@ def states_of(found: Sequence[Entry]) -> list[State]:
             name = "void" if last.get(entry.key) == entry.run else "replaced"
         made.append(State(entry, name, own))
     return made
+
+
+def _about(step: Entry, entry: Entry) -> bool:
+    """Whether a step is about a run; money is paid for a period, whichever of its runs is valid now."""
+    if step.kind == PAID:
+        return (step.area, step.period) == (entry.area, entry.period)
+    return step.of == entry.run
 
 
 def _paid_out(entry: Entry, own: Sequence[Entry]) -> str:

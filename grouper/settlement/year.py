@@ -24,13 +24,15 @@ from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
+from grouper.settlement.funds import POOL, Key, differences
+from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.limits import case_counts, check_cleared
 from grouper.settlement.month import Done, finish
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
 from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
-from grouper.settlement.statements import Key, ledger_amounts, run_amounts, with_members
+from grouper.settlement.statements import ledger_amounts, with_members
 from grouper.settlement.states import may_settle
 
 if TYPE_CHECKING:
@@ -280,6 +282,8 @@ def _clear(
         check_hospitals(lines, known, "账本的医院", "among the hospitals of the ledger")
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
+    for key, fen in differences(connection, plan.area, plan.months, POOL).items():
+        audits[key] = audits.get(key, 0) + fen
     for item in plan.corrections.of("audit_deduction"):
         audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen
     hospitals = dict(plan.budget.hospitals)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from grouper.base.money import yuan_of
 from grouper.commands.text.aligned import aligned
 from grouper.lake.steps import APPROVE, ORDER, PAID, REJECT, REVIEW, Entry
 from grouper.settlement.states import STEPS, Options, State
@@ -27,6 +28,16 @@ def state_lines(states: Sequence[State], lang: str) -> Iterator[str]:
         yield "各期状态" if zh else "states"
         yield from aligned([row[: _filled(table)] for row in table], indent="  ")
     for state in shown:
+        if (payment := _last(state.steps, PAID)) is not None:
+            ordered, paid, off = (
+                f"{yuan_of(payment.says.get(name, 0)):,.2f}"
+                for name in ("ordered_fen", "paid_fen", "difference_fen")
+            )
+            yield (
+                f"  {state.entry.period} 应拨 {ordered} 元，已登记拨付 {paid} 元，差额 {off} 元" if zh
+                else f"  {state.entry.period}: {ordered} yuan ordered, {paid} known to be paid, "
+                f"difference {off}"
+            )  # fmt: skip
         for step in state.steps:
             if step.kind == REJECT and state.name == "rejected":
                 told = f"{state.entry.period} {state.entry.run}"
