@@ -82,7 +82,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "adjustments": {
         **dict.fromkeys(
             ("adjustment_id", "kind", "record_id", "settlement_id", "original_run", "original_period",
-             "hospital_code", "pool", "reason", "clause", "source_file"), _TEXT
+             "hospital_code", "pool", "reason", "clause", "source_file", "document"), _TEXT
         ),
         **dict.fromkeys(("points_before", "points_after"), _POINTS),
         **dict.fromkeys(("amount_before", "amount_after", "difference"), _MONEY),

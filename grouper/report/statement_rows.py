@@ -197,6 +197,7 @@ def adjustment_header(t: Lang) -> list[str]:
         t("差额（元）", "difference (yuan)"),
         t("原因", "reason"),
         t("依据", "clause"),
+        t("文号", "document"),
     ]
 
 
@@ -216,4 +217,5 @@ def adjustment_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
             r["difference"],
             r["reason"],
             r["clause"],
+            r["document"],
         ]

@@ -20,6 +20,7 @@ from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
 from grouper.settlement.corrections import check_hospitals
+from grouper.settlement.documents import check_documents
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import check_codes, check_held, code_counts, review_counts, summed
@@ -150,6 +151,7 @@ def _prepare(
         found = connection.execute("SELECT hospital_code FROM hospitals").fetchall()
         lines = plan.corrections.of("quality", "audit_deduction")
         check_hospitals(lines, [code for (code,) in found], " --hospitals ", "in --hospitals")
+        check_documents(connection, lake, lines, plan.month.area, ("settle", plan.month.period))
     items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
     decided = decide(connection, items)
     relations.make(connection, relations.WITHDRAWALS)

@@ -24,6 +24,7 @@ from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
+from grouper.settlement.documents import check_documents
 from grouper.settlement.funds import POOL, Key, differences
 from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.limits import case_counts, check_cleared
@@ -141,7 +142,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
         )
     after = {p: r for (kind, p), r in current.items() if kind == "settle" and p[:4] > job.year}
     check_files(lake, [*months.values(), *after.values()])
-    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    corrections = read_corrections(job.corrections, tuple(budget.pools), numbered=format_ > 2)
     others = corrections.lists or corrections.of("withdrawal", "special_review", "decision")
     if others:
         raise UsageError(
@@ -188,7 +189,7 @@ def compute_year(
             settled = _pool(plan, staged, progress)
         with stage("statements") as progress, followed(progress, connection, rows):
             later = _paid_later(connection, plan)
-            clearing = _clear(connection, plan, settled, later)
+            clearing = _clear(connection, lake, plan, settled, later)
             statement = hospital_statement(
                 [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing,
                 threads=plan.job.threads,
@@ -262,7 +263,7 @@ def _later(plan: YearPlan) -> str:
 
 
 def _clear(
-    connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run, later: Mapping[Key, Fen]
+    connection: duckdb.DuckDBPyConnection, lake: Lake, plan: YearPlan, settled: Run, later: Mapping[Key, Fen]
 ) -> list[Any]:
     """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it, and what
     months of later years paid for it."""
@@ -280,6 +281,7 @@ def _clear(
         known = {code for (code,) in rows} | {code for code, _ in plan.budget.hospitals}
         lines = plan.corrections.of("audit_deduction")  # scores may be of hospitals without a case
         check_hospitals(lines, known, "账本的医院", "among the hospitals of the ledger")
+        check_documents(connection, lake, lines, plan.area, ("clear", plan.job.year))
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
     for key, fen in differences(connection, plan.area, plan.months, POOL).items():
@@ -368,7 +370,7 @@ def _lines(plan: YearPlan) -> pa.Table:
              "hospital_code": item.hospital,
              "pool": item.pool, "difference": -yuan_of(item.amount_fen) if audit else None,
              "score": item.score or None, "reason": item.reason or item.kind, "clause": item.clause or None,
-             "source_file": item.file, "source_row": item.row}
+             "source_file": item.file, "source_row": item.row, "document": item.document or None}
         )  # fmt: skip
     return pa.Table.from_pylist(rows, schema=tables.ADJUSTMENTS)
 

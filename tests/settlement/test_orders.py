@@ -47,9 +47,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settled(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with April, whose deductions take all of a hospital's payment and more."""
     root = tmp_path_factory.mktemp("lake")
+    plain = {"kind": "audit_deduction", "pool": "employee", "document": "医监〔2025〕7号"}
     lines = [
-        {"kind": "audit_deduction", "hospital_code": "H33990100001", "pool": "employee", "amount": "1000.55"},
-        {"kind": "audit_deduction", "hospital_code": "H33990100002", "pool": "employee", "amount": "900000"},
+        {**plain, "hospital_code": "H33990100001", "amount": "1000.55"},
+        {**plain, "hospital_code": "H33990100002", "amount": "900000"},
     ]
     told = str(support.corrections(root / "deductions.csv", lines))
     support.settle(Lake(root / "lake"), place, "2025-04", draft=True, corrections=(told,), **AREA)

@@ -85,7 +85,24 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     if apart := _sums(done).get("earlier_years"):
         told += f"，其中往年 {yuan(apart)} 元" if zh else f", {yuan(apart)} of them of earlier years"
     yield told
+    yield from carried_lines(done.record.rows["amounts"], lang)
     yield from _end(done, zh)
+
+
+def carried_lines(amounts: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
+    """What deductions exceed the payment by: it is carried to the next month, or to be recovered."""
+    zh = lang != "en"
+    for row in amounts:
+        name, fen = row["name"].rpartition(":")[2], row["fen"]
+        if fen < 0 and name in ("carried", "final"):
+            where = f"{row['hospital_code']}（{pool_in_words(row['pool'], lang)}）" if zh else (
+                f"{row['hospital_code']} ({pool_in_words(row['pool'], lang)})"
+            )  # fmt: skip
+            words = {
+                "carried": ("扣减超过本期拨付，结转下期", "more than is paid, carried to the next month"),
+                "final": ("应收回", "to be recovered"),
+            }[name]
+            yield f"  {where} {words[not zh]} {yuan(-fen)} {'元' if zh else 'yuan'}"
 
 
 def unpaid_lines(
@@ -189,6 +206,7 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
     for name, words in names.items():
         if sums.get(name) or name not in BETWEEN_YEARS:
             yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
+    yield from carried_lines(done.record.rows["amounts"], lang)
     yield from _end(done, zh)
 
 
@@ -242,7 +260,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         yield (
             f"  {kind}  {row['settlement_id'] or row['record_id'] or ''}  {row['original_period'] or ''}  "
             f"{_cell(row['amount_before'])} → {_cell(row['amount_after'])}  {_cell(row['difference'])}  "
-            f"{row['reason'] or ''}  {row['clause'] or ''}".rstrip()
+            f"{row['reason'] or ''}  {row['clause'] or ''}  {row.get('document') or ''}".rstrip()
         )
 
 

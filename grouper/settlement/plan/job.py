@@ -161,7 +161,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     grouper = load_grouper(job, policy, last)
     own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
     check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
-    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    corrections = read_corrections(job.corrections, tuple(budget.pools), numbered=format_ > 2)
     decisions = tuple(read_decisions(job.decisions)) if job.decisions else ()
     if format_ > 2:
         check_decided(policy, [*decisions, *corrections.of("special_review", "decision")])
