@@ -28,6 +28,8 @@ COMMANDS = {
     "pay-order": ("grouper.commands.payments", "pay_order"),
     "paid": ("grouper.commands.payments", "paid"),
     "status": ("grouper.commands.status", "status"),
+    "statements": ("grouper.commands.objections", "statements"),
+    "objections": ("grouper.commands.objections", "objections"),
     "statement": ("grouper.commands.statement", "statement"),
     "audit": ("grouper.commands.audit", "audit"),
     "lake": ("grouper.commands.lake", "lake"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from grouper.commands.options.settling import area_option, step_options
+from grouper.commands.options.settling import area_option, one_period, step_options
 from grouper.commands.options.shared import (
     BilingualCommand,
     both,
@@ -25,17 +25,6 @@ _period = with_options(
     option("--year", default="", metavar="YYYY", help=both("年度（清算）", "Year, as cleared")),
     area_option,
 )
-
-
-def _one(month: str, year: str) -> str:
-    """The period that is meant. Raises UsageError for none or two."""
-    from grouper.base.errors import UsageError
-
-    if bool(month) == bool(year):
-        raise UsageError(
-            zh="请用 --month 或 --year 之一指定期间", en="name the period by --month or by --year"
-        )
-    return month or year
 
 
 @click.command(
@@ -74,7 +63,7 @@ def pay_order(
     from grouper.lake import Lake
     from grouper.settlement.orders import pay_order as library
 
-    done = library(Lake(lake), _one(month, year), folder, who=who, when=when, note=note, area=area,
+    done = library(Lake(lake), one_period(month, year), folder, who=who, when=when, note=note, area=area,
                    hospitals=hospitals, lang=language())  # fmt: skip
     if done.said[0]:
         say(*done.said)
@@ -104,5 +93,5 @@ def paid(
     from grouper.lake import Lake
     from grouper.settlement.paid import record_paid
 
-    done = record_paid(Lake(lake), _one(month, year), path, who=who, when=when, note=note, area=area)
+    done = record_paid(Lake(lake), one_period(month, year), path, who=who, when=when, note=note, area=area)
     emit(paid_lines(done, language()))

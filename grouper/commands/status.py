@@ -25,9 +25,11 @@ from grouper.commands.options.shared import BilingualCommand, both, emit, lang_o
 @lang_option
 def status(lake: str, as_json: bool) -> None:
     from grouper.commands.text.ledger import run_lines
+    from grouper.commands.text.objections import count_lines
     from grouper.commands.text.states import option_lines, state_lines
     from grouper.lake import Lake
     from grouper.lake.steps import SETTLED, entries
+    from grouper.settlement.objections import counts
     from grouper.settlement.show import runs
     from grouper.settlement.states import options_of, states_of
 
@@ -41,3 +43,4 @@ def status(lake: str, as_json: bool) -> None:
     if any(entry.draft or entry.kind not in SETTLED for entry in found):
         emit(state_lines(states_of(found), language()))
         emit(option_lines(options_of(found), language()))
+        emit(count_lines(counts(place), language()))

@@ -22,7 +22,10 @@ from grouper.lake.ledger import Record, opened
 
 SETTLED = ("settle", "clear")
 REVIEW, APPROVE, REJECT, ORDER, PAID, OPTIONS = "review", "approve", "reject", "order", "paid", "options"
-KINDS = (REVIEW, APPROVE, REJECT, ORDER, PAID, OPTIONS)
+STATEMENTS, OBJECTIONS, DECISIONS, EXPORT = "statements", "objections", "decisions", "export"
+# Steps about one run, which they name; and those of the lake or of several runs.
+OF_RUN = (REVIEW, APPROVE, REJECT, ORDER, PAID, STATEMENTS, OBJECTIONS)
+KINDS = (*OF_RUN, OPTIONS, DECISIONS, EXPORT)
 _COLUMNS = ("run", "kind", "area", "period", "started_by", "as_of", "note", "voids", "options_json")
 
 

@@ -121,6 +121,8 @@ class RunInfo:
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
     ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
     lake, without its reports. ``draft``: nobody had approved it when the papers were made, and they say so.
+    ``objections``: of the periods whose statements were sent by then, [{period, deadline, total, states:
+    {(zh, en): number}}].
     """
 
     run: str
@@ -144,6 +146,7 @@ class RunInfo:
     codes: Mapping[str, int] = field(default_factory=dict)
     reviews: Mapping[str, Sequence[int]] = field(default_factory=dict)
     draft: bool = False
+    objections: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:

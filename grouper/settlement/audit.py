@@ -11,7 +11,7 @@ from grouper.lake import intent, ledger, whole
 from grouper.lake.formats import REPORT
 from grouper.lake.layout import Lake
 from grouper.lake.owned import set_aside
-from grouper.lake.steps import APPROVE, OPTIONS, SETTLED, entry_of
+from grouper.lake.steps import APPROVE, OF_RUN, SETTLED, entry_of
 from grouper.lake.views import scan_parts
 from grouper.lake.whole import Finding
 from grouper.settlement.states import same_person
@@ -85,7 +85,7 @@ def _steps(records: Sequence[ledger.Record]) -> Iterator[Finding]:
     found = [entry_of(record.run) for record in records]
     known = {entry.run: entry for entry in found if entry.kind in SETTLED}
     for number, entry in enumerate(found):
-        if entry.kind in SETTLED or entry.kind == OPTIONS:
+        if entry.kind not in OF_RUN:
             continue
         about = known.get(entry.of)
         if about is None or about.run >= entry.run:

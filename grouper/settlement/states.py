@@ -18,7 +18,20 @@ from typing import Any
 from grouper.base.errors import UsageError
 from grouper.lake import commit, steps
 from grouper.lake.layout import Lake
-from grouper.lake.steps import APPROVE, OPTIONS, ORDER, PAID, REJECT, REVIEW, SETTLED, Entry
+from grouper.lake.steps import (
+    APPROVE,
+    DECISIONS,
+    EXPORT,
+    OBJECTIONS,
+    OPTIONS,
+    ORDER,
+    PAID,
+    REJECT,
+    REVIEW,
+    SETTLED,
+    STATEMENTS,
+    Entry,
+)
 
 WORDS: dict[str, tuple[str, str]] = {
     "settled": ("已结算", "settled"),
@@ -39,6 +52,10 @@ STEPS: dict[str, tuple[str, str]] = {
     ORDER: ("拨付单", "payment order"),
     PAID: ("拨付登记", "payment"),
     OPTIONS: ("湖选项", "options"),
+    STATEMENTS: ("发对账单", "statements sent"),
+    OBJECTIONS: ("收申诉", "objections received"),
+    DECISIONS: ("申诉决定", "objections decided"),
+    EXPORT: ("导出更正", "corrections exported"),
 }
 COUNTING = ("settled", "approved", "ordered", "part-paid", "paid")
 

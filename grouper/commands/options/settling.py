@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from grouper.base.errors import UsageError
 from grouper.commands.options.shared import both, option, with_options
 
 FILE = click.Path(exists=True, dir_okay=False)
@@ -79,3 +80,12 @@ draft_option = option(
         "Make a draft, which counts once grouper approve approves it",
     ),
 )
+
+
+def one_period(month: str, year: str) -> str:
+    """The period that --month or --year names. Raises UsageError for none or both."""
+    if bool(month) == bool(year):
+        raise UsageError(
+            zh="请用 --month 或 --year 之一指定期间", en="name the period by --month or by --year"
+        )
+    return month or year

@@ -362,21 +362,21 @@ def current_runs(lake: Lake, area: str, before: str | None = None) -> dict[tuple
     return {(kind, period): run for (own, kind, period), run in found.items() if own == area}
 
 
-def read_key(path: str) -> bytes | None:
-    """The key of a key file. Raises UsageError when it is too short to keep anything secret."""
+def read_key(path: str, flag: str = "--pseudonymise") -> bytes | None:
+    """The key of a key file, which ``flag`` named. Raises UsageError when it is too short to keep a secret."""
     if not path:
         return None
     try:
         key = Path(path).read_bytes().strip()
     except OSError as error:
         raise UsageError(
-            zh=f"无法读取 {path}（--pseudonymise）：{error.strerror}",
-            en=f"cannot read {path} (--pseudonymise): {error.strerror}",
+            zh=f"无法读取 {path}（{flag}）：{error.strerror}",
+            en=f"cannot read {path} ({flag}): {error.strerror}",
         ) from error
     if len(key) < KEY_BYTES:
         raise UsageError(
-            zh=f"{path}（--pseudonymise）：密钥至少 {KEY_BYTES} 字节",
-            en=f"{path} (--pseudonymise): a key has at least {KEY_BYTES} bytes",
+            zh=f"{path}（{flag}）：密钥至少 {KEY_BYTES} 字节",
+            en=f"{path} ({flag}): a key has at least {KEY_BYTES} bytes",
         )
     return key
 
