@@ -30,6 +30,7 @@ COMMANDS = {
     "status": ("grouper.commands.status", "status"),
     "statements": ("grouper.commands.objections", "statements"),
     "objections": ("grouper.commands.objections", "objections"),
+    "reviews": ("grouper.commands.reviews", "reviews"),
     "statement": ("grouper.commands.statement", "statement"),
     "audit": ("grouper.commands.audit", "audit"),
     "lake": ("grouper.commands.lake", "lake"),

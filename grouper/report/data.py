@@ -121,6 +121,7 @@ class RunInfo:
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
     ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
     lake, without its reports. ``draft``: nobody had approved it when the papers were made, and they say so.
+    ``review_quota``: special reviews of the month in the area: allowed, discharges, used.
     ``objections``: of the periods whose statements were sent by then, [{period, deadline, total, states:
     {(zh, en): number}}].
     """
@@ -146,6 +147,7 @@ class RunInfo:
     codes: Mapping[str, int] = field(default_factory=dict)
     reviews: Mapping[str, Sequence[int]] = field(default_factory=dict)
     draft: bool = False
+    review_quota: Mapping[str, int] = field(default_factory=dict)
     objections: Sequence[Mapping[str, Any]] = ()
 
     @classmethod

@@ -25,7 +25,7 @@ FACTS: dict[str, tuple[str, str]] = {  # second row: label, value, label, value 
 }
 COLUMNS: dict[str, tuple[tuple[str, str], int]] = {  # words, width
     "record_id": (("记录号", "record"), 24),
-    "reason": (("事由", "reason"), 14),
+    "reason": (("事由", "reason"), 27),
     "text": (("理由", "why"), 46),
     "evidence": (("证据", "evidence"), 30),
     "wish": (("诉求", "wish"), 16),
@@ -98,6 +98,7 @@ def write_form(path: Path, facts: Mapping[str, str], title: str, t: Lang) -> Non
             )
         sheet.freeze_panes(_HEAD + 1, 0)
         sheet.repeat_rows(_HEAD)
+        sheet.print_area(0, 0, _HEAD + 30, 2 * len(FACTS) - 1)
 
 
 def read_form(path: str | Path) -> Form:

@@ -23,7 +23,14 @@ from grouper.settlement.corrections import check_hospitals
 from grouper.settlement.documents import check_documents
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
-from grouper.settlement.limits import check_codes, check_held, code_counts, review_counts, summed
+from grouper.settlement.limits import (
+    check_codes,
+    check_held,
+    code_counts,
+    quota_counts,
+    review_counts,
+    summed,
+)
 from grouper.settlement.plan.job import Job, Plan, key_mark, make_plan, still_holds
 from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment, unknown_words
@@ -113,6 +120,9 @@ def compute(
             record.rows["inputs"] = plan.inputs + rules.inputs()
             reviews = review_counts(connection, staged / "priced.parquet")
             record.rows["counts"] += summed([*reviews, *adjusted.reviews])
+            record.rows["counts"] += quota_counts(
+                connection, plan.policy, plan.month.last, staged / "priced.parquet"
+            )
     plan.certified.check()
     return Done(
         run, record,

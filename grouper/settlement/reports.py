@@ -112,5 +112,8 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "reviews": {
             r["reason"]: (r["rows"], r["cost_fen"]) for r in record.rows["counts"] if r["status"] == "review"
         },
+        "review_quota": {
+            r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "review-quota"
+        },
         "pseudonymised": bool(told.get("pseudonymise")), "draft": told.get("draft") is True,
     }  # fmt: skip

@@ -363,7 +363,7 @@ def current_runs(lake: Lake, area: str, before: str | None = None) -> dict[tuple
 
 
 def read_key(path: str, flag: str = "--pseudonymise") -> bytes | None:
-    """The key of a key file, which ``flag`` named. Raises UsageError when it is too short to keep a secret."""
+    """The key of a file that ``flag`` named. Raises UsageError when it is too short to keep a secret."""
     if not path:
         return None
     try:
