@@ -27,26 +27,30 @@ SHEET, QUOTAS = ("单议记录", "session"), ("名额", "quota")
 DECISION = {"by_item": ("按项目", "by_item"), "adjust": ("调整", "adjust"), "keep": ("维持", "keep")}
 # Column -> words, width, whether the session fills it in.
 COLUMNS: dict[str, tuple[tuple[str, str], int, bool]] = {
-    "rank": (("序号", "rank"), 6, False),
-    "within": (("名额内", "within"), 8, False),
-    "period": (("期间", "period"), 9, False),
-    "hospital": (("医院编码", "hospital"), 15, False),
-    "name": (("医院", "name"), 20, False),
-    "record_id": (("记录号", "record"), 20, False),
-    "group": (("病组", "group"), 10, False),
-    "group_name": (("病组名称", "name of the group"), 24, False),
-    "outlier": (("类别", "class"), 10, False),
-    "cost_ratio": (("费用倍率", "multiple"), 9, False),
+    "rank": (("序号", "rank"), 5, False),
+    "within": (("名额内", "within"), 7, False),
+    "period": (("期间", "period"), 8, False),
+    "name": (("医院", "name"), 16, False),
+    "record_id": (("记录号", "record"), 18, False),
+    "group": (("病组", "group"), 8, False),
+    "group_name": (("病组名称", "name of the group"), 21, False),
+    "outlier": (("类别", "class"), 8, False),
+    "cost_ratio": (("费用倍率", "multiple"), 7, False),
     "total_cost": (("总费用（元）", "cost (yuan)"), 13, False),
     "paid": (("现支付（元）", "paid now (yuan)"), 13, False),
-    "state": (("现状态", "state now"), 16, False),
-    "objection": (("申诉编号", "objection"), 22, False),
-    "special_review": (("单议结论", "decision"), 10, True),
+    "state": (("现状态", "state now"), 10, False),
+    "objection": (("申诉编号", "objection"), 13, False),
+    "special_review": (("单议结论", "decision"), 8, True),
     "special_review_amount": (("单议金额（元）", "amount (yuan)"), 14, True),
-    "special_review_points": (("单议点数", "points"), 12, True),
-    "reason": (("理由", "reason"), 30, True),
-    "clause": (("依据", "clause"), 18, True),
+    "special_review_points": (("单议点数", "points"), 9, True),
+    "reason": (("理由", "reason"), 22, True),
+    "clause": (("依据", "clause"), 12, True),
 }
+_KINDS = {
+    "rank": "count", "cost_ratio": "ratio", "total_cost": "money", "paid": "money", "name": "wrap",
+    "group_name": "wrap", "objection": "wrap", "state": "wrap", "reason": "wrap", "clause": "wrap",
+    "special_review_amount": "money",
+}  # fmt: skip
 _HEAD = 3  # rows above the headings
 _FIXED = datetime.datetime(2000, 1, 1)  # of making; the clock would change the bytes
 
@@ -110,7 +114,7 @@ def write_session(
     with xlsxwriter.Workbook(path, {"in_memory": True}) as book:
         book.set_properties({"title": title, "created": _FIXED})
         formats = _formats(book, t)
-        _session_sheet(book, formats, title, candidates, t)
+        _session_sheet(book, formats, title, quotas, candidates, t)
         _quota_sheet(book, formats, quotas, t)
 
 
@@ -133,27 +137,34 @@ def _formats(book: Workbook, t: Lang) -> dict[str, Format]:
 
 
 def _session_sheet(
-    book: Workbook, formats: dict[str, Format], title: str, candidates: Sequence[Candidate], t: Lang
+    book: Workbook, formats: dict[str, Format], title: str, quotas: Sequence[Quota],
+    candidates: Sequence[Candidate], t: Lang,
 ) -> None:  # fmt: skip
     sheet = book.add_worksheet(t(*SHEET))
     sheet.set_paper(9)
     sheet.set_landscape()
+    sheet.set_margins(0.3, 0.3, 0.4, 0.5)
     sheet.fit_to_pages(1, 0)
     sheet.set_footer("&R&P / &N")
     sheet.write_string(0, 0, neutral(title), formats["title"])
     blanks = ("会议日期：", "date:"), ("地点：", "place:"), ("参加专家：", "experts:")
     sheet.write_string(1, 0, (" " * 20).join(t(*words) for words in blanks), formats["plain"])
-    note = t("黄色列由会议填写；不单议的留空。", "The session fills in the yellow columns.")
+    allowed, used = sum(one.allowed for one in quotas), sum(one.used for one in quotas)
+    left = sum(one.left for one in quotas)
+    note = t(
+        f"名额 {allowed} 例，已用 {used} 例，剩余 {left} 例。黄色列由会议填写，不单议的留空。",
+        f"quota {allowed}, used {used}, left {left}. The session fills in the yellow columns.",
+    )
     sheet.write_string(2, 0, note, formats["plain"])
     for column, (words_, width, fills) in enumerate(COLUMNS.values()):
         sheet.set_column(column, column, width)
         sheet.write_string(_HEAD, column, t(*words_), formats["fill" if fills else "head"])
     sheet.set_row(_HEAD, 30)
     for row, one in enumerate(candidates, _HEAD + 1):
+        sheet.set_row(row, 29)
         for column, (name, (_, _, fills)) in enumerate(COLUMNS.items()):
             value: Any = None if fills else _value(one, name, t)
-            kind = {"cost_ratio": "ratio", "total_cost": "money", "paid": "money", "rank": "count",
-                    "special_review_amount": "money", "reason": "wrap"}.get(name, "text")  # fmt: skip
+            kind = _KINDS.get(name, "text")
             if value is None or value == "":
                 sheet.write_blank(row, column, None, formats[kind])
             elif isinstance(value, int | Decimal):
@@ -166,7 +177,7 @@ def _session_sheet(
         _HEAD + 1, place, last, place,
         {"validate": "list", "source": [t(*told) for told in DECISION.values()]},
     )  # fmt: skip
-    sheet.freeze_panes(_HEAD + 1, 6)
+    sheet.freeze_panes(_HEAD + 1, 5)
     sheet.repeat_rows(_HEAD)
     # Below the rows: read_session stops at the first that is empty.
     for number, (zh, en) in enumerate(
@@ -188,6 +199,9 @@ def _value(one: Candidate, name: str, t: Lang) -> Any:
 
 def _quota_sheet(book: Workbook, formats: dict[str, Format], quotas: Sequence[Quota], t: Lang) -> None:
     sheet = book.add_worksheet(t(*QUOTAS))
+    sheet.set_paper(9)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
     heads = (("期间", "period"), ("医院（空为统筹地区）", "hospital (blank: the area)"),
              ("按病种付费出院病例", "discharges by group"), ("比例", "share"), ("名额", "quota"),
              ("已用", "used"), ("剩余", "left"))  # fmt: skip

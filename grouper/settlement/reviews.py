@@ -38,7 +38,7 @@ _NEEDED = ("record_id", "hospital_code", "outlier", "cost_ratio", "total_cost", 
 _TEXTS = ("group", "group_name", "hospital_name", "pay_status", "pay_reason", "review_result")
 _CANDIDATE_TEXTS = ("group", "group_name", "outlier", "pay_status", "pay_reason")
 _AMOUNTS = ("income", "settled_income")
-_METHODS = "method IN ('drg_rate', 'drg_points', 'dip', 'group', 'by_cost')"
+_METHODS = "method IN ('group', 'tcm', 'by_cost')"  # those that pricing lets a review change
 _MONTHS = re.compile(r"\d{4}-\d{2}")
 
 

@@ -47,7 +47,7 @@ def test_candidates_are_the_high_outliers_by_cost(lake: Lake, session: Session) 
         lake,
         "SELECT record_id, area_cases FROM cases_effective WHERE month = 4 "
         "AND outlier IN ('high', 'extreme') "
-        "AND method IN ('drg_points', 'group', 'by_cost') ORDER BY cost_considered DESC, record_id",
+        "AND method IN ('group', 'tcm', 'by_cost') ORDER BY cost_considered DESC, record_id",
     )
     assert [one.record_id for one in session.candidates] == [row["record_id"] for row in rows]
     assert [one.rank for one in session.candidates] == list(range(1, len(rows) + 1))
