@@ -1,4 +1,4 @@
-"""``grouper lake``: make a lake whole again, and sign what it has."""
+"""``grouper lake``: what a lake asks of its settlements; make it whole again; sign what it has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from grouper.commands.options.settling import step_options
 from grouper.commands.options.shared import (
     BilingualGroup,
     both,
@@ -25,8 +26,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group(
     cls=BilingualGroup,
     help=both(
-        "修复结算湖；为它的链头签名。\n\n示例：grouper lake repair 结算湖",
-        "Repair a lake, and sign the head of its chain.\n\nExample: grouper lake repair LAKE",
+        "设定结算湖的审批要求；修复结算湖；为它的链头签名。\n\n示例：grouper lake repair 结算湖",
+        "Set what a lake asks of its settlements, repair it, and sign the head of its chain.\n\n"
+        "Example: grouper lake repair LAKE",
     ),
 )
 @lang_option
@@ -54,6 +56,36 @@ def repair(lake: Path, do: bool) -> None:
     from grouper.lake.repair import repair as library
 
     emit(plan_lines(library(Lake(lake), do=do), do, language()))
+
+
+@command(
+    "set",
+    "设定结算湖的要求，记入账本的链（湖不存在则新建）：--two-persons 结算与审批须为两人；--approval 只有"
+    "经审批的草稿有效，结算须加 --draft。\n\n"
+    "示例：grouper lake set 结算湖 --two-persons --approval --who 李强",
+    "Set what a lake asks of its settlements, as an entry of its chain (a lake that is not there is made): "
+    "--two-persons, settled by one and approved by another; --approval, only approved drafts count and "
+    'settle needs --draft.\n\nExample: grouper lake set LAKE --two-persons --approval --who "Li"',
+)
+@click.argument("lake", type=FOLDER)
+@option(
+    "--two-persons/--no-two-persons",
+    default=None,
+    help=both("结算与审批须为两人", "One settles, another approves"),
+)
+@option(
+    "--approval/--no-approval",
+    default=None,
+    help=both("只有经审批的草稿有效", "Only drafts that were approved count"),
+)
+@step_options
+def set_(lake: Path, two_persons: bool | None, approval: bool | None, who: str, when: str, note: str) -> None:
+    from grouper.commands.text.states import option_lines
+    from grouper.lake import Lake
+    from grouper.settlement.states import set_options
+
+    made = set_options(Lake(lake), who=who, when=when, note=note, two_persons=two_persons, approval=approval)
+    emit(option_lines(made, language()))
 
 
 @command(

@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from grouper.commands.options.reading import codes_options, file_options
-from grouper.commands.options.settling import FILE, corrections_option, policy_options, run_options
+from grouper.commands.options.settling import (
+    FILE,
+    corrections_option,
+    draft_option,
+    policy_options,
+    run_options,
+)
 from grouper.commands.options.shared import (
     BilingualCommand,
     both,
@@ -169,6 +175,7 @@ from grouper.commands.text.progress import Stages
     help=both("可以没有的列", "A column that may be missing"),
 )
 @shared_option
+@draft_option
 @run_options
 @lang_option
 def settle(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
@@ -238,6 +245,7 @@ def _share(text: str, flag: str) -> None:
         "Clear although cases are held (default: refuse, and list them by hospital)",
     ),
 )
+@draft_option
 @run_options
 @lang_option
 def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:

@@ -2,7 +2,8 @@
 
 1  version 0.1.0; ``runs`` has no column ``format``; digests of policies are ``payment.policy.legacy_digest``
 2  ``runs.format``; digests of policies are over their canonical form
-3  ``outputs`` has the reports too (table_name "report"), and every run its record in ``chain/``
+3  ``outputs`` has the reports too (table_name "report"), and every run its record in ``chain/``; steps after
+   a settlement are runs of other kinds; ``adjustments.document``
 
 A new column of the ledger, or of a table of the lake, is a new format: add its columns to HASHED, leave the
 older ones as they are, and raise ``grouper.base.formats.FORMATS["lake"]``.

@@ -4,10 +4,11 @@
     connection.sql("SELECT hospital_code, sum(settled_fund) FROM cases_current GROUP BY 1")
 
 Tables ``runs``, ``inputs``, ``outputs``, ``parameters``, ``counts``, ``amounts`` are copies of the ledger's;
-``runs_current`` are the valid runs. For every table of the lake: ``<table>_all`` (every committed run),
-``<table>_current`` (months: the last valid run of each), ``<table>_cleared`` (years, likewise). All have the
-columns area, year, month, run of their folder. ``cases_effective`` and ``records_effective`` are the current
-ones without those that a later adjustment replaced.
+``runs_current`` are the valid runs: no steps, and no drafts that nobody approved. For every table of the
+lake: ``<table>_all`` (every committed run), ``<table>_current`` (months: the last valid run of each),
+``<table>_cleared`` (years, likewise). All have the columns area, year, month, run of their folder.
+``cases_effective`` and ``records_effective`` are the current ones without those that a later adjustment
+replaced.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from typing import TYPE_CHECKING
 
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, scan
-from grouper.lake import ledger
+from grouper.lake import ledger, steps
 from grouper.lake.layout import TABLES, Lake
 
 if TYPE_CHECKING:
     import duckdb
 
-_CURRENT = """CREATE OR REPLACE VIEW runs_current AS SELECT * FROM (
-  SELECT * FROM runs QUALIFY row_number() OVER (PARTITION BY area, kind, period ORDER BY run DESC) = 1) AS r
-WHERE NOT EXISTS (SELECT 1 FROM runs AS v WHERE v.run > r.run AND list_contains(string_split(v.voids, ','), r.run))
+_CURRENT = """CREATE OR REPLACE VIEW runs_current AS
+WITH counted AS (SELECT * FROM runs WHERE run NOT IN (SELECT run FROM uncounted))
+SELECT * FROM (SELECT * FROM counted
+  QUALIFY row_number() OVER (PARTITION BY area, kind, period ORDER BY run DESC) = 1) AS r
+WHERE NOT EXISTS (
+  SELECT 1 FROM counted AS v WHERE v.run > r.run AND list_contains(string_split(v.voids, ','), r.run))
 AND r.run NOT IN (SELECT run FROM left_out)
-"""  # noqa: E501
+"""
 KINDS = ("all", "current", "cleared")
 # The last folders of a path; those above the lake may have names like these and say nothing.
 _FOLDERS = {"area": "VARCHAR", "year": "INTEGER", "month": "INTEGER", "run": "VARCHAR"}
@@ -61,9 +65,8 @@ def connect(
         _copy(made, lake.must_exist(), before)
     if pending is not None:
         ledger.insert(made, pending, "", "")
-    made.execute("CREATE OR REPLACE TABLE left_out (run VARCHAR)")
-    for run in without:
-        made.execute("INSERT INTO left_out VALUES (?)", [run])
+    _list(made, "left_out", without)
+    _list(made, "uncounted", _uncounted(made, pending))
     made.execute(_CURRENT)
     paths = _paths(made, lake)
     for table in TABLES:
@@ -73,6 +76,21 @@ def connect(
     if "current" in kinds:
         _effective(made, paths)
     return made
+
+
+def _list(made: duckdb.DuckDBPyConnection, table: str, runs: Collection[str]) -> None:
+    made.execute(f"CREATE OR REPLACE TABLE {table} (run VARCHAR)")
+    for run in runs:
+        made.execute(f"INSERT INTO {table} VALUES (?)", [run])
+
+
+def _uncounted(made: duckdb.DuckDBPyConnection, pending: ledger.Record | None) -> list[str]:
+    """Steps, and drafts that nobody approved; the coming run itself counts, draft or not."""
+    done = made.execute("SELECT * FROM runs ORDER BY run")
+    names = [item[0] for item in done.description or ()]
+    found = [steps.entry_of(dict(zip(names, row, strict=True))) for row in done.fetchall()]
+    own = pending.run["run"] if pending else None
+    return sorted(run for run in steps.uncounted(found) if run != own)
 
 
 def _copy(made: duckdb.DuckDBPyConnection, lake: Lake, before: str | None) -> None:

@@ -84,7 +84,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "adjustments": {
         **dict.fromkeys(
             ("adjustment_id", "kind", "record_id", "settlement_id", "original_run", "original_period",
-             "hospital_code", "pool", "reason", "clause", "source_file"), _TEXT
+             "hospital_code", "pool", "reason", "clause", "source_file", "document"), _TEXT
         ),
         **dict.fromkeys(("points_before", "points_after"), _POINTS),
         **dict.fromkeys(("amount_before", "amount_after", "difference"), _MONEY),
@@ -122,7 +122,10 @@ class RunInfo:
     ``indicators``: of the fund watch, [{zh, en, value, unit (zh, en), limit, state (zh, en), definition_zh,
     definition_en, source}]. ``pseudonymised``: person ids are keyed hashes and may be shown. ``when`` and
     ``who`` as given by the user, never read from a clock. ``seal``: the hash of the run in the chain of its
-    lake, without its reports.
+    lake, without its reports. ``draft``: nobody had approved it when the papers were made, and they say so.
+    ``review_quota``: special reviews of the month in the area: allowed, discharges, used.
+    ``objections``: of the periods whose statements were sent by then, [{period, deadline, total, states:
+    {(zh, en): number}}].
     """
 
     run: str
@@ -145,6 +148,9 @@ class RunInfo:
     area_name: Sequence[str] = ()
     codes: Mapping[str, int] = field(default_factory=dict)
     reviews: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    draft: bool = False
+    review_quota: Mapping[str, int] = field(default_factory=dict)
+    objections: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:
@@ -164,6 +170,10 @@ class RunInfo:
     def place(self, t: Lang) -> str:
         """The area as people call it, else its id."""
         return t(*self.area_name) if self.area_name else self.area
+
+    def draft_mark(self, t: Lang) -> str:
+        """What papers of a draft say beside their title; empty otherwise."""
+        return t("草稿，未经审批", "draft, not approved") if self.draft else ""
 
     @property
     def yearly(self) -> bool:

@@ -87,6 +87,7 @@ def statement_page(statement: Statement, info: RunInfo, lang: str) -> str:
             ),
             class_="sub",
         ),
+        el("span", mark, class_="state bad") if (mark := info.draft_mark(t)) else None,
         class_="top",
     )
     sign = el("div", el("span", t("医疗机构（盖章、日期）", "hospital (stamp, date)")),
@@ -171,15 +172,16 @@ def _adjustments(statement: Statement, t: Lang) -> Html:
     title = t("调整", "Adjustments")
     if not statement.adjustments:
         return section("adjustments", title, el("p", t("没有。", "None."), class_="none"))
-    keep = (0, 1, 2, 4, 8, 9, 10, 11, 12)
+    keep = (0, 1, 2, 4, 8, 9, 10, 11, 12, 13)
     names = adjustment_header(t)
     rows = []
     for row in adjustment_rows(statement, t):
         shown = [yuan(v, n == 10) if isinstance(v, Decimal) else str(v or "") for n, v in enumerate(row)]
         rows.append([shown[n] for n in keep])
     net = sum((plain(r["difference"]) for r in statement.adjustments), Decimal(0))
-    total = [t("净额", "net"), "", "", "", "", "", yuan(net, True), "", ""]
+    total = [t("净额", "net"), "", "", "", "", "", yuan(net, True), "", "", ""]
+    heads = [names[n] for n in keep]
     return section(
         "adjustments", title,
-        table([names[n] for n in keep], rows, left=(7, 8), short=(0, 1, 2, 3), total=total, class_="small"),
+        table(heads, rows, left=(7, 8, 9), short=(0, 1, 2, 3), total=total, class_="small"),
     )  # fmt: skip

@@ -138,7 +138,8 @@ def statement_title(statement: Statement, info: RunInfo, t: Lang) -> str:
         if info.yearly
         else t("月度结算对账单", "statement of the month")
     )
-    return f"{statement.name} {kind} {info.period}"
+    mark = f"（{told}）" if (told := info.draft_mark(t)) and t.code != "en" else f" ({told})" if told else ""
+    return f"{statement.name} {kind} {info.period}{mark}"
 
 
 def show(value: object, kind: str) -> str:
@@ -219,6 +220,7 @@ def adjustment_header(t: Lang) -> list[str]:
         t("差额（元）", "difference (yuan)"),
         t("原因", "reason"),
         t("依据", "clause"),
+        t("文号", "document"),
     ]
 
 
@@ -238,4 +240,5 @@ def adjustment_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
             r["difference"],
             r["reason"],
             r["clause"],
+            r["document"],
         ]

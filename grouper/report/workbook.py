@@ -90,8 +90,8 @@ _GROUP_KINDS = (
 _GROUP_WIDTHS = (12, 34, 12, 8, 8, 8, 14, 15, 15, 15, 15)
 _UNPAID_KINDS = ("text", "text", "text", "text", "money")
 _UNPAID_WIDTHS = (22, 12, 16, 34, 16)
-_ADJUSTMENT_KINDS = ("text",) * 6 + ("points", "points", "money", "money", "money", "text", "text")
-_ADJUSTMENT_WIDTHS = (12, 12, 20, 10, 10, 10, 13, 13, 14, 14, 14, 28, 28)
+_ADJUSTMENT_KINDS = ("text",) * 6 + ("points", "points", "money", "money", "money", "text", "text", "text")
+_ADJUSTMENT_WIDTHS = (12, 12, 20, 10, 10, 10, 13, 13, 14, 14, 14, 28, 28, 20)
 
 
 class _Sheets:

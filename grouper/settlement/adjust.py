@@ -357,7 +357,7 @@ def _lines(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         connection.execute(
             "INSERT INTO adjustments_new BY NAME SELECT ? AS kind, ? AS hospital_code, ? AS pool, "
             "CAST(? AS DECIMAL(18,2)) AS difference, ? AS score, ? AS reason, ? AS clause, ? AS source_file, "
-            "? AS source_row",
+            "? AS source_row, ? AS document",
             _line(item),
         )
 
@@ -366,7 +366,7 @@ def _line(item: Item) -> Sequence[Any]:
     difference = -yuan_of(item.amount_fen) if item.kind == "audit_deduction" else None
     return [
         item.kind, item.hospital, item.pool, difference, item.score or None, item.reason or item.kind,
-        item.clause or None, item.file, item.row,
+        item.clause or None, item.file, item.row, item.document or None,
     ]  # fmt: skip
 
 

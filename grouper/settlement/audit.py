@@ -11,8 +11,10 @@ from grouper.lake import intent, ledger, whole
 from grouper.lake.formats import REPORT
 from grouper.lake.layout import Lake
 from grouper.lake.owned import set_aside
+from grouper.lake.steps import APPROVE, OF_RUN, SETTLED, entry_of
 from grouper.lake.views import scan_parts
 from grouper.lake.whole import Finding
+from grouper.settlement.states import same_person
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,11 +61,12 @@ def audit(lake: Lake, *, expect: Sequence[str] = ()) -> Audited:
             broken = list(whole.files(lake, record))
             findings += broken
             files += len(record.rows["outputs"])
-            if not broken:
+            if not broken and record.run["kind"] in SETTLED:
                 findings += _totals_of(connection, lake, record)
                 checks += len(_SUMS) + 2
     findings += whole.strangers(lake, records, unfinished)
     findings += whole.pending(lake, records, unfinished)
+    findings += _steps(records)
     since = {text: whole.expected(records, text) for text in expect}
     findings += [
         Finding("", f"链中没有 {text}：历史被截断、回退或重写",
@@ -75,6 +78,22 @@ def audit(lake: Lake, *, expect: Sequence[str] = ()) -> Audited:
         len(records), files, checks + 2 * files + len(records), findings, last["hash"] or "", last["run"],
         tuple(run for run in since.values() if run), len(set_aside(lake)),
     )  # fmt: skip
+
+
+def _steps(records: Sequence[ledger.Record]) -> Iterator[Finding]:
+    """Steps that are about no run before them, and approvals that the lake's options forbade."""
+    found = [entry_of(record.run) for record in records]
+    known = {entry.run: entry for entry in found if entry.kind in SETTLED}
+    for number, entry in enumerate(found):
+        if entry.kind not in OF_RUN:
+            continue
+        about = known.get(entry.of)
+        if about is None or about.run >= entry.run:
+            yield Finding(entry.run, f"此步骤所指的运行 {entry.of or '-'} 不在账本中",
+                          f"is about run {entry.of or '-'}, which the ledger does not have")  # fmt: skip
+        elif entry.kind == APPROVE and same_person(found[:number], about, entry):
+            yield Finding(entry.run, "结算与审批为同一人，而本湖要求两人",
+                          "was approved by who settled it, where the lake required two persons")  # fmt: skip
 
 
 def _totals_of(connection: duckdb.DuckDBPyConnection, lake: Lake, record: ledger.Record) -> list[Finding]:

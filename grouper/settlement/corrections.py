@@ -26,14 +26,14 @@ KINDS = ("withdrawal", "special_review", "decision", "quality", "audit_deduction
 _OF_CASES = ("withdrawal", "special_review", "decision")
 _COLUMNS = {
     "kind", "record_id", "settlement_id", "hospital_code", "pool", "amount", "score", "reason", "clause",
-    *DECIDED,
+    "document", *DECIDED,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Item:
     """One row of a decisions file. ``id``: a record_id or a settlement_id; ``values``: DECIDED
-    columns given."""
+    columns given; ``document``: the number of what orders it (文号)."""
 
     kind: str
     id: str
@@ -43,6 +43,7 @@ class Item:
     score: str
     reason: str
     clause: str
+    document: str
     values: Mapping[str, str]
     file: str
     row: int
@@ -60,8 +61,11 @@ class Corrections:
         return [item for item in self.items if item.kind in kinds]
 
 
-def read_corrections(paths: Sequence[str], pools: Sequence[str]) -> Corrections:
-    """Read the files of ``--corrections``.
+def read_corrections(
+    paths: Sequence[str], pools: Sequence[str], *, numbered: bool = True
+) -> Corrections:  # fmt: skip
+    """Read the files of ``--corrections``. ``numbered``: deductions need the number of their document, and
+    have it once for a hospital and pool.
 
     Raises DataError that names file, row and column.
     """
@@ -73,6 +77,8 @@ def read_corrections(paths: Sequence[str], pools: Sequence[str]) -> Corrections:
         else:
             found.items += [_item(row, path, pools) for row in rows]
     _once(found.of(*_OF_CASES))
+    if numbered:
+        _numbered(found.of("audit_deduction"))
     return found
 
 
@@ -81,7 +87,7 @@ def read_decisions(path: str) -> list[Item]:
     return [
         Item(
             "decision", each.record_id, "", "", 0, "", each.row.text("reason"), each.row.text("clause"),
-            each.values, Path(path).name, each.row.row, each.row,
+            "", each.values, Path(path).name, each.row.row, each.row,
         )
         for each in decisions(path)[0]
     ]  # fmt: skip
@@ -138,9 +144,28 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
         raise place.error("score", "应为数", "should be a number")
     return Item(
         kind, ident, row.get("hospital_code", ""), pool or "*", amount_fen, row.get("score", ""),
-        row.get("reason", ""), row.get("clause", ""), values, Path(path).name, place.row,
-        place,
+        row.get("reason", ""), row.get("clause", ""), row.get("document", ""), values,
+        Path(path).name, place.row, place,
     )  # fmt: skip
+
+
+def _numbered(items: Sequence[Item]) -> None:
+    seen: dict[tuple[str, str, str], Item] = {}
+    for item in items:
+        if not item.document:
+            raise item.place.error(
+                "document", "缺文号：扣款须写明所依据文书的编号",
+                "is missing: a deduction has the number of the document that orders it",
+            )  # fmt: skip
+        key = item.document, item.hospital, item.pool
+        if key in seen:
+            raise item.place.error(
+                "document", f"文号 {item.document} 对 {item.hospital} 的扣款已在 {seen[key].file} "
+                f"第 {seen[key].row} 行",
+                f"document {item.document} deducts from {item.hospital} already in {seen[key].file}, row "
+                f"{seen[key].row}",
+            )  # fmt: skip
+        seen[key] = item
 
 
 def check_hospitals(items: Sequence[Item], known: Collection[str], zh: str, en: str) -> None:

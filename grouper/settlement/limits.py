@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from grouper.settlement.records import columns_of
 if TYPE_CHECKING:
     import duckdb
 
+    from grouper.payment.policy.policy import Policy
     from grouper.payment.price.pricing import Priced
     from grouper.settlement.intake import Taken
     from grouper.settlement.plan.job import Plan
@@ -122,6 +125,30 @@ def review_counts(
         f"FROM {source} WHERE review_result IS NOT NULL AND {of} GROUP BY 1 ORDER BY 1"
     ).fetchall()
     return [{"status": "review", "reason": told, "rows": n, "cost_fen": int(fen)} for told, n, fen in rows]
+
+
+def quota_counts(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, when: date, cases: Path
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of the ledger: what special reviews the policy allows the area in a month, of how many discharges,
+    and how many of its cases have used. None where the policy limits each hospital, or nothing."""
+    source = scan(cases)
+    names = columns_of(connection, source)
+    values = policy.on(when)
+    if "area_cases" not in names or "special_review_quota" not in policy.parameters:
+        return []
+    if values.plain("quota_base") != "pool":
+        return []
+    row = connection.execute(
+        f"SELECT coalesce(max(area_cases), 0), count(*) FILTER (review_result = 'taken') FROM {source}"
+    ).fetchone()
+    discharges, used = row or (0, 0)
+    allowed = int(Fraction(values.plain("special_review_quota")) * discharges)
+    told = {"allowed": allowed, "discharges": discharges, "used": used}
+    return [
+        {"status": "review-quota", "reason": name, "rows": int(n), "cost_fen": None}
+        for name, n in told.items()
+    ]
 
 
 def summed(counts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

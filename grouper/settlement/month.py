@@ -20,9 +20,17 @@ from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
 from grouper.settlement.corrections import check_hospitals
+from grouper.settlement.documents import check_documents
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
-from grouper.settlement.limits import check_codes, check_held, code_counts, review_counts, summed
+from grouper.settlement.limits import (
+    check_codes,
+    check_held,
+    code_counts,
+    quota_counts,
+    review_counts,
+    summed,
+)
 from grouper.settlement.plan.job import Job, Plan, make_plan, still_holds
 from grouper.settlement.plan.key import key_mark
 from grouper.settlement.plan.past import Past, late_sql, make_known
@@ -114,6 +122,9 @@ def compute(
             record.rows["inputs"] = plan.inputs + rules.inputs()
             reviews = review_counts(connection, staged / "priced.parquet")
             record.rows["counts"] += summed([*reviews, *adjusted.reviews])
+            record.rows["counts"] += quota_counts(
+                connection, plan.policy, plan.month.last, staged / "priced.parquet"
+            )
     plan.certified.check()
     return Done(
         run, record,
@@ -152,6 +163,7 @@ def _prepare(
         found = connection.execute("SELECT hospital_code FROM hospitals").fetchall()
         lines = plan.corrections.of("quality", "audit_deduction")
         check_hospitals(lines, [code for (code,) in found], " --hospitals ", "in --hospitals")
+        check_documents(connection, lake, lines, plan.month.area, ("settle", plan.month.period))
     items = [*plan.decisions, *plan.corrections.of("special_review", "decision")]
     decided = decide(connection, items)
     relations.make(connection, relations.WITHDRAWALS)

@@ -419,13 +419,14 @@ RELATIONS: tuple[Relation, ...] = (
 # What a month reads of the lake, made by grouper.lake.views: (name, what, readers).
 OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("records_effective", "records of closed months as they stand",
-     ("adjust._readmitted", "adjust._closed", "plan.past.make_known", "plan.past.as_then")),
+     ("adjust._readmitted", "adjust._closed", "plan.past.make_known", "plan.past.as_then",
+      "funds._sql")),
     ("cases_effective", "cases of closed months as they stand",
      ("adjust._changed_sql", "adjust._difference", "adjust._removals", "year._effective")),
     ("pools_current", "pools of closed months, with their point values",
      ("plan.past.old_budget", "statements._distributable")),
     ("rejected_current", "rows of closed months that were no cases", ("plan.past.make_known",)),
-    ("amounts", "fen by hospital and pool, of the ledger", ("statements.run_amounts", "year._record")),
+    ("amounts", "fen by hospital and pool, of the ledger", ("funds.amounts_of", "year._record")),
 )  # fmt: skip
 # Files of a run's folder by which rooms hand rows on: (name, what, makers, readers). Amounts are yuan.
 FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (

@@ -18,6 +18,7 @@ from grouper.base.sql import quote, scan
 from grouper.lake import ledger
 from grouper.lake.formats import FORMAT, REPORT
 from grouper.lake.layout import Lake
+from grouper.lake.steps import SETTLED
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,6 +58,11 @@ def replay(lake: Lake, run: str) -> Replayed:
         if not source.execute("SELECT 1 FROM runs WHERE run = ?", [run]).fetchone():
             raise UsageError(zh=f"{lake.root} 没有运行 {run}", en=f"{lake.root} has no run {run}")
         record = ledger.read(source, run)
+    if record.run["kind"] not in SETTLED:
+        raise UsageError(
+            zh=f"运行 {run} 是步骤（{record.run['kind']}），没有可重算的表",
+            en=f"run {run} is a step ({record.run['kind']}) and has no tables to compute again",
+        )
     _same_inputs(record)
     with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as place:
         staged = Path(place)

@@ -26,13 +26,26 @@ def write_reports(
     """
     from grouper.report import ReportData, write_feeds, write_month, write_statements, write_year
 
-    info = run_info(record, policy, assumed) | {"indicators": indicators(lake, record)}
+    info = run_info(record, policy, assumed) | {
+        "indicators": indicators(lake, record), "objections": _objections(lake, record)
+    }  # fmt: skip
     data = ReportData.from_paths(paths(lake, record), info)
     folder.mkdir()
     with data.open():
         (write_month if record.run["kind"] == "settle" else write_year)(data, info, folder)
         write_statements(data, folder / "hospitals", progress=progress)
         write_feeds(data, folder / "csv")
+
+
+def _objections(lake: Lake, record: Record) -> list[dict[str, Any]]:
+    """The objections that the lake has before the run, by period."""
+    from grouper.settlement.objections import STATES, counts
+
+    return [
+        {"period": one.period, "deadline": one.deadline, "total": one.total,
+         "states": {STATES[name]: number for name, number in one.by_state.items()}}
+        for one in counts(lake) if one.period[:4] == record.run["period"][:4]
+    ]  # fmt: skip
 
 
 def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
@@ -82,6 +95,7 @@ def paths(lake: Lake, record: Record) -> Any:
 def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict[str, Any]:
     """What reports tell of a run."""
     run = record.run
+    told = json.loads(run["options_json"])
     parameters = [p for p in record.rows["parameters"] if p["name"] != "person_key"]
     return {
         "run": run["run"], "kind": run["kind"], "area": run["area"], "area_name": area_name(run["area"]),
@@ -98,5 +112,8 @@ def run_info(record: Record, policy: Policy, assumed: Mapping[str, str]) -> dict
         "reviews": {
             r["reason"]: (r["rows"], r["cost_fen"]) for r in record.rows["counts"] if r["status"] == "review"
         },
-        "pseudonymised": bool(json.loads(run["options_json"]).get("pseudonymise")),
+        "review_quota": {
+            r["reason"]: r["rows"] for r in record.rows["counts"] if r["status"] == "review-quota"
+        },
+        "pseudonymised": bool(told.get("pseudonymise")), "draft": told.get("draft") is True,
     }  # fmt: skip

@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
-from grouper.lake import ledger, views
+from grouper.lake import ledger, steps, views
 from grouper.lake.layout import Lake
 from grouper.payment.policy.policy import find_policy
 from grouper.settlement.reports import paths, run_info
+from grouper.settlement.states import states
 
 
 def runs(lake: Lake) -> list[dict[str, Any]]:
-    """Every committed run, in order; ``current``: valid."""
-    with views.connect(lake.must_exist()) as connection:
+    """Every committed run and step, in order; ``current``: valid; ``state``: where it is, "" of a step."""
+    named = {state.entry.run: state.name for state in states(lake.must_exist())}
+    with views.connect(lake, kinds=()) as connection:
         current = {row[0] for row in connection.execute("SELECT run FROM runs_current").fetchall()}
         names = [n for n in ledger.COLUMNS["runs"] if n != "options_json"]
         rows = connection.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY run").fetchall()
-    return [dict(zip(names, row, strict=True)) | {"current": row[0] in current} for row in rows]
+    return [
+        dict(zip(names, row, strict=True)) | {"current": row[0] in current, "state": named.get(row[0], "")}
+        for row in rows
+    ]
 
 
 def statement_of(
@@ -107,7 +112,8 @@ def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[P
             "folder with --xlsx",
         )
     record = read_run(lake, run)
-    info = run_info(record, find_policy(record.run["policy_id"]), {})
+    waits = run in steps.uncounted(steps.entries(lake))
+    info = run_info(record, find_policy(record.run["policy_id"]), {}) | {"draft": waits}
     data = ReportData.from_paths(paths(lake, record), info)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return list(write_statements(data, folder, hospitals=[hospital]))

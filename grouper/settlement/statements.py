@@ -17,8 +17,10 @@ from grouper.payment.policy.sharing import fen as fen_of_share
 from grouper.payment.pool.budget import LAST_YEAR, Budget, Entry
 from grouper.payment.pool.clearing import Monthly, clear_month, dues, months_paid
 from grouper.payment.pool.statement import hospital_statement, pool_summary
-from grouper.settlement import tables
+from grouper.settlement import funds, tables
 from grouper.settlement.adjust import amounts as adjustment_amounts
+from grouper.settlement.funds import Key
+from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.plan.job import Plan
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from grouper.payment.pool.settle import Run
 
-Key = tuple[str, str]
 _MONEY = pa.decimal128(38, 2)
 _PAID = (
     "deposit", "prepaid", "deferred", "earlier_years", "advanced", "advance", "audit", "payable", "carried",
@@ -52,7 +53,8 @@ def month_statements(
     ]
     covered = _sum(due, run_amounts(connection, runs, "due_total")) if months else {}
     _known_pools(plan, covered)
-    carried = _carried(connection, plan)
+    carried, paid = _carried(connection, plan), _paid(connection, plan)
+    carried = _sum(carried, paid)
     budget = _entries(plan, carried, last_year_dues(connection, plan))
     clearing = clear_month(
         settled.terms, budget, covered, more=_distributable(connection, runs), earlier_years=apart
@@ -64,7 +66,12 @@ def month_statements(
     tables.write(staged / "hospitals.parquet", table.schema, table.to_batches(), plan.about("hospitals"))
     pools = with_members(pool_summary(statement, settled.pools), plan.budget)
     tables.write(staged / "pools.parquet", pools.schema, pools.to_batches(), plan.about("pools"))
-    rows = ledger_amounts(table)
+    rows = ledger_amounts(table) + [
+        {"hospital_code": hospital, "pool": pool, "name": funds.DIFFERENCE, "fen": fen}
+        for (hospital, pool), fen in sorted(paid.items())
+    ]
+    if plan.format > 2:
+        rows += _others(connection, plan, staged)
     _check(clearing, covered)
     return pools.to_pylist(), rows
 
@@ -109,24 +116,41 @@ def with_members(pools: pa.Table, budget: Budget) -> pa.Table:
     return pools.append_column("members", members).append_column("pay_ratio", pa.array(ratios, pa.string()))
 
 
-def run_amounts(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name: str) -> dict[Key, Fen]:
-    """An amount of the ledger by hospital and pool, summed over runs."""
-    if not runs:
+def _year(plan: Plan) -> dict[str, str]:
+    """The closed months of the year, period to run."""
+    return {p: run for p, run in sorted(plan.closed.items()) if p[:4] == plan.month.period[:4]}
+
+
+def _paid(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen]:
+    """What was paid from the pools otherwise than ordered (fen, over-paid positive)."""
+    if not plan.closed:
         return {}
-    rows = connection.execute(
-        "SELECT hospital_code, pool, sum(fen)::BIGINT FROM amounts WHERE list_contains(?, run) AND name = ? "
-        "GROUP BY 1, 2 ORDER BY 1, 2",
-        [list(runs), name],
-    ).fetchall()
-    return {(hospital, pool): fen for hospital, pool, fen in rows}
+    return funds.differences(connection, plan.month.area, _year(plan), funds.POOL)
+
+
+def _others(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> list[dict[str, Any]]:
+    """The rows of the ledger for the other funds."""
+    pool_of = {member: pool.name for pool in plan.budget.pools.values() for member in pool.members}
+    found = funds.read_others(connection, funds.staged_sql(connection, staged), pool_of)
+    rows = []
+    for fund, due in found.items():
+        carried: dict[Key, Fen] = {}
+        paid: dict[Key, Fen] = {}
+        if plan.closed:
+            months = _year(plan)
+            if months:
+                last = run_amounts(connection, [months[max(months)]], funds.name_of(fund, "carried"))
+                carried = {key: -fen for key, fen in last.items()}
+            paid = funds.differences(connection, plan.month.area, months, fund)
+        rows += funds.others_due(due, carried, paid, fund)
+    return rows
 
 
 def _carried(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen]:
     """What offsets and deductions of earlier months exceeded their payments by (fen, positive)."""
     last: dict[Key, Fen] = {}
-    for period in sorted(p for p in plan.closed if p[:4] == plan.month.period[:4]):
-        runs = [plan.closed[period]]
-        for key, fen in run_amounts(connection, runs, "carried").items():
+    for run in _year(plan).values():
+        for key, fen in run_amounts(connection, [run], "carried").items():
             last[key] = -fen
     return {key: fen for key, fen in last.items() if fen}
 

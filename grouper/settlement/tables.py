@@ -33,7 +33,8 @@ ADJUSTMENTS = pa.schema(
      ("original_run", _TEXT), ("original_period", _TEXT), ("hospital_code", _TEXT), ("pool", _TEXT),
      ("points_before", _POINTS), ("points_after", _POINTS), ("amount_before", _YUAN),
      ("amount_after", _YUAN), ("difference", _YUAN), ("total_cost", _YUAN), ("reason", _TEXT),
-     ("clause", _TEXT), ("score", _TEXT), ("source_file", _TEXT), ("source_row", _LONG)]
+     ("clause", _TEXT), ("score", _TEXT), ("source_file", _TEXT), ("source_row", _LONG),
+     ("document", _TEXT)]
 )  # fmt: skip
 
 

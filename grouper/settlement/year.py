@@ -24,13 +24,17 @@ from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
+from grouper.settlement.documents import check_documents
+from grouper.settlement.funds import POOL, Key, differences
+from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.limits import case_counts, check_cleared
 from grouper.settlement.month import Done, finish
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
 from grouper.settlement.stage import Progress, Stage, followed, no_stage, onward
-from grouper.settlement.statements import Key, ledger_amounts, run_amounts, with_members
+from grouper.settlement.statements import ledger_amounts, with_members
+from grouper.settlement.states import may_settle
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,7 +57,7 @@ _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial"
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain")}
+    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain", "draft")}
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
@@ -63,6 +67,7 @@ class YearJob(Asked):
     corrections: tuple[str, ...] = ()
     partial: bool = False
     held_remain: bool = False
+    draft: bool = False
     who: str = ""
     when: str = ""
     note: str = ""
@@ -113,6 +118,8 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
     policy = find_policy(job.policy or job.area, date(int(job.year), 12, 31))
     area = check_area(job.area or policy.area)
     lake.must_exist()
+    if before is None:
+        may_settle(lake, area, "clear", job.year, job.draft, job.who)
     certified = Certified()
     named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
     inputs = digests_of(named, certified)
@@ -135,7 +142,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
         )
     after = {p: r for (kind, p), r in current.items() if kind == "settle" and p[:4] > job.year}
     check_files(lake, [*months.values(), *after.values()])
-    corrections = read_corrections(job.corrections, tuple(budget.pools))
+    corrections = read_corrections(job.corrections, tuple(budget.pools), numbered=format_ > 2)
     others = corrections.lists or corrections.of("withdrawal", "special_review", "decision")
     if others:
         raise UsageError(
@@ -182,7 +189,7 @@ def compute_year(
             settled = _pool(plan, staged, progress)
         with stage("statements") as progress, followed(progress, connection, rows):
             later = _paid_later(connection, plan)
-            clearing, unused = _clear(connection, plan, settled, later)
+            clearing, unused = _clear(connection, lake, plan, settled, later)
             statement = hospital_statement(
                 [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing,
                 threads=plan.job.threads,
@@ -259,7 +266,7 @@ def _later(plan: YearPlan) -> str:
 
 
 def _clear(
-    connection: duckdb.DuckDBPyConnection, plan: YearPlan, settled: Run, later: Mapping[Key, Fen]
+    connection: duckdb.DuckDBPyConnection, lake: Lake, plan: YearPlan, settled: Run, later: Mapping[Key, Fen]
 ) -> tuple[list[Any], tuple[Key, ...]]:
     """Balances: dues of the year less what the months prepaid and withheld, as the ledger has it, and what
     months of later years paid for it; and the scores that concern nobody of it."""
@@ -282,8 +289,11 @@ def _clear(
         known = {code for (code,) in rows} | {code for code, _ in plan.budget.hospitals}
         lines = plan.corrections.of("audit_deduction")  # scores may be of hospitals without a case
         check_hospitals(lines, known, "账本的医院", "among the hospitals of the ledger")
+        check_documents(connection, lake, lines, plan.area, ("clear", plan.job.year))
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
+    for key, fen in differences(connection, plan.area, plan.months, POOL).items():
+        audits[key] = audits.get(key, 0) + fen
     for item in plan.corrections.of("audit_deduction"):
         audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen
     hospitals = {key: replace(entry, advance_base=None) for key, entry in plan.budget.hospitals.items()}
@@ -374,7 +384,7 @@ def _lines(plan: YearPlan) -> pa.Table:
              "hospital_code": item.hospital,
              "pool": item.pool, "difference": -yuan_of(item.amount_fen) if audit else None,
              "score": item.score or None, "reason": item.reason or item.kind, "clause": item.clause or None,
-             "source_file": item.file, "source_row": item.row}
+             "source_file": item.file, "source_row": item.row, "document": item.document or None}
         )  # fmt: skip
     return pa.Table.from_pylist(rows, schema=tables.ADJUSTMENTS)
 

@@ -188,11 +188,12 @@ def test_quality_and_audit_lines(place: Path, files: dict[str, Any], tmp_path: P
     path = support.corrections(
         tmp_path / "c.csv",
         [{"kind": "audit_deduction", "hospital_code": code, "pool": pool, "amount": "100.50",
-          "reason": "audit 7"},
+          "reason": "audit 7", "document": "No. 7"},
          {"kind": "quality", "hospital_code": code, "score": "91.5"}],
     )  # fmt: skip
     _settle(lake, place, files, files["june"], corrections=(str(path),))
     rows = {row["kind"]: row for row in _adjustments(lake)}
+    assert rows["audit_deduction"]["document"] == "No. 7" and rows["quality"]["document"] is None
     assert rows["audit_deduction"]["difference"] == Decimal("-100.50") and rows["quality"]["score"] == "91.5"
     (line,) = support.rows(
         lake,
@@ -207,7 +208,8 @@ def test_a_line_for_a_hospital_that_is_not_there_is_refused(
     place: Path, files: dict[str, Any], tmp_path: Path, kind: str
 ) -> None:
     code, pool = files["june"][0]["hospital_code"], "employee"
-    line = {"kind": kind, "hospital_code": code[:-1] + "X", "pool": pool, "amount": "1", "score": "90"}
+    line = {"kind": kind, "hospital_code": code[:-1] + "X", "pool": pool, "amount": "1", "score": "90",
+            "document": "No. 7"}  # fmt: skip
     path = support.corrections(tmp_path / "c.csv", [line])
     lake = Lake(tmp_path / "lake")
     where = r"c\.csv \(--corrections\), row 2, column hospital_code: .*X is not in --hospitals; did you mean"

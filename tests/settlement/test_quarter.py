@@ -73,6 +73,7 @@ def _settle(lake: Lake, folder: Path) -> str:
                 "hospital_code": case["hospital_code"],
                 "pool": "employee",
                 "amount": "10",
+                "document": "No. 7",
             }
         ],
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from grouper.base.errors import UsageError
 from grouper.commands.options.shared import both, option, with_options
 
 FILE = click.Path(exists=True, dir_okay=False)
@@ -56,3 +57,35 @@ run_options = with_options(
 def corrections_option(zh: str, en: str) -> Callable[..., Any]:
     """``--corrections``, with what the command takes by it."""
     return option("--corrections", multiple=True, type=FILE, metavar="FILE", help=both(zh, en))
+
+
+area_option = option(
+    "--area", default="", help=both("地区（湖中有多个时）", "Area, where the lake holds several")
+)
+# Who does a step after a settlement; no clock is read.
+step_options = with_options(
+    option(
+        "--who", required=True, metavar="NAME", help=both("操作人，写入账本", "Who does it, for the ledger")
+    ),
+    option(
+        "--when", default="", metavar="TEXT", help=both("时间，原样写入账本", "Time, for the ledger as given")
+    ),
+    option("--note", default="", metavar="TEXT", help=both("备注，写入账本", "Note, for the ledger")),
+)
+draft_option = option(
+    "--draft",
+    is_flag=True,
+    help=both(
+        "先做草稿：经 grouper approve 审批后才有效",
+        "Make a draft, which counts once grouper approve approves it",
+    ),
+)
+
+
+def one_period(month: str, year: str) -> str:
+    """The period that --month or --year names. Raises UsageError for none or both."""
+    if bool(month) == bool(year):
+        raise UsageError(
+            zh="请用 --month 或 --year 之一指定期间", en="name the period by --month or by --year"
+        )
+    return month or year

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from grouper.payment.policy.words import pool as pool_in_words
 from grouper.payment.policy.words import reason as reason_in_words
 from grouper.payment.pool.factor import far_off
 from grouper.settlement.reasons import text
+from grouper.settlement.states import WORDS
 
 if TYPE_CHECKING:
     from grouper.settlement.audit import Audited
@@ -85,7 +87,24 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
     yield told
     if advanced := _sums(done).get("advanced"):
         yield f"拨付预付金 {yuan(advanced)} 元" if zh else f"advance paid {yuan(advanced)} yuan"
+    yield from carried_lines(done.record.rows["amounts"], lang)
     yield from _end(done, zh)
+
+
+def carried_lines(amounts: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
+    """What deductions exceed the payment by: it is carried to the next month, or to be recovered."""
+    zh = lang != "en"
+    for row in amounts:
+        name, fen = row["name"].rpartition(":")[2], row["fen"]
+        if fen < 0 and name in ("carried", "final"):
+            where = f"{row['hospital_code']}（{pool_in_words(row['pool'], lang)}）" if zh else (
+                f"{row['hospital_code']} ({pool_in_words(row['pool'], lang)})"
+            )  # fmt: skip
+            words = {
+                "carried": ("扣减超过本期拨付，结转下期", "more than is paid, carried to the next month"),
+                "final": ("应收回", "to be recovered"),
+            }[name]
+            yield f"  {where} {words[not zh]} {yuan(-fen)} {'元' if zh else 'yuan'}"
 
 
 def unpaid_lines(
@@ -152,6 +171,11 @@ def _pools(done: Done, zh: bool) -> Iterator[str]:
 
 
 def _end(done: Done, zh: bool) -> Iterator[str]:
+    if json.loads(done.record.run["options_json"]).get("draft"):
+        yield (
+            f"草稿（运行 {done.run}）：经 grouper review、grouper approve 后才有效" if zh
+            else f"a draft (run {done.run}): it counts after grouper review and grouper approve"
+        )  # fmt: skip
     if done.report is not None:
         yield f"{'报告' if zh else 'reports'} {done.report}"
     yield head_line(done.hash, done.run, "zh" if zh else "en")
@@ -185,6 +209,7 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
         if sums.get(name) or name not in (*SELDOM, "advance"):
             yield f"  {words[not zh]} {yuan(sums.get(name, 0))}"
     yield from _unused_scores(done, zh)
+    yield from carried_lines(done.record.rows["amounts"], lang)
     yield from _end(done, zh)
 
 
@@ -204,47 +229,21 @@ def _unused_scores(done: Done, zh: bool) -> Iterator[str]:
 def run_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
     """The runs of a lake as a table."""
     zh = lang != "en"
-    header = (
-        (
-            "运行",
-            "",
-            "类别",
-            "地区",
-            "期间",
-            "病例",
-            "退回",
-            "转调整行",
-            "应付基金",
-            "政策",
-            "操作人",
-            "时间",
-            "备注",
-        )
+    words = (
+        ("运行", "", "类别", "状态", "地区", "期间", "病例", "退回", "转调整行", "应付基金", "政策",
+         "操作人", "时间", "备注")
         if zh
-        else (
-            "run",
-            "",
-            "kind",
-            "area",
-            "period",
-            "cases",
-            "rejected",
-            "adjusted rows",
-            "fund due",
-            "policy",
-            "who",
-            "when",
-            "note",
-        )
-    )
+        else ("run", "", "kind", "state", "area", "period", "cases", "rejected", "adjusted rows", "fund due",
+              "policy", "who", "when", "note")
+    )  # fmt: skip
     kinds = {"settle": ("月度", "month"), "clear": ("清算", "clearing")}
-    table = [header] + [
-        (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], r["area"], r["period"],
-         f"{r['cases']:,}", *_rows(r), yuan(r["fund_due_fen"]),
-         r["policy_id"], r["started_by"] or "",
-         r["as_of"] or "", r["note"] or "") for r in rows
+    table = [words] + [
+        (r["run"], "*" if r["current"] else "", kinds[r["kind"]][not zh], WORDS[r["state"]][not zh],
+         r["area"], r["period"], f"{r['cases']:,}", *_rows(r), yuan(r["fund_due_fen"]), r["policy_id"],
+         r["started_by"] or "", r["as_of"] or "", r["note"] or "")
+        for r in rows if r["kind"] in kinds
     ]  # fmt: skip
-    yield from aligned(table, right={5, 6, 7, 8})
+    yield from aligned(table, right={6, 7, 8, 9})
     yield "* 有效" if zh else "* valid"
     yield head_line(str(rows[-1]["hash"]), str(rows[-1]["run"]), lang) if rows else head_line("", "", lang)
 
@@ -277,7 +276,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         yield (
             f"  {kind}  {row['settlement_id'] or row['record_id'] or ''}  {row['original_period'] or ''}  "
             f"{_cell(row['amount_before'])} → {_cell(row['amount_after'])}  {_cell(row['difference'])}  "
-            f"{row['reason'] or ''}  {row['clause'] or ''}".rstrip()
+            f"{row['reason'] or ''}  {row['clause'] or ''}  {row.get('document') or ''}".rstrip()
         )
 
 

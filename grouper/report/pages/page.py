@@ -13,7 +13,7 @@ from grouper.report.data import Paths, ReportData, RunInfo
 from grouper.report.draw.html import Html, document, el
 from grouper.report.measures import Measures, measure
 from grouper.report.numbers import Lang
-from grouper.report.pages import groups, money, quality
+from grouper.report.pages import groups, money, objections, quality
 
 LANGS = ("zh", "en")
 
@@ -86,6 +86,7 @@ def page(m: Measures, info: RunInfo, lang: str) -> str:
             groups.clearing(m, info, t),
         ),
         ("adjustments", t("调整", "Adjustments"), quality.adjustments(m, info, t)),
+        ("objections", t("申诉", "Objections"), objections.objections(info, t)),
         ("indicators", t("基金监测", "Fund watch"), quality.indicators(info, t)),
         ("quality", t("数据质量", "Data quality"), quality.quality(m, info, t)),
         ("unverified", t("未核实参数", "Unverified parameters"), quality.unverified(info, t)),
@@ -118,5 +119,6 @@ def _top(m: Measures, info: RunInfo, t: Lang, links: Html) -> Html:
     state = t(f"{off} 项核对不一致，见“核对”", f"{off} checks differ, see Checks") if off else good
     return el(
         "header", el("h1", title(info, t)), el("p", words, class_="sub"),
-        el("span", state, class_="state bad" if off else "state"), links, class_="top",
+        el("span", state, class_="state bad" if off else "state"),
+        el("span", mark, class_="state bad") if (mark := info.draft_mark(t)) else None, links, class_="top",
     )  # fmt: skip

@@ -256,15 +256,28 @@ def _codes(info: RunInfo, t: Lang) -> list[Html]:
 
 
 def _reviews(info: RunInfo, t: Lang) -> list[Html]:
-    """What became of special reviews, where there are any."""
+    """What became of special reviews, and the quota of the month, where there are any."""
+    quota = {name: number(n) for name, n in info.review_quota.items()}
+    lead = None
+    if quota:
+        zh = (
+            f"本月名额 {quota['allowed']} 例（按病种付费出院 {quota['discharges']} 例），本月病例已用 "
+            f"{quota['used']} 例。"
+        )
+        en = (
+            f"The month allows {quota['allowed']} (of {quota['discharges']} discharges by group); its cases "
+            f"have used {quota['used']}."
+        )
+        lead = el("p", t(zh, en), class_="sub")
     if not info.reviews:
-        return []
+        return [el("h3", t("特例单议", "Special reviews")), lead] if lead else []
     rows = [
         [t.pair(words.REVIEWS, result), number(cases), yuan(yuan_of(fen))]
         for result, (cases, fen) in info.reviews.items()
     ]
     heads = [t("评审结果", "result"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")]
-    return [el("h3", t("特例单议", "Special reviews")), table(heads, rows, left=(0,))]
+    told = table(heads, rows, left=(0,))
+    return [el("h3", t("特例单议", "Special reviews")), *([lead] if lead else []), told]
 
 
 def _kept_out(m: Measures, t: Lang) -> Html:

@@ -16,6 +16,7 @@ from grouper.base.errors import UsageError
 from grouper.base.money import yuan_of
 from grouper.base.toml_in import read_toml
 from grouper.base.version import VERSION
+from grouper.lake import steps
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
@@ -32,6 +33,7 @@ from grouper.settlement.intake import InputFile, Reading
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.inputs import ROLES, Given, given_files, input_files
 from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
+from grouper.settlement.states import may_settle
 from grouper.settlement.validate import Month
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        3: _IN_LEDGER_1 | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file"),
+        3: _IN_LEDGER_1
+        | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft"),
     }
     DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
 
@@ -75,6 +78,7 @@ class Job(Asked):
     max_unknown_codes: str = MAX_UNKNOWN_CODES
     interim: str = "hold"
     scheme_differs: bool = False
+    draft: bool = False
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -141,6 +145,8 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     policy.on(first)
     area = check_area(job.area or policy.area)
     month = Month(area, first, last)
+    if before is None:
+        may_settle(lake, area, "settle", job.month, job.draft, job.who)
     certified = Certified()
     given = given_files(job.inputs, job.corrections, job.inputs_file)
     inputs = digests(job, given, certified)
@@ -153,7 +159,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     own = ("--scheme", grouper.id, grouper.engine.scheme.digest)
     check_scheme(policy, [own] if job.scheme else [], job.scheme_differs)
     decided = [each.path for each in given if each.role == "correction" and not each.told]
-    corrections = read_corrections(decided, tuple(budget.pools))
+    corrections = read_corrections(decided, tuple(budget.pools), numbered=format_ > 2)
     lists = [each for each in given if each.role == "input" or each.told or each.path in corrections.lists]
     decisions = tuple(read_decisions(job.decisions)) if job.decisions else ()
     if format_ > 2:
@@ -355,26 +361,15 @@ def _taken(lake: Lake, clearings: Sequence[str]) -> dict[str, set[str]]:
 
 
 def still_holds(lake: Lake, plan: Plan) -> bool:
-    """No other run has come in between since the plan was made."""
+    """No other run has come in between since the plan was made. Raises as ``make_plan`` where a draft did."""
+    may_settle(lake, plan.month.area, "settle", plan.month.period, plan.job.draft, plan.job.who)
     return (plan.closed, plan.voids, plan.replaces) == _past(lake, plan.job, plan.month, None)
 
 
 def current_runs(lake: Lake, area: str, before: str | None = None) -> dict[tuple[str, str], str]:
-    """(kind, period) to the valid run of an area."""
-    if not lake.ledger.is_file():
-        return {}
-    with opened(lake) as connection:
-        rows = connection.execute(
-            "SELECT run, kind, period, voids FROM runs WHERE area = ? AND (?::VARCHAR IS NULL OR run < ?) "
-            "ORDER BY run",
-            [area, before, before],
-        ).fetchall()
-    found: dict[tuple[str, str], str] = {}
-    void: dict[str, None] = {}
-    for run, kind, period, voids in rows:
-        found[kind, period] = run
-        void.update(dict.fromkeys((voids or "").split(",")))
-    return {key: run for key, run in found.items() if run not in void}
+    """(kind, period) to the valid run of an area: the last one that counts."""
+    found = steps.current(steps.entries(lake, before))
+    return {(kind, period): run for (own, kind, period), run in found.items() if own == area}
 
 
 def _same_key(lake: Lake, area: str, key: bytes | None, before: str | None, path: str) -> None:

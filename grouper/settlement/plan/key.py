@@ -19,8 +19,8 @@ _BITS = 48  # by the frequencies of its bytes; 16 bytes drawn at random have abo
 _STEP = 0.5  # share of neighbours that are the same or follow each other
 
 
-def read_key(path: str) -> bytes | None:
-    """The key of a key file, without blanks and line ends around it; None where no file is named.
+def read_key(path: str, flag: str = "--pseudonymise") -> bytes | None:
+    """The key of a file that ``flag`` named, without blanks and line ends around it; None where none is.
 
     Raises UsageError for a file that others may read, and for a key that is too short to keep a secret.
     """
@@ -34,20 +34,23 @@ def read_key(path: str) -> bytes | None:
                 content = file.read(_LARGEST + 1)
     except OSError as error:
         raise UsageError(
-            zh=f"无法读取 {path}（--pseudonymise）：{error.strerror}",
-            en=f"cannot read {path} (--pseudonymise): {error.strerror}",
+            zh=f"无法读取 {path}（{flag}）：{error.strerror}",
+            en=f"cannot read {path} ({flag}): {error.strerror}",
         ) from error
     if not stat.S_ISREG(mode):
-        raise _refused(path, "不是普通文件", "is no plain file")
+        raise _refused(path, "不是普通文件", "is no plain file", flag)
     if os.name == "posix" and mode & 0o077:
         raise _refused(
-            path, f"其他用户也可读取；请先 chmod 600 {path}", f"may be read by others; chmod 600 {path} first"
+            path,
+            f"其他用户也可读取；请先 chmod 600 {path}",
+            f"may be read by others; chmod 600 {path} first",
+            flag,
         )
     key = content.strip()
     if len(content) > _LARGEST:
-        raise _refused(path, "过大，不像密钥", "is too large for a key")
+        raise _refused(path, "过大，不像密钥", "is too large for a key", flag)
     if len(key) < KEY_BYTES:
-        raise _refused(path, f"密钥至少 {KEY_BYTES} 字节", f"a key has at least {KEY_BYTES} bytes")
+        raise _refused(path, f"密钥至少 {KEY_BYTES} 字节", f"a key has at least {KEY_BYTES} bytes", flag)
     return key
 
 
@@ -76,5 +79,5 @@ def is_weak(key: bytes) -> bool:
     return bits < _BITS or near >= _STEP * (size - 1) or again
 
 
-def _refused(path: str, zh: str, en: str) -> UsageError:
-    return UsageError(zh=f"{path}（--pseudonymise）：{zh}", en=f"{path} (--pseudonymise): {en}")
+def _refused(path: str, zh: str, en: str, flag: str = "--pseudonymise") -> UsageError:
+    return UsageError(zh=f"{path}（{flag}）：{zh}", en=f"{path} ({flag}): {en}")
