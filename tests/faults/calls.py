@@ -75,7 +75,9 @@ def _place(call: str, place: str, scene: Scene, folder: Path) -> Call:
     words = [word.replace("\x00", "") for word in words]
     if call in ("group", "indices"):
         words += ["--to", "csv"]
-    either = call in ("plan", "synth") or place.startswith("\x00") or (call == "export" and place == "none/out")
+    either = (
+        call in ("plan", "synth") or place.startswith("\x00") or (call == "export" and place == "none/out")
+    )
     return Call(words, None if either else True, ["-o", "output", "cannot", "folder", "directory", "exists", "lake"],
                 ["folder", "cases.parquet"])  # fmt: skip
 

@@ -114,9 +114,7 @@ class Judge:
             return judged(call, folder, found, before)
 
 
-def judged(
-    call: Call, folder: Path, found: dict[str, Any], before: dict[str, object]
-) -> tuple[str, str]:
+def judged(call: Call, folder: Path, found: dict[str, Any], before: dict[str, object]) -> tuple[str, str]:
     code, said = found["code"], found["err"] + found["out"]
     told = f"exit {code}: {found['err'].strip()[-400:]}"
     if code is None:

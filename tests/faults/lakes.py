@@ -60,8 +60,20 @@ def _broken(call: str, name: str, do: Callable[[Path], object], scene: Scene, fo
     if call == "settle":
         words[words.index("-o") + 1] = "old"
         words.append("--dry-run")
-    fine = name in ("staging-file", "intent-text", "loop", "no-chain", "chain-text", "chain-deep") or call in ("repair", "settle")
-    reads = {"no-cases": ("audit",), "cases-empty": ("audit",), "cases-cut": ("audit",), "hospitals-text": ("audit", "statement")}
+    fine = name in (
+        "staging-file",
+        "intent-text",
+        "loop",
+        "no-chain",
+        "chain-text",
+        "chain-deep",
+    ) or call in ("repair", "settle")
+    reads = {
+        "no-cases": ("audit",),
+        "cases-empty": ("audit",),
+        "cases-cut": ("audit",),
+        "hospitals-text": ("audit", "statement"),
+    }
     refused = None if fine or (name in reads and call not in reads[name]) else True
     return Call(words, refused, ["old", "ledger", "lake"])
 

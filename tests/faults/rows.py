@@ -54,7 +54,9 @@ def cases() -> Iterator[Case]:
         for transport in transports:
             for name, (class_, scheme) in fields.items():
                 for number, row in enumerate(texts()):
-                    several = row["name"] in (SEVERAL if "weight" in name else DURATION if "hours" in name else ())
+                    several = row["name"] in (
+                        SEVERAL if "weight" in name else DURATION if "hours" in name else ()
+                    )
                     expected = "either" if several else row[class_]
                     told = partial(_told, kind, transport, scheme, name, number, expected)
                     yield Case(kind, f"{transport}/{name}/{row['name']}", told=told)
@@ -84,7 +86,11 @@ def _grouped(scene: Scene, transport: str, scheme: str) -> tuple[Any, dict[str, 
         for number, text in enumerate(texts()):
             row = NEWBORN | {"record_id": f"{name}-{number}"}
             if name.endswith("date"):
-                row |= {"birth_date": "2025-04-20", "admission_date": "2025-04-29", "discharge_date": "2025-05-04"}
+                row |= {
+                    "birth_date": "2025-04-20",
+                    "admission_date": "2025-04-29",
+                    "discharge_date": "2025-05-04",
+                }
             rows.append(row | {name: text["text"]})
     folder = scene.root / f"values-{transport}-{scheme}"
     folder.mkdir()
@@ -113,7 +119,11 @@ def _settled(scene: Scene, transport: str, _: str) -> tuple[Any, dict[str, str]]
             own = {key: f"{name}-{number}" for key in ("record_id", "settlement_id", "visit_id", "person_id")}
             rows.append(base | own | {name: text["text"]})
     folder = scene.root / f"money-{transport}"
-    shutil.copytree(scene.root, folder, ignore=lambda path, names: [n for n in names if n not in ("budget.toml", "hospitals.csv")])
+    shutil.copytree(
+        scene.root,
+        folder,
+        ignore=lambda path, names: [n for n in names if n not in ("budget.toml", "hospitals.csv")],
+    )
     _write(folder / f"cases.{transport}", rows)
     argv = scene.call("settle").replace("cases.parquet", f"cases.{transport}").split()
     done = scene.server.call(folder, Call(argv), 120)

@@ -93,7 +93,11 @@ def cases() -> Iterator[Case]:
     for what, text in FIRST.items():
         for path in leaves(tomllib.loads(text)):
             for name, value in WRONG.items():
-                yield Case("rules", f"{what}/{'.'.join(map(str, path))}/{name}", partial(_key, what, path, name, value))
+                yield Case(
+                    "rules",
+                    f"{what}/{'.'.join(map(str, path))}/{name}",
+                    partial(_key, what, path, name, value),
+                )
         for name, (before, after) in TEXTS[what].items():
             yield Case("rules", f"{what}/{name}", partial(_text, what, before, after))
     for what, table in TABLES.items():
@@ -134,7 +138,12 @@ def _key(what: str, path: tuple[str | int, ...], name: str, value: Any, scene: S
     plain = not isinstance(inner[path[-1]], dict | list)
     inner[path[-1]] = value
     made = _words(scene, folder, what, tomli_w.dumps(document))
-    must = name == "table" and plain and not (what == "map" and path == ("fields", "sex")) and path[-1] not in FREE
+    must = (
+        name == "table"
+        and plain
+        and not (what == "map" and path == ("fields", "sex"))
+        and path[-1] not in FREE
+    )
     return Call(made.argv, True if must else None, made.names, made.outputs)
 
 

@@ -176,7 +176,7 @@ def test_reviews_of_small_hospitals_count_in_the_area(tmp_path: Path) -> None:
     told = explain_case(load_policy(policy), row, stored=row)
     assert told.differences == ()
     assert "3 > ⌊0.05 × 40⌋" in told.text("zh")
-    assert "特例单议上限的基数 pool" in told.text("zh")
+    assert "特例单议上限的基数 统筹地区出院病例" in told.text("zh")
 
 
 @pytest.mark.parametrize(("folder", "lang"), [("docs", "en"), ("docs/zh", "zh")])
