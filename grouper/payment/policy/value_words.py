@@ -34,6 +34,8 @@ CHOICES: dict[str, Pair] = {
     "level_mean": ("同级别例均费用", "mean cost of the level"),
     "last_year_level_mean": ("上年同级别例均费用", "last year's mean cost of the level"),
     "adjusted_standard": ("调节后的支付标准", "the adjusted standard"),
+    "kind": ("目录中类型为基层病种的条目", "entries of that kind"),
+    "mark": ("目录中的条目和分组结果标记的病例", "entries of that kind and marked cases"),
     # outliers
     "excess_over_standard": ("超过支付标准的部分", "excess over the standard"),
     "excess_over_denominator": ("超过倍率分母的部分", "excess over the denominator"),
