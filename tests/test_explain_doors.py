@@ -148,7 +148,7 @@ def test_a_message_on_standard_input() -> None:
         ("3", "一条 JSON 记录"),
         ('{"diagnoses": ["J18.900"], "age_years": ' + "9" * 5000 + "}", "年龄不是 0 至 150 的整数"),
         ('{"diagnoses": ["J18.900"], "sex": {"a": 1}}', "sex"),
-        ("[" * 100_000, "不是 JSON"),
+        ("[" * 100_000, "嵌套超过 32 层"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_words(stdin: str, words: str) -> None:

@@ -116,7 +116,7 @@ def _settled(scene: Scene, transport: str, _: str) -> tuple[Any, dict[str, str]]
     rows = []
     for name in SETTLED:
         for number, text in enumerate(texts()):
-            own = {key: f"{name}-{number}" for key in ("record_id", "settlement_id", "visit_id", "person_id")}
+            own = dict.fromkeys(("record_id", "settlement_id", "visit_id", "person_id"), f"{name}-{number}")
             rows.append(base | own | {name: text["text"]})
     folder = scene.root / f"money-{transport}"
     shutil.copytree(

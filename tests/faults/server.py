@@ -25,7 +25,7 @@ def main() -> None:
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.json
-    import pyarrow.parquet  # noqa: F401
+    import pyarrow.parquet
     import xlsxwriter  # noqa: F401
 
     pa.set_cpu_count(1)
