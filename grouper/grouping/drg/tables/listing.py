@@ -207,8 +207,9 @@ class View:
     def _unknown(self, what: str, text: str, known: Sequence[str]) -> UsageError:
         near = [name for name in dict.fromkeys(known) if name[:2].upper() == text[:2].upper()][:12]
         return UsageError(
-            zh=f"方案 {self.scheme.id} 没有 {what} {text}（相近：{', '.join(near) or '…'}）",
-            en=f"scheme {self.scheme.id} has no {what} {text} (near: {', '.join(near) or '…'})",
+            zh=f"方案 {self.scheme.id} 没有 {what} {text}" + (f"（相近：{'、'.join(near)}）" if near else ""),
+            en=f"scheme {self.scheme.id} has no {what} {text}"
+            + (f" (near: {', '.join(near)})" if near else ""),
         )
 
 
