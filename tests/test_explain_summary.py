@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from grouper.commands import cli
+from grouper.grouping.drg.describing import list_words
 from grouper.grouping.drg.explanation import Explanation
 
 from .support import loaded, random_records
@@ -139,6 +141,14 @@ def test_lists_are_named_in_words_with_codes_of_theirs() -> None:
     scheme = loaded("chs-drg-2.0").engine.scheme
     assert listed["AA1.proc"]["size"] == len(scheme.lists["AA1.proc"])
     assert {code for code, _ in listed["AA1.proc"]["samples"]} <= scheme.lists["AA1.proc"]
+
+
+def test_every_list_of_every_scheme_has_words() -> None:
+    for path in sorted((Path(__file__).parents[1] / "tables" / "drg").glob("*/lists.txt")):
+        for name in re.findall(r"^\[(.+)\]$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            zh, en = list_words(name, "zh"), list_words(name, "en")
+            assert name not in zh and not _FREE.search(zh), (path.parent.name, name, zh)
+            assert name not in en and en.isascii()
 
 
 def test_chinese_has_no_english_and_english_says_once_that_names_are_chinese() -> None:
