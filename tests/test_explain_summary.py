@@ -92,6 +92,14 @@ def test_an_unusable_outcome_of_delivery_is_one_step_away() -> None:
     assert "再有诊断 Z37.000x001 单胎活产、" in line(found, 3) and "：OR1 阴道分娩" in line(found, 3)
 
 
+def test_another_main_operation_gives_one_group() -> None:
+    """The first of the ADRGs that would hold, as they are tried in order."""
+    found = explained("K35.300", "88.7600 47.0100")
+    assert [(m.code, m.instead) for m in found.near if m.kind == "main"] == [("GE1", "47.0100")]
+    swapped = explained("K35.300", "47.0100 88.7600")
+    assert swapped.result["adrg"] == "GE1"
+
+
 def test_a_second_operation_is_one_step_away_and_a_first_is_not() -> None:
     found = explained("J18.900", "96.7201")
     assert {miss.kind for miss in found.near if miss.code == "AH2"} == {"diagnosis", "procedure"}
