@@ -119,6 +119,7 @@ def test_retry_rule_groups_by_another_procedure() -> None:
     explained = grouper.explain(record)
     assert explained.retried == ["32.0902"] and explained.result["adrg"] == "ED1"
     assert "逐一改用其他手术操作" in explained.text("zh")
+    assert "32.0902" in explained.summary("zh").splitlines()[1]
     alone = grouper.explain({**record, "procedures": ["38.4500x009"]})
     assert alone.result["drg"] == "0000" and not alone.retried
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from grouper.commands import cli
+from grouper.grouping.drg.describing import list_words
 from grouper.grouping.drg.explanation import Explanation
 
 from .support import loaded, random_records
@@ -90,6 +92,14 @@ def test_an_unusable_outcome_of_delivery_is_one_step_away() -> None:
     assert "再有诊断 Z37.000x001 单胎活产、" in line(found, 3) and "：OR1 阴道分娩" in line(found, 3)
 
 
+def test_another_main_operation_gives_one_group() -> None:
+    """The first of the ADRGs that would hold, as they are tried in order."""
+    found = explained("K35.300", "88.7600 47.0100")
+    assert [(m.code, m.instead) for m in found.near if m.kind == "main"] == [("GE1", "47.0100")]
+    swapped = explained("K35.300", "47.0100 88.7600")
+    assert swapped.result["adrg"] == "GE1"
+
+
 def test_a_second_operation_is_one_step_away_and_a_first_is_not() -> None:
     found = explained("J18.900", "96.7201")
     assert {miss.kind for miss in found.near if miss.code == "AH2"} == {"diagnosis", "procedure"}
@@ -139,6 +149,14 @@ def test_lists_are_named_in_words_with_codes_of_theirs() -> None:
     scheme = loaded("chs-drg-2.0").engine.scheme
     assert listed["AA1.proc"]["size"] == len(scheme.lists["AA1.proc"])
     assert {code for code, _ in listed["AA1.proc"]["samples"]} <= scheme.lists["AA1.proc"]
+
+
+def test_every_list_of_every_scheme_has_words() -> None:
+    for path in sorted((Path(__file__).parents[1] / "tables" / "drg").glob("*/lists.txt")):
+        for name in re.findall(r"^\[(.+)\]$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            zh, en = list_words(name, "zh"), list_words(name, "en")
+            assert name not in zh and not _FREE.search(zh), (path.parent.name, name, zh)
+            assert name not in en and en.isascii()
 
 
 def test_chinese_has_no_english_and_english_says_once_that_names_are_chinese() -> None:

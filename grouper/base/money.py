@@ -40,8 +40,15 @@ def cost_columns(column: str, type_: pa.DataType, as_: str, round_cost: bool) ->
     )
 
 
-def refuse(kind: str, where: str, row: int, column: str, value: object) -> DataError:
-    """The error for the first faulty amount; ``row`` counts the rows of the data from 1."""
+def refuse(kind: str, where: str, row: int, column: str, value: object, *, flags: bool = True) -> DataError:
+    """The error for the first faulty amount; ``row`` counts the rows of the data from 1. ``flags``: the
+    command has flags that mend it."""
+    if not flags:
+        what = ("不是整分", "has parts of a fen") if kind == "inexact" else ("不是金额", "is not an amount")
+        return DataError(
+            zh=f"{where} 第 {row} 行 {column} 列：{value!r} {what[0]}；请改正",
+            en=f"{where}, row {row}, column {column}: {value!r} {what[1]}; correct it",
+        )
     if kind == "inexact":
         return DataError(
             zh=f"{where} 第 {row} 行 {column} 列：{value} 不是整分；核实后用 --round-cost 四舍五入到分",

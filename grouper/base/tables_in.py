@@ -122,19 +122,22 @@ def read_table(
     kind: Kind = UsageError,
     strip: bool = True,
     codes: Iterable[str] = CODES,
+    headings: Mapping[str, str] | None = None,
 ) -> Table:
     """A table from a CSV file or from the only filled sheet of a workbook.
 
     ``needed`` columns must be there; with ``known`` no others may be (``needed`` ones are known). ``flag``
     names the option that gave the file, ``kind`` is the error to raise. ``strip``: cells without the spaces
-    around them. Raises it for a file that cannot be read, empty rows above the header, repeated or empty
-    names, rows of another length than the header, cells with a NUL, and cells of a workbook that are errors
-    (#N/A), or numbers or truth values in one of the columns ``codes``.
+    around them. ``headings``: other names of columns, which stand for them. Raises ``kind`` for a file that
+    cannot be read, empty rows above the header, repeated or empty names, rows of another length than the
+    header, cells with a NUL, and cells of a workbook that are errors (#N/A), or numbers or truth values in
+    one of the columns ``codes``.
     """
     told = f"{path} ({flag})" if flag else str(path)
     sheet = _read(path, told, kind)
     rows = [[cell.strip() for cell in row] for row in sheet.rows] if strip else sheet.rows
     header = tuple(name.strip() for name in rows[0]) if rows else ()
+    header = tuple((headings or {}).get(name, name) for name in header)
     _check_top(told, rows, kind)
     _check_header(told, header, kind)
     for number, row in enumerate(rows[1:], 2):

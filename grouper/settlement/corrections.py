@@ -15,14 +15,22 @@ from grouper.base.errors import DataError
 from grouper.base.exact import decimal_of, fits
 from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import BOOKS, Row, Table, near, read_header, read_sheets, read_table
+from grouper.payment.policy import words
 from grouper.payment.price import decided
 from grouper.payment.price.decisions import decisions
 from grouper.payment.price.inputs import DECIDED
+from grouper.records.headings import headings
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
 
-KINDS = ("withdrawal", "special_review", "decision", "quality", "audit_deduction")
+KINDS = {  # what a row of a decisions file does, and its words
+    "withdrawal": ("撤销", "撤销结算"),
+    "special_review": ("特例单议",),
+    "decision": ("决定", "评审决定"),
+    "quality": ("考核得分", "质量考核"),
+    "audit_deduction": ("审核扣款", "稽核扣款"),
+}
 _OF_CASES = ("withdrawal", "special_review", "decision")
 _COLUMNS = {
     "kind", "record_id", "settlement_id", "hospital_code", "pool", "amount", "score", "reason", "clause",
@@ -102,9 +110,13 @@ def _decisions(path: str) -> Table | None:
         heads = [list(read_header(path, "--corrections", DataError))]
     else:
         return None
-    if not any("kind" in head for head in heads):
+    kinds = {"kind", *(name for name, column in headings().items() if column == "kind")}
+    if not any(kinds.intersection(head) for head in heads):
         return None
-    return read_table(path, needed=("kind",), known=sorted(_COLUMNS), flag="--corrections", kind=DataError)
+    return read_table(
+        path, needed=("kind",), known=sorted(_COLUMNS), flag="--corrections", kind=DataError,
+        headings=headings(),
+    )  # fmt: skip
 
 
 def check_decided(policy: Policy, items: Sequence[Item]) -> None:
@@ -117,15 +129,14 @@ def check_decided(policy: Policy, items: Sequence[Item]) -> None:
 
 def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
     row = place.cells
-    kind = row.get("kind", "")
-    if kind not in KINDS:
-        raise place.error(
-            "kind",
-            f"{kind!r} 应为 {'、'.join(KINDS)} 之一",
-            f"{kind!r} is not one of {', '.join(KINDS)}",
-        )
+    given = row.get("kind", "")
+    kind = next((kind for kind, words in KINDS.items() if given == kind or given in words), "")
+    if not kind:
+        told = "、".join(f"{kind} {words[0]}" for kind, words in KINDS.items())
+        raise place.error("kind", f"{given!r} 应为 {told} 之一", f"{given!r} is not one of {told}")
     ident = row.get("settlement_id") or row.get("record_id") or ""
     pool = row.get("pool", "")
+    pool = next((name for name in pools if pool == words.pool(name, "zh")), pool)
     if kind in _OF_CASES and not ident:
         raise place.error("settlement_id", "缺失", "is missing")
     if kind not in _OF_CASES and not row.get("hospital_code"):

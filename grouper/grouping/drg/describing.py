@@ -28,6 +28,8 @@ _SAMPLES = 3  # codes that stand for a list
 _KINDS = {  # what follows the owner in the name of a list
     "dx": ("诊断表", "the diagnoses"),
     "proc": ("手术操作表", "the procedures"),
+    "list": ("编码表", "the codes"),
+    "code": ("编码表", "the codes"),
     "split.dx": ("细分诊断表", "the splitting diagnoses"),
     "split.proc": ("细分手术操作表", "the splitting procedures"),
 }
@@ -104,6 +106,11 @@ def list_words(name: str, lang: str) -> str:
     if rest.startswith("site.") and rest[5:] in _SITES:
         site = _SITES[rest[5:]][not zh]
         return f"{site}损伤诊断" if zh else f"the injuries of {site}"
+    if category := re.fullmatch(r"([a-z])(\d\d)", rest):  # MDCP.p07: the diagnoses of P07
+        code = category[1].upper() + category[2]
+        return f"{owner} 中 {code} 的诊断" if zh else f"the diagnoses {code} of {owner}"
+    if site_number := re.fullmatch(r"site\.(\d+)", rest):
+        return f"第 {site_number[1]} 部位损伤诊断" if zh else f"the injuries of body site {site_number[1]}"
     matched = re.fullmatch(r"([a-z.]+?)(\d*)", rest)
     if matched and matched[1] in _KINDS:
         told = _KINDS[matched[1]][not zh]

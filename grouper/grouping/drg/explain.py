@@ -61,8 +61,11 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     walk, retried = _walk_with_retry(compiled, case) if usable else (_Walk(), [])
     if usable:
         found = walk.result
-        walked = (found.mdc, found.adrg, found.drg) if found else None
-        must_agree(walked, (result["mdc"], result["adrg"], result["drg"]))
+        must_agree(
+            (found.mdc, found.adrg, found.drg) if found else None,
+            (result["mdc"], result["adrg"], result["drg"]),
+        )
+    walked = case.with_only(retried[-1]) if retried else case
     severity = Evaluator(compiled.scheme, case).hits if case.diagnoses else []
     untested = warned_groups(compiled.scheme).get(result["drg"] or "")
     return Explanation(
@@ -76,8 +79,8 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
         mdcs=walk.mdcs,
         groups=walk.groups,
         retried=retried,
-        near=near_misses(compiled, case, walk.mdcs, walk.result, codes) if usable else [],
-        because=_because(compiled, case, walk) if usable else [],
+        near=near_misses(compiled, walked, walk.mdcs, walk.result, codes) if usable else [],
+        because=_because(compiled, walked, walk) if usable else [],
         result=result,
         untested=[untested] if untested else [],
         lists=engine.lists,

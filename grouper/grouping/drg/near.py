@@ -40,7 +40,8 @@ def near_misses(
                     found.append(close)
     unique: dict[tuple[str, str, str], NearMiss] = {}
     for near in found:
-        unique.setdefault((near.kind, near.code, near.instead), near)
+        group = "" if near.kind == "main" else near.code  # ADRGs are tried in order: the first one wins
+        unique.setdefault((near.kind, group, near.instead), near)
     return sorted(unique.values(), key=lambda miss: _FIRST.index(miss.kind))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -111,12 +112,13 @@ def by_area(name: str, when: date | None, folders: Mapping[str, Path]) -> Path:
         return folders[fitting[0]]
     if not editions:
         near = [id_ for id_ in folders if name[:4] and id_.startswith(name[:4])]
-        zh = f"（相近：{'、'.join(near)}）" if near else ""
-        en = f" (near: {', '.join(near)})" if near else ""
+        near = near or difflib.get_close_matches(name, list(folders), 3)
+        zh, en = (f"（相近：{'、'.join(near)}）", f" (near: {', '.join(near)})") if near else ("", "")
         raise UsageError(
-            zh=f"没有方案“{name}”{zh}；grouper tables list 列出全部方案，也可给出方案目录的路径",
-            en=f"there is no scheme {name!r}{en}; grouper tables list shows all, "
-            "and the path of a scheme folder works too",
+            zh=f"没有方案“{name}”{zh}；grouper tables list 列出全部方案，也可给出方案目录的路径；"
+            "支付政策用哪个方案，见 grouper policy list",
+            en=f"there is no scheme {name!r}{en}; grouper tables list shows all, and the path of a scheme "
+            "folder works too; which scheme a policy goes by is in grouper policy list",
         )
     which = ", ".join(f"{id_} ({_validity(metas[id_])})" for id_ in editions)
     if when and fitting:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from grouper.base.exact import decimal_of
 from grouper.base.tables_in import Row, read_table
+from grouper.records.headings import headings
 
 
 class Line(Row):
@@ -38,7 +39,8 @@ def read_lines(path: str, needed: Sequence[str], optional: Sequence[str] = ()) -
 
     Raises UsageError for a file that cannot be read, an unknown column or an empty needed cell.
     """
-    lines = [Line(row.path, row.row, row.cells) for row in read_table(path, needed=needed, known=optional)]
+    table = read_table(path, needed=needed, known=optional, headings=headings())
+    lines = [Line(row.path, row.row, row.cells) for row in table]
     for line in lines:
         for name in needed:
             if not line.text(name):

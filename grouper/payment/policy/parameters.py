@@ -99,6 +99,9 @@ class Segment:
     slope: Decimal
 
 
+_BY_KEYS = ("number", "tiers")  # the kinds that may depend on level, hospital, pool …
+
+
 def read_parameter(name: str, raw: Mapping[str, Any], where: str, start: date, end: date) -> Parameter:
     """A ``[parameters.NAME]`` table of a policy file.
 
@@ -116,6 +119,13 @@ def read_parameter(name: str, raw: Mapping[str, Any], where: str, start: date, e
     for key in by:
         if key not in KEYS:
             raise _error(where, name, f"by 中的 {key} 不认识", f"unknown key {key} in by")
+    if by and spec.kind not in _BY_KEYS:
+        raise _error(
+            where,
+            name,
+            f"{spec.zh.split('：')[0]}在一个政策中只有一种取法，不能用 by；不同取法请写成不同的政策",
+            f"a {spec.kind} is one for the whole policy without by; give what differs a policy of its own",
+        )
     if BANDED & set(by) and len(by) > 1:
         raise _error(where, name, "分段参数只能按一项分段", "a banded parameter has one key")
     entries = raw.get("values", [raw])

@@ -25,6 +25,7 @@ from grouper.base.toml_in import read_toml
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
+from grouper.records.headings import headings
 
 _KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", KEY}
 _POOL_KEYS = {
@@ -335,7 +336,7 @@ def _hospitals(raw: Any, pools: set[str], where: str, folder: Path) -> dict[tupl
 
 
 def _csv(path: Path) -> Sequence[tuple[str, dict[str, str]]]:
-    return [(f"row {row.row}", dict(row.cells)) for row in read_table(path)]
+    return [(f"row {row.row}", dict(row.cells)) for row in read_table(path, headings=headings())]
 
 
 def _optional(raw: Mapping[str, Any], name: str, where: str, key: str) -> Fraction | None:

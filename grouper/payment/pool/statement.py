@@ -13,6 +13,7 @@ import pyarrow as pa
 from grouper.base.errors import ReconciliationError
 from grouper.base.money import Fen, fen_of, yuan_of
 from grouper.base.sql import literal, scan
+from grouper.payment.formula.expression import plain
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.pool.basis import need
 from grouper.payment.pool.budget import Budget
@@ -156,7 +157,7 @@ def _cleared(item: Monthly | Yearly | None, fields: Sequence[str]) -> dict[str, 
     raw = asdict(item)
     found: dict[str, Any] = {name: yuan_of(raw[name]) for name in fields if isinstance(raw[name], int)}
     if "score" in fields:
-        found["score"] = None if raw["score"] is None else str(raw["score"])
+        found["score"] = None if raw["score"] is None else plain(raw["score"])
     return found | {"clauses": raw["clauses"]}
 
 

@@ -370,7 +370,7 @@ def _check_amounts(
             "WHERE fault IS NOT NULL LIMIT 1"
         ).fetchone()
         if bad:
-            raise refuse(bad[1], files.paths[0], bad[0], name, bad[2])
+            raise refuse(bad[1], files.paths[0], bad[0], name, bad[2], flags=False)
 
 
 def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequence[Decision]) -> Cases:

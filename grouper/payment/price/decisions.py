@@ -10,6 +10,7 @@ from grouper.base.errors import DataError
 from grouper.base.tables_in import Row, read_table
 from grouper.payment.price.decided import read_decisions, unfit
 from grouper.payment.price.inputs import DECIDED
+from grouper.records.headings import headings
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
@@ -38,7 +39,9 @@ def decisions(path: str) -> tuple[list[Decision], list[str]]:
     Raises DataError for a file that cannot be read, for unknown columns, for a record_id that is not given
     or there twice, and for what is not understood.
     """
-    table = read_table(path, needed=("record_id",), known=COLUMNS, flag="--decisions", kind=DataError)
+    table = read_table(
+        path, needed=("record_id",), known=COLUMNS, flag="--decisions", kind=DataError, headings=headings()
+    )
     found: dict[str, Decision] = {}
     for row in table:
         record = row.text("record_id")

@@ -8,6 +8,7 @@ from grouper.base.errors import DataError
 from grouper.base.tables_in import Row, read_table
 from grouper.payment.price.decided import read_number
 from grouper.payment.price.inputs import INPUTS
+from grouper.records.headings import headings
 from grouper.records.words import WordReader
 
 Hospital = dict[str, str | None]
@@ -22,7 +23,7 @@ def read_hospitals(
     column hospital_code; DataError for a code that is blank or there twice, a level that nobody knows, and
     a coefficient that is no number. Other columns are left alone.
     """
-    table = read_table(path, needed=("hospital_code",), flag="--hospitals")
+    table = read_table(path, needed=("hospital_code",), flag="--hospitals", headings=headings())
     level = WordReader("hospital_level", levels)
     found: list[Hospital] = []
     first: dict[str, int] = {}  # code -> row
