@@ -24,11 +24,17 @@ def main() -> None:
         counts[case.kind, verdict] += 1
         if verdict != "clean" or "-v" in sys.argv:
             took = time.monotonic() - before
-            print(f"{verdict}  {case.id}  {took:.2f} s{'  (later)' if case.later else ''}\n    {why}", flush=True)
+            print(
+                f"{verdict}  {case.id}  {took:.2f} s\n    {why}",
+                flush=True,
+            )
     kinds = dict.fromkeys(kind for kind, _ in counts)
     print("| kind | cases | " + " | ".join(VERDICTS) + " |\n|---|---|" + "---|" * len(VERDICTS))
     for kind in (*kinds, "all"):
-        row = [sum(n for (k, v), n in counts.items() if kind in (k, "all") and v == verdict) for verdict in VERDICTS]
+        row = [
+            sum(n for (k, v), n in counts.items() if kind in (k, "all") and v == verdict)
+            for verdict in VERDICTS
+        ]
         print(f"| {kind} | {sum(row)} | " + " | ".join(map(str, row)) + " |")
     print(f"{time.monotonic() - begin:.0f} s")
 

@@ -1,5 +1,6 @@
 """Kinds ``files`` and ``names``: what a call reads is damaged, or has an odd name."""
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import random
@@ -40,7 +41,9 @@ def cases() -> Iterator[Case]:
 
 def _read(words: list[str]) -> int:
     """The place of the file of records in a call."""
-    return next(i for i, word in enumerate(words) if re.fullmatch(r"(cases|grouped|cases-grouped)\.\w+", word))
+    return next(
+        i for i, word in enumerate(words) if re.fullmatch(r"(cases|grouped|cases-grouped)\.\w+", word)
+    )
 
 
 def _with(scene: Scene, folder: Path, call: str, format_: str) -> tuple[list[str], Path]:
@@ -99,7 +102,9 @@ def _spoilt(call: str, how: str, must: bool, scene: Scene, folder: Path) -> Call
     path.write_bytes(SPOILT[how](text))
     same = how in ("crlf", "bom", "blank-first-line", "cr-only", "utf-16", "semicolons", "tabs")
     right = partial(_same_groups, scene) if call == "group" and same else None
-    return Call(words, must or None, [r"cases\.csv", "column"], _outputs(words), right, secrets=[SECRET, "张三丰"])
+    return Call(
+        words, must or None, [r"cases\.csv", "column"], _outputs(words), right, secrets=[SECRET, "张三丰"]
+    )
 
 
 def _same_groups(scene: Scene, folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Kinds ``lakes`` and ``tampering``: a lake that is broken, foreign or changed, and every call that reads one."""
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import os
@@ -20,7 +21,7 @@ def _first(lake: Path, pattern: str) -> Path:
 
 
 BROKEN: dict[str, Callable[[Path], object]] = {
-    "gone": lambda lake: shutil.rmtree(lake),
+    "gone": shutil.rmtree,
     "empty": lambda lake: (shutil.rmtree(lake), lake.mkdir()),
     "a-file": lambda lake: (shutil.rmtree(lake), lake.write_text("x")),
     "foreign": lambda lake: (shutil.rmtree(lake), lake.mkdir(), (lake / "a.txt").write_text("x")),
@@ -60,8 +61,20 @@ def _broken(call: str, name: str, do: Callable[[Path], object], scene: Scene, fo
     if call == "settle":
         words[words.index("-o") + 1] = "old"
         words.append("--dry-run")
-    fine = name in ("staging-file", "intent-text", "loop", "no-chain", "chain-text", "chain-deep") or call in ("repair", "settle")
-    reads = {"no-cases": ("audit",), "cases-empty": ("audit",), "cases-cut": ("audit",), "hospitals-text": ("audit", "statement")}
+    fine = name in (
+        "staging-file",
+        "intent-text",
+        "loop",
+        "no-chain",
+        "chain-text",
+        "chain-deep",
+    ) or call in ("repair", "settle")
+    reads = {
+        "no-cases": ("audit",),
+        "cases-empty": ("audit",),
+        "cases-cut": ("audit",),
+        "hospitals-text": ("audit", "statement"),
+    }
     refused = None if fine or (name in reads and call not in reads[name]) else True
     return Call(words, refused, ["old", "ledger", "lake"])
 

@@ -1,5 +1,6 @@
 """What the cases begin with: a small month in every format, its lake, its rules; made once a process."""
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import csv
