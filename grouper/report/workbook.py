@@ -6,8 +6,10 @@ import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.leftovers import tag
 from grouper.base.output import close_book
 from grouper.base.whole import whole_file
 from grouper.payment.policy import words
@@ -86,8 +88,9 @@ def write_workbook(
 
     t = Lang(lang)
     large = (statement.total["cases"] or 0) > _LARGE
-    with whole_file(path) as part:
-        book = xlsxwriter.Workbook(part, {"constant_memory" if large else "in_memory": True})
+    with whole_file(path) as part, TemporaryDirectory(prefix=f"grouper.{tag()}.") as rows:
+        kept = {"constant_memory" if large else "in_memory": True, "tmpdir": rows}
+        book = xlsxwriter.Workbook(part, kept)
         try:
             book.set_properties({"title": statement_title(statement, data.info, t), "created": _FIXED})
             _fill(_Sheets(book, statement, data, t), query if cases else None)

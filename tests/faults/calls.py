@@ -59,11 +59,16 @@ HARMLESS = (
     ("--person-column", ""), ("--group-column", ""), ("--group-column", "total_cost"), ("--what-if", "point_value="),
     ("--rows", "0"), ("--layout", ""), ("--memory", ""), ("--budget", ""), ("--hospitals", ""), ("--columns", ""),
     ("--decisions", ""), ("--pseudonymise", ""), ("--area", ""), ("--policy", ""),
+    ("--corrections", "cases.parquet"), ("--corrections", "budget.toml"), ("--prefix", "Z" * 300),
 )  # fmt: skip
 
 
 def _outputs(words: list[str]) -> list[str]:
-    return [words[words.index("-o") + 1]] if "-o" in words and "old" not in words else []
+    return (
+        [words[words.index("-o") + 1]]
+        if "-o" in words and "old" not in words and "--dry-run" not in words
+        else []
+    )
 
 
 def _place(call: str, place: str, scene: Scene, folder: Path) -> Call:
@@ -78,8 +83,11 @@ def _place(call: str, place: str, scene: Scene, folder: Path) -> Call:
     if call in ("group", "indices"):
         words += ["--to", "csv"]
     either = (
-        call in ("plan", "synth") or place.startswith("\x00") or (call == "export" and place == "none/out")
+        call in ("plan", "synth")
+        or place.startswith("\x00")
+        or (call == "export" and place in ("none/out", "none/"))
     )
+    either |= (call, place) in (("watch", ""), ("weights", "none/"))  # none is asked for; a file of that name
     return Call(words, None if either else True, ["-o", "output", "cannot", "folder", "directory", "exists", "lake"],
                 ["folder", "cases.parquet"])  # fmt: skip
 

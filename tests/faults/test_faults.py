@@ -56,4 +56,4 @@ def test_the_table_is_long_and_says_each_case_once() -> None:
         "tampering",
     }
     assert min(counts.values()) >= 40 and "clean" in VERDICTS
-    assert len(CASES) / 20 <= sum(map(quick, CASES)) <= len(CASES) / 8
+    assert len(CASES) / 25 <= sum(map(quick, CASES)) <= len(CASES) / 8
