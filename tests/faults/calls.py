@@ -59,7 +59,7 @@ HARMLESS = (
     ("--person-column", ""), ("--group-column", ""), ("--group-column", "total_cost"), ("--what-if", "point_value="),
     ("--rows", "0"), ("--layout", ""), ("--memory", ""), ("--budget", ""), ("--hospitals", ""), ("--columns", ""),
     ("--decisions", ""), ("--pseudonymise", ""), ("--area", ""), ("--policy", ""),
-    ("--corrections", "cases.parquet"), ("--corrections", "budget.toml"), ("--prefix", "Z" * 300),
+    ("--corrections", "cases.parquet"), ("--corrections", "budget.toml"), ("--prefix", "Z" * 300), ("--cost-column", ""),
 )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def _broken(call: str, name: str, do: Callable[[Path], object], scene: Scene, fo
         "hospitals-text": ("audit", "statement"),
     }
     refused = None if fine or (name in reads and call not in reads[name]) else True
-    return Call(words, refused, ["old", "ledger", "lake"])
+    return Call(words, refused, ["old", "ledger", "lake", "chain", "missing", r"0000\d\d"])
 
 
 def _tampered(kind: tampering.Kind, scene: Scene) -> tuple[str, str]:

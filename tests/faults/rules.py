@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,8 @@ def _key(what: str, path: tuple[str | int, ...], name: str, value: Any, scene: S
     plain = not isinstance(inner[path[-1]], dict | list)
     inner[path[-1]] = value
     made = _words(scene, folder, what, tomli_w.dumps(document))
+    if what == "policy" and name not in PRICED:  # pricing takes a second where the file is taken
+        made = replace(made, argv=["policy", "show", "own.toml"], outputs=())
     must = (
         name == "table"
         and plain
@@ -154,6 +157,7 @@ def _key(what: str, path: tuple[str | int, ...], name: str, value: Any, scene: S
     return Call(made.argv, True if must else None, made.names, made.outputs)
 
 
+PRICED = ("vast", "minus")
 FREE = ("name", "name_en", "source", "zh", "en", "layout")  # texts for people, which may be anything
 
 

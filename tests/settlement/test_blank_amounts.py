@@ -21,7 +21,7 @@ def test_a_case_without_what_funds_paid_is_held(tmp_path: Path, column: str) -> 
     support.settle(lake, place, "2025-05", month, max_held="1")
     found = support.rows(lake, "SELECT record_id, pay_status, pay_reason, settled_fund FROM cases_all")
     held = [row for row in found if row["pay_status"] == "held"]
-    assert held == [
-        {"record_id": rows[0]["record_id"], "pay_status": "held", "pay_reason": "no-settlement", "settled_fund": None}
-    ]  # fmt: skip
+    assert [(row["record_id"], row["pay_reason"], row["settled_fund"]) for row in held] == [
+        (rows[0]["record_id"], "no-settlement", None)
+    ]
     assert sum(row["pay_status"] == "paid" for row in found) == len(rows) - 1
