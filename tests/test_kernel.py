@@ -82,7 +82,10 @@ KINDS: dict[str, pa.DataType] = {
 @given(values=texts, start=st.integers(0, 9))
 def test_every_kind_of_text_column_gives_the_same_ids(kind: pa.DataType, values: list, start: int) -> None:
     padded = [None, "Z99.900x001"] * 5 + values
-    column = pa.array(padded, pa.string()).cast(kind) if "view" in str(kind) else pa.array(padded, kind)
+    if kind == KINDS["dictionary of large_utf8"]:
+        column = pa.array(padded, pa.large_string()).dictionary_encode()
+    else:
+        column = pa.array(padded, pa.string()).cast(kind) if "view" in str(kind) else pa.array(padded, kind)
     assert list(BOOK.ids(column.slice(start), Counter())) == wanted(padded[start:])
 
 

@@ -88,6 +88,7 @@ ONLY: dict[str, dict[str, str]] = {
     "decimal.ROUND_UP": {},
     "decimal.ROUND_FLOOR": {},
     "decimal.ROUND_CEILING": {},
+    "decimal.InvalidOperation": {"base.exact": "the one reader of numbers that somebody wrote"},
     "decimal.Context": {"base.exact": "the one precision"},
     "decimal.getcontext": {},
     "decimal.localcontext": {"base.exact": "the one precision"},

@@ -415,7 +415,7 @@ def columns(**changed: Any) -> pa.Table:
          pa.array(["2020-01-01"])},
         {"hospital_code": pa.array([{"a": 1}])},
     ],
-    ids=str,
+    ids=lambda changed: ", ".join(f"{name} {array.type}" for name, array in changed.items()),
 )  # fmt: skip
 def test_columns_of_other_types_are_refused_in_words(tmp_path: Path, changed: dict[str, pa.Array]) -> None:
     pq.write_table(columns(**changed), tmp_path / "a.parquet")

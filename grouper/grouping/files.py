@@ -123,6 +123,8 @@ def group_files(
         writer = out.open(schema)
         for done in _grouped(grouper, normaliser, source.batches(), schema, workers):
             with _writable(target):
+                if format_ == "parquet":
+                    _check_seconds(done.batch)
                 writer.write(done.batch)
             summary.add(done)
             if progress:
@@ -134,6 +136,13 @@ def group_files(
         writer.provenance = provenance(grouper, summary)
         same_marks(before)  # the digests in it are of what was read
     return summary
+
+
+def _check_seconds(batch: pa.RecordBatch) -> None:
+    """Parquet counts times in milliseconds at least; older libraries wrap those that do not fit."""
+    for column in batch.columns:
+        if pa.types.is_timestamp(column.type) and column.type.unit == "s":
+            column.cast(pa.timestamp("ms", column.type.tz))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import grouper
 from grouper.base.errors import GrouperError
 
-OUT = Path(sys.argv[1]) if __name__ == "__main__" else Path()  # where results are written
+OUT = Path(sys.argv[-1])  # where results are written
 SCHEME = "zhejiang-2022"
 
 
@@ -180,7 +180,3 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         print(json.dumps(ended(asked["kind"], Path(asked["path"]))), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Damaged copies of whole files, handed to child processes; how each ended is counted.
 
-python -P -m tests.flips.pool [--number 2000] [--seed 1] [--keep FOLDER] [FORMAT …]
+python benchmarks/flips.py [--number 2000] [--seed 1] [--keep FOLDER] [FORMAT …]
 """
 
 from __future__ import annotations
@@ -59,10 +59,12 @@ class Child:
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
-            command = [sys.executable, "-P", "-m", "tests.flips.child", self._folder]
+            # The package is the one that is installed; the tests are found behind it.
+            run = f"import sys; sys.path.append({str(ROOT)!r}); from tests.flips.child import main; main()"
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                text=True, encoding="utf-8", env=_environment(),
+                [sys.executable, "-P", "-c", run, self._folder],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                encoding="utf-8",
             )  # fmt: skip
             assert self._process.stdout is not None
             assert json.loads(self._process.stdout.readline())["end"] == "ready"
@@ -93,12 +95,6 @@ class Child:
             self._process.kill()
             self._process.communicate()
             self._process = None
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def flipped(data: bytes, rng: random.Random, text: bool) -> bytes:
@@ -212,7 +208,3 @@ def main() -> None:
         clean = clean and found.clean
     child.close()
     sys.exit(0 if clean else 3)
-
-
-if __name__ == "__main__":
-    main()
