@@ -56,7 +56,7 @@ def _broken(call: str, name: str, do: Callable[[Path], object], scene: Scene, fo
     words = scene.base(folder, call)
     lake = folder / "old"
     if not lake.exists():
-        shutil.copytree(scene.root / "old", lake)
+        shutil.copytree(scene.made("old"), lake)
     do(lake)
     if call == "settle":
         words[words.index("-o") + 1] = "old"

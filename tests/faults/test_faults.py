@@ -14,7 +14,10 @@ from tests.faults.table import cases
 
 CASES = list(cases())
 QUICK_KINDS = ("values", "rules", "flags", "names", "outputs", "files")  # whose cases are quick one by one
-_SLOW_CALLS = ("pay/", "settle/", "weights/", "export/", "crosswalk/", "plan/", "synth/", "policy/")
+_SLOW_CALLS = (
+    "pay/", "settle/", "weights/", "export/", "crosswalk/", "plan/", "synth/", "policy/", "watch/", "clear/",
+    "statement/", "indices/",
+)  # fmt: skip
 
 
 def quick(case: Case) -> bool:
