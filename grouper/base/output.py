@@ -9,13 +9,14 @@ import sys
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeGuard
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.leftovers import clear_parts
+from grouper.base.leftovers import clear_parts, tag
 from grouper.base.plain import passes, target_of
 from grouper.base.provenance import PROVENANCE_KEY as PROVENANCE_KEY
 from grouper.base.whole import part_of, place, unwritten
@@ -253,7 +254,10 @@ class ExcelFile(Writer):
         import xlsxwriter
 
         super().__init__(file, schema)
+        # where rows wait for their place: private, and gone at the end whatever happens
+        self._rows_kept = TemporaryDirectory(prefix=f"grouper.{tag()}.", ignore_cleanup_errors=True)
         options = {
+            "tmpdir": self._rows_kept.name,
             "constant_memory": True,
             "strings_to_numbers": False,
             "strings_to_formulas": False,
@@ -284,10 +288,16 @@ class ExcelFile(Writer):
     def finish(self) -> None:
         properties = {"comments": json.dumps(self.provenance, ensure_ascii=False)}
         self._book.set_properties(properties)
-        close_book(self._book)
+        self._close()
 
     def abandon(self) -> None:
-        close_book(self._book)
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            close_book(self._book)
+        finally:
+            self._rows_kept.cleanup()
 
 
 def close_book(book: Any) -> None:

@@ -16,6 +16,15 @@ def local_path(path: str | Path) -> str:
     return os.path.abspath(path)
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether a text names a file or folder that is there; not for one that no file can have as its name."""
+    try:
+        os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def need_plain(path: str | Path, kind: type[GrouperError] = UsageError, told: str = "") -> None:
     """Raise ``kind`` for a pipe, a socket or a device: it would be read twice, without an end, or not at all.
 

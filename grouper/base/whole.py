@@ -22,6 +22,7 @@ from grouper.base.plain import deliver, passes, target_of
 
 MARK = ".grouper-made"
 _LONGEST = 255  # bytes of a file's name
+_SHOWN_NAME = 80  # letters of a name that cannot be one
 _SHOWN = 5  # foreign files that a message names
 
 
@@ -92,6 +93,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     What is there is replaced when it is empty or our own. Raises UsageError when it is not, or when the
     folder cannot be written.
     """
+    path = Path(os.path.abspath(path))  # "." stands in a folder, too
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # beside: a base may stand there
@@ -154,6 +156,30 @@ def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
                 zh=f"输出 {output} 就是输入文件；请用 -o 换一个文件",
                 en=f"the output {output} is an input: choose another with -o",
             )
+
+
+def refuse_blank(path: str) -> None:
+    """Raise UsageError for an output that is named by blanks."""
+    if not path.strip():
+        raise UsageError(
+            zh=f"输出 {path!r} 是目录而不是文件；请给出文件名",
+            en=f"the output {path!r} is a folder, not a file: name a file",
+        )
+
+
+def refuse_name(path: str | Path) -> None:
+    """Raise UsageError for a name that no file can have here, such as one that is too long."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    except OSError as error:
+        raise unwritten(str(path)[:_SHOWN_NAME], error) from error
+    except ValueError as error:
+        raise UsageError(
+            zh=f"{str(path)[:_SHOWN_NAME]!r} 不能用作文件名",
+            en=f"{str(path)[:_SHOWN_NAME]!r} cannot be the name of a file",
+        ) from error
 
 
 def refuse_inside(folder: str | Path, inputs: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from grouper.commands.options.shared import (
     interim_option,
     lang_option,
     language,
+    memory_of,
     option,
     scheme_differs_option,
     shared_option,
@@ -129,7 +130,12 @@ from grouper.commands.text.progress import progress_line
     ),
 )
 @option("--threads", type=click.IntRange(1, 256), help=both("线程数（默认全部）", "Threads (default: all)"))
-@option("--memory", metavar="SIZE", help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"))
+@option(
+    "--memory",
+    metavar="SIZE",
+    callback=memory_of,
+    help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"),
+)
 @shared_option
 @lang_option
 def pay(

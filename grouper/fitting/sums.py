@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from grouper.base.errors import UsageError
 from grouper.base.exact import quotient, root, total
 from grouper.base.leftovers import tag
+from grouper.base.machine import memory_size
 from grouper.fitting.trim import Trim, weighted_mean
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def workspace(memory: str = "2GiB", threads: int = 2) -> Iterator[duckdb.DuckDBP
             connection = duckdb.connect(
                 f"{folder}/cases.duckdb",
                 config={
-                    "memory_limit": memory,
+                    "memory_limit": memory_size(memory),
                     "threads": threads,
                     "temp_directory": f"{folder}/spill",
                     "preserve_insertion_order": False,

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from grouper.base.paths import is_there
 from grouper.grouping.engine import Named
 from grouper.grouping.family import Family, families, family
 from grouper.grouping.tables.folders import by_area, check_date
@@ -38,7 +39,7 @@ def locate(name: str, when: date | None = None) -> Located:
         if name in folders:
             return _checked(Located(each.KIND, folders[name]), when)
         shipped |= {id_: Located(each.KIND, folder) for id_, folder in folders.items()}
-    for each in reversed(list(families())):
+    for each in reversed(list(families())) if is_there(name) else ():
         if each.recognises(Path(name)):
             return _checked(Located(each.KIND, Path(name)), when)
     chosen = by_area(name, when, {id_: located.folder for id_, located in shipped.items()})

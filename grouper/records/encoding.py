@@ -10,6 +10,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, UsageError
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_NO_TEXT = ("punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape")
 _CHUNK = 1 << 20
 
 
@@ -19,8 +20,11 @@ def named_encoding(name: str) -> str:
     Raises UsageError for an unknown name.
     """
     try:
-        codec = codecs.lookup(name).name
-    except LookupError:
+        found = codecs.lookup(name)
+        codec = found.name
+        if not getattr(found, "_is_text_encoding", True) or codec in _NO_TEXT:  # base64, rot13, punycode …
+            raise LookupError(name)
+    except (LookupError, ValueError):
         raise UsageError(
             zh=f"未知的字符编码 {name!r}（--encoding），例如 utf-8、gb18030",
             en=f"unknown encoding {name!r} (--encoding); examples are utf-8 and gb18030",

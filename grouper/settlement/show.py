@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def statement_of(
 
     Raises UsageError that says what there is.
     """
+    _check_period(period, yearly)
     kind = "clear" if yearly else "settle"
     with views.connect(lake.must_exist()) as connection:
         valid = connection.execute(
@@ -67,6 +69,13 @@ def statement_of(
         "period": found_period, "run": run, "seal": seal_of(read_run(lake, run)), "pools": pools,
         "adjustments": changes,
     }  # fmt: skip
+
+
+def _check_period(period: str, yearly: bool) -> None:
+    form, flag = (r"(?!0000)\d{4}", "--year") if yearly else (r"(?!0000)\d{4}-(0[1-9]|1[0-2])", "--month")
+    if period and not re.fullmatch(form, period, re.ASCII):
+        wanted = "YYYY" if yearly else "YYYY-MM"
+        raise UsageError(zh=f"{flag} {period!r} 应为 {wanted}", en=f"{flag} {period!r} should be {wanted}")
 
 
 def _which(lake: Lake, areas: set[str], period: str) -> UsageError:

@@ -109,7 +109,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
 
     Raises UsageError where months are missing.
     """
-    if not (len(job.year) == 4 and job.year.isascii() and job.year.isdigit()):
+    if not (len(job.year) == 4 and job.year.isascii() and job.year.isdigit() and job.year > "0000"):
         raise UsageError(
             zh=f"--year {job.year!r} 应为四位年份", en=f"--year {job.year!r} should have four digits"
         )

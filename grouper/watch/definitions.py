@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from grouper.base.errors import TableError, UsageError
 from grouper.base.exact import decimal_of
 from grouper.base.formats import KEY, format_of
-from grouper.base.paths import tables_dir
+from grouper.base.paths import is_there, tables_dir
 from grouper.base.toml_in import read_toml
 
 # Measure -> its parameters with the kind of each; "?" ends the kind of one that may be left out.
@@ -158,7 +158,7 @@ def load(area: str, path: str | Path | None = None) -> Indicators:
     if path is not None:
         return _load(Path(path))
     shipped = tables_dir() / "watch" / f"{area}.toml"
-    if re.fullmatch(r"[\w-]+", area) and shipped.is_file():
+    if re.fullmatch(r"[\w-]+", area) and is_there(shipped):
         return _load(shipped)
     common = _load(tables_dir() / "watch" / "common.toml")
     return Indicators(common.id, common.name, common.name_en, common.indicators, own=False)

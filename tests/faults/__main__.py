@@ -25,7 +25,7 @@ def main() -> None:
         if verdict != "clean" or "-v" in sys.argv:
             took = time.monotonic() - before
             print(
-                f"{verdict}  {case.id}  {took:.2f} s{'  (later)' if case.later else ''}\n    {why}",
+                f"{verdict}  {case.id}  {took:.2f} s\n    {why}",
                 flush=True,
             )
     kinds = dict.fromkeys(kind for kind, _ in counts)

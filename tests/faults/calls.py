@@ -1,8 +1,10 @@
 """Kinds ``flags`` and ``outputs``: a call with a bad value of an option, or with a place that takes no output."""
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -46,7 +48,7 @@ def _flag(call: str, flag: str, value: str, input_: str, scene: Scene, folder: P
         words += [flag, value]
     harmless = {("--when", value)} | {(f, v) for f, v in HARMLESS}
     refused = None if (flag, value) in harmless else True
-    return Call(words, refused, [flag.strip("-"), "month", "area", "scheme", "file", "folder", "sheet", "Got unexpected"],
+    return Call(words, refused, [flag.strip("-"), "month", "area", "scheme", "file", "folder", "sheet", "Got unexpected", *([re.escape(value)] if "." in value else [])],
                 _outputs(words))  # fmt: skip
 
 
@@ -56,12 +58,17 @@ HARMLESS = (
     ("--date", "2025-13-01"), ("--years", ""), ("--months", ""), ("--dirty", "-1"), ("--sheet", ""),
     ("--person-column", ""), ("--group-column", ""), ("--group-column", "total_cost"), ("--what-if", "point_value="),
     ("--rows", "0"), ("--layout", ""), ("--memory", ""), ("--budget", ""), ("--hospitals", ""), ("--columns", ""),
-    ("--decisions", ""), ("--pseudonymise", ""), ("--area", ""),
+    ("--decisions", ""), ("--pseudonymise", ""), ("--area", ""), ("--policy", ""),
+    ("--corrections", "cases.parquet"), ("--corrections", "budget.toml"), ("--prefix", "Z" * 300), ("--cost-column", ""),
 )  # fmt: skip
 
 
 def _outputs(words: list[str]) -> list[str]:
-    return [words[words.index("-o") + 1]] if "-o" in words and "old" not in words else []
+    return (
+        [words[words.index("-o") + 1]]
+        if "-o" in words and "old" not in words and "--dry-run" not in words
+        else []
+    )
 
 
 def _place(call: str, place: str, scene: Scene, folder: Path) -> Call:
@@ -76,8 +83,11 @@ def _place(call: str, place: str, scene: Scene, folder: Path) -> Call:
     if call in ("group", "indices"):
         words += ["--to", "csv"]
     either = (
-        call in ("plan", "synth") or place.startswith("\x00") or (call == "export" and place == "none/out")
+        call in ("plan", "synth")
+        or place.startswith("\x00")
+        or (call == "export" and place in ("none/out", "none/"))
     )
+    either |= (call, place) in (("watch", ""), ("weights", "none/"))  # none is asked for; a file of that name
     return Call(words, None if either else True, ["-o", "output", "cannot", "folder", "directory", "exists", "lake"],
                 ["folder", "cases.parquet"])  # fmt: skip
 

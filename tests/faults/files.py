@@ -1,5 +1,6 @@
 """Kinds ``files`` and ``names``: what a call reads is damaged, or has an odd name."""
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import random
@@ -109,7 +110,7 @@ def _spoilt(call: str, how: str, must: bool, scene: Scene, folder: Path) -> Call
 def _same_groups(scene: Scene, folder: Path) -> str:
     import pyarrow.parquet as pq
 
-    made, wanted = pq.read_table(folder / "out.parquet"), pq.read_table(scene.root / "cases-grouped.parquet")
+    made, wanted = pq.read_table(folder / "out.parquet"), pq.read_table(scene.made("cases-grouped.parquet"))
     if made["record_id"].to_pylist() != wanted["record_id"].to_pylist():
         return f"{made.num_rows} rows instead of {wanted.num_rows}, or other ones"
     return "" if made["drg"].to_pylist() == wanted["drg"].to_pylist() else "other groups"
@@ -169,7 +170,7 @@ def _named(call: str, name: str, inside: str, scene: Scene, folder: Path) -> Cal
     source.rename(own / f"{name}.parquet")
     if not inside:
         for decoy in ("x1.parquet", "xy.parquet", "a41.parquet"):
-            shutil.copy(scene.root / "cases-grouped.parquet", folder / decoy)
+            shutil.copy(scene.made("cases-grouped.parquet"), folder / decoy)
     words[place] = f"./{inside}/{name}.parquet" if name.startswith("-") or inside.startswith("-") else (
         f"{inside}/{name}.parquet" if inside else f"{name}.parquet")  # fmt: skip
     return Call(words, False, outputs=_outputs(words), right=partial(_same_sum, scene, call))

@@ -49,14 +49,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Case:
-    """A fault of a kind: ``make`` puts its files into a folder and says the call. ``told``: a verdict that was
+    """A fault of a kind: ``make`` puts its files into a folder and says the call. ``told``: a verdict that is
     come to by other means, such as a row of a call for many."""
 
     kind: str
     name: str
     make: Callable[[Scene, Path], Call] | None = None
     told: Callable[[Scene], tuple[str, str]] | None = None
-    later: str = ""
 
     @property
     def id(self) -> str:
@@ -149,12 +148,12 @@ def judged(call: Call, folder: Path, found: dict[str, Any], before: dict[str, ob
 
 def _state(path: Path) -> object:
     """What is at a place: enough to see that it was written."""
-    if path.is_dir():
+    if path.is_dir() and any(p.name != ".lock" for p in path.rglob("*")):
         return sorted((str(p.relative_to(path)), p.stat().st_size, p.stat().st_mtime_ns)
                       for p in path.rglob("*") if p.is_file() and p.name != ".lock")  # fmt: skip
     if path.is_file():
         return path.stat().st_size, path.stat().st_mtime_ns
-    return path.exists()
+    return path.exists() and not path.is_dir()
 
 
 def _details(folder: Path) -> str:

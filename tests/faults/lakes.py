@@ -1,5 +1,6 @@
 """Kinds ``lakes`` and ``tampering``: a lake that is broken, foreign or changed, and every call that reads one."""
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import os
@@ -20,7 +21,7 @@ def _first(lake: Path, pattern: str) -> Path:
 
 
 BROKEN: dict[str, Callable[[Path], object]] = {
-    "gone": lambda lake: shutil.rmtree(lake),
+    "gone": shutil.rmtree,
     "empty": lambda lake: (shutil.rmtree(lake), lake.mkdir()),
     "a-file": lambda lake: (shutil.rmtree(lake), lake.write_text("x")),
     "foreign": lambda lake: (shutil.rmtree(lake), lake.mkdir(), (lake / "a.txt").write_text("x")),
@@ -55,7 +56,7 @@ def _broken(call: str, name: str, do: Callable[[Path], object], scene: Scene, fo
     words = scene.base(folder, call)
     lake = folder / "old"
     if not lake.exists():
-        shutil.copytree(scene.root / "old", lake)
+        shutil.copytree(scene.made("old"), lake)
     do(lake)
     if call == "settle":
         words[words.index("-o") + 1] = "old"
@@ -75,7 +76,7 @@ def _broken(call: str, name: str, do: Callable[[Path], object], scene: Scene, fo
         "hospitals-text": ("audit", "statement"),
     }
     refused = None if fine or (name in reads and call not in reads[name]) else True
-    return Call(words, refused, ["old", "ledger", "lake"])
+    return Call(words, refused, ["old", "ledger", "lake", "chain", "missing", r"0000\d\d"])
 
 
 def _tampered(kind: tampering.Kind, scene: Scene) -> tuple[str, str]:

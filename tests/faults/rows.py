@@ -3,6 +3,7 @@
 A fault must end where it stands: its row is flagged, and every other row is what it was.
 """
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import shutil
@@ -75,7 +76,8 @@ def _told(
     state = states.get(f"{field}-{number}", "lost")
     if state == "lost":
         return "silent", f"the row of {field} is neither in the result nor among what was refused"
-    good = {"bad": state.startswith(("invalid", "rejected")), "blank": True, "either": True}[expected]
+    flagged = state.startswith(("invalid", "rejected")) or " bad-" in state
+    good = {"bad": flagged, "blank": True, "either": True}[expected]
     return ("clean", state) if good else ("silent", f"{field}: {state}")
 
 
@@ -117,7 +119,8 @@ def _settled(scene: Scene, transport: str, _: str) -> tuple[Any, dict[str, str]]
     for name in SETTLED:
         for number, text in enumerate(texts()):
             own = dict.fromkeys(("record_id", "settlement_id", "visit_id", "person_id"), f"{name}-{number}")
-            rows.append(base | own | {name: text["text"]})
+            dated = {"birth_date": ""} if name == "age_years" else {}  # else the age comes from the dates
+            rows.append(base | own | dated | {name: text["text"]})
     folder = scene.root / f"money-{transport}"
     shutil.copytree(
         scene.root,

@@ -5,6 +5,7 @@ lines {"argv", "folder", "stdin", "limit", "seconds"}; answers {"code", "out", "
 status, minus the signal that ended it, or null when it did not end in time.
 """
 
+# ruff: noqa: E501  # a kind is a line
 from __future__ import annotations
 
 import functools
@@ -91,7 +92,8 @@ def _child(call: dict[str, object], folder: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (call["limit"],) * 2)  # type: ignore[arg-type]
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115  # they last as long as the process
+        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
     )
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
     sys.argv = ["grouper", *call["argv"]]  # type: ignore[misc]

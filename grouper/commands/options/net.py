@@ -35,6 +35,7 @@ _DATABASE = {
         "an input lacks a column that is needed, or its type does not fit; check which step made each file",
     ),
 }
+_NAMED = 8  # files of the call that a message names
 _CONTENT = (
     "输入中有无法处理的值或损坏的数据；请检查输入文件",
     "an input holds values that cannot be used, or is damaged; check the input files",
@@ -105,9 +106,9 @@ def stop_as_by_hand() -> None:
 
 def _words(error: BaseException) -> tuple[str, str, int]:
     if _is(error, "duckdb", "Error") and (known := _DATABASE.get(type(error).__name__)):
-        return *known, EXIT_DATA
+        return *_about_inputs(*known), EXIT_DATA
     if _is(error, "pyarrow", "ArrowException") and not isinstance(error, NotImplementedError | KeyError):
-        return *_CONTENT, EXIT_DATA
+        return *_about_inputs(*_CONTENT), EXIT_DATA
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         zh, en = _SYSTEM[error.errno]
         name = f"{error.filename}" if error.filename is not None else ""
@@ -121,6 +122,12 @@ def _words(error: BaseException) -> tuple[str, str, int]:
         "written or is not whole",
         EXIT_INTERNAL,
     )
+
+
+def _about_inputs(zh: str, en: str) -> tuple[str, str]:
+    """The words, with the files of the call that are there: one of them is meant."""
+    names = [word for word in sys.argv[1:] if len(word) < 300 and Path(word).is_file()][:_NAMED]
+    return (f"{zh}（{'、'.join(names)}）", f"{en} ({', '.join(names)})") if names else (zh, en)
 
 
 def _is(error: BaseException, module: str, name: str) -> bool:

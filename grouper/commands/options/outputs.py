@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from grouper.base.leftovers import clear_folder, clear_parts
-from grouper.base.whole import refuse_input, refuse_inside
+from grouper.base.plain import target_of
+from grouper.base.whole import refuse_blank, refuse_input, refuse_inside, refuse_name
 
 
 def guard(ctx: click.Context, writes: tuple[str, ...], beside: tuple[str, ...]) -> list[str]:
@@ -30,7 +31,13 @@ def guard(ctx: click.Context, writes: tuple[str, ...], beside: tuple[str, ...]) 
         given = ctx.params.get(param.name or "")
         if given is None or str(given) == "-":
             continue
+        named = ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
+        if named:
+            refuse_blank(str(given))
         path = Path(given)
+        refuse_name(path)
+        if isinstance(param.type, click.Path) and not param.type.dir_okay:
+            target_of(path)  # a folder is none, whatever it is called
         if path.is_dir() or _makes_folder(param):
             refuse_inside(path, read)
             left += [str(path / name) for name in clear_folder(path)]

@@ -12,6 +12,17 @@ from grouper.commands.options.shared import both, option, with_options
 
 LAYOUTS = ("canonical", "settlement-list", "hqms", "pinyin", "opendrg", "agency")
 INPUT_FORMATS = ("parquet", "arrow", "csv", "jsonl", "json", "xlsx")
+
+
+def _encoding(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """A callback: an encoding of texts that there is. Raises UsageError."""
+    if value:
+        from grouper.records.encoding import named_encoding
+
+        named_encoding(value)
+    return value
+
+
 file_options = with_options(
     option(
         "--layout",
@@ -35,6 +46,7 @@ file_options = with_options(
     ),
     option(
         "--encoding",
+        callback=_encoding,
         help=both(
             "文本编码（默认自动识别 UTF-8 或 GB18030）", "Text encoding (default: UTF-8 or GB18030, detected)"
         ),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from grouper.base.errors import UsageError
-from grouper.commands.options.shared import both, option, with_options
+from grouper.commands.options.shared import both, memory_of, option, with_options
 
 FILE = click.Path(exists=True, dir_okay=False)
 # Whose policy the run goes by.
@@ -39,6 +39,7 @@ run_options = with_options(
     option(
         "--memory",
         default="",
+        callback=memory_of,
         metavar="SIZE",
         help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"),
     ),

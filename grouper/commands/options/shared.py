@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from grouper.base.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GrouperError, UsageError
+from grouper.base.machine import memory_size
 from grouper.commands.options.net import caught, interrupted, stop_as_by_hand
 from grouper.commands.options.outputs import guard
 from grouper.commands.text.wrong_calls import in_chinese
@@ -207,6 +208,11 @@ def lang_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
+def memory_of(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """A callback: the size that ``--memory`` names. Raises UsageError."""
+    return memory_size(value) if value else value
+
+
 # --- options of several commands ------------------------------------------------------------
 
 output_option = option("-o", "--output", required=True, metavar="OUT", help=both("输出文件", "Output"))
@@ -231,6 +237,7 @@ database_options = with_options(
     option(
         "--memory",
         default="2GiB",
+        callback=memory_of,
         show_default=True,
         help=both(
             "数据库内存上限，超出部分写入临时文件", "Memory of the database; the rest goes to the disk"

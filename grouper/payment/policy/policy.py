@@ -16,7 +16,7 @@ from grouper.base import canonical
 from grouper.base.digests import sha256
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
-from grouper.base.paths import tables_dir
+from grouper.base.paths import is_there, tables_dir
 from grouper.base.toml_in import read_toml
 from grouper.payment.formula.expression import Expr
 from grouper.payment.policy import shapes
@@ -235,7 +235,7 @@ def find_policy(name: str, when: date | None = None) -> Policy:
     files = policy_files()
     if name in files:
         return load_policy(files[name])
-    if Path(name).is_file():
+    if is_there(name) and Path(name).is_file():
         return load_policy(Path(name))
     found = [load_policy(path) for key, path in files.items() if key.split("/")[0] == name]
     if not found:
@@ -292,7 +292,7 @@ def _chain(path: Path, seen: Sequence[Path]) -> list[tuple[Path, dict[str, Any]]
         return [(path, raw)]
     files = policy_files()
     parent = files.get(base) or path.parent / base
-    if not parent.is_file():
+    if not (is_there(parent) and parent.is_file()):
         raise TableError(
             zh=f"{path}：extends 的 {base} 不存在", en=f"{path}: extends {base}, which is not there"
         )
@@ -313,7 +313,7 @@ def _table(raw: Mapping[str, Any], file: Path, key: str) -> Table:
     name = str(raw["table"])
     shipped = tables_dir() / "weights" / f"{name}.csv"
     path = shipped if shipped.is_file() else file.parent / name
-    if not path.is_file():
+    if not (is_there(path) and path.is_file()):
         raise TableError(zh=f"{file}：找不到 {key} 表 {name}", en=f"{file}: there is no {key} table {name}")
     return Table(path, str(raw["source"]), bool(raw["verified"]))
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.leftovers import tag
-from grouper.base.machine import peak_rss_mib
+from grouper.base.machine import memory_size, peak_rss_mib
 from grouper.base.money import yuan_of
 from grouper.base.output import Output
 from grouper.base.provenance import stamped
@@ -141,7 +141,7 @@ def connect(
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
     if memory:
-        connection.execute("SET memory_limit = ?", [memory])
+        connection.execute("SET memory_limit = ?", [memory_size(memory)])
     connection.execute(MACROS)
     connection.execute(BARRIER)
     return connection

@@ -17,7 +17,7 @@ from grouper.base.output import parquet_options
 from grouper.base.paths import local_path
 from grouper.base.toml_in import read_toml
 from grouper.base.toml_out import toml_text
-from grouper.base.whole import whole_file, write_text
+from grouper.base.whole import unwritten, whole_file, write_text
 from grouper.synth.city.costs import CaseWeights
 from grouper.synth.city.hospitals import assessment_csv, hospital_csv
 from grouper.synth.city.model import VERSION, City
@@ -65,7 +65,10 @@ def write_city(
     these names is there that is not this city's: it is somebody's.
     """
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritten(target, error) from error
     options = {**city.options(), "made": {"weights": weights.origin if weights else ""}}
     _check_city(target, options)
     budget = expected_budget(city, weights=weights)
