@@ -32,7 +32,7 @@ _period = with_options(
     cls=BilingualCommand,
     help=both(
         "开拨付单：每项基金一个工作簿和一个可打印网页，含汇总表和各医院的拨付单（账户、大写金额、预拨、保证金、"
-        "冲抵、审核扣款、结转、制表复核审批栏）；合计与账本逐分核对，不符则不写。草稿须先审批。\n\n"
+        "冲抵、稽核扣款、结转、制表复核审批栏）；合计与账本逐分核对，不符则不写。草稿须先审批。\n\n"
         "示例：grouper pay-order 结算湖 --month 2025-06 --who 李明 -o 拨付单",
         "Write payment orders: for each fund a workbook and a page to print, with a summary and an order for "
         "each hospital (account, amount in words, prepayment, deposit, offsets, deductions, what is carried, "

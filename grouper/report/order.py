@@ -21,7 +21,7 @@ MONTH: dict[str, tuple[tuple[str, str], int]] = {
     "prepaid": (("本期预拨", "prepaid"), 1),
     "earlier_years": (("往年调整", "of earlier years"), 1),
     "advance": (("冲抵预付金", "advance offset"), -1),
-    "audit": (("审核扣款", "audit deductions"), -1),
+    "audit": (("稽核扣款", "audit deductions"), -1),
     "carried_in": (("上期结转扣减", "carried in, taken off"), -1),
     "paid_difference": (("以前多付（负为少付）", "over-paid before (negative: under)"), -1),
     "carried": (("结转下期扣减", "carried to the next"), 1),
@@ -36,7 +36,7 @@ YEAR: dict[str, tuple[tuple[str, str], int]] = {
     "balance": (("清算余额", "balance"), 1),
     "returned": (("返还保证金", "deposit returned"), 1),
     "advance": (("冲抵预付金", "advance offset"), -1),
-    "audit": (("审核扣款及结转", "audit deductions and what was carried"), -1),
+    "audit": (("稽核扣款及结转", "audit deductions and what was carried"), -1),
     "recover": (("应收回", "to be recovered"), 1),
 }
 SIGN = (("制表", "made by"), ("复核", "checked by"), ("审批", "approved by"), ("财务", "finance"))

@@ -29,7 +29,7 @@ KINDS = {  # what a row of a decisions file does, and its words
     "special_review": ("特例单议",),
     "decision": ("决定", "评审决定"),
     "quality": ("考核得分", "质量考核"),
-    "audit_deduction": ("审核扣款", "稽核扣款"),
+    "audit_deduction": ("稽核扣款", "稽核扣款"),
 }
 _OF_CASES = ("withdrawal", "special_review", "decision")
 _COLUMNS = {

@@ -15,10 +15,12 @@ from typing import Any
 
 from grouper.base.digests import sha256, sha256_of
 from grouper.base.errors import DataError, UsageError
+from grouper.base.scratch import spill_folder
+from grouper.base.sql import scan
 from grouper.base.tables_in import Row, near, read_table
 from grouper.base.tables_out import write_rows
 from grouper.base.whole import refuse_existing, write_text
-from grouper.lake import commit, ledger, steps, views
+from grouper.lake import commit, ledger, steps
 from grouper.lake.layout import Lake
 from grouper.lake.steps import DECISIONS, EXPORT, OBJECTIONS, STATEMENTS, Entry
 from grouper.payment.price.decided import read_number
@@ -156,18 +158,23 @@ def _rows(
 
 def _records(lake: Lake, run: str, hospital: str) -> dict[str, str]:
     """Record and settlement ids of a hospital's statement, to the record id."""
-    found: dict[str, str] = {}
-    with views.connect(lake, kinds=("all",)) as connection:
-        for table in ("cases_all", "rejected_all", "adjustments_all"):
-            there = "SELECT 1 FROM duckdb_views() WHERE view_name = ?"
-            if connection.execute(there, [table]).fetchone():
-                rows = connection.execute(
-                    f"SELECT record_id, settlement_id FROM {table} WHERE run = ? AND hospital_code = ? "
-                    "AND record_id IS NOT NULL",
-                    [run, hospital],
-                ).fetchall()
-                found |= {name: row[0] for row in rows for name in row if name}
-    return found
+    import duckdb
+
+    with ledger.opened(lake) as connection:
+        paths = connection.execute(
+            "SELECT path FROM outputs WHERE run = ? AND table_name IN ('cases', 'rejected', 'adjustments')",
+            [run],
+        ).fetchall()
+    parts = [
+        f"SELECT record_id, settlement_id, hospital_code FROM {scan(lake.root / path)}" for (path,) in paths
+    ]
+    with duckdb.connect(config={"temp_directory": spill_folder()}) as reader:
+        rows = reader.execute(
+            f"SELECT record_id, settlement_id FROM ({' UNION ALL BY NAME '.join(parts)}) "
+            "WHERE hospital_code = ? AND record_id IS NOT NULL",
+            [hospital],
+        ).fetchall()
+    return {name: row[0] for row in rows for name in row if name}
 
 
 def _word(row: Row, column: str, known: Mapping[str, tuple[str, str]]) -> str:

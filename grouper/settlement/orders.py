@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from grouper.base.digests import sha256
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, fen_of
-from grouper.base.whole import whole_folder
+from grouper.base.whole import refuse_existing, whole_folder
 from grouper.lake import commit, steps, views
 from grouper.lake.layout import Lake
 from grouper.lake.steps import ORDER
@@ -60,6 +60,7 @@ def pay_order(
     where the amounts are not those of the ledger.
     """
     states.check_who(who)
+    refuse_existing(folder, force=False)  # before the chain says that it was written
     state = payable(lake, period, area)
     if state.name in ("paid", "part-paid"):
         raise UsageError(
@@ -80,6 +81,7 @@ def pay_order(
                 zh=f"{state.entry.period} 没有要拨付的金额", en=f"{state.entry.period} has nothing to pay"
             )
         with whole_folder(folder) as place:
+            place.chmod(0o700)
             files = write_orders(orders, place, lang)
             says = {
                 "files": {path.name: sha256(path) for path in files},

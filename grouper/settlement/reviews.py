@@ -148,18 +148,17 @@ def _session(
         values = policy.on(month_days(period)[1])
         shares[period] = Fraction(values.plain("special_review_quota")), values.plain("quota_base") == "pool"
     have = set(connection.sql(f"SELECT * FROM {source} LIMIT 0").columns)
-    view = f"SELECT {_columns(have)} FROM {source} WHERE {_METHODS}"
-    connection.execute(f"CREATE TEMP VIEW reviewable AS {view}")
-    quotas = [quota for period in shares for quota in _quotas(connection, period, *shares[period])]
+    cases = f"(SELECT {_columns(have)} FROM {source} WHERE {_METHODS})"
+    quotas = [quota for period in shares for quota in _quotas(connection, cases, period, *shares[period])]
     wanted = f"cost_ratio >= {_ratio(ratio)}" if ratio else "outlier IN ('high', 'extreme')"
     rows = connection.execute(
-        f"SELECT * FROM reviewable WHERE ({wanted}) OR review_result IS NOT NULL "
+        f"SELECT * FROM {cases} WHERE ({wanted}) OR review_result IS NOT NULL "
         "OR list_contains(?, record_id) ORDER BY period, cost_considered DESC, record_id",
         [list(also)],
     )
     names = [item[0] for item in rows.description or ()]
     found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-    places = connection.execute("SELECT record_id, period, hospital_code FROM reviewable").fetchall()
+    places = connection.execute(f"SELECT record_id, period, hospital_code FROM {cases}").fetchall()
     known = {record: (period, hospital) for record, period, hospital in places}
     left = {(quota.period, quota.hospital): quota.allowed for quota in quotas}
     return Session(policies, quotas, _ranked(found, shares, left), closed, known=known)
@@ -186,13 +185,13 @@ def _ratio(text: str) -> Decimal:
 
 
 def _quotas(
-    connection: duckdb.DuckDBPyConnection, period: str, share: Fraction, area: bool
+    connection: duckdb.DuckDBPyConnection, cases: str, period: str, share: Fraction, area: bool
 ) -> list[Quota]:  # fmt: skip
     """What a month allows and has used: of the area, or of each hospital."""
     by = "''" if area else "hospital_code"
     rows = connection.execute(
         f"SELECT {by} AS hospital, coalesce(max({'area_cases' if area else 'hospital_cases'}), count(*)), "
-        "count(*) FILTER (review_result = 'taken') FROM reviewable WHERE period = ? GROUP BY 1 ORDER BY 1",
+        f"count(*) FILTER (review_result = 'taken') FROM {cases} WHERE period = ? GROUP BY 1 ORDER BY 1",
         [period],
     ).fetchall()
     return [Quota(period, hospital, n, share, int(share * n), used) for hospital, n, used in rows]

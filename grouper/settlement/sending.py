@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import UsageError
-from grouper.base.whole import whole_folder
+from grouper.base.whole import refuse_existing, whole_folder
 from grouper.lake import commit, steps
 from grouper.lake.layout import Lake
 from grouper.lake.steps import STATEMENTS
@@ -49,6 +49,7 @@ def send_statements(
     """
     states.check_who(who)
     _check_day(deadline)
+    refuse_existing(folder, force=False)  # before the chain says that it was written
     secret = read_key(key, "--key")
     state = states.find(lake, period, area)
     entry = state.entry
@@ -57,6 +58,7 @@ def send_statements(
     info = run_info(record, find_policy(record.run["policy_id"]), {}) | {"draft": waits}
     data = ReportData.from_paths(paths(lake, record), info)
     with commit.new_run(lake) as (run, _), whole_folder(folder) as place:
+        place.chmod(0o700)
         head, folders = commit.head(lake), {}
         with data.open() as query:
             for code in hospitals_of(query):

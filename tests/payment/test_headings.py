@@ -54,7 +54,7 @@ def test_corrections(tmp_path: Path, form: str) -> None:
     rows = (
         "更正类型,结算编号,医院编码,基金池,金额,得分,条款",
         "撤销,S1,,,,,第八条",
-        "审核扣款,,H1,职工,12.5,,",
+        "稽核扣款,,H1,职工,12.5,,",
         "考核得分,,H1,,,92,",
     )
     found = read_corrections([written(tmp_path, form, *rows)], ("employee", "resident"))

@@ -85,7 +85,7 @@ def test_an_advance_is_paid_offset_and_recovered(tmp_path: Path) -> None:
     assert row["advance"] == Decimal("50000.01")
     assert row["final"] == row["balance"] + row["returned"] - Decimal("50000.01") - row["audit"]
     assert not any(r["advance"] for r in rows if r is not row)
-    assert any("抵扣预付金 50,000.01" in line for line in year_summary(cleared, "zh"))
+    assert any("冲抵预付金 50,000.01" in line for line in year_summary(cleared, "zh"))
     assert audit(lake).findings == []
     for run in ("000001", "000003"):
         assert set(replay(lake, run).tables.values()) == {"bytes"}

@@ -95,6 +95,30 @@ def test_it_is_read_and_computed_again_and_stays_as_it_is(old: Path) -> None:
     assert (old / "lake" / "ledger.duckdb").read_bytes() == before
 
 
+@pytest.mark.parametrize("more", [(), (FORMAT_2,)], ids=["format 1", "format 2"])
+def test_steps_come_on_top_of_it(tmp_path: Path, more: tuple[Path, ...]) -> None:
+    """Options, an order and a payment of a month that was settled before there were steps."""
+    place = _copied(tmp_path, *more)
+    for command in (
+        ("lake", "set", "lake", "--two-persons", "--who", "Zhao"),
+        ("pay-order", "lake", "--month", "2025-02", "--who", "Li", "-o", "orders"),
+    ):
+        code, out, err = _grouper(place, *command)
+        assert code == 0, err
+    assert "pool fund" in out and "2025-02, run 000005: ordered" in out
+    (row,) = _ledger(place, "SELECT hospital_code, pool, fen FROM amounts WHERE run = '000005' AND name = "
+                     "'payable' AND fen > 0 ORDER BY ALL LIMIT 1")  # fmt: skip
+    line = f"{row[0]},{row[1]},2025-03-10,V1,{row[2]}"
+    (place / "paid.csv").write_text(f"hospital_code,pool,date,voucher,amount\n{line}\n", encoding="utf-8")
+    code, out, err = _grouper(
+        place, "paid", "lake", "--month", "2025-02", "--from", "paid.csv", "--who", "Li"
+    )
+    assert code == 0 and "carried to the next month" in out, out + err
+    assert _audit(place)[0].endswith("0 differ")
+    code, out, err = _grouper(place, "status", "lake")
+    assert code == 0 and "paid in part" in out and "two persons settle and approve" in out
+
+
 @pytest.mark.slow
 def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
     lines = _audit(continued, *RUNS, "000006", "000007")

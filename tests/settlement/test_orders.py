@@ -141,7 +141,7 @@ def test_workbook_and_page_have_account_words_and_boxes(ordered: Ordered) -> Non
         "户0",
         "62020000000",
         "甲行",
-        "审核扣款",
+        "稽核扣款",
     ):
         assert told in html and any(told in text for text in texts), told
     line = next(line for line in order.lines if line.pays)
@@ -183,6 +183,17 @@ def test_accounts_that_are_not_known_are_blank_boxes(lake: Lake, place: Path, tm
     table.write_text("医院编码,户名,账户名称\nH1,a,b\n", encoding="utf-8")
     with pytest.raises(DataError, match="mean the same"):
         read_accounts(table)
+
+
+def test_a_folder_in_the_way_stops_it_before_the_chain_has_it(lake: Lake, tmp_path: Path) -> None:
+    states.approve(lake, "2025-04", who="Zhao")
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="exists"):
+        pay_order(lake, "2025-04", tmp_path / "orders", who="Li")
+    assert states.find(lake, "2025-04").name == "approved"
+    pay_order(lake, "2025-04", tmp_path / "other", who="Li")
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o700
 
 
 def test_amounts_that_are_not_the_ledgers_are_refused(lake: Lake, tmp_path: Path) -> None:

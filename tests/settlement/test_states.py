@@ -17,6 +17,7 @@ from grouper.settlement import states
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
 from grouper.settlement.replay import replay
+from grouper.settlement.year import YearJob, clear_year
 
 from . import settle_support as support
 
@@ -104,6 +105,27 @@ def test_a_draft_of_a_lake_that_has_changed_is_not_approved(lake: Lake) -> None:
     states._as_it_was(lake, found, state)
     with pytest.raises(UsageError, match="other runs of 2025-03 are valid"):
         states._as_it_was(lake, [*found, later], state)
+
+
+def test_a_clearing_may_be_a_draft_too(lake: Lake, place: Path, tmp_path: Path) -> None:
+    states.approve(lake, "2025-04", who="Zhao")
+    codes = support.rows(lake, "SELECT DISTINCT hospital_code AS code FROM hospitals_current")
+    scores = support.corrections(
+        tmp_path / "scores.csv",
+        [{"kind": "quality", "hospital_code": row["code"], "pool": "*", "score": "95"} for row in codes],
+    )
+    job = YearJob("2025", str(place / "budget.toml"), "tianmen", corrections=(str(scores),), partial=True,
+                  held_remain=True, draft=True, who="Li")  # fmt: skip
+    done = clear_year(lake, job, reports=False)
+    current = "SELECT run FROM runs_current WHERE kind = 'clear'"
+    assert _names(lake) == ["approved", "draft"] and not support.rows(lake, current)
+    with pytest.raises(UsageError, match=r"the draft of 2025 .* is not approved yet"):
+        support.settle(lake, place, "2025-05")
+    states.approve(lake, "2025", who="Zhao")
+    assert support.rows(lake, current) == [{"run": done.run}]
+    with pytest.raises(UsageError, match="2025-05 is closed"):
+        support.settle(lake, place, "2025-05")
+    assert not audit(lake).findings and replay(lake, done.run).same
 
 
 def test_two_persons(lake: Lake, place: Path) -> None:

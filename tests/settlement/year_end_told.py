@@ -63,7 +63,7 @@ def _paid(lake: Lake, run: str, lang: str) -> tuple[str, list[dict[str, Decimal]
 
 def the_page_explains_what_is_paid(files: Files, world: World) -> None:
     for lang, told, prepaid, *parts in (
-        ("zh", "应拨 = 预拨 + 往年调整 − ", "预拨", "本期应拨", "抵扣预付金", "审核扣款", "结转下期"),
+        ("zh", "应拨 = 预拨 + 往年调整 − ", "预拨", "本期应拨", "冲抵预付金", "稽核扣款", "结转下期"),
         ("en", "payable = prepaid + earlier years − ", "prepaid", "payable", "advance offset",
          "audit deductions", "carried on"),
     ):  # fmt: skip
@@ -97,7 +97,7 @@ def the_statements_of_hospitals_explain_it(files: Files, world: World) -> None:
     some = _hospital(lake, "sum(earlier_years) <> 0")
     for hospital in (some, _hospital(lake, "bool_and(earlier_years = 0)")):
         text, lines = _statement(lake, hospital, folder)
-        rule = f"应拨 = 预拨{' + 往年调整' if hospital == some else ''} − 抵扣预付金"
+        rule = f"应拨 = 预拨{' + 往年调整' if hospital == some else ''} − 冲抵预付金"
         assert rule in text and any(rule in name for name in lines)
         assert (label in lines) == (label in text) == (hospital == some)
     own = f"(SELECT sum(earlier_years) FROM hospitals_current WHERE year = 2026 AND hospital_code = '{some}')"

@@ -39,8 +39,8 @@ CLEARING = {
     "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
     "paid_later": ("其中以后年度已付", "of it paid by later years"),
     "advanced": ("拨付预付金", "advance paid"),
-    "advance": ("抵扣预付金", "advance offset"),
-    "audit": ("审核扣款", "audit deductions"),
+    "advance": ("冲抵预付金", "advance offset"),
+    "audit": ("稽核扣款", "audit deductions"),
     "payable": ("本期应拨", "payable"),
     "carried": ("结转下期", "carried on"),
     "balance": ("清算差额", "balance"),
@@ -60,13 +60,13 @@ def rule(info: RunInfo, apart: bool, t: Lang, advanced: bool = False) -> str:
             "earlier years is no part of the clearing.",
         )
         return t(
-            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 抵扣预付金 − 审核扣款。",
+            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 冲抵预付金 − 稽核扣款。",
             "due = prepaid + deposit + balance; "
             "final = balance + deposit returned − advance − audit deductions.",
         ) + (later if apart else "")
     added = t(" + 往年调整", " + earlier years") if apart else ""
     told = t(
-        f"应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨{added} − 抵扣预付金 − 审核扣款，不足部分结转下期。",
+        f"应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨{added} − 冲抵预付金 − 稽核扣款，不足部分结转下期。",
         "due = deposit + prepaid + deferred; "
         f"payable = prepaid{added} − advance − audit deductions, what is lacking is carried on.",
     )

@@ -28,7 +28,7 @@ KINDS = {
     "special_review": ("特例单议", "special review"),
     "readmission": ("再入院", "readmission"),
     "quality": ("质量考核", "quality score"),
-    "audit_deduction": ("审核扣款", "audit deduction"),
+    "audit_deduction": ("稽核扣款", "audit deduction"),
 }
 TREATMENTS = {
     "rejected": ("退回", "rejected"),

@@ -406,7 +406,8 @@ def describe(plan: Plan, lang: str) -> list[str]:
         {n for n, p in plan.policy.parameters.items() if not all(v.verified for v in p.values)}
     )
     lines = [
-        f"{'结算' if zh else 'Settle'} {plan.month.area} {plan.month.period}",
+        f"{'结算' if zh else 'Settle'} {plan.month.area} {plan.month.period}"
+        + (("（草稿）" if zh else " (draft)") if plan.job.draft else ""),
         f"  {'政策' if zh else 'policy'} {plan.policy.id}  sha256 {plan.policy.digest[:12]}",
         f"  {'分组方案' if zh else 'scheme'} {plan.grouper.id}  "
         f"sha256 {plan.grouper.engine.scheme.digest[:12]}",
