@@ -275,8 +275,6 @@ def test_the_shipped_policy_that_holds_a_case_says_by_which_rule() -> None:
     assert {c.name: c.value for c in explained.clauses}["extreme_rule"] == "hold"
     assert "极高倍率病例 暂不支付：来源" in explained.text("zh")
     assert "extreme_rule" in str(explained.as_dict())
-        explained.as_dict()
-    )
 
 
 def test_a_citation_changes_nothing_but_the_telling() -> None:
