@@ -7,6 +7,7 @@ a hundred thousand rows.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from grouper.report.numbers import Lang
 if TYPE_CHECKING:
     from rustpy_xlsxwriter import Format
 
+_PROPERTIES, _MADE = "docProps/core.xml", b"2000-01-01T00:00:00Z"
 ROWS = 1_048_575  # of a sheet below its header
 _DOUBTFUL = r"^\s*[" + re.escape("".join(FORMULA_SIGNS)) + "]"
 _PATTERNS = {"money": "#,##0.00", "points": "#,##0.0000", "count": "#,##0", "index": "0.0000", "text": "@"}
@@ -96,6 +98,23 @@ def write_case_book(path: Path, title: str, code: str, info: RunInfo, query: Que
             page_setup=dict.fromkeys(names, _page(title, info)),
             autofilter=dict.fromkeys(names, table.num_rows > 0),
         )
+        _dated(part)
+
+
+def _dated(path: Path) -> None:
+    """The date of making that all workbooks have: the clock would change the bytes. What lies before the
+    properties, nearly the whole file, stays where it is."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as book:
+        parts = sorted(book.infolist(), key=lambda part: part.header_offset)
+        place = next(n for n, part in enumerate(parts) if part.filename == _PROPERTIES)
+        texts = {part.filename: book.read(part) for part in parts[place:]}
+        texts[_PROPERTIES] = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", _MADE, texts[_PROPERTIES])
+        book.filelist[:] = parts[:place]
+        for name in texts:
+            del book.NameToInfo[name]
+        book.start_dir = parts[place].header_offset  # from here on the file is written anew
+        for name, text in texts.items():
+            book.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
 
 
 def _format(kind: str, t: Lang) -> Format:
