@@ -93,9 +93,13 @@ def test_a_cell_of_5000_digits_is_one_bad_row(tmp_path: Path, column: str) -> No
 def test_an_absurd_amount_is_one_bad_row(tmp_path: Path, text: str) -> None:
     began = time.monotonic()
     path = written(tmp_path, "a.csv", f"{HEAD},total_cost\n{ROW},12.50\n{ROW},{text}\n")
-    from grouper.settlement.intake import Reading, read_files
+    from grouper.settlement.intake import InputFile, Reading, read_files
 
-    read_files([("month", str(path))], loaded("zhejiang-2022"), Reading(), tmp_path / "rows.parquet")
+    read_files(
+        [InputFile("month", str(path), Reading(), path.name)],
+        loaded("zhejiang-2022"),
+        tmp_path / "rows.parquet",
+    )
     rows = pq.read_table(tmp_path / "rows.parquet").to_pylist()
     assert [(row["total_cost"], row["fault"]) for row in rows] == [
         (Decimal("12.50"), None), (None, "bad-amount:total_cost"),
@@ -427,9 +431,13 @@ def test_columns_of_other_types_are_refused_in_words(tmp_path: Path, changed: di
 
 
 def taken_in(path: Path) -> None:
-    from grouper.settlement.intake import Reading, read_files
+    from grouper.settlement.intake import InputFile, Reading, read_files
 
-    read_files([("month", str(path))], loaded("zhejiang-2022"), Reading(), path.with_name("rows.parquet"))
+    read_files(
+        [InputFile("month", str(path), Reading(), path.name)],
+        loaded("zhejiang-2022"),
+        path.with_name("rows.parquet"),
+    )
 
 
 def test_text_that_is_no_utf8_is_refused(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grouper.base.errors import DataError
-from grouper.base.money import Fen
+from grouper.base.exact import decimal_of, fits
+from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import Row, Table, near, read_table
 from grouper.payment.policy.words import POOLS
 from grouper.settlement.funds import FUNDS, POOL
@@ -121,16 +121,13 @@ def _date(row: Row, column: str) -> str:
 
 
 def _fen(row: Row, column: str) -> Fen:
-    text = row.text(column).replace(",", "")
-    try:
-        fen = Decimal(text) * 100
-    except InvalidOperation:
-        fen = Decimal(-1)
-    if not fen.is_finite() or fen <= 0 or fen != fen.to_integral_value():
+    text = row.text(column)
+    yuan = decimal_of(text)
+    if yuan is None or yuan <= 0 or not fits(yuan, 2):
         raise row.error(
             column, f"{text!r} 应为大于 0、到分的金额（元）", f"{text!r} should be yuan above 0, to the fen"
         )
-    return int(fen)
+    return fen_of(yuan)
 
 
 def _heads(table: Table, names: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
+from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, parquet_schema, scan
 from grouper.base.tables_in import Row, near
 from grouper.base.tables_out import write_rows
@@ -109,7 +110,7 @@ def of_file(path: str, policy: str, *, ratio: str = "") -> Session:
             zh=f"{path} 缺少列 {lacking[0]}；请用 grouper pay 的输出",
             en=f"{path} lacks the column {lacking[0]}; give what grouper pay wrote",
         )
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
         source = scan(path)
         sql = f"SELECT DISTINCT strftime(pay_date, '%Y-%m') FROM {source} ORDER BY 1"
         periods = [period for (period,) in connection.execute(sql).fetchall() if period]

@@ -51,11 +51,11 @@ def _group(path: Path) -> None:
 
 
 def _take_in(path: Path) -> None:
-    from grouper.settlement.intake import Reading, read_files
+    from grouper.settlement.intake import InputFile, Reading, read_files
 
     target = OUT / "rows.parquet"
     target.unlink(missing_ok=True)
-    taken = read_files([("month", str(path))], _loaded(), Reading(), target)
+    taken = read_files([InputFile("month", str(path), Reading(), path.name)], _loaded(), target)
     found = pq.ParquetFile(target).read()
     found.validate(full=True)
     assert found.num_rows == taken.rows["month"]

@@ -52,10 +52,10 @@ def test_decisions(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_corrections(tmp_path: Path, form: str) -> None:
     rows = (
-        "更正类型,结算编号,医院编码,基金池,金额,得分,条款",
-        "撤销,S1,,,,,第八条",
-        "稽核扣款,,H1,职工,12.5,,",
-        "考核得分,,H1,,,92,",
+        "更正类型,结算编号,医院编码,基金池,金额,得分,条款,文号",
+        "撤销,S1,,,,,第八条,",
+        "稽核扣款,,H1,职工,12.5,,,医保稽〔2025〕1号",
+        "考核得分,,H1,,,92,,",
     )
     found = read_corrections([written(tmp_path, form, *rows)], ("employee", "resident"))
     assert [(i.kind, i.id, i.hospital, i.pool, i.amount_fen, i.score) for i in found.items] == [

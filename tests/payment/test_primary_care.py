@@ -59,7 +59,7 @@ def test_the_mark_of_grouping_reaches_the_amount(tmp_path: Path, name: str) -> N
     assert rows["a"]["standard"] == rows["b"]["standard"] == rows["a"]["score"]
     code, out, err = grouper("explain", tmp_path / "o.parquet", "--record-id", "b", "--policy", DIP)
     assert code == 0, err
-    assert "DIP 基层病种的认定 mark：来源" in out
+    assert "DIP 基层病种的认定 目录中的条目和分组结果标记的病例：来源" in out
 
 
 def test_a_file_without_the_mark_is_refused_not_guessed(tmp_path: Path) -> None:

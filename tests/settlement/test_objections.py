@@ -96,6 +96,7 @@ def test_each_hospital_gets_its_own_folder(sent: tuple[Path, Sent]) -> None:
         assert names == {
             f"{code}.xlsx",
             f"{code}.html",
+            f"{code}-cases.xlsx",
             "cases.csv",
             "adjustments.csv",
             "rejected.csv",
@@ -177,6 +178,7 @@ def test_a_file_comes_once(lake: Lake, form: Path, cases: list[dict[str, Any]], 
 def test_a_keyed_token_needs_its_key(lake: Lake, cases: list[dict[str, Any]], tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("0123456789abcdef", encoding="utf-8")
+    key.chmod(0o600)
     done = send_statements(lake, "2025-04", tmp_path / "keyed", who="Li", key=str(key))
     form = done.folders[cases[0]["hospital_code"]] / "申诉表.xlsx"
     path = _fill(form, tmp_path / "back.xlsx", _row(cases[0]))

@@ -434,14 +434,19 @@ class _Summary(_Writer):
     def marked(self, step: CodeStep) -> str:
         code = f"{self.place(step)} {self.coded(step.code)}"
         zh, en = _MARKED[step.mark]
-        return self.say(
-            f"{code} 是{zh}，本方案不用它分组", f"{code} is {en}: the scheme does not group by it"
-        )
+        return self.say(f"{code} {zh}", f"{code} {en}")
 
 
 _MARKED = {
-    "grey": ("医保灰码", "a grey code"),
-    "not-for-grouping": ("不作为分组规则的编码", "a code not used for grouping"),
+    "grey": ("是医保灰码，本方案不用它分组", "is a grey code: the scheme does not group by it"),
+    "grey-used": (
+        "是医保灰码，但方案的条件或并发症表列有它",
+        "is a grey code that the scheme names all the same",
+    ),
+    "not-for-grouping": (
+        "是不作为分组规则的编码，本方案不用它分组",
+        "is a code not used for grouping: the scheme does not group by it",
+    ),
 }
 _PLACES = {
     "principal_dx": ("主要诊断", "principal diagnosis"), "other_dx": ("其他诊断", "other diagnosis"),
