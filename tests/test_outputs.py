@@ -92,3 +92,11 @@ def test_every_command_with_an_output_is_guarded() -> None:
 
     found = commands(cli)
     assert len(found) > 25 and all(isinstance(command, BilingualCommand) for command in found)
+
+
+def test_a_way_through_a_folder_that_is_not_there_leads_to_the_same_input(place: Path) -> None:
+    """``none/../a.csv`` is a.csv, wherever ``none`` is."""
+    (place / "a.csv").write_text("record_id,diagnoses\nr1,I63.900\n")
+    done = CliRunner().invoke(cli, ["group", "a.csv", "-o", "none/../a.csv", "--scheme", "chs-drg-2.0"])
+    assert isinstance(done.exception, UsageError) and "is an input" in done.exception.en, done.output
+    assert (place / "a.csv").read_text().startswith("record_id")

@@ -146,10 +146,10 @@ def refuse_existing(path: Path, force: bool, folder: bool = False) -> None:
 def refuse_input(output: str | Path, inputs: Sequence[str]) -> None:
     """Raise UsageError when the output is one of the inputs, by whatever name, or stands in one that is a
     folder."""
-    there = Path(output)
+    there = Path(os.path.realpath(output))  # where it is written: ``none/../a.csv`` is a.csv
     if str(output) == "-" or not there.exists():
         return
-    above = there.resolve().parents
+    above = there.parents
     for path in inputs:
         if path != "-" and Path(path).exists() and (there.samefile(path) or Path(path).resolve() in above):
             raise UsageError(

@@ -11,6 +11,7 @@ their values; a column of them under a name that no pattern knows stays.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -38,7 +39,8 @@ KINDS: dict[str, tuple[str, str]] = {
 _FORMS = ("part", "words", "whole")
 _IDENTITY = r"(?:^|[^0-9])(?P<id>[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx])(?:[^0-9]|$)"
 _LIKE_IDENTITY = r"(?:^|[^0-9])[0-9]{17}[0-9Xx](?:[^0-9]|$)"
-_MOBILE = r"^(?:\+?86[- ]?)?1[3-9][0-9]{9}$"
+_MOBILE = r"(?:^|[^0-9])(?:\+?86)?(?P<mobile>1[3-9][0-9]{9})(?:[^0-9]|$)"
+_BETWEEN = r"[\s\-‐－—()（）]"  # what people put between the digits of a number
 _SHORTEST = 11
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK = "10X98765432"
@@ -69,6 +71,7 @@ def patterns() -> tuple[Pattern, ...]:
 @lru_cache(4096)
 def kind_of_name(name: str) -> str:
     """The kind of personal data that a column of this name holds; "" where the name tells of none."""
+    name = re.sub(r"\s+(?=[^\x00-\x7f])", "", unicodedata.normalize("NFKC", name))  # 姓  名, Ｎａｍｅ
     whole, words = fold(name).rstrip("0123456789_ "), _words(name)
     for pattern in patterns():
         if pattern.form == "part":
@@ -205,7 +208,7 @@ def _texts(column: pa.Array) -> pa.Array | None:
                 column = column.cast(pa.decimal128(38, 0), safe=False)
         elif (pc.max(pc.binary_length(column.cast(pa.large_string()))).as_py() or 0) < _SHORTEST:
             return None
-        return pc.utf8_trim_whitespace(pc.drop_null(column.cast(pa.string())))
+        return pc.replace_substring_regex(pc.drop_null(column.cast(pa.string())), _BETWEEN, "")
     except pa.ArrowException:  # no number of a person is so large, and no text so broken
         return None
 
@@ -221,8 +224,9 @@ def _kind_of_values(texts: pa.Array) -> str:
         good = sum(map(valid_identity, some))
         if good * _ID_SHARE >= min(len(like), _LOOKED_AT) and good:
             return "identity"
-    mobiles = long.filter(pc.match_substring_regex(long, _MOBILE))
+    found = pc.extract_regex(long, _MOBILE)
+    mobiles = pc.drop_null(pc.struct_field(found, "mobile"))
     if len(mobiles) * _MOBILE_SHARE < len(texts):
         return ""
-    starts = {text[-11:-8] for text in mobiles[:_LOOKED_AT].to_pylist()}
+    starts = {text[:3] for text in mobiles[:_LOOKED_AT].to_pylist()}
     return "phone" if len(mobiles) <= _FEW or len(starts) >= _STARTS else ""

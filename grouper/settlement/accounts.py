@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from grouper.base.errors import DataError
-from grouper.base.exact import decimal_of, fits
 from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import Row, Table, near, read_table
 from grouper.payment.policy.words import POOLS
+from grouper.payment.price.decided import read_number
 from grouper.settlement.funds import FUNDS, POOL
 
 HOSPITAL = ("hospital_code", "医院编码", "医疗机构编码", "定点医药机构编号", "定点医疗机构编码")
@@ -122,8 +123,9 @@ def _date(row: Row, column: str) -> str:
 
 def _fen(row: Row, column: str) -> Fen:
     text = row.text(column)
-    yuan = decimal_of(text)
-    if yuan is None or yuan <= 0 or not fits(yuan, 2):
+    number = read_number(text, 2)
+    yuan = Decimal(number or 0)
+    if yuan <= 0:
         raise row.error(
             column, f"{text!r} 应为大于 0、到分的金额（元）", f"{text!r} should be yuan above 0, to the fen"
         )

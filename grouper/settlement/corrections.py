@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.errors import DataError
-from grouper.base.exact import decimal_of, fits
+from grouper.base.exact import decimal_of
 from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import BOOKS, Row, Table, near, read_header, read_sheets, read_table
 from grouper.payment.policy import words
@@ -196,8 +197,9 @@ def check_hospitals(items: Sequence[Item], known: Collection[str], zh: str, en: 
 
 def _fen(place: Row) -> Fen:
     text = place.text("amount")
-    amount = decimal_of(text)
-    if amount is None or amount < 0 or not fits(amount, 2):
+    number = decided.read_number(text, 2)
+    amount = Decimal(number or -1)
+    if amount < 0:
         raise place.error(
             "amount",
             f"{text!r} 应为不小于 0、到分的金额（元）",

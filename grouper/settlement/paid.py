@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,11 +104,16 @@ def _ordered(lake: Lake, run: str) -> tuple[dict[Place, Fen], dict[str, str]]:
     return ordered, names
 
 
+def _same(voucher: str) -> str:
+    """The number of a voucher as it is compared: V1, v1 and Ｖ１ are one."""
+    return "".join(unicodedata.normalize("NFKC", voucher).casefold().split())
+
+
 def _check(
     found: Sequence[Payment], ordered: Mapping[Place, Fen], before: Sequence[Mapping[str, Any]]
 ) -> None:  # fmt: skip
     """Raises DataError for a payment that nothing ordered, and for a voucher that is there twice."""
-    seen = {(row["fund"], row["hospital"], row["pool"], row["voucher"]): row["date"] for row in before}
+    seen = {(row["fund"], row["hospital"], row["pool"], _same(row["voucher"])): row["date"] for row in before}
     hospitals = sorted({hospital for _, hospital, _ in ordered})
     for one in found:
         if one.hospital not in hospitals:
@@ -122,7 +128,7 @@ def _check(
                 "fund", f"{one.hospital}（{one.pool}）没有{zh}的应付",
                 f"nothing of {en} is due to {one.hospital} ({one.pool})",
             )  # fmt: skip
-        key = one.fund, one.hospital, one.pool, one.voucher
+        key = one.fund, one.hospital, one.pool, _same(one.voucher)
         if key in seen:
             raise one.place.error(
                 "voucher", f"{one.hospital} 的凭证 {one.voucher} 已登记（{seen[key]}）",

@@ -49,6 +49,14 @@ def test_names_tell_of_personal_data(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["姓  名", "Ｎａｍｅ", "NameOfPatient", "patient", "pt_nm", "paName", "contact", "就诊人", "被保险人"],
+)
+def test_names_are_compared_without_width_and_blanks(name: str) -> None:
+    assert kind_of_name(name) == "name"
+
+
 def test_other_names_tell_of_none() -> None:
     canonical_names = {name: kind_of_name(name) for name in (*CANONICAL, *PLAIN.split())}
     assert {name for name, kind in canonical_names.items() if kind} == set()
@@ -100,6 +108,10 @@ MOBILES = [f"1{3 + i % 7}{i % 10}{i * 7919 % 100_000_000:08}" for i in range(40)
         ([int(x) for x in MOBILES], "phone"),
         ([float(x) for x in MOBILES], "phone"),
         (MOBILES[:1], "phone"),
+        ([f"电话{x}" for x in MOBILES], "phone"),
+        ([f"+86-{x[:3]}-{x[3:7]}-{x[7:]}" for x in MOBILES], "phone"),
+        ([f"患者 {x[:6]} {x[6:14]} {x[14:]}" for x in IDS], "identity"),
+        ([f"1390000{i:02}.{i:02}" for i in range(40)], ""),  # amounts
         ([*MOBILES[:20], *["无"] * 20], "phone"),
         ([str(330102199001010000 + i) for i in range(40)], ""),  # running numbers: few check digits are right
         ([f"1390000{i:04}" for i in range(40)], ""),  # running numbers

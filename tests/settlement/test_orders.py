@@ -324,6 +324,9 @@ def test_the_clearing_takes_what_the_last_month_was_paid_otherwise(
         ({"险种": ""}, "is none of employee, resident"),
         ({"金额": "-1"}, "should be yuan above 0"),
         ({"金额": "1.005"}, "should be yuan above 0"),
+        ({"金额": "1e9"}, "should be yuan above 0"),
+        ({"金额": "5000,00"}, "should be yuan above 0"),
+        ({"金额": "99999999999999999999"}, "should be yuan above 0"),
         ({"日期": "2025-13-01"}, "should be a day"),
         ({"凭证号": ""}, "the number of the voucher is missing"),
     ],
@@ -348,6 +351,9 @@ def test_a_voucher_counts_once_and_an_order_comes_first(lake: Lake, tmp_path: Pa
         DataError, match=r"row 2.*voucher V1 of H33990100001 is entered already \(2025-05-20\)"
     ):
         record_paid(lake, "2025-04", file, who="Zhang")
+    again = _receipts(tmp_path / "b.csv", [_row("H33990100001", 100, voucher=" ｖ1 ")])
+    with pytest.raises(DataError, match="is entered already"):
+        record_paid(lake, "2025-04", again, who="Zhang")
     with pytest.raises(UsageError, match="payments of 2025-04 are recorded"):
         pay_order(lake, "2025-04", tmp_path / "again", who="Li")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from grouper.records.words import fold_word
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
 
+_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")  # 1,000.50, not 5000,00
+_PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?|[+-]?\.[0-9]+")
 # Column of a decision -> value -> (Chinese, other words that are understood).
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "special_review": {
@@ -46,11 +49,14 @@ def read_word(column: str, text: str) -> str | None:
 def read_number(text: str, digits: int) -> str | None:
     """A number as a text in plain ASCII; None for what is none, or has more than ``digits`` decimals.
 
-    Full-width digits are understood. It has at most 18 figures, those decimals included.
+    Full-width digits and thousands set apart are understood, exponents are not: nobody writes an amount so, and 1e9 is soon
+    typed for 19. It has at most 18 figures, those decimals included.
     """
     plain = clean(text)[0]
+    if _GROUPED.fullmatch(plain):
+        plain = plain.replace(",", "")
     number = decimal_of(plain)
-    if number is None or not plain.isascii() or "_" in plain or not fits(number, digits):
+    if number is None or not _PLAIN.fullmatch(plain) or not fits(number, digits):
         return None
     return plain if abs(number) < 10 ** (18 - digits) else None
 

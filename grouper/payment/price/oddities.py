@@ -25,6 +25,11 @@ _CASES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
         "cost_considered < 0", ("cost_considered",),
         "不合理费用与除外支付费用合计超过总费用", "unreasonable and carved-out cost exceed the total cost",
     ),
+    "review-above-cost": (
+        "review_result = 'taken' AND special_review_amount > total_cost",
+        ("review_result", "special_review_amount", "total_cost"),
+        "评审金额超过病例总费用", "the amount by review exceeds the total cost",
+    ),
     "person-negative": (
         "person_paid < 0", ("person_paid",), "个人支付为负", "what the patient paid is negative",
     ),
