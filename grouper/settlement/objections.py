@@ -140,9 +140,7 @@ def _rows(
                             f"{record or '(blank)'} is not in the statement of {hospital}{en}")  # fmt: skip
         if not row.text("text"):
             raise row.error("text", "请写明理由", "why is not said")
-        amount = row.text("amount")
-        if amount and (read_number(amount, 2) or "-").startswith("-"):
-            raise row.error("amount", f"{amount!r} 应为金额（元）", f"{amount!r} should be yuan")
+        amount = _number(row, "amount", 2)
         place = entry.run, hospital, records.get(record, ""), reason
         if place in seen and place[2]:
             raise row.error("record_id", f"{record} 的同一申诉已登记（{seen[place]}）",
@@ -154,6 +152,15 @@ def _rows(
             "text": row.text("text"), "evidence": row.text("evidence"), "amount": amount,
         })  # fmt: skip
     return made
+
+
+def _number(row: Row, column: str, digits: int) -> str:
+    """The number of a cell, "" for an empty one."""
+    text = row.text(column)
+    number = read_number(text, digits) if text else ""
+    if number is None or number.startswith("-"):
+        raise row.error(column, f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0")
+    return number
 
 
 def _records(lake: Lake, run: str, hospital: str) -> dict[str, str]:
@@ -263,16 +270,10 @@ def _decision(row: Row, known: Mapping[str, Objection]) -> dict[str, str]:
     if one.state in ("exported", "settled"):
         raise row.error("id", f"{name} {STATES[one.state][0]}，不能再改", f"{name} is {STATES[one.state][1]}")
     decision = _word(row, "decision", {code: words for code, (words, _) in DECISIONS_KNOWN.items()})
-    amount, points = (row.text(part) for part in ("amount", "points"))
+    amount, points = _number(row, "amount", 2), _number(row, "points", 4)
     if (decision == "adjust") != bool(amount or points) or (amount and points):
         raise row.error("amount", "调整须写金额或点数之一，其他决定不写",
                         "an adjustment has an amount or points, and nothing else has")  # fmt: skip
-    for text, digits, column in ((amount, 2, "amount"), (points, 4, "points")):
-        number = read_number(text, digits) if text else "0"
-        if number is None or number.startswith("-"):
-            raise row.error(
-                column, f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0"
-            )
     if decision in _CORRECTS and not one.record_id:
         raise row.error("decision", f"{name} 没有记录号，不能更正病例", f"{name} names no record to correct")
     if not row.text("reason"):

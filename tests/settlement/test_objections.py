@@ -153,7 +153,10 @@ def test_a_form_of_another_hospital_or_with_another_token_is_refused(
         (("CASE", "不满", "x", "", "其他", ""), "row 5, column reason: 不满 is none of group, outlier"),
         (("CASE", "分组", "x", "", "多付", ""), "row 5, column wish: 多付 is none of by item"),
         (("CASE", "分组", "", "", "其他", ""), "row 5, column text: why is not said"),
-        (("CASE", "分组", "x", "", "其他", "一百"), "row 5, column amount: .* should be yuan"),
+        (
+            ("CASE", "分组", "x", "", "其他", "一百"),
+            "row 5, column amount: .* should be a number of at least 0",
+        ),
     ],
 )
 def test_a_row_that_is_not_understood_refuses_its_file(

@@ -49,8 +49,8 @@ def read_word(column: str, text: str) -> str | None:
 def read_number(text: str, digits: int) -> str | None:
     """A number as a text in plain ASCII; None for what is none, or has more than ``digits`` decimals.
 
-    Full-width digits and thousands set apart are understood, exponents are not: nobody writes an amount so, and 1e9 is soon
-    typed for 19. It has at most 18 figures, those decimals included.
+    Full-width digits and thousands set apart are understood; exponents are not: nobody writes an amount
+    so, and 1e9 is soon typed for 19. It has at most 18 figures, those decimals included.
     """
     plain = clean(text)[0]
     if _GROUPED.fullmatch(plain):
