@@ -10,7 +10,7 @@ import pytest
 from .pool import Child, ends
 from .sources import FORMATS
 
-NUMBER = int(os.environ.get("GROUPER_FLIPS", "2000"))  # of each format, in the slow test
+NUMBER = int(os.environ.get("GROUPER_FLIPS", "500"))  # of each format, in the slow test
 
 
 @pytest.fixture(scope="module")
