@@ -29,7 +29,7 @@ def test_sixty_damaged_files(format_: str, child: Child) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
-def test_two_thousand_damaged_files(format_: str, child: Child) -> None:
+def test_many_damaged_files(format_: str, child: Child) -> None:
     found = ends(format_, NUMBER, 1, child)
     assert found.clean, found.odd
     assert found.counts["result"]
