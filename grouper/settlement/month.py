@@ -97,7 +97,7 @@ def compute(
     with _database(lake, plan, staged, before) as connection:
         with stage("validate") as progress, followed(progress, connection, rows):
             given = _prepare(connection, lake, plan, staged, taken)
-            judge(connection, plan.month, plan.job.interim)
+            judge(connection, plan.month, plan.job.interim, repeats_first=plan.format > 2)
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
             _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)

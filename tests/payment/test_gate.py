@@ -100,6 +100,30 @@ LEAVE = {
         [bill("a", "15000", admission_date=dt.date(2025, 6, 11)), bill("b", "-500", refund_of="Sa")],
         {"a": "dates-out-of-order", "b": "refund-partial"},
     ),
+    "a stay given twice, and its refund": (
+        [bill("a", "15000"), bill("b", "15000", settlement_id="Sa"), bill("c", "-15000", refund_of="Sa")],
+        {"a": "refund-netted", "b": "duplicate", "c": "refund-netted"},
+    ),
+    "a stay given twice, and its refund with its own id": (
+        [
+            bill("a", "15000"),
+            bill("b", "15000", settlement_id="Sa"),
+            bill("a", "-15000", refund_of="Sa", refund_flag=True) | {"record_id": "c"},
+        ],
+        {"a": "refund-netted", "b": "duplicate", "c": "refund-netted"},
+    ),
+    "a refund given twice": (
+        [
+            bill("a", "15000"),
+            bill("b", "-15000", refund_of="Sa"),
+            bill("c", "-15000", refund_of="Sa", settlement_id="Sb"),
+        ],
+        {"a": "refund-netted", "b": "refund-netted", "c": "duplicate"},
+    ),
+    "refunded a second time": (
+        [bill("a", "15000"), bill("b", "-15000", refund_of="Sa"), bill("c", "-15000", refund_of="Sa")],
+        {"a": "refund-netted", "b": "refund-netted", "c": "refund-again"},
+    ),
     "negative without being called a refund": (
         [bill("a", "15000"), bill("b", "-6561.63")],
         {"a": None, "b": "negative-cost"},
@@ -400,6 +424,16 @@ def test_refunds_of_a_part_are_taken_off_the_stay(place: Path) -> None:
     ] * 2
     assert done.priced.costs["left:refund-joined"] == Decimal("-5000.00")
     assert done.hospitals["total_cost"].to_pylist() == [Decimal("15000.00")]
+
+
+@pytest.mark.parametrize("twice", ["a", "b"])
+def test_a_refund_of_a_part_is_taken_off_once(place: Path, twice: str) -> None:
+    """Whether the stay or its refund is given twice: 15,000 less 2,000."""
+    rows = [bill("a", "15000"), bill("b", "-2000", refund_of="Sa", refund_flag=True)]
+    rows.append(next(row for row in rows if row["record_id"] == twice) | {"record_id": "again"})
+    done, found = paid(place, rows)
+    assert [row["pay_reason"] for row in found] == ["group", "refund-joined", "duplicate"]
+    assert found[0]["total_cost"] == Decimal("13000.00") and done.priced.statuses["paid"] == 1
 
 
 def test_a_bill_of_several_with_a_refund_of_a_part_is_joined_with_the_others(place: Path) -> None:

@@ -207,6 +207,55 @@ def test_a_refund_of_a_part_of_a_closed_month_waits_with_its_name(tmp_path: Path
     assert row["reason_text_zh"].endswith(f"（{may[0]['settlement_id']}）")
 
 
+@pytest.mark.parametrize("share", [1, 4])
+@pytest.mark.parametrize("twice", ["stay", "refund"])
+def test_what_is_given_twice_is_one_before_refunds_are_taken(tmp_path: Path, twice: str, share: int) -> None:
+    """The figures of the month with each row once; the second of the two is a duplicate."""
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    once = [*rows, part_of(rows[-1], share, "part")]
+    for name in ("once", "twice"):
+        (tmp_path / name).mkdir()
+    plain, _ = with_refund_of(tmp_path / "once", once)
+    lake, done = with_refund_of(tmp_path / "twice", [*once, dict(once[7 if twice == "stay" else 8])])
+    assert support.rows(lake, SQL) == support.rows(plain, SQL)
+    left = sorted(row["reason"] for row in support.rows(lake, "SELECT reason FROM rejected_all"))
+    assert left == ["duplicate", *(["refund-netted"] * 2 if share == 1 else ["refund-joined"])]
+    run = done.record.run
+    assert run["rows_in"] == 10 == run["cases"] + run["rejected"] + run["netted"]
+
+
+def test_a_refund_with_the_id_of_its_original_is_not_that_row_again(tmp_path: Path) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    own = {name: rows[-1][name] for name in ("record_id", "settlement_id", "visit_id")}
+    _, done = with_refund_of(tmp_path, [*rows, dict(rows[-1]), part_of(rows[-1], 1, "", **own)])
+    assert done.rejected == {"duplicate": 1}
+    assert (done.record.run["cases"], done.record.run["netted"]) == (7, 2)
+
+
+@pytest.mark.parametrize("first", ["netted in May", "taken back in June", "a part in May"])
+def test_a_refund_that_was_given_before_says_so(tmp_path: Path, first: str) -> None:
+    """Of a settlement that was taken back: again. The refund itself, given again: settled already."""
+    place, lake = support.city(2400, 0.0), Lake(tmp_path / "lake")
+    may, june, july = (support.take(place, f"2025-0{m}", 6) for m in (5, 6, 7))
+    refund = part_of(may[0], 4 if first == "a part in May" else 1, "part")
+    (june if first == "taken back in June" else may).append(refund)
+    july.append(refund)
+    if first != "a part in May":
+        july.append(part_of(may[0], 1, "other"))
+    for month, rows in (("2025-05", may), (MONTH, june), ("2025-07", july)):
+        path = support.write(tmp_path / f"{month}.parquet", rows, place / f"{MONTH}.parquet")
+        options = {"allow_missing": ("payment_method",), "max_held": "1", "max_rejected": "0.5"}
+        done = support.settle(lake, place, month, path, area="yulin", **options)
+    assert (
+        done.rejected
+        == {
+            "netted in May": {"already-settled": 1, "refund-again": 1},
+            "taken back in June": {"refund-again": 2},
+            "a part in May": {"already-settled": 1},
+        }[first]
+    )
+
+
 def months(
     folder: Path, may: Sequence[Mapping[str, Any]], june: Sequence[Mapping[str, Any]], **more: Any
 ) -> Lake:
