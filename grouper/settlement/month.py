@@ -25,6 +25,7 @@ from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import (
     check_codes,
+    check_deducted,
     check_held,
     code_counts,
     quota_counts,
@@ -101,6 +102,8 @@ def compute(
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
             _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
+            if plan.format > 2:
+                check_deducted(connection)
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced)

@@ -258,7 +258,7 @@ KNOWN = Relation(
            _of(YUAN, "total_cost"), _of(DATE, "discharge_date"), _of(TEXT, "period")),
     ("plan.past.make_known",),
     ("adjust._touched", "month._finish_decisions", "records.resolve", "validate._in_lake",
-     "validate._refunds", "validate._billed_before", "validate._settled"),
+     "validate._refunds", "validate._billed_before", "validate._settled", "limits.check_deducted"),
     sources=("records_effective", "named", "refunders"),
 )  # fmt: skip
 TAKEN_BACK = Relation(
@@ -350,12 +350,14 @@ DECISIONS = Relation(
     "decisions", "TABLE", "decisions by record, of the month (period empty) or of a closed one",
     _fixed(_DECIDED, _of(TEXT, "record_id", "period")),
     ("records.resolve",),
-    ("adjust._touched", "adjust._again", "adjust._decided_sql", "records.resolve", "records.records_sql"),
+    ("adjust._touched", "adjust._again", "adjust._decided_sql", "records.resolve", "records.records_sql",
+     "limits.check_deducted"),
     sources=("decided", "left_rows", "known"),
 )  # fmt: skip
 RECORDS_NEW = Relation(
     "records_new", "VIEW", "the records of the month's cases", _records,
-    ("month._write_records",), ("adjust._readmitted", "adjust._closed", "month._write_cases"),
+    ("month._write_records",),
+    ("adjust._readmitted", "adjust._closed", "month._write_cases", "limits.check_deducted"),
     sources=("rows", "fate", "hospitals", "decisions"),
 )  # fmt: skip
 ROWS_AGAIN = Relation(

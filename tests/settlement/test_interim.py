@@ -320,3 +320,20 @@ def test_the_last_bill_is_not_paid_without_the_one_that_waits(tmp_path: Path) ->
     paid = support.rows(lake, "SELECT record_id, total_cost FROM cases_effective WHERE month = 6")
     found = {row["record_id"]: row["total_cost"] for row in paid}
     assert found[june[-1]["record_id"]] == june[-1]["total_cost"] + first["total_cost"]
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_decision_takes_no_more_off_a_case_than_it_costs(tmp_path: Path, above: int) -> None:
+    """All of it may go; one fen more is refused with record, file and row before any pool is settled."""
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    last = rows[-1]
+    taken = last["total_cost"] + Decimal(above) / 100
+    path = tmp_path / "d.csv"
+    path.write_text(f"record_id,unreasonable_cost\n{last['record_id']},{taken}\n", encoding="utf-8")
+    if not above:
+        assert settled(tmp_path, rows, decisions=str(path), max_held="1")[1].record.run["cases"] == 8
+        return
+    with pytest.raises(DataError, match=r"d\.csv, row 2: unreasonable and carved-out") as caught:
+        settled(tmp_path, rows, decisions=str(path), max_held="1")
+    assert f"第 2 行：{last['record_id']} 的不合理费用" in caught.value.zh
+    assert f"超过总费用 {last['total_cost']:,.2f} 元" in caught.value.zh
