@@ -239,7 +239,7 @@ def _write_records(
 
 
 def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
-    files = Files([str(staged / "accepted.parquet")])
+    files = Files([str(staged / "accepted.parquet")], hold_above=plan.format > 2)
     try:
         return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile

@@ -14,6 +14,8 @@ import pytest
 
 from grouper.base.errors import DataError
 from grouper.lake import Lake
+from grouper.settlement.audit import audit
+from grouper.settlement.replay import replay
 
 from . import settle_support as support
 
@@ -337,3 +339,16 @@ def test_a_decision_takes_no_more_off_a_case_than_it_costs(tmp_path: Path, above
         settled(tmp_path, rows, decisions=str(path), max_held="1")
     assert f"第 2 行：{last['record_id']} 的不合理费用" in caught.value.zh
     assert f"超过总费用 {last['total_cost']:,.2f} 元" in caught.value.zh
+
+
+def test_a_case_of_which_funds_paid_more_than_it_cost_waits(tmp_path: Path) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    rows[-1]["fund_paid"] = rows[-1]["total_cost"] + Decimal("0.01")
+    lake, done = settled(tmp_path, rows, max_held="1")
+    (held,) = support.rows(
+        lake, "SELECT record_id, pay_reason, settled_fund FROM cases_current WHERE pay_status = 'held'"
+    )
+    assert held == {"record_id": rows[-1]["record_id"], "pay_reason": "fund-above-cost", "settled_fund": None}
+    counts = {r["reason"]: r["rows"] for r in done.record.rows["counts"] if r["status"] == "case"}
+    assert counts["held:fund-above-cost"] == 1
+    assert not audit(lake).findings and replay(lake, done.run).same
