@@ -75,16 +75,16 @@ class Grouper:
         """The canonical columns that this scheme reads."""
         return ("diagnoses", "procedures", *self.engine.fields)
 
-    def normaliser(self, columns: ColumnMap, schema: pa.Schema) -> Normaliser:
-        """The normaliser for data of this header.
+    def normaliser(self, columns: ColumnMap, schema: pa.Schema, *, adds: bool = True) -> Normaliser:
+        """The normaliser for data of this header. ``adds``: results will stand beside its columns.
 
-        Raises UsageError when a column that the scheme reads is missing.
+        Raises UsageError when a column that the scheme reads is missing, or one of the results is there.
         """
         from grouper.records import Normaliser
 
         made = Normaliser(columns, self.required, self.normalise_options, self.options.allow_missing)
         made.check(schema)
-        taken = [name for name in self.result_names if name in schema.names]
+        taken = [name for name in self.result_names if adds and name in schema.names]
         if taken:
             raise UsageError(
                 zh=f"输入已有结果列 {taken[0]}；请用 --prefix 给结果列加前缀，例如 --prefix new_",

@@ -36,7 +36,7 @@ def find_record(grouper: Grouper, path: str, record_id: str, **reading: Any) -> 
     found: list[dict[str, Any]] = []
     with open_records([path], **reading) as source:
         column = _id_column(source, path)
-        normaliser = grouper.normaliser(source.columns, source.schema)
+        normaliser = grouper.normaliser(source.columns, source.schema, adds=False)
         for batch in source.batches():
             same = pc.equal(pc.cast(batch.column(column), pa.string()), record_id)
             rows = batch.filter(pc.fill_null(same, False))

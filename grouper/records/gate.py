@@ -26,6 +26,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no-date": ("缺出院日期", "no discharge date"),
     "refund-netted": ("与同批的冲正行相抵", "netted with its refund in the same input"),
     "refund-unmatched": ("冲正行找不到原结算", "a refund whose original is not known"),
+    "refund-again": ("所冲正的结算已经冲正过", "a refund of a settlement that was taken back already"),
     "refund-joined": ("部分冲正，已从原结算的金额中扣除",
                       "a refund of a part, taken off the amounts of its original"),
     "refund-partial": ("部分冲正与原结算对不上，两行都待核对更正",
@@ -48,7 +49,7 @@ REASONS["dates-out-of-order"] = next((r.zh, r.en) for r in ROW_REASONS if r.code
 # Rows that wait, and rows whose money is in another row; all others are no stays.
 HELD = frozenset({"interim", "dates-out-of-order", "refund-partial"})
 JOINED = "interim-joined"
-PART, PARTIAL = "refund-joined", "refund-partial"
+PART, PARTIAL, AGAIN = "refund-joined", "refund-partial", "refund-again"
 
 REFUND = "(refund_flag IS TRUE AND total_cost <= 0 OR total_cost < 0)"
 UNMATCHED = "CASE WHEN refund_flag THEN 'refund-unmatched' ELSE 'negative-cost' END"
@@ -146,6 +147,13 @@ REPEATED = (
     "CASE WHEN role = 'input' AND corrections > 0 THEN 'superseded' "
     "WHEN NOT equal THEN 'duplicate-conflict' WHEN k > 1 THEN 'duplicate' END"
 )
+
+
+# Judged before refunds meet their originals: the same row twice is one row, and a refund that has the id of
+# its original is not that row again. Corrections, and ids whose rows differ, come later.
+PLAIN = "total_cost > 0 AND refund_flag IS NOT TRUE"
+SIGNS = ("total_cost < 0", PLAIN)
+SAME = "CASE WHEN equal AND k > 1 THEN 'duplicate' END"
 
 
 def bills(source: str, visits: str) -> str:

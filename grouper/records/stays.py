@@ -276,6 +276,9 @@ class _Passing:
         if unusable_rows:
             self._leave(unusable, self.rows, f"{unusable} IS NOT NULL")
         if refunds:
+            for key in self.keys:
+                for sign in gate.SIGNS:
+                    self._repeated(key, sign, gate.SAME)
             self._refunds()
         if refunds or (free and asked.amounts):
             for reason, test in gate.AMOUNTS if asked.amounts else gate.AMOUNTS[:1]:
@@ -308,6 +311,9 @@ class _Passing:
                 self._leave("'refund-netted'", "(SELECT unnest([refund, original]) AS n FROM gate_pairs)",
                             "TRUE")  # fmt: skip
         self._parts(still)
+        met = "(SELECT n FROM gate_left WHERE reason = 'refund-netted')"
+        whole = f"(SELECT sid FROM {self.rows} WHERE n IN {met} AND {gate.PLAIN})"
+        self._leave(f"'{gate.AGAIN}'", self.open, f"total_cost < 0 AND refund_of IN {whole}")
         self._leave(gate.UNMATCHED, self.open, gate.REFUND)
 
     def _parts(self, still: str) -> None:
@@ -349,15 +355,15 @@ class _Passing:
             "WHERE of NOT IN (SELECT n FROM gate_bills)"
         ).fetchall()[0][0]) or self.joined  # fmt: skip
 
-    def _repeated(self, key: str) -> None:
+    def _repeated(self, key: str, among: str = "TRUE", reason: str = gate.REPEATED) -> None:
         """Ids are compared by their hash first: it is small, and mostly none is there twice."""
-        hashed = f"hash({key})"
-        if self._table("gate_twice", gate.several(hashed, self.open)):
-            some = f"(SELECT * FROM {self.open} WHERE {hashed} IN (SELECT key FROM gate_twice))"
+        hashed, open_ = f"hash({key})", f"(SELECT * FROM {self.open} WHERE {among})"
+        if self._table("gate_twice", gate.several(hashed, open_)):
+            some = f"(SELECT * FROM {open_} WHERE {hashed} IN (SELECT key FROM gate_twice))"
             self._table("gate_maybe", f"SELECT * FROM {some}")
             self._table("gate_same", gate.several(key, "gate_maybe"))
-            self._leave(gate.REPEATED, f"({gate.repeated(key, 'gate_maybe', 'gate_same')})",
-                        f"{gate.REPEATED} IS NOT NULL")  # fmt: skip
+            self._leave(reason, f"({gate.repeated(key, 'gate_maybe', 'gate_same')})",
+                        f"{reason} IS NOT NULL")  # fmt: skip
 
     def _bills(self, marked: bool) -> bool:
         """Whether ``gate_bills`` has bills that are joined."""

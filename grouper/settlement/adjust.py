@@ -246,7 +246,8 @@ def _again(
     from grouper.payment.price.pricing import price_files
 
     priced = place / "priced.parquet"
-    price_files(policy, Files([str(records)]), str(priced), threads=plan.job.threads)
+    files = Files([str(records)], hold_above=plan.format > 2)
+    price_files(policy, files, str(priced), threads=plan.job.threads)
     now = "record_id IN (SELECT record_id FROM decisions WHERE period IS NOT NULL)"
     of = f"hospital_code <> {literal(CONTEXT)} AND {now}"
     done.reviews += review_counts(connection, priced, of)

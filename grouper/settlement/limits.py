@@ -62,6 +62,24 @@ def check_codes(plan: Plan, taken: Taken) -> None:
     )
 
 
+def check_deducted(connection: duckdb.DuckDBPyConnection) -> None:
+    """No decision takes more off a case than it costs. Raises DataError that names record, file and row."""
+    row = connection.execute(
+        "SELECT d.file, d.row, d.record_id, d.deducted, c.total_cost FROM (SELECT *, "
+        "coalesce(unreasonable_cost, 0) + coalesce(new_technology_cost, 0) AS deducted FROM decisions) AS d "
+        "JOIN (SELECT record_id, total_cost FROM records_new UNION ALL SELECT record_id, total_cost "
+        "FROM known) AS c USING (record_id) WHERE d.deducted > c.total_cost ORDER BY d.file, d.row LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        file, number, record, deducted, cost = row
+        raise DataError(
+            zh=f"{file} 第 {number} 行：{record} 的不合理费用与除外支付费用合计 {deducted:,.2f} 元，"
+            f"超过总费用 {cost:,.2f} 元",
+            en=f"{file}, row {number}: unreasonable and carved-out cost of {record} come to {deducted:,.2f} "
+            f"yuan, more than its total cost of {cost:,.2f} yuan",
+        )
+
+
 def check_held(plan: Plan, priced: Priced) -> None:
     """Cases that nobody gets paid for are within --max-held, by their cost.
 

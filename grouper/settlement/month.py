@@ -25,6 +25,7 @@ from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import (
     check_codes,
+    check_deducted,
     check_held,
     code_counts,
     quota_counts,
@@ -97,10 +98,12 @@ def compute(
     with _database(lake, plan, staged, before) as connection:
         with stage("validate") as progress, followed(progress, connection, rows):
             given = _prepare(connection, lake, plan, staged, taken)
-            judge(connection, plan.month, plan.job.interim)
+            judge(connection, plan.month, plan.job.interim, repeats_first=plan.format > 2)
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
             _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
+            if plan.format > 2:
+                check_deducted(connection)
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced)
@@ -236,7 +239,7 @@ def _write_records(
 
 
 def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
-    files = Files([str(staged / "accepted.parquet")])
+    files = Files([str(staged / "accepted.parquet")], hold_above=plan.format > 2)
     try:
         return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile

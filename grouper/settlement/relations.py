@@ -219,7 +219,7 @@ ROWS = Relation(
     "rows", "VIEW", "every row of every input file, canonical and grouped", _rows,
     ("month._prepare",),
     ("adjust._touched", "month._write_rejected", "month.count", "plan.past.make_known",
-     "records.records_sql", "validate._unreadable", "validate._sum"),
+     "plan.past._taken_back", "records.records_sql", "validate._unreadable", "validate._sum"),
 )  # fmt: skip
 HOSPITALS = Relation(
     "hospitals", "TABLE", "the hospitals that may be paid (`--hospitals`)", _fixed(_of(TEXT, *_HOSPITAL)),
@@ -258,8 +258,14 @@ KNOWN = Relation(
            _of(YUAN, "total_cost"), _of(DATE, "discharge_date"), _of(TEXT, "period")),
     ("plan.past.make_known",),
     ("adjust._touched", "month._finish_decisions", "records.resolve", "validate._in_lake",
-     "validate._parts", "validate._billed_before", "validate._settled"),
+     "validate._refunds", "validate._billed_before", "validate._settled", "limits.check_deducted"),
     sources=("records_effective", "named", "refunders"),
+)  # fmt: skip
+TAKEN_BACK = Relation(
+    "taken_back", "TABLE", "settlements that earlier months took back, and the refunds that did so (own)",
+    _fixed(_of(TEXT, "id"), _of(FLAG, "own")),
+    ("plan.past.make_known",), ("validate._refunds",),
+    sources=("rejected_current", "adjustments_current", "rows"),
 )  # fmt: skip
 FATE = Relation(
     "fate", "TABLE", "what becomes of each row that is no plain case",
@@ -268,22 +274,22 @@ FATE = Relation(
     ("adjust._touched", "month._finish_decisions", "month._check_rejected", "month._write_rejected",
      "month.count", "month._totals", "plan.past.late_sql", "records.records_sql", "validate._left",
      "validate._refunds", "validate._parts", "validate._net", "validate._billed_before", "validate._in_lake"),
-    sources=("left_rows", "judged", "hospitals", "withdrawals", "closed_months", "known", "pairs",
-             "part_refunds", "waiting_bills", "repeated", "bills"),
+    sources=("left_rows", "judged", "hospitals", "withdrawals", "closed_months", "known", "taken_back",
+             "refunds", "pairs", "part_refunds", "waiting_bills", "repeated", "bills"),
 )  # fmt: skip
 JUDGED = Relation(
     "judged", "TABLE", "what judging reads of each row", _fixed(_JUDGED),
     ("validate._unreadable",),
     ("month._finish_decisions", "month._check_rejected", "month._totals", "plan.past.late_sql",
-     "records.resolve", "validate._left", "validate._wait", "validate._net", "validate._bills",
-     "validate._billed_before"),
+     "records.resolve", "validate._left", "validate._refunds", "validate._wait", "validate._net",
+     "validate._bills", "validate._billed_before"),
     sources=("rows", "hospitals"),
 )  # fmt: skip
 LEFT_ROWS = Relation(
     "left_rows", "TEMP VIEW", "rows whose fate is open; at last with those that are late", _fixed(_JUDGED),
     ("validate._left", "month._finish_decisions"),
-    ("records.resolve", "validate._reject", "validate._refunds", "validate._duplicates", "validate._bills",
-     "validate._billed_before", "validate._settled"),
+    ("records.resolve", "validate._reject", "validate._refunds", "validate._same", "validate._duplicates",
+     "validate._bills", "validate._billed_before", "validate._settled"),
     sources=("judged", "fate"),
 )  # fmt: skip
 REFUNDS = Relation(
@@ -299,14 +305,14 @@ PAIRS = Relation(
 )  # fmt: skip
 TWICE = Relation(
     "twice", "TEMP TABLE", "ids that more than one row has", _fixed(_of(TEXT, "key")),
-    ("validate._duplicates",), ("validate._duplicates",),
+    ("validate._repeated",), ("validate._repeated",),
     sources=("left_rows",),
 )  # fmt: skip
 REPEATED = Relation(
     "repeated", "TEMP TABLE", "rows of such an id, with what tells which of them stays",
     _fixed(_of(NUMBER, "n"), _of(TEXT, "role", "key"), _of(RANK, "corrections"), _of(FLAG, "equal"),
            _of(RANK, "k")),
-    ("validate._duplicates",), ("validate._duplicates",),
+    ("validate._repeated",), ("validate._repeated",),
     sources=("left_rows", "twice"),
 )  # fmt: skip
 VISITS = Relation(
@@ -344,12 +350,14 @@ DECISIONS = Relation(
     "decisions", "TABLE", "decisions by record, of the month (period empty) or of a closed one",
     _fixed(_DECIDED, _of(TEXT, "record_id", "period")),
     ("records.resolve",),
-    ("adjust._touched", "adjust._again", "adjust._decided_sql", "records.resolve", "records.records_sql"),
+    ("adjust._touched", "adjust._again", "adjust._decided_sql", "records.resolve", "records.records_sql",
+     "limits.check_deducted"),
     sources=("decided", "left_rows", "known"),
 )  # fmt: skip
 RECORDS_NEW = Relation(
     "records_new", "VIEW", "the records of the month's cases", _records,
-    ("month._write_records",), ("adjust._readmitted", "adjust._closed", "month._write_cases"),
+    ("month._write_records",),
+    ("adjust._readmitted", "adjust._closed", "month._write_cases", "limits.check_deducted"),
     sources=("rows", "fate", "hospitals", "decisions"),
 )  # fmt: skip
 ROWS_AGAIN = Relation(
@@ -410,7 +418,8 @@ WORDS = Relation(
 )  # fmt: skip
 
 RELATIONS: tuple[Relation, ...] = (
-    ROWS, HOSPITALS, DECIDED_CASES, WITHDRAWALS, CLOSED_MONTHS, NAMED, REFUNDERS, KNOWN, FATE, JUDGED,
+    ROWS, HOSPITALS, DECIDED_CASES, WITHDRAWALS, CLOSED_MONTHS, NAMED, REFUNDERS, KNOWN, TAKEN_BACK, FATE,
+    JUDGED,
     LEFT_ROWS, REFUNDS, PAIRS,
     PART_REFUNDS, WAITING_BILLS, TWICE, REPEATED, VISITS, BILLS, JOINED_BILLS, DECISIONS, RECORDS_NEW,
     ADJUSTMENTS_NEW, ROWS_AGAIN,
@@ -426,7 +435,10 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
       "year._effective")),
     ("pools_current", "pools of closed months, with their point values",
      ("plan.past.old_budget", "statements._distributable")),
-    ("rejected_current", "rows of closed months that were no cases", ("plan.past.make_known",)),
+    ("rejected_current", "rows of closed months that were no cases",
+     ("plan.past.make_known", "plan.past._taken_back")),
+    ("adjustments_current", "adjustments of closed months",
+     ("plan.past._taken_back", "year._scores", "year._paid_later", "year._adjusting")),
     ("amounts", "fen by hospital and pool, of the ledger", ("funds.amounts_of", "year._record")),
 )  # fmt: skip
 # Files of a run's folder by which rooms hand rows on: (name, what, makers, readers). Amounts are yuan.

@@ -31,17 +31,22 @@ class Month:
         return f"{self.first:%Y-%m}"
 
 
-def judge(connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "hold") -> None:
+def judge(
+    connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "hold", *, repeats_first: bool = True
+) -> None:
     """Make ``fate`` from the view ``rows``, the tables ``hospitals``, ``withdrawals`` and ``known``.
 
     ``known``: effective records of closed months that the rows may mean (record_id, settlement_id, visit_id,
     hospital_code, total_cost, period, run). Rows are named by ``n``. ``interim``: several bills of one stay
     are held ("hold"), or their money goes into the last of them ("join", table ``joined_bills``); "apart" is
-    what version 0.1.0 did.
+    what version 0.1.0 did. ``repeats_first``: a row that is there twice is one row before refunds meet their
+    originals, and a refund that was given before says so; not in runs of formats 1 and 2.
     """
     relations.make(connection, relations.FATE)
     _unreadable(connection, month)
-    _refunds(connection, parts=interim != "apart")
+    if repeats_first:
+        _same(connection)
+    _refunds(connection, parts=interim != "apart", again=repeats_first)
     for step in (_amounts, _hospitals, _duplicates, _withdrawn):
         step(connection, month)
     relations.make(connection, relations.JOINED_BILLS)
@@ -85,11 +90,18 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     _reject(connection, reason, f"{reason} IS NOT NULL")
 
 
-def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool) -> None:
+def _same(connection: duckdb.DuckDBPyConnection) -> None:
+    """Rows that are there twice, those that take back and those that are taken back apart."""
+    for key in ("sid", "rid"):
+        for sign in gate.SIGNS:
+            _repeated(connection, key, f"(FROM left_rows WHERE {sign})", gate.SAME)
+
+
+def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool, again: bool) -> None:
     """Refunds meet their originals: by the id they name, else by visit (or person) and opposite cost.
 
     An original in a closed month comes before one of the same visit in this input: it is the older.
-    ``parts``: then refunds of a part of their original.
+    ``parts``: then refunds of a part of their original. ``again``: what was taken back before is told.
     """
     relations.make(connection, relations.REFUNDS, f"SELECT * FROM left_rows WHERE {gate.REFUND}")
     named = f"{gate.refunds('refund_of', '(FROM refunds)')} AND {_OPEN}"
@@ -101,12 +113,27 @@ def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool) -> None:
         _pair(connection, unnamed, gate.originals(key, "left_rows"), closed=False)
     if parts:
         _parts(connection)
+    if again:  # not before: given again with its original, it takes that out
+        own = "sid IS DISTINCT FROM refund_of AND sid IN (SELECT id FROM taken_back WHERE own)"
+        _reject(connection, "'already-settled'", f"total_cost < 0 AND {own}")
+    if parts:
+        connection.execute(
+            f"INSERT INTO fate SELECT DISTINCT r.n, 'rejected', '{gate.PARTIAL}:' || r.refund_of, NULL "
+            "FROM refunds AS r JOIN known AS k ON k.settlement_id = r.refund_of "
+            f"WHERE {_OPEN} AND r.total_cost < 0"
+        )
+    if again:
+        whole = (
+            "SELECT j.sid FROM judged AS j JOIN fate AS f USING (n) WHERE f.reason = 'refund-netted' "
+            f"AND {gate.PLAIN} UNION ALL SELECT id FROM taken_back WHERE NOT own"
+        )
+        _reject(connection, f"'{gate.AGAIN}'", f"total_cost < 0 AND refund_of IN ({whole})")
     _reject(connection, gate.UNMATCHED, gate.REFUND)
 
 
 def _parts(connection: duckdb.DuckDBPyConnection) -> None:
     """Refunds of a part: taken off the row that they name; held with what they may mean, where that is not
-    one row, costs less than they take back, or lies in a closed month. Each names the other."""
+    one row or costs less than they take back. Each names the other."""
     open_ = f"(SELECT r.* FROM refunds AS r WHERE {_OPEN})"
     relations.make(
         connection,
@@ -122,10 +149,6 @@ def _parts(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"INSERT INTO fate SELECT n, 'rejected', '{gate.PART}', NULL FROM part_refunds")
     for key in (gate.VISIT, gate.PERSON):
         _wait(connection, gate.unnamed(key, open_, "left_rows"))
-    connection.execute(
-        f"INSERT INTO fate SELECT DISTINCT r.n, 'rejected', '{gate.PARTIAL}:' || r.refund_of, NULL "
-        f"FROM {open_} AS r JOIN known AS k ON k.settlement_id = r.refund_of WHERE r.total_cost < 0"
-    )
 
 
 def _wait(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:
@@ -187,12 +210,15 @@ def _hospitals(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
 def _duplicates(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     """One row per settlement and per record: the first of equal rows; a correction before an input."""
     for key in ("sid", "rid"):
-        relations.make(connection, relations.TWICE, gate.several(key, "(FROM left_rows)"))
-        relations.make(connection, relations.REPEATED, gate.repeated(key, "(FROM left_rows)", "(FROM twice)"))
-        connection.execute(
-            f"INSERT INTO fate SELECT n, 'rejected', {gate.REPEATED}, NULL FROM repeated "
-            f"WHERE {gate.REPEATED} IS NOT NULL"
-        )
+        _repeated(connection, key, "(FROM left_rows)", gate.REPEATED)
+
+
+def _repeated(connection: duckdb.DuckDBPyConnection, key: str, source: str, reason: str) -> None:
+    relations.make(connection, relations.TWICE, gate.several(key, source))
+    relations.make(connection, relations.REPEATED, gate.repeated(key, source, "(FROM twice)"))
+    connection.execute(
+        f"INSERT INTO fate SELECT n, 'rejected', {reason}, NULL FROM repeated WHERE {reason} IS NOT NULL"
+    )
 
 
 def _withdrawn(connection: duckdb.DuckDBPyConnection, month: Month) -> None:

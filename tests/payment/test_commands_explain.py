@@ -296,3 +296,23 @@ def test_every_shipped_policy_explains_its_cases(name: str) -> None:
             }
             for column in ("amount", "fund_due", "income"):
                 assert results.get(column) == told.values[column], (column, told.text("en"))
+
+
+def test_a_record_of_a_grouped_file_is_explained_anew(tmp_path: Path) -> None:
+    """Its result columns are no reason to refuse it, nor is an option named that explain does not have."""
+    head = "record_id,hospital_code,hospital_level,insurance_type,sex,age_years,los_days,discharge_way,"
+    head += "discharge_date,diagnoses,procedures,total_cost,pool_paid,fund_paid\n"
+    line = "a,A,3,310,1,30,6,1,2025-06-10,K35.300,47.0100,15000.00,10965.00,10965.00\n"
+    (tmp_path / "in.csv").write_text(head + line, encoding="utf-8")
+    scheme = ("--scheme", "chs-drg-2.0")
+    code, _, err = grouper("group", "in.csv", *scheme, "-o", "grouped.csv", cwd=tmp_path)
+    assert code == 0, err
+    write_policy(tmp_path)
+    told = []
+    for name in ("in.csv", "grouped.csv"):
+        call = ("explain", name, "--record-id", "a", *scheme, "--policy", "policy.toml", "--scheme-differs")
+        code, out, err = grouper(*call, cwd=tmp_path)
+        assert code == 0, err
+        told.append(out)
+    assert told[0] == told[1]
+    assert "GE19" in told[0]

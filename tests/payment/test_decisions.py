@@ -15,7 +15,8 @@ import xlsxwriter
 
 from grouper.base.errors import DataError, GrouperError
 from grouper.payment import pay
-from grouper.settlement.corrections import read_decisions
+from grouper.payment.policy.policy import load_policy
+from grouper.settlement.corrections import check_decided, read_corrections, read_decisions
 from grouper.settlement.hospitals import load_hospitals
 
 from ..support import canonical
@@ -101,6 +102,50 @@ def test_pay_and_settle_refuse_the_same_of_a_file_of_decisions(
         told.append((caught.value.zh, caught.value.en))
     assert told[0] == told[1]
     assert f"d.csv (--decisions), {where}: " in told[0][1] and said in told[0][1]
+
+
+OUTSIDE = [  # column, value, and what is said of it
+    ("unreasonable_cost", "-20000", "不能为负"),
+    ("new_technology_cost", "-0.01", "不能为负"),
+    ("special_review_amount", "-9000", "不能为负"),
+    ("special_review_points", "-1", "不能为负"),
+    ("auxiliary_coefficient", "0", "应大于 0"),
+    ("auxiliary_coefficient", "-1.2", "应大于 0"),
+    ("tcm_share", "-0.1", "应在 0 与 1 之间"),
+    ("tcm_share", "1.01", "应在 0 与 1 之间"),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "said"), OUTSIDE)
+def test_a_decision_outside_its_range_is_refused(tmp_path: Path, column: str, value: str, said: str) -> None:
+    """In a file of decisions of pay and of settle, in corrections, and as a column of the grouped file."""
+    text, policy = f"record_id,{column}\na,{value}\n", load_policy(write_policy(tmp_path, REVIEWS))
+    (tmp_path / "c.csv").write_text(f"kind,record_id,{column}\ndecision,a,{value}\n", encoding="utf-8")
+    cases = [stay("o", 1, 5), stay("a", 1, 5)]
+    column_of = pa.array([None, value], pa.string())
+
+    def as_column() -> None:
+        made = pa.Table.from_pylist(cases, schema=STAYS).append_column(column, column_of)
+        pq.write_table(made, tmp_path / "own.parquet")
+        pay(str(tmp_path / "own.parquet"), str(tmp_path / "policy.toml"), str(tmp_path / "o.parquet"))
+
+    for way in (
+        lambda: priced(tmp_path, cases, text),
+        lambda: check_decided(policy, read_decisions(str(tmp_path / "d.csv"))),
+        lambda: check_decided(policy, read_corrections([str(tmp_path / "c.csv")], ()).of("decision")),
+        as_column,
+    ):
+        with pytest.raises(DataError) as caught:
+            way()
+        assert f"第 2 行 {column} 列" in caught.value.zh and f"{value} {said}" in caught.value.zh
+
+
+@pytest.mark.parametrize(
+    "given", ["unreasonable_cost,0", "tcm_share,1", "tcm_share,0", "auxiliary_coefficient,0.8"]
+)
+def test_the_ends_of_a_range_are_in_it(tmp_path: Path, given: str) -> None:
+    column, value = given.split(",")
+    assert priced(tmp_path, [stay("a", 1, 5)], f"record_id,{column}\na,{value}\n")["a"]["amount"]
 
 
 def test_full_width_digits_of_a_decision_are_understood(tmp_path: Path) -> None:

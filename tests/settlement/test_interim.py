@@ -14,6 +14,8 @@ import pytest
 
 from grouper.base.errors import DataError
 from grouper.lake import Lake
+from grouper.settlement.audit import audit
+from grouper.settlement.replay import replay
 
 from . import settle_support as support
 
@@ -207,6 +209,55 @@ def test_a_refund_of_a_part_of_a_closed_month_waits_with_its_name(tmp_path: Path
     assert row["reason_text_zh"].endswith(f"（{may[0]['settlement_id']}）")
 
 
+@pytest.mark.parametrize("share", [1, 4])
+@pytest.mark.parametrize("twice", ["stay", "refund"])
+def test_what_is_given_twice_is_one_before_refunds_are_taken(tmp_path: Path, twice: str, share: int) -> None:
+    """The figures of the month with each row once; the second of the two is a duplicate."""
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    once = [*rows, part_of(rows[-1], share, "part")]
+    for name in ("once", "twice"):
+        (tmp_path / name).mkdir()
+    plain, _ = with_refund_of(tmp_path / "once", once)
+    lake, done = with_refund_of(tmp_path / "twice", [*once, dict(once[7 if twice == "stay" else 8])])
+    assert support.rows(lake, SQL) == support.rows(plain, SQL)
+    left = sorted(row["reason"] for row in support.rows(lake, "SELECT reason FROM rejected_all"))
+    assert left == ["duplicate", *(["refund-netted"] * 2 if share == 1 else ["refund-joined"])]
+    run = done.record.run
+    assert run["rows_in"] == 10 == run["cases"] + run["rejected"] + run["netted"]
+
+
+def test_a_refund_with_the_id_of_its_original_is_not_that_row_again(tmp_path: Path) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    own = {name: rows[-1][name] for name in ("record_id", "settlement_id", "visit_id")}
+    _, done = with_refund_of(tmp_path, [*rows, dict(rows[-1]), part_of(rows[-1], 1, "", **own)])
+    assert done.rejected == {"duplicate": 1}
+    assert (done.record.run["cases"], done.record.run["netted"]) == (7, 2)
+
+
+@pytest.mark.parametrize("first", ["netted in May", "taken back in June", "a part in May"])
+def test_a_refund_that_was_given_before_says_so(tmp_path: Path, first: str) -> None:
+    """Of a settlement that was taken back: again. The refund itself, given again: settled already."""
+    place, lake = support.city(2400, 0.0), Lake(tmp_path / "lake")
+    may, june, july = (support.take(place, f"2025-0{m}", 6) for m in (5, 6, 7))
+    refund = part_of(may[0], 4 if first == "a part in May" else 1, "part")
+    (june if first == "taken back in June" else may).append(refund)
+    july.append(refund)
+    if first != "a part in May":
+        july.append(part_of(may[0], 1, "other"))
+    for month, rows in (("2025-05", may), (MONTH, june), ("2025-07", july)):
+        path = support.write(tmp_path / f"{month}.parquet", rows, place / f"{MONTH}.parquet")
+        options = {"allow_missing": ("payment_method",), "max_held": "1", "max_rejected": "0.5"}
+        done = support.settle(lake, place, month, path, area="yulin", **options)
+    assert (
+        done.rejected
+        == {
+            "netted in May": {"already-settled": 1, "refund-again": 1},
+            "taken back in June": {"refund-again": 2},
+            "a part in May": {"already-settled": 1},
+        }[first]
+    )
+
+
 def months(
     folder: Path, may: Sequence[Mapping[str, Any]], june: Sequence[Mapping[str, Any]], **more: Any
 ) -> Lake:
@@ -271,3 +322,33 @@ def test_the_last_bill_is_not_paid_without_the_one_that_waits(tmp_path: Path) ->
     paid = support.rows(lake, "SELECT record_id, total_cost FROM cases_effective WHERE month = 6")
     found = {row["record_id"]: row["total_cost"] for row in paid}
     assert found[june[-1]["record_id"]] == june[-1]["total_cost"] + first["total_cost"]
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_decision_takes_no_more_off_a_case_than_it_costs(tmp_path: Path, above: int) -> None:
+    """All of it may go; one fen more is refused with record, file and row before any pool is settled."""
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    last = rows[-1]
+    taken = last["total_cost"] + Decimal(above) / 100
+    path = tmp_path / "d.csv"
+    path.write_text(f"record_id,unreasonable_cost\n{last['record_id']},{taken}\n", encoding="utf-8")
+    if not above:
+        assert settled(tmp_path, rows, decisions=str(path), max_held="1")[1].record.run["cases"] == 8
+        return
+    with pytest.raises(DataError, match=r"d\.csv, row 2: unreasonable and carved-out") as caught:
+        settled(tmp_path, rows, decisions=str(path), max_held="1")
+    assert f"第 2 行：{last['record_id']} 的不合理费用" in caught.value.zh
+    assert f"超过总费用 {last['total_cost']:,.2f} 元" in caught.value.zh
+
+
+def test_a_case_of_which_funds_paid_more_than_it_cost_waits(tmp_path: Path) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    rows[-1]["fund_paid"] = rows[-1]["total_cost"] + Decimal("0.01")
+    lake, done = settled(tmp_path, rows, max_held="1")
+    (held,) = support.rows(
+        lake, "SELECT record_id, pay_reason, settled_fund FROM cases_current WHERE pay_status = 'held'"
+    )
+    assert held == {"record_id": rows[-1]["record_id"], "pay_reason": "fund-above-cost", "settled_fund": None}
+    counts = {r["reason"]: r["rows"] for r in done.record.rows["counts"] if r["status"] == "case"}
+    assert counts["held:fund-above-cost"] == 1
+    assert not audit(lake).findings and replay(lake, done.run).same

@@ -55,6 +55,10 @@ _REASONS: dict[str, Pair] = {
     "extreme": ("极高倍率病例", "extreme outlier"),
     "blank": ("空白病种病例", "blank packet"),
     "no-settlement": ("缺按项目结算的金额", "the amounts settled by item are missing"),
+    "fund-above-cost": (
+        "基金合计支付超过总费用，待核对",
+        "all funds paid more than the total cost; to be checked",
+    ),
     "no-benefit": ("没有适用的待遇参数", "no parameters of the benefit fit the case"),
     "benefit-differs": (
         "按待遇规则的基金与记录的其他基金合计超过总费用",

@@ -10,12 +10,12 @@ from grouper.payment.price import adjustments, funds, outliers, routing, standar
 from grouper.payment.price.steps import Context, Step
 
 
-def build(policy: Policy, values: Values) -> list[Step]:
-    """The columns of a priced case, in order.
+def build(policy: Policy, values: Values, *, hold_above: bool = True) -> list[Step]:
+    """The columns of a priced case, in order. ``hold_above``: as in ``Files``.
 
     Raises TableError when the policy lacks a parameter that its method needs.
     """
-    context = Context(policy, values)
+    context = Context(policy, values, hold_above=hold_above)
     rooms: list[Callable[[Context], None]] = [
         routing.add,
         standards.add,

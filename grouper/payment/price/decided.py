@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from grouper.base.exact import decimal_of, fits
@@ -29,6 +30,16 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "no": ("否", "不合理", "n", "false", "0"),
     },
     "tcm_outcome": {"met": ("达标",), "failed": ("未达标",), "readmitted": ("再住院", "再入院")},
+}
+
+# Column of a decision -> its range, as (Chinese, English, SQL of a value "x" outside it).
+RANGES: dict[str, tuple[str, str, str]] = {
+    **dict.fromkeys(
+        ("unreasonable_cost", "new_technology_cost", "special_review_amount", "special_review_points"),
+        ("不能为负", "may not be negative", "x < 0"),
+    ),
+    "auxiliary_coefficient": ("应大于 0", "should be above 0", "x <= 0"),
+    "tcm_share": ("应在 0 与 1 之间", "should be from 0 to 1", "x < 0 OR x > 1"),
 }
 
 
@@ -90,6 +101,10 @@ def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str, str] 
 
     ``values``: the columns of the decision that are given, their words read.
     """
+    for name, (zh, en, _) in RANGES.items():
+        number = decimal_of(str(values.get(name)))
+        if number is not None and not _within(name, number):
+            return name, f"{values[name]} {zh}", f"{values[name]} {en}"
     review = values.get("special_review")
     if review is None:
         return None
@@ -114,6 +129,12 @@ def unfit(policy: Policy, values: Mapping[str, object]) -> tuple[str, str, str] 
         wanted = "special_review_points / special_review_amount" if points else "special_review_amount"
         return "special_review", f"adjust 需要 {wanted}", f"adjust needs {wanted}"
     return None
+
+
+def _within(name: str, number: Decimal) -> bool:
+    if name == "auxiliary_coefficient":
+        return number > 0
+    return number >= 0 and (name != "tcm_share" or number <= 1)
 
 
 def _is_amount(value: object) -> bool:

@@ -22,6 +22,8 @@ OVERPAID = All((BY_ITEM, Compare(PERSON, "<", ZERO)))
 NO_FUND = All(
     (Not(OneOf("method", ("outside",))), Not(IsNull(Field("amount", 2))), IsNull(Field("income", 2)))
 )
+# Records that cannot be: funds paid more than the case cost.
+ABOVE = All((Not(OneOf("method", ("outside",))), Compare(FUND_PAID, ">", TOTAL)))
 # What the benefit of a case by item is made of.
 BENEFIT = ("policy_ratio", "item_deductible", "item_cap", "item_annual_cap")
 VALUED = Any_((IS_GROUP, OneOf("method", ("by_cost",))))
@@ -36,7 +38,7 @@ def add(context: Context) -> None:
     _fund(context, item)
     income = money("fund_due", "", "") + money("person_paid", "", "") + money("other_funds", "", "")
     context.add("income", income, "yuan", 2, "医院所得", "income of the hospital")
-    context.text("pay_status", _status(), "支付状态", "payment status")
+    context.text("pay_status", _status(context), "支付状态", "payment status")
     context.text("pay_reason", _reason(context), "支付原因", "payment reason")
 
 
@@ -202,7 +204,8 @@ def _fund(context: Context, item: Expr) -> None:
     context.add("fund_due", floored, "yuan", 2, "基金应付", "fund due")
 
 
-def _status() -> Expr:
+def _status(context: Context) -> Expr:
+    above = ((ABOVE, Word("held")),) if context.hold_above else ()
     return Case(
         (
             (OneOf("method", ("hold",)), Word("held")),
@@ -210,6 +213,7 @@ def _status() -> Expr:
             (All((VALUED, IsNull(Field("case_value")))), Word("held")),
             (All((OneOf("method", ("per_diem", "quota")), IsNull(Field("amount", 2)))), Word("held")),
             (NO_FUND, Word("held")),
+            *above,
         ),
         Word("paid"),
     )
@@ -244,6 +248,7 @@ def _reason(context: Context) -> Expr:
         missing.append((All((BY_ITEM, _no_benefit(context))), Word("no-benefit")))
         missing.append((OVERPAID, Word("benefit-differs")))
     missing.append((NO_FUND, Word("no-settlement")))
+    missing += [(ABOVE, Word("fund-above-cost"))] if context.hold_above else []
     missing.append(
         (
             IS_GROUP,

@@ -174,7 +174,8 @@ def missing(zh: str, en: str, path: str, policy: str) -> UsageError:
 class Files:
     """What a run reads. ``date``: the column that chooses the parameters of a case. ``gate``: what decides
     which rows are cases; None where somebody did before. ``stay``: "given", "nights" or "days"; "" as the
-    files were grouped."""
+    files were grouped. ``hold_above``: a case of which funds paid more than it cost is held; it was paid in
+    lakes of formats 1 and 2."""
 
     paths: Sequence[str]
     columns: ColumnMap | None = None
@@ -185,3 +186,4 @@ class Files:
     gate: Gate | None = None
     scheme_differs: bool = False
     stay: str = ""
+    hold_above: bool = True

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
 # Kind -> (test on a case, the columns it reads, Chinese, English).
 _CASES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
-    "fund-above-cost": (
-        "fund_paid > total_cost", ("fund_paid", "total_cost"),
-        "基金合计支付超过总费用", "all funds paid more than the total cost",
-    ),
     "pool-above-fund": (
         "pool_paid > fund_paid", ("pool_paid", "fund_paid"),
         "统筹基金支付超过基金合计", "the pool paid more than all funds together",

@@ -58,6 +58,7 @@ HOLDS = frozenset(
         "no-benefit",
         "benefit-differs",
         "no-settlement",
+        "fund-above-cost",
         "extreme-review",
         "held",
         NOT_IN_FORCE,
@@ -170,7 +171,7 @@ class Run:
 
     def _plan(self, start: date) -> list[Step]:
         values = self.policy.on(start)
-        steps = build(self.policy, values)
+        steps = build(self.policy, values, hold_above=self.files.hold_above)
         self._note(values)
         return steps
 

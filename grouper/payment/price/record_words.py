@@ -95,8 +95,9 @@ class Words:
 def check_decided(
     connection: duckdb.DuckDBPyConnection, scan: str, sources: Mapping[str, str], files: Files, policy: Policy
 ) -> None:
-    """Reviews that stand as columns in the files are ones that the policy can carry out, as those of a file
-    of decisions. Raises DataError that names row and column."""
+    """Decisions that stand as columns in the files are in their ranges, and reviews ones that the policy can
+    carry out, as those of a file of decisions. Raises DataError that names row and column."""
+    _check_ranges(connection, scan, sources, files)
     names = ("special_review", "special_review_amount", "special_review_points")
     if names[0] not in sources:
         return
@@ -115,4 +116,21 @@ def check_decided(
             raise DataError(
                 zh=f"{files.paths[0]} 第 {row} 行 {sources.get(column, column)} 列：{zh}",
                 en=f"{files.paths[0]}, row {row}, column {sources.get(column, column)}: {en}",
+            )
+
+
+def _check_ranges(
+    connection: duckdb.DuckDBPyConnection, scan: str, sources: Mapping[str, str], files: Files
+) -> None:
+    for name in (name for name in decided.RANGES if name in sources):
+        zh, en, outside = decided.RANGES[name]
+        value, numbered = f't."{sources[name]}"', "row_number() OVER () AS row_number"
+        row = connection.execute(
+            f"SELECT row_number, word FROM (SELECT {numbered}, CAST({value} AS VARCHAR) AS word, "
+            f"TRY_CAST({value} AS DOUBLE) AS x FROM {scan} AS t) WHERE {outside} ORDER BY 1 LIMIT 1"
+        ).fetchone()
+        if row is not None:
+            raise DataError(
+                zh=f"{files.paths[0]} 第 {row[0]} 行 {sources[name]} 列（{name}）：{row[1]} {zh}",
+                en=f"{files.paths[0]}, row {row[0]}, column {sources[name]} ({name}): {row[1]} {en}",
             )

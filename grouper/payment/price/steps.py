@@ -41,6 +41,7 @@ class Context:
     values: Values
     steps: list[Step] = field(default_factory=list)
     fields: dict[str, Field] = field(default_factory=dict)
+    hold_above: bool = True
 
     @property
     def in_points(self) -> bool:

@@ -133,9 +133,11 @@ def make_known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
     Only those are taken whose ids or visits the input, a withdrawal or a decision names, or whose person a
     refund names: the table grows with the input, not with the lake. Reads ``rows``, ``withdrawals`` and
-    ``decided``. Table ``waiting_bills``: interim bills of such visits that wait in closed months.
+    ``decided``. Table ``waiting_bills``: interim bills of such visits that wait in closed months;
+    ``taken_back``: what closed months took back of what refunds of this input name.
     """
     relations.make(connection, relations.WAITING_BILLS)
+    relations.make(connection, relations.TAKEN_BACK)
     if not plan.closed:
         relations.make(connection, relations.KNOWN)
         return
@@ -170,6 +172,24 @@ def make_known(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             "INSERT INTO waiting_bills SELECT DISTINCT visit_id, hospital_code, settlement_id "
             f"FROM rejected_current WHERE {folders(plan)} AND reason = 'interim' "
             "AND visit_id IN (SELECT visit_id FROM rows)"
+        )
+    _taken_back(connection, plan)
+
+
+def _taken_back(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Fill ``taken_back``: pairs and parts that met in an earlier month, and records that one took back."""
+    named = "IN (SELECT unnest([refund_of, settlement_id, record_id]) FROM rows WHERE total_cost < 0)"
+    if columns_of(connection, "rejected_current"):
+        connection.execute(
+            "INSERT INTO taken_back SELECT DISTINCT id, total_cost < 0 FROM (SELECT *, "
+            f"coalesce(settlement_id, record_id) AS id FROM rejected_current) WHERE {folders(plan)} AND id "
+            f"{named} AND (reason = 'refund-netted' OR reason = 'refund-joined' AND total_cost < 0)"
+        )
+    if columns_of(connection, "adjustments_current"):
+        connection.execute(
+            "INSERT INTO taken_back SELECT DISTINCT id, FALSE FROM (SELECT *, "
+            "unnest([settlement_id, record_id]) AS id FROM adjustments_current) "
+            f"WHERE {folders(plan)} AND id {named} AND kind IN ('refund', 'withdrawal')"
         )
 
 
