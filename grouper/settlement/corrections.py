@@ -36,6 +36,9 @@ _COLUMNS = {
     "kind", "record_id", "settlement_id", "hospital_code", "pool", "amount", "score", "reason", "clause",
     "document", *DECIDED,
 }  # fmt: skip
+# Headings of the kind that a settlement list could have, too; columns that none has.
+_LOOSE = {"种类", "类型"}
+_ONLY_HERE = {"amount", "score", "reason", "clause", "document", *DECIDED}
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,12 @@ def read_corrections(
 
 
 def read_decisions(path: str) -> list[Item]:
-    """The file of ``--decisions``: record_id with DECIDED columns."""
+    """The file of ``--decisions``: record_id (or settlement_id) with DECIDED columns."""
     return [
         Item(
-            "decision", each.record_id, "", "", 0, "", each.row.text("reason"), each.row.text("clause"),
-            "", each.values, Path(path).name, each.row.row, each.row,
+            "decision", each.record_id, "", "", 0, "", each.row.text("reason"),
+            each.row.text("clause") or each.row.text("document"), "", each.values,
+            Path(path).name, each.row.row, each.row,
         )
         for each in decisions(path)[0]
     ]  # fmt: skip
@@ -110,13 +114,31 @@ def _decisions(path: str) -> Table | None:
         heads = [list(read_header(path, "--corrections", DataError))]
     else:
         return None
-    kinds = {"kind", *(name for name, column in headings().items() if column == "kind")}
-    if not any(kinds.intersection(head) for head in heads):
+    if not any(_is_small(path, head) for head in heads):
         return None
     return read_table(
         path, needed=("kind",), known=sorted(_COLUMNS), flag="--corrections", kind=DataError,
         headings=headings(),
     )  # fmt: skip
+
+
+def _is_small(path: str, head: Sequence[str]) -> bool:
+    """Whether a header is that of a table of decisions, not of settlement lists.
+
+    Raises DataError for one whose columns are of that table, but for ``kind``.
+    """
+    columns = {headings().get(name, name) for name in head if name}
+    most = len(columns & _COLUMNS) * 2 > len(columns)
+    if "kind" in columns:
+        return most or "kind" in head or not _LOOSE.intersection(head)
+    if most and columns & _ONLY_HERE:
+        words = "、".join(f"{kind} {told[0]}" for kind, told in KINDS.items())
+        raise DataError(
+            zh=f"{path} (--corrections)：没有列 kind（更正种类），其他列却是更正表的；请补上，取值 {words}",
+            en=f"{path} (--corrections) lacks the column kind (更正种类), though its columns are those of "
+            f"corrections; add it, with one of {words}",
+        )
+    return False
 
 
 def check_decided(policy: Policy, items: Sequence[Item]) -> None:
