@@ -157,8 +157,7 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
         told = "、".join(f"{kind} {words[0]}" for kind, words in KINDS.items())
         raise place.error("kind", f"{given!r} 应为 {told} 之一", f"{given!r} is not one of {told}")
     ident = row.get("settlement_id") or row.get("record_id") or ""
-    pool = row.get("pool", "")
-    pool = next((name for name in pools if pool == words.pool(name, "zh")), pool)
+    pool = words.pool_named(row.get("pool", ""), pools)
     if kind in _OF_CASES and not ident:
         raise place.error("settlement_id", "缺失", "is missing")
     if kind not in _OF_CASES and not row.get("hospital_code"):
@@ -171,7 +170,12 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
             f"decides nothing; columns are {', '.join(DECIDED)}",
         )
     if kind == "audit_deduction" and pool not in pools:
-        raise place.error("pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget")
+        known = words.pools_told(pools)
+        raise place.error(
+            "pool",
+            f"{pool!r} 不是预算中的池；可用：{known}",
+            f"{pool!r} is no pool of the budget; known are {known}",
+        )
     amount_fen = _fen(place) if kind == "audit_deduction" else 0
     if kind == "quality" and decimal_of(row.get("score", "")) is None:
         raise place.error("score", "应为数", "should be a number")

@@ -126,7 +126,7 @@ def test_maps_that_do_not_fit_the_file(tmp_path):
     columns = load_map(write(tmp_path, "[fields]\ndiagnoses = ['主诊断编码', '其他{n}']"))
     with pytest.raises(UsageError, match=r"diagnoses from column '其他\{n\}'.*--columns"):
         columns.bind(["主诊断编码"])
-    with pytest.raises(UsageError, match=r"'主诊断编码'.*did you mean '主诊断码'"):
+    with pytest.raises(UsageError, match=r"'主诊断编码'.*did you mean '主诊断码'.*--inputs"):
         columns.bind(["主诊断码", "其他1"])
     with pytest.raises(UsageError, match=r"missing\.toml"):
         load_map(tmp_path / "missing.toml")
