@@ -61,6 +61,13 @@ def known_names(row: Sequence[str]) -> int:
     return sum(1 for name in row if name and name.strip() and _match(name) is not None)
 
 
+def field_named(name: str) -> str:
+    """The canonical field that a name in words stands for (主要诊断, 性别); "" where none is sure."""
+    match = _match(name)
+    sure = match is not None and (match[0] == _SURE or match[2].layout == "rule")
+    return match[2].field if match is not None and sure else ""
+
+
 def known_layout(header: Sequence[str]) -> str:
     """The layout that a file with this header is read by without a map; "" where there is none."""
     try:
