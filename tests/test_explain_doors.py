@@ -143,7 +143,9 @@ def test_a_message_on_standard_input() -> None:
     ("stdin", "words"),
     [
         ('{"diagnoses": ["J18.900"], "agee_years": 30}', "是否为 age_years"),
-        ("not json", "不是 JSON"),
+        ("not json", "不是 JSON：第 1 行第 1 个字符处"),
+        ('{"主要诊断": "J18.900"}', "'主要诊断'（请写 diagnoses）"),
+        ('{"主要诊断编码": "J18.900", "性别": "男"}', "'性别'（请写 sex）"),
         ("[]", "实有 0 条"),
         ("3", "一条 JSON 记录"),
         ('{"diagnoses": ["J18.900"], "age_years": ' + "9" * 5000 + "}", "年龄不是 0 至 150 的整数"),
@@ -153,4 +155,11 @@ def test_a_message_on_standard_input() -> None:
 )
 def test_what_cannot_be_read_is_said_in_words(stdin: str, words: str) -> None:
     _, text = call("-", stdin=stdin)
-    assert words in text and "Traceback" not in text
+    assert words in text and "Traceback" not in text and "Expecting" not in text
+
+
+def test_codes_joined_in_one_option_are_refused() -> None:
+    code, text = call("--dx", "I63.900,I10.x00")
+    assert code == 1 and "每个编码写一个 --dx" in text
+    code, text = call("--dx", "I63.900", "--proc", "38.9300、06.3100")
+    assert code == 1 and "每个编码写一个 --proc" in text

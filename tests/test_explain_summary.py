@@ -188,3 +188,12 @@ def test_the_command_writes_five_lines_and_the_rest_when_asked() -> None:
     plain = json.loads(CliRunner().invoke(cli, [*record, "--json"]).stdout)
     assert len(short.splitlines()) == 5 and whole.startswith(short) and "一、编码" in whole
     assert plain["because"][0] == {"subject": "principal_dx", "code": "I63.900", "list": "BR2.dx"}
+
+
+def test_the_lists_of_a_code_are_told_in_words() -> None:
+    from click.testing import CliRunner
+
+    from grouper.commands.tables import tables
+
+    shown = CliRunner().invoke(tables, ["show", "chs-drg-2.0", "--code", "I63.900"]).output
+    assert "主要诊断属于 BR2 诊断表" in shown and "principal_dx" not in shown

@@ -92,12 +92,17 @@ class Table:
                 )
         return self
 
-    def know(self, columns: Iterable[str]) -> Table:
-        """Itself. Raises the table's error for the first column that is not among ``columns``."""
-        known = list(columns)
+    def know(self, columns: Iterable[str], headings: Mapping[str, str] | None = None) -> Table:
+        """Itself. Raises the table's error for the first column that is not among ``columns``; with
+        ``headings`` it names them all, and the first heading of each."""
+        known = list(dict.fromkeys(columns))
         for column in self.header:
             if column not in known:
                 zh, en = near(column, known)
+                if headings:
+                    first = {own: heading for heading, own in reversed(list(headings.items()))}
+                    told = [f"{first[name]} {name}" if name in first else name for name in known]
+                    zh, en = f"{zh}；可用：{'、'.join(told)}", f"{en}; known are {', '.join(told)}"
                 raise cell_error(self.path, 1, column, f"未知的列{zh}", f"unknown column{en}", self.kind)
         return self
 
@@ -150,7 +155,7 @@ def read_table(
     _refuse_numbers(told, header, sheet, frozenset(codes), kind)
     table = Table(told, header, [(n, row) for n, row in enumerate(rows[1:], 2) if any(row)], kind)
     table.need(needed)
-    return table if known is None else table.know((*needed, *known))
+    return table if known is None else table.know((*needed, *known), headings)
 
 
 def read_header(path: str | Path, flag: str = "", kind: Kind = UsageError) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import datetime
 from typing import Any
@@ -142,6 +143,8 @@ def explain(
         click.echo("\n\n".join((short | told).values()))
 
 
+_JOINED = re.compile(r"\S[,，;；、|]\s*\S")
+
 # With --policy the scheme is the policy's, unless one is named.
 for _parameter in explain.params:
     if _parameter.name == "scheme":
@@ -213,6 +216,12 @@ def _from_options(options: dict[str, Any]) -> dict[str, Any]:
             en="give the principal diagnosis with --dx, or a file with --record-id, "
             "or - for JSON on standard input",
         )
+    for flag in ("dx", "proc"):
+        if joined := next((code for code in options[flag] if _JOINED.search(code)), ""):
+            raise UsageError(
+                zh=f"--{flag} {joined!r} 里有多个编码；每个编码写一个 --{flag}",
+                en=f"--{flag} {joined!r} holds several codes; give each a --{flag} of its own",
+            )
     values = {
         "diagnoses": list(options["dx"]),
         "procedures": list(options["proc"]),

@@ -63,7 +63,7 @@ from grouper.commands.text.progress import Stages
     default="",
     metavar="INPUTS.toml",
     help=both(
-        "输入清单：各文件各自的列映射、格式、编码、工作表和表头行（见 docs/records.md）",
+        "输入清单：各文件各自的列映射、格式、编码、工作表和表头行（见 docs/zh/records.md）",
         "List of inputs: each file with its own map, layout, encoding, sheet, header row (docs/records.md)",
     ),
 )

@@ -116,7 +116,7 @@ _HEADS = {
 @click.argument("scheme")
 @option("--mdc", help=both("一个主要诊断大类", "One major diagnostic category"))
 @option("--adrg", help=both("一个核心组", "One ADRG"))
-@option("--drg", help=both("一个细分组", "One DRG"))
+@option("--drg", help=both("一个细分组，或 DIP 的一个病种", "One DRG, or one packet of DIP"))
 @option("--list", "code_list", help=both("一个编码集合", "One code list"))
 @option("--code", help=both("一个诊断或手术操作编码", "One diagnosis or procedure code"))
 @date_option

@@ -48,6 +48,7 @@ class Summary:
     fields: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, str] = field(default_factory=dict)  # columns with personal data, and of which kind
     noticed: dict[str, str] = field(default_factory=dict)  # those that stay because a field is read from them
+    unread: dict[str, str] = field(default_factory=dict)  # columns of codes that no field is read from
     seconds: float = 0.0
     peak_rss_mib: int | None = None  # not known on every system
 
@@ -119,7 +120,7 @@ def group_files(
         normaliser = grouper.normaliser(source.columns, source.schema)
         schema = grouper.result_schema(source.schema)
         summary = Summary(grouper.id, paths, target, source.layout, dropped=source.kinds)
-        summary.noticed = source.noticed
+        summary.noticed, summary.unread = source.noticed, source.unread
         writer = out.open(schema)
         for done in _grouped(grouper, normaliser, source.batches(), schema, workers):
             with _writable(target):
@@ -228,6 +229,7 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "dropped_columns": list(summary.dropped),
         "dropped_kinds": summary.dropped,
         "personal_columns_read": summary.noticed,
+        "code_columns_not_read": summary.unread,
         "rows": summary.rows,
         "statuses": dict(sorted(summary.statuses.items())),
         "reasons": dict(sorted(summary.reasons.items())),

@@ -84,18 +84,23 @@ def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str
 
 
 def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
-    """Raise UsageError for keys that no layout knows, with the known one that looks like each."""
-    known = {fold(name): name for name in (*CANONICAL, *also, *(a.column for a in aliases()))}
+    """Raise UsageError for keys that no layout knows, with the canonical one that each stands for or looks
+    like. Labels of papers (主要诊断) belong to no layout: they are named with their canonical key."""
+    from grouper.records.propose import field_named
+
+    layouts = (a.column for a in aliases() if a.layout != "label")
+    known = {fold(name): name for name in (*CANONICAL, *also, *layouts)}
     unknown = [key for key in record if fold(key) not in known and not _numbered(key)]
     if not unknown:
         return
     zh, en = [], []
     for key in unknown:
-        near = difflib.get_close_matches(key, [*CANONICAL, *also], 1, cutoff=0.4)
-        zh.append(f"{key!r}" + (f"（是否为 {near[0]}）" if near else ""))
+        field = field_named(key)
+        near = [field] if field else difflib.get_close_matches(key, [*CANONICAL, *also], 1, cutoff=0.4)
+        zh.append(f"{key!r}" + (f"（请写 {field}）" if field else f"（是否为 {near[0]}）" if near else ""))
         en.append(f"{key!r}" + (f" (did you mean {near[0]})" if near else ""))
     raise UsageError(
-        zh=f"记录中有不认识的字段：{'、'.join(zh)}；标准列见 docs/records.md",
+        zh=f"记录中有不认识的字段：{'、'.join(zh)}；标准列见 docs/zh/records.md",
         en=f"the record has keys that are not known: {', '.join(en)}; the canonical columns are in "
         "docs/records.md",
     )

@@ -363,8 +363,9 @@ def _no_such_column(column: str, field: str, header: Sequence[str]) -> UsageErro
     return UsageError(
         zh=f"列映射中 {field} 的来源列 {column!r} 不在文件中"
         + (f"（是否为 {near[0]!r}）" if near else "")
-        + "；请修改 --columns 的文件",
+        + "；请修改 --columns 的文件；几个文件的列不同的，grouper settle 用 --inputs 逐个写明列映射",
         en=f"the column map takes {field} from column {column!r}, which the file does not have"
         + (f" (did you mean {near[0]!r})" if near else "")
-        + "; change the file given to --columns",
+        + "; change the file given to --columns. Where files have different columns, "
+        "`grouper settle --inputs` takes a map for each",
     )

@@ -126,7 +126,8 @@ def json_value(text: str, told: str, kind: type[GrouperError] = TableError) -> A
         raise _deep(told, 1, kind) from None
     except json.JSONDecodeError as error:
         zh, en = (told, told) if told else ("标准输入", "standard input")
-        raise kind(zh=f"{zh}不是 JSON：{error}", en=f"{en} is not JSON: {error}") from error
+        place = f"第 {error.lineno} 行第 {error.colno} 个字符处写法不对（缺逗号、引号或括号，或多了内容）"
+        raise kind(zh=f"{zh}不是 JSON：{place}", en=f"{en} is not JSON: {error}") from error
     if depth(value) > DEEPEST:
         raise _deep(told, 1, kind)
     return value

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from grouper.base.errors import UsageError
 from grouper.base.toml_out import comment, plain, toml_line
+from grouper.records import code_columns
 from grouper.records.columns import Alias, aliases, detect_layout, fold, running_number
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.words import WordReader, known_words, nearest, word_fields
@@ -60,6 +61,13 @@ def known_names(row: Sequence[str]) -> int:
     return sum(1 for name in row if name and name.strip() and _match(name) is not None)
 
 
+def field_named(name: str) -> str:
+    """The canonical field that a name in words stands for (主要诊断, 性别); "" where none is sure."""
+    match = _match(name)
+    sure = match is not None and (match[0] == _SURE or match[2].layout == "rule")
+    return match[2].field if match is not None and sure else ""
+
+
 def known_layout(header: Sequence[str]) -> str:
     """The layout that a file with this header is read by without a map; "" where there is none."""
     try:
@@ -80,7 +88,7 @@ class _Draft:
         self.unused: list[str] = []
         for name in sample.header:
             match = _match(name)
-            if match is None:
+            if match is None or self._only_names(name, match[2]):
                 self.unused.append(name)
             elif match[2].personal:
                 self.personal.append(name)
@@ -126,12 +134,55 @@ class _Draft:
                 words += self._words(name)
             elif name in missing:
                 lines.append(f'# {name} = ""  # {self._not_found(name)}')
+        lines += [comment(remark) for remark in self._not_read()]
         if self.unused:
             kept = self.say(
                 "没有认出的列，原样保留：", "Columns that were not understood; they are kept as they are:"
             )
             lines += ["", comment(kept), *(f"#   {plain(name)}" for name in self.unused)]
         return Proposal("\n".join([*lines, *words]) + "\n", missing, tuple(self.notes))
+
+    def _only_names(self, name: str, alias: Alias) -> bool:
+        """Whether a column that is named as one of codes, but not "code", holds the words of them."""
+        told = code_columns.by_name(_bare(name))
+        return (
+            alias.layout == "rule"
+            and told is not None
+            and not told.codes
+            and not code_columns.some_codes(self.sample.cells.get(name, {}))
+        )
+
+    def _not_read(self) -> list[str]:
+        """What grouping would miss by this draft: columns of codes that no name told, and fields without
+        a column of their own."""
+        remarks = []
+        for name in self.unused:
+            field = code_columns.by_cells(self.sample.cells.get(name, {}))
+            if field and not code_columns.of_other_end(name):
+                zh, en = code_columns.SIDES[field]
+                remarks.append(self.note(
+                    f"CHECK：列 {plain(name)} 的单元格是{zh}编码，草稿没有读取；如参加分组，请加到 {field}",
+                    f"CHECK: the cells of {plain(name)} are {en} codes, which this draft does not read; if "
+                    f"they take part in grouping, add the column to {field}",
+                ))  # fmt: skip
+        if self.sample.header and "procedures" not in self.found:
+            remarks.append(self.note(
+                "CHECK：没有手术操作列：按这份草稿读入的病例都没有手术操作",
+                "CHECK: no column of procedures: by this draft no case has any",
+            ))  # fmt: skip
+        if self._principal_only():
+            remarks.append(self.note(
+                "CHECK：诊断只有主要诊断一列：按这份草稿读入的病例都没有其他诊断，并发症不会计入",
+                "CHECK: the principal diagnosis is the only column of diagnoses: by this draft no case has "
+                "another, and complications do not count",
+            ))  # fmt: skip
+        return remarks
+
+    def _principal_only(self) -> bool:
+        found = self.found.get("diagnoses", ())
+        if len(found) != 1 or found[0][3].transform or "主" not in found[0][2]:
+            return False
+        return not any(_JOINED.search(text) for text in self.sample.cells.get(found[0][2], ()))
 
     def _has(self, field: str) -> bool:
         others = {"record_id": "settlement_id"}
@@ -229,7 +280,9 @@ class _Draft:
         return self.say(f"；若以月计请写 {form}", f"; if it is in months write {form}")
 
     def _reason(self, matches: list[_MATCHED]) -> str:
-        alias = matches[0][3]
+        alias = next((m[3] for m in matches if m[0] == _GUESS), matches[0][3])
+        if alias.layout == "rule":
+            return self.say("CHECK：按列名的写法识别", "CHECK: by the way the name is written")
         if any(certainty == _GUESS for certainty, *_ in matches):
             return self.say(
                 f"CHECK：列名近似 {alias.column!r}", f"CHECK: the name resembles {alias.column!r}"
@@ -240,7 +293,8 @@ class _Draft:
 
 
 def _leads(name: str, alias: Alias) -> bool:
-    return "{n}" not in alias.column and "其他" not in name and "次要" not in name
+    told = code_columns.by_name(_bare(name))
+    return "{n}" not in alias.column and "其他" not in name and (told is None or told.leads)
 
 
 def _match(name: str) -> tuple[int, int, Alias] | None:
@@ -254,6 +308,10 @@ def _match(name: str) -> tuple[int, int, Alias] | None:
                 return _SURE, 0, alias
             if "{n}" in column and (numbered := running_number(column).fullmatch(text)):
                 return _SURE, int(numbered[1]), alias
+    if told := code_columns.by_name(bare):
+        return _GUESS, told.number, Alias("rule", name, told.field, "", False)
+    if code_columns.of_other_end(name):
+        return None
     # The longest label inside the name is the most telling one.
     inside = [alias for alias in aliases() if alias.layout == "label" and _label(alias) in bare]
     if not inside:

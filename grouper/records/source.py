@@ -16,6 +16,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, UsageError
 from grouper.base.leftovers import tag
 from grouper.base.paths import need_plain
+from grouper.records.code_columns import unread_codes
 from grouper.records.columns import ColumnMap, detect_layout, fold, layout_map
 from grouper.records.damage import DAMAGE, unreadable, whole_batches
 from grouper.records.joined import JoinedReader, joinable
@@ -107,7 +108,8 @@ class RecordSource:
 
     ``schema`` are the kept source columns, ``dropped`` those left out as personal data (``kinds``: of which
     kind), ``noticed`` those that are kept because a field is read from them, though they hold such,
-    ``columns`` the map from canonical fields, ``paths`` what was opened, ``num_rows`` their rows
+    ``columns`` the map from canonical fields, ``unread`` columns of codes (by the first rows) from which no
+    field is read and of which field they are, ``paths`` what was opened, ``num_rows`` their rows
     (None where counting would mean reading). ``counts`` is what the readers themselves
     normalised, complete when the batches have been read.
     """
@@ -137,10 +139,12 @@ class RecordSource:
         self._select(header)
         self._refuse_odd_types()
         self._watched: list[str] = []
+        self.unread: dict[str, str] = {}
         self._look = asked.look
         if asked.look:
             free = unread(self.columns, self.schema, asked.keep)
             sample = self._first_rows() if free else None
+            self.unread = unread_codes(sample, free) if sample is not None else {}
             if sample is not None and (found := by_values(sample, free)):
                 self.kinds |= found
                 self._select(header)

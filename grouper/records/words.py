@@ -93,7 +93,8 @@ class WordReader:
         """The values that are understood, each with its first word, for a message."""
         first: dict[str, str] = {}
         for value, word in word_table().get(self.field, {}).values():
-            if value and fold_word(word) != value:
+            truth = value in ("true", "false") and word.isascii()
+            if value and fold_word(word) != value and not truth:
                 first.setdefault(value, word)
         listed = [f"{value} {word}" for value, word in first.items()]
         own = sorted(set(self._also.values()) - first.keys())

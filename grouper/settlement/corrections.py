@@ -37,6 +37,9 @@ _COLUMNS = {
     "kind", "record_id", "settlement_id", "hospital_code", "pool", "amount", "score", "reason", "clause",
     "document", *DECIDED,
 }  # fmt: skip
+# Headings of the kind that a settlement list could have, too; columns that none has.
+_LOOSE = {"种类", "类型"}
+_ONLY_HERE = {"amount", "score", "reason", "clause", "document", *DECIDED}
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,12 @@ def read_corrections(
 
 
 def read_decisions(path: str) -> list[Item]:
-    """The file of ``--decisions``: record_id with DECIDED columns."""
+    """The file of ``--decisions``: record_id (or settlement_id) with DECIDED columns."""
     return [
         Item(
-            "decision", each.record_id, "", "", 0, "", each.row.text("reason"), each.row.text("clause"),
-            "", each.values, Path(path).name, each.row.row, each.row,
+            "decision", each.record_id, "", "", 0, "", each.row.text("reason"),
+            each.row.text("clause") or each.row.text("document"), "", each.values,
+            Path(path).name, each.row.row, each.row,
         )
         for each in decisions(path)[0]
     ]  # fmt: skip
@@ -111,13 +115,31 @@ def _decisions(path: str) -> Table | None:
         heads = [list(read_header(path, "--corrections", DataError))]
     else:
         return None
-    kinds = {"kind", *(name for name, column in headings().items() if column == "kind")}
-    if not any(kinds.intersection(head) for head in heads):
+    if not any(_is_small(path, head) for head in heads):
         return None
     return read_table(
         path, needed=("kind",), known=sorted(_COLUMNS), flag="--corrections", kind=DataError,
         headings=headings(),
     )  # fmt: skip
+
+
+def _is_small(path: str, head: Sequence[str]) -> bool:
+    """Whether a header is that of a table of decisions, not of settlement lists.
+
+    Raises DataError for one whose columns are of that table, but for ``kind``.
+    """
+    columns = {headings().get(name, name) for name in head if name}
+    most = len(columns & _COLUMNS) * 2 > len(columns)
+    if "kind" in columns:
+        return most or "kind" in head or not _LOOSE.intersection(head)
+    if most and columns & _ONLY_HERE:
+        words = "、".join(f"{kind} {told[0]}" for kind, told in KINDS.items())
+        raise DataError(
+            zh=f"{path} (--corrections)：没有列 kind（更正种类），其他列却是更正表的；请补上，取值 {words}",
+            en=f"{path} (--corrections) lacks the column kind (更正种类), though its columns are those of "
+            f"corrections; add it, with one of {words}",
+        )
+    return False
 
 
 def check_decided(policy: Policy, items: Sequence[Item]) -> None:
@@ -136,8 +158,7 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
         told = "、".join(f"{kind} {words[0]}" for kind, words in KINDS.items())
         raise place.error("kind", f"{given!r} 应为 {told} 之一", f"{given!r} is not one of {told}")
     ident = row.get("settlement_id") or row.get("record_id") or ""
-    pool = row.get("pool", "")
-    pool = next((name for name in pools if pool == words.pool(name, "zh")), pool)
+    pool = words.pool_named(row.get("pool", ""), pools)
     if kind in _OF_CASES and not ident:
         raise place.error("settlement_id", "缺失", "is missing")
     if kind not in _OF_CASES and not row.get("hospital_code"):
@@ -150,7 +171,12 @@ def _item(place: Row, path: str, pools: Sequence[str]) -> Item:
             f"decides nothing; columns are {', '.join(DECIDED)}",
         )
     if kind == "audit_deduction" and pool not in pools:
-        raise place.error("pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget")
+        known = words.pools_told(pools)
+        raise place.error(
+            "pool",
+            f"{pool!r} 不是预算中的池；可用：{known}",
+            f"{pool!r} is no pool of the budget; known are {known}",
+        )
     amount_fen = _fen(place) if kind == "audit_deduction" else 0
     if kind == "quality" and decimal_of(row.get("score", "")) is None:
         raise place.error("score", "应为数", "should be a number")

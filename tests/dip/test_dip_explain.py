@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from grouper.base.errors import DataError
-from grouper.grouping.dip.engine import RESULT_COLUMNS
+from grouper.codes.book import CodeOptions
+from grouper.grouping.dip.engine import RESULT_COLUMNS, make_engine
 from grouper.grouping.dip.explain import explain
 from grouper.grouping.dip.explanation import DipExplanation
 
@@ -114,3 +115,19 @@ def test_unusable_records_are_explained_too() -> None:
     assert flagged.result["reason"] == "bad-age"
     with pytest.raises(DataError, match="lacks diagnoses"):
         explain(engine("dip-taian-2025"), {})
+
+
+def test_a_grey_operation_is_no_principal_diagnosis() -> None:
+    step = explained(small([row("K35.8")]), "85.4300")
+    told = step.summary("zh")
+    assert "主要手术操作 85.4300 是医保灰码；同一亚目的具体编码：85.4300x003、85.4300x004" in told
+    assert told.count("不宜作主要诊断") == 1  # of K35.800, the principal diagnosis, alone
+
+
+def test_a_code_cut_short_is_told_and_completed_on_demand() -> None:
+    engine_ = engine("dip-taian-2025")
+    short = explain(engine_, {"diagnoses": ["I63.9"]})
+    assert (short.codes[0].issue, short.key) == ("cut-short", "I63.9")
+    repairing = make_engine(engine_.scheme, CodeOptions(repair=True))
+    repaired = explain(repairing, {"diagnoses": ["I63.9"]})
+    assert (repaired.codes[0].code, repaired.codes[0].issue) == ("I63.900", "completed")

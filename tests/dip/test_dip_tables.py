@@ -423,3 +423,13 @@ def test_dip_schemes_are_found_by_area_and_date() -> None:
     with pytest.raises(UsageError, match="does not apply on 2024-07-01"):
         grouper.load_scheme("dip-taian-2025", when=date(2024, 7, 1))
     assert grouper.load_scheme(str(FEATURES), profile="demo-b").id == "demo-b"
+
+
+def test_a_packet_and_a_grey_code_are_shown() -> None:
+    told = call("show", "dip-3.0", "--code", "85.4300").output
+    assert told.splitlines()[0] == "85.4300 单侧扩大的单纯乳房切除术"
+    assert "医保灰码" in told and "没有条目用到它" in told
+    packet = call("show", "dip-3.0", "--drg", "jc-3625").output
+    assert packet.startswith("JC-3625") and "主要诊断：K35" in packet
+    with pytest.raises(UsageError, match=r"no packet JC-9.*did you mean JC"):
+        call("show", "dip-3.0", "--drg", "JC-99999")

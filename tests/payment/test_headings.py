@@ -14,7 +14,7 @@ from grouper.payment.pool.budget import read_budget
 from grouper.payment.price.decisions import decisions
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.records.headings import headings
-from grouper.settlement.corrections import read_corrections
+from grouper.settlement.corrections import read_corrections, read_decisions
 
 FORMS = ("utf-8", "utf-8-sig", "gb18030", "xlsx")
 
@@ -92,3 +92,42 @@ def test_two_headings_of_one_column_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "utf-8", "医院编码,hospital_code", "H1,H1")
     with pytest.raises(DataError, match="hospital_code"):
         read_table(path, headings=headings(), kind=DataError)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_decisions_in_the_words_of_the_papers(tmp_path: Path, form: str) -> None:
+    path = written(
+        tmp_path, form, "结算编号,特例单议,评审金额,评审点数,事由,文号", "S1,调整,9000,,会议纪要,纪要1号"
+    )
+    (found,), given = decisions(path)
+    assert found.record_id == "S1" and given == [
+        "special_review",
+        "special_review_amount",
+        "special_review_points",
+    ]
+    (item,) = read_decisions(path)
+    assert (item.id, item.reason, item.clause) == ("S1", "会议纪要", "纪要1号")
+
+
+def test_an_unknown_column_lists_those_that_are_known(tmp_path: Path) -> None:
+    path = written(tmp_path, "utf-8", "记录号,特例单议,备考", "a,维持,x")
+    with pytest.raises(
+        DataError, match=r"备考: unknown column; known are .*特例单议 special_review, .*原因 reason"
+    ):
+        decisions(path)
+    with pytest.raises(DataError, match="lacks the column record_id"):
+        decisions(written(tmp_path, "utf-8", "特例单议", "维持"))
+
+
+@pytest.mark.parametrize("kind", ["种类", "类型", "决定种类", "更正种类", "kind"])
+def test_words_for_the_kind_of_a_correction(tmp_path: Path, kind: str) -> None:
+    found = read_corrections([written(tmp_path, "utf-8", f"{kind},结算ID,事由", "撤销,S1,工伤")], ())
+    assert [(item.kind, item.id, item.reason) for item in found.items] == [("withdrawal", "S1", "工伤")]
+
+
+def test_corrections_without_their_kind_are_no_settlement_lists(tmp_path: Path) -> None:
+    path = written(tmp_path, "utf-8", "医院编码,基金池,金额,事由,文号", "H1,职工,12.5,串换,1号")
+    with pytest.raises(DataError, match=r"lacks the column kind \(更正种类\).*稽核扣款"):
+        read_corrections([path], ("employee",))
+    lists = written(tmp_path, "utf-8", "结算ID,类型,性别,主要诊断编码,统筹支付,金额", "S1,1,1,I10.x00,1,1")
+    assert read_corrections([lists], ()).lists == [lists]

@@ -118,3 +118,15 @@ def test_carve_outs_beyond_the_budget_are_refused(tmp_path: Path) -> None:
     terms = Terms(write_policy(tmp_path, POINTS).on(budget.last))
     with pytest.raises(UsageError, match="exceed"):
         distributable(budget.pools["employee"], terms, "budget.toml")
+
+
+@pytest.mark.parametrize("word", ["employee", "职工", "职工医保", "职工基金池"])
+def test_a_pool_by_its_chinese_name(word: str) -> None:
+    budget = parse_budget(raw(hospitals=[{"hospital_code": "H1", "pool": word, "advance_base": "5"}]))
+    assert budget.entry("H1", "employee") == Entry(advance_base=500)
+
+
+def test_an_unknown_pool_lists_those_of_the_budget() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_budget(raw(hospitals=[{"hospital_code": "H1", "pool": "居民", "score": "5"}]))
+    assert "'居民' 不是预算中的池；可用：employee 职工" in caught.value.zh

@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from grouper.base.errors import DataError, UsageError
-from grouper.records import CANONICAL, Source, detect_layout, load_map, propose_map
+from grouper.records import CANONICAL, Source, detect_layout, load_map, open_records, propose_map
 from grouper.records.columns import LAYOUTS, aliases
 from grouper.records.propose import Sample, draft
 from grouper.records.sample import read_sample
@@ -126,7 +126,7 @@ def test_maps_that_do_not_fit_the_file(tmp_path):
     columns = load_map(write(tmp_path, "[fields]\ndiagnoses = ['主诊断编码', '其他{n}']"))
     with pytest.raises(UsageError, match=r"diagnoses from column '其他\{n\}'.*--columns"):
         columns.bind(["主诊断编码"])
-    with pytest.raises(UsageError, match=r"'主诊断编码'.*did you mean '主诊断码'"):
+    with pytest.raises(UsageError, match=r"'主诊断编码'.*did you mean '主诊断码'.*--inputs"):
         columns.bind(["主诊断码", "其他1"])
     with pytest.raises(UsageError, match=r"missing\.toml"):
         load_map(tmp_path / "missing.toml")
@@ -310,3 +310,59 @@ def test_opendrg_sample_files(tmp_path, read):
     assert result.rows[0]["procedures"] == ["14.7401", "13.4100x001"]
     assert result.rows[1]["diagnoses"] == ["H43.100", "H25.900"]
     assert (result.rows[0]["sex"], result.rows[0]["age_years"], result.rows[0]["los_days"]) == (2, 60, 3)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "主诊断编码,其他诊断1,其他诊断2,手术编码",
+        "主要诊断,次要诊断1,次要诊断2,手术操作1",
+        "主诊断,次诊断1,次诊断2,手术及操作",
+        "诊断1,诊断2,诊断3,手术代码",
+        "出院诊断1,出院诊断2,出院诊断3,手术与操作编码",
+        "出院主要诊断,出院其他诊断1,出院其他诊断2,操作编码",
+        "主要诊断代码,其他诊断代码(1),其他诊断代码(2),手术操作(1)",
+        "主要诊断编码,其他诊断,次要诊断,手术1",
+    ],
+)
+def test_columns_of_codes_as_hospitals_name_them(header):
+    names = header.split(",")
+    cells = {name: Counter({"I63.900": 2}) for name in names[:3]} | {names[3]: Counter({"38.9300": 1})}
+    made = draft(Sample(["结算编号", *names, "其他诊断名称1"], cells))
+    fields = load_map_text(made.text)
+    assert fields["diagnoses"] == names[:3]
+    assert fields["procedures"] == names[3]
+    assert not [en for _, en in made.notes if "CHECK: no column" in en or "the only column" in en]
+
+
+def load_map_text(text):
+    return tomllib.loads(text)["fields"]
+
+
+def test_columns_of_names_are_not_taken_for_codes():
+    cells = {"主要诊断": Counter({"脑梗死": 3}), "其他诊断1": Counter({"高血压病2级": 3})}
+    made = draft(Sample(["主要诊断编码", "主要诊断", "其他诊断1", "其他诊断1编码", "门诊诊断编码"], cells))
+    assert load_map_text(made.text)["diagnoses"] == ["主要诊断编码", "其他诊断1编码"]
+
+
+def test_what_a_draft_does_not_read_is_told():
+    cells = {
+        "疾病二": Counter({"E11.900": 5, "I10.x00x002": 4, "": 2}),
+        "处置": Counter({"39.9500": 3, "88.72": 1}),
+        "金额": Counter({"12.50": 3, "99.95": 1}),
+        "科": Counter({"A01": 9, "B02": 1}),
+        "入院诊断": Counter({"E11.900": 5}),
+    }
+    made = draft(Sample(["主诊断编码", *cells], cells), "zh")
+    told = "\n".join(zh for zh, _ in made.notes)
+    assert "列 疾病二 的单元格是诊断编码" in told and "列 处置 的单元格是手术操作编码" in told
+    assert "没有手术操作列" in told and "诊断只有主要诊断一列" in told
+    assert not any(name in told for name in ("金额", "列 科", "入院诊断"))
+    assert all(line in made.text for line in told.splitlines())
+
+
+def test_columns_of_codes_that_are_not_read_are_told(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("diagnoses,sex,其他诊断1,费用,门诊诊断\nI63.900,1,E11.900,12.50,I63.900\n", "utf-8")
+    with open_records(path, look=True) as source:
+        assert source.unread == {"其他诊断1": "diagnoses"}

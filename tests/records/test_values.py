@@ -321,3 +321,9 @@ def test_codes_of_all_types_agree(parse, number):
         column = scalars.codes(array, parse, Counter(), "c")
         assert column.values.to_pylist() == [expected.value, 1]
         assert (column.bad is not None and column.bad[0].as_py()) == expected.bad
+
+
+def test_truth_values_are_told_by_their_words() -> None:
+    from grouper.records.words import known_words
+
+    assert known_words("refund_flag") == "true 是、false 否"

@@ -13,6 +13,7 @@ from grouper.commands.text.aligned import aligned
 from grouper.commands.text.lake import head_line, shortened
 from grouper.lake.whole import SHORT
 from grouper.payment.policy.assumed import in_words
+from grouper.payment.policy.value_words import clauses_told
 from grouper.payment.policy.words import REVIEWS, STATUSES
 from grouper.payment.policy.words import pool as pool_in_words
 from grouper.payment.policy.words import reason as reason_in_words
@@ -268,7 +269,7 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         ]
         yield from aligned(lines, right={1}, indent="  ")
         if row.get("clauses"):
-            yield f"  {'依据' if zh else 'by'} {row['clauses']}"
+            yield f"  {'依据' if zh else 'by'} {clauses_told(row['clauses'], lang)}"
     if found["adjustments"]:
         yield f"{'调整笔数' if zh else 'adjustments'} {len(found['adjustments'])}"
     for row in found["adjustments"]:

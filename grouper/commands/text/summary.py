@@ -9,6 +9,7 @@ from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.commands.text.notes import describe
 from grouper.grouping.files import Summary
+from grouper.records.code_columns import SIDES
 from grouper.records.private import KINDS
 
 
@@ -38,6 +39,15 @@ def summary_lines(summary: Summary, lang: str) -> Iterator[str]:
         yield "字段" if zh else "Fields"
         for key, number in sorted(summary.fields.items()):
             yield f"  {number:,}  {describe(key, lang)}"
+    if summary.unread:
+        sides = [(name, SIDES[field][0 if zh else 1]) for name, field in summary.unread.items()]
+        told = "、".join(f"{n}（{k}）" for n, k in sides) if zh else ", ".join(f"{n} ({k})" for n, k in sides)
+        yield (
+            f"有编码但没有读取的列：{told}；如参加分组，请用 grouper columns 写列映射，并用 --columns 指定"
+            if zh
+            else f"Columns of codes that are not read: {told}; if they take part in "
+            "grouping, make a column map with `grouper columns` and name it with --columns"
+        )
     if summary.dropped:
         told = _columns(summary.dropped, zh)
         yield f"未载入的列：{told}" if zh else f"Columns not loaded: {told}"

@@ -184,7 +184,7 @@ class _Writer(words.Writer):
             text = f"{step.raw}{self.turned(step)} {step.name}{self.classed(step)}"
             yield f"   {self.place(step)} {text}".rstrip()
             if step.grey:
-                yield self.grey(step)
+                yield f"      {self.grey(step)}"
         yield from self.data_lines(self.e.numbers)
         if self.e.tools is not None:
             key = self.e.key or self.say("无（编码不完整，不参与核心病种）", "none (the code is incomplete)")
@@ -195,7 +195,7 @@ class _Writer(words.Writer):
 
     def grey(self, step: CodeStep) -> str:
         """That a code is grey, and the specific ones of its subcategory."""
-        zh, en = "      医保灰码", "      a grey code"
+        zh, en = "医保灰码", "a grey code"
         if step.kind == "diagnosis" and step.position == 1:
             zh, en = f"{zh}，不宜作主要诊断", f"{en}, not fit for a principal diagnosis"
         if step.instead:
@@ -428,7 +428,6 @@ class _Writer(words.Writer):
 
 
 _NEAR = 3  # near misses of the summary
-_GREY = ("{} 是医保灰码，不宜作主要诊断", "{} is a grey code, not fit for a principal diagnosis")
 
 
 class _Summary(_Writer):
@@ -497,7 +496,11 @@ class _Summary(_Writer):
 
     def wrong(self) -> str:
         found = [f"{self.place(step)} {step.raw}{self.turned(step)}" for step in self.e.codes if step.issue]
-        found += [self.say(*_GREY).format(step.code) for step in self.e.codes if step.grey]
+        found += [
+            f"{self.place(step)} {step.code} {self.say('是', 'is ')}{self.grey(step)}"
+            for step in self.e.codes
+            if step.grey
+        ]
         if self.e.result["status"] != "grouped":
             found.append(self.reason())
         return self.say("；", "; ").join(found) or self.say("没有发现", "nothing found")

@@ -32,7 +32,7 @@ LISTED = {
     "entries": "DIP",
     "region": "region",
 }
-PARTS = ("code",)
+PARTS = ("drg", "code")
 PAGE = False
 SHEETS = 2
 SOURCES = {"dip": ("code", "name_column", "weight", "fourth", "keep_missing", "allow_undecided")}
@@ -103,8 +103,10 @@ def listing() -> list[dict[str, Any]]:
 
 
 def show(scheme: Catalogue, part: str, value: str, names: Mapping[str, str], lang: str) -> Iterable[str]:
-    from grouper.grouping.dip.tables.listing import code_lines, overview
+    from grouper.grouping.dip.tables.listing import code_lines, overview, packet_lines
 
+    if part == "drg":
+        return packet_lines(scheme, value, lang)
     return code_lines(scheme, value, lang) if part else overview(scheme, lang)
 
 

@@ -36,12 +36,21 @@ class DipCodes(CodeBook):
             return Resolved(self._ids[code], code, "dot" if dotted else "notation")
         if code is not None:
             return Resolved(UNKNOWN, folded, "clinical")
-        return self._zeros(folded) or self._inside(text) or Resolved(UNKNOWN, folded, "unknown")
+        guess = self._cut_short(folded) if self.kind == "diagnosis" else self._zeros(folded)
+        return guess or self._inside(text) or Resolved(UNKNOWN, folded, "unknown")
+
+    def _cut_short(self, folded: str) -> Resolved | None:
+        """A diagnosis that may be the beginning of a full code (I63.9); as it is, its beginning counts."""
+        code = self.completed(folded)
+        if code is None:
+            return None
+        if self.options.repair:
+            return Resolved(self._ids[code], code, "completed")
+        return Resolved(UNKNOWN, folded, "cut-short")
 
     def _zeros(self, folded: str) -> Resolved | None:
-        """A number that may be an operation without its zeros; of a diagnosis the beginning counts."""
-        suspect = self.kind == "procedure" and normalise.with_zeros(folded)
-        code = self.completed(folded) if suspect else None
+        """A number that may be an operation without its zeros."""
+        code = self.completed(folded) if normalise.with_zeros(folded) else None
         if code is None:
             return None
         if self.options.repair:

@@ -115,7 +115,7 @@ class PaymentExplanation:
         route = words.reason(head["route"], lang, self.routes)
         method = words.pick(words.METHODS.get(head["method"], (head["method"],) * 2), lang)
         yield (
-            f"  基金池 {head['pool']}；路径 {route}；支付方式 {method}"
+            f"  基金池 {words.pool(head['pool'], lang)}；路径 {route}；支付方式 {method}"
             if zh
             else (f"  pool {head['pool']}; route {route}; method {method}")
         )

@@ -86,6 +86,8 @@ CHOICES: dict[str, Pair] = {
     "above": ("其余", "above"),
     "yes": ("是", "yes"),
     "no": ("否", "no"),
+    "true": ("是", "true"),
+    "false": ("否", "false"),
 }
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CLAUSE = re.compile(r"(^|; )(\w+) = (.*?) \(")

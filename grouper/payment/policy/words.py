@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -203,6 +203,18 @@ def reason(code: str, lang: str, routes: Mapping[str, Pair] | None = None) -> st
 def pool(name: str, lang: str) -> str:
     """The name of a pool; one of the policy's own comes back as it is."""
     return pick(POOLS.get(name, (name, name)), lang)
+
+
+def pool_named(text: str, pools: Iterable[str]) -> str:
+    """Which of ``pools`` a text names: by its own name, or in Chinese (职工, 职工医保); else the text."""
+    short = text.removesuffix("基金池").removesuffix("基金").removesuffix("医保")
+    return next((name for name in pools if text == name or short == pool(name, "zh")), text)
+
+
+def pools_told(pools: Iterable[str]) -> str:
+    """Pools for a message, each with its Chinese name."""
+    named = [(name, pool(name, "zh")) for name in sorted(pools)]
+    return "、".join(name if name == zh else f"{name} {zh}" for name, zh in named)
 
 
 def column(name: str, lang: str) -> str:

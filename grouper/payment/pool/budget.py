@@ -22,6 +22,7 @@ from grouper.base.formats import KEY, format_of
 from grouper.base.money import Fen, yuan_of
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import read_toml
+from grouper.payment.policy import words
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
@@ -311,12 +312,17 @@ def _hospitals(raw: Any, pools: set[str], where: str, folder: Path) -> dict[tupl
     found: dict[tuple[str, str], Entry] = {}
     for key, row in rows:
         _known(row, set(_HOSPITAL_KEYS), where, key)
-        hospital, pool = str(row.get("hospital_code") or ""), str(row.get("pool") or "")
+        hospital = str(row.get("hospital_code") or "")
+        pool = words.pool_named(str(row.get("pool") or ""), pools)
         if not hospital:
             raise _error(where, f"{key}.hospital_code", "缺失", "is missing")
         if pool not in pools and pool != "*":
+            known = words.pools_told(pools)
             raise _error(
-                where, f"{key}.pool", f"{pool!r} 不是预算中的池", f"{pool!r} is no pool of the budget"
+                where,
+                f"{key}.pool",
+                f"{pool!r} 不是预算中的池；可用：{known}",
+                f"{pool!r} is no pool of the budget; known are {known}",
             )
         if (hospital, pool) in found:
             raise _error(where, key, f"{hospital}、{pool} 重复", f"{hospital}, {pool} is there twice")

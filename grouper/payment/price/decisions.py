@@ -15,12 +15,14 @@ from grouper.records.headings import headings
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
 
-COLUMNS = (*DECIDED, "reason", "clause")  # beside record_id; the last two are for people to read
+# The last three are for people to read.
+COLUMNS = ("record_id", "settlement_id", *DECIDED, "reason", "clause", "document")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A row of the file. ``values``: the columns of DECIDED that it gives, read."""
+    """A row of the file. ``record_id``: or the settlement_id, where the row has that only. ``values``: the
+    columns of DECIDED that it gives, read."""
 
     record_id: str
     values: Mapping[str, str]
@@ -39,18 +41,20 @@ def decisions(path: str) -> tuple[list[Decision], list[str]]:
     Raises DataError for a file that cannot be read, for unknown columns, for a record_id that is not given
     or there twice, and for what is not understood.
     """
-    table = read_table(
-        path, needed=("record_id",), known=COLUMNS, flag="--decisions", kind=DataError, headings=headings()
+    table = read_table(path, known=COLUMNS, flag="--decisions", kind=DataError, headings=headings())
+    key = (
+        "record_id" if "record_id" in table.header or "settlement_id" not in table.header else "settlement_id"
     )
+    table.need((key,))
     found: dict[str, Decision] = {}
     for row in table:
-        record = row.text("record_id")
+        record = row.text("record_id") or row.text("settlement_id")
         if not record:
-            raise row.error("record_id", "缺失", "is missing")
+            raise row.error(key, "缺失", "is missing")
         if record in found:
             first = found[record].row.row
             raise row.error(
-                "record_id",
+                key,
                 f"{record} 重复（首见第 {first} 行）",
                 f"{record} is there twice (first row {first})",
             )

@@ -342,7 +342,10 @@ def _assumed(info: RunInfo, t: Lang) -> Html:
         return el("p", t("没有。", "None."), class_="none")
     rows = []
     for name, value in sorted(info.assumed.items()):
-        label, told = in_words(name, str(value), t.code) or (_label(name, t), str(value))
+        label, told = in_words(name, str(value), t.code) or (
+            _label(name, t),
+            value_told(name, str(value), t.code, info.routes),
+        )
         rows.append([label, name, told])
     return table(
         [t("名称", "name"), t("代码", "code"), t("取值", "taken as")], rows, left=(0, 1, 2), class_="small"

@@ -9,6 +9,8 @@ from typing import Any
 
 from grouper.base.errors import GrouperError, UsageError
 from grouper.base.findings import Finding
+from grouper.base.tables_in import near
+from grouper.codes import icd
 from grouper.grouping.dip import facts, normalise
 from grouper.grouping.dip.tables.catalogue import Catalogue, load, scheme_folders
 from grouper.grouping.dip.tables.packets import Row
@@ -45,12 +47,22 @@ def overview(catalogue: Catalogue, lang: str) -> Iterator[str]:
 
 
 def code_lines(catalogue: Catalogue, code: str, lang: str) -> Iterator[str]:
-    """The entries that a diagnosis (by its key) or a procedure can lead to.
+    """The entries that a diagnosis (by its key) or a procedure can lead to, and whether the code is grey.
 
-    Raises UsageError when there is none.
+    Raises UsageError for a code of no edition that no entry uses.
     """
     found = [row for row in catalogue.rows if _names(row, code)]
-    if not found:
+    folded = normalise.fold(code)
+    known = {one.upper(): (one, name) for one, name in (icd.diagnoses() | icd.procedures()).items()}
+    if folded in known:
+        one, name = known[folded]
+        yield f"{one} {name}"
+        if one in icd.grey_diagnoses() or one in icd.grey_procedures():
+            yield "  a grey code" if lang == "en" else "  医保灰码"
+        if not found:
+            zh = f"  目录 {catalogue.id} 中没有条目用到它"
+            yield f"  no entry of {catalogue.id} uses it" if lang == "en" else zh
+    elif not found:
         raise UsageError(
             zh=f"目录 {catalogue.id} 中没有条目用到 {code}",
             en=f"no entry of {catalogue.id} uses {code}",
@@ -58,6 +70,37 @@ def code_lines(catalogue: Catalogue, code: str, lang: str) -> Iterator[str]:
     for row in found:
         score = "–" if row.score is None else row.score
         yield f"{row.code}  {score}  {row.kind}  {row.name}"
+
+
+def packet_lines(catalogue: Catalogue, code: str, lang: str) -> Iterator[str]:
+    """The entries of a packet, by its code or that of an entry: score, kind, name, diagnosis, operations.
+
+    Raises UsageError, with those that are near, when there is none.
+    """
+
+    def say(zh: str, en: str) -> str:
+        return en if lang == "en" else zh
+
+    wanted = code.strip().upper()
+    rows = [row for row in catalogue.rows if wanted in (row.code.upper(), row.packet.upper())]
+    if not rows:
+        zh, en = near(code, (row.code for row in catalogue.rows))
+        raise UsageError(
+            zh=f"目录 {catalogue.id} 中没有病种 {code}{zh}", en=f"{catalogue.id} has no packet {code}{en}"
+        )
+    for row in rows:
+        score = "–" if row.score is None else row.score
+        yield f"{row.code}  {score}  {row.kind}  {row.name}"
+        if row.dx:
+            yield "  " + say(f"主要诊断：{row.dx}", f"principal diagnosis: {row.dx}")
+        for text, zh, en in (
+            (row.procedures, "手术操作", "procedures"),
+            (row.related, "相关操作", "related procedures"),
+        ):
+            if text:
+                yield "  " + say(f"{zh}：{text}", f"{en}: {text}")
+        if row.average_cost is not None:
+            yield "  " + say(f"例均费用：{row.average_cost}", f"mean cost: {row.average_cost}")
 
 
 def _names(row: Row, code: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from grouper.base.errors import UsageError
 from grouper.codes import icd
 from grouper.grouping.drg.conditions import And, Compare, Condition, Count, In, Not, Or, lists_of, parse
+from grouper.grouping.drg.describing import SUBJECTS, list_words
 from grouper.grouping.drg.tables.model import SITES, Adrg, Scheme
 from grouper.grouping.drg.tables.store import NOT_NAMED, scheme_folders
 from grouper.grouping.tables.folders import listed, read_meta
@@ -191,7 +192,8 @@ class View:
                 yield f"DRG {drg.drg} {drg.name} ({adrg.variant}): {roles}"
 
     def _roles(self, condition: str, lists: set[str]) -> str:
-        return ", ".join(dict.fromkeys(_roles(parse(condition), lists, "in")))
+        zh = not self.say("", "en")
+        return self.say("，", ", ").join(dict.fromkeys(_roles(parse(condition), lists, "in", zh)))
 
     # --- parts ---
 
@@ -213,15 +215,18 @@ class View:
         )
 
 
-def _roles(condition: Condition, lists: set[str], how: str) -> Iterator[str]:
-    """What a condition asks of the lists: ``principal_dx in AA1.dx``, ``any_proc not in VALID``."""
+def _roles(condition: Condition, lists: set[str], how: str, zh: bool) -> Iterator[str]:
+    """What a condition asks of the lists: ``principal_dx in AA1.dx``, 主要诊断属于 AA1 诊断表."""
     match condition:
         case And(items) | Or(items):
             for item in items:
-                yield from _roles(item, lists, how)
+                yield from _roles(item, lists, how, zh)
         case Not(item):
-            yield from _roles(item, lists, "not in" if how == "in" else "in")
+            yield from _roles(item, lists, "not in" if how == "in" else "in", zh)
         case In(subject, name) | Count(subject, name) if name in lists:
-            yield f"{subject} {how} {name}"
+            belongs = "属于" if how == "in" else "不属于"
+            told = f"{SUBJECTS[subject][0]}{belongs} {list_words(name, 'zh')}" if zh else ""
+            yield told or f"{subject} {how} {name}"
         case Compare("injured_sites"):
-            yield from sorted(name for name in lists if name.startswith(SITES))
+            found = sorted(name for name in lists if name.startswith(SITES))
+            yield from (list_words(name, "zh") if zh else name for name in found)
