@@ -282,3 +282,67 @@ def test_a_file_that_pay_cannot_read_is_refused_in_one_line(place: Path, name: s
     code, out, err = grouper("pay", name, "--policy", "policy.toml", "-o", "p.parquet", lang="en", cwd=place)
     assert (code, out, err.count("\n")) == (1, "", 1) and "no (whole) Parquet file" in err
     assert not (place / "p.parquet").exists()
+
+
+MAP = """[fields]
+settlement_id = "结算编号"
+person_id = "人员"
+hospital_code = "医院"
+insurance_type = "险种"
+admission_date = "入院"
+discharge_date = "出院"
+total_cost = "总费用"
+pool_paid = "统筹"
+fund_paid = "基金"
+sex = "性别"
+age_years = "年龄"
+los_days = "天数"
+discharge_way = "离院方式"
+procedures = "手术"
+admission_type = "类别"
+department = "科室"
+diagnoses = { columns = ["主要诊断", "其他诊断"], separator = ";" }
+"""
+
+
+def test_a_map_with_several_columns_of_diagnoses_serves_group_and_pay(tmp_path: Path) -> None:
+    """The principal diagnosis is the first code of the map; cases go by their settlement."""
+    head = "结算编号,人员,医院,险种,入院,出院,总费用,统筹,基金,性别,年龄,天数,离院方式,"
+    head += "主要诊断,其他诊断,手术,类别,科室\n"
+    rows = [
+        f"S{n},P{n},A,310,2025-06-04,2025-06-10,15000.00,10965.00,10965.00,男,30,6,1,K35.300,I10.x00;E11.900,"
+        "47.0100,21,普外科\n"
+        for n in (1, 2)
+    ]
+    (tmp_path / "in.csv").write_text(head + "".join(rows), encoding="utf-8")
+    (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
+    (tmp_path / "h.csv").write_text("hospital_code,hospital_level\nA,3\n", encoding="utf-8")
+    mapped = ("--columns", "map.toml")
+    call = (
+        "group",
+        "in.csv",
+        "--scheme",
+        "zhejiang-2022",
+        *mapped,
+        "-o",
+        "g.csv",
+    )
+    code, _, err = grouper(*call, cwd=tmp_path)
+    assert code == 0, err
+    call = (
+        "pay",
+        "g.csv",
+        "--policy",
+        "lishui/2022",
+        *mapped,
+        "--as-of",
+        "2022-06-10",
+        "--hospitals",
+        "h.csv",
+    )
+    code, _, err = grouper(*call, "-o", "p.parquet", cwd=tmp_path)
+    assert code == 0, err
+    assert "没有 record_id，以 settlement_id 为病例标识" in err
+    made = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert [(row["record_id"], row["principal"]) for row in made] == [("S1", "K35.300"), ("S2", "K35.300")]
+    assert {row["pay_status"] for row in made} == {"paid"}

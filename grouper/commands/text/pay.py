@@ -36,8 +36,12 @@ def report(done: Paid, lang: str) -> Iterator[str]:
         yield f"  {'注意' if zh else 'note'}{'：' if zh else ': '}{odd.text(lang)}"
     if done.settlement is not None:
         yield from _settlement(done, lang)
-    if priced.assumed:
-        named = [words.column(name, lang) for name in priced.assumed]
+    if "record_id" in priced.assumed:
+        yield (
+            "没有 record_id，以 settlement_id 为病例标识" if zh else "No record_id: cases go by settlement_id"
+        )
+    named = [words.column(name, lang) for name in priced.assumed if name != "record_id"]
+    if named:
         yield (
             f"输入没有、按默认的列：{'、'.join(named)}"
             if zh

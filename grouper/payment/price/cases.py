@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from grouper.payment.price.decisions import Decision, decisions
 from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, split
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
+from grouper.payment.price.listed import lists_of
 from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
@@ -89,7 +90,10 @@ def open_cases(
     decided, by_case = _decisions(connection, files.decisions, policy)
     words = Words(connection, scan, files, policy)
     stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
-    reading = _Reading(schema, sources, hospitals, by_case, words, stay)
+    lists = lists_of(files.columns, schema)
+    reading = _Reading(schema, sources, hospitals, by_case, words, stay, lists)
+    if sources.get("record_id") == sources.get("settlement_id", ""):
+        reading.assumed["record_id"] = "settlement_id"
     if files.gate is not None:  # settle has checked its decisions
         there = {name: column for name, column in sources.items() if column in schema.names}
         check_decided(connection, scan, there, files, policy)
@@ -219,7 +223,7 @@ def _sources(schema: pa.Schema, files: Files) -> dict[str, str]:
     if files.columns is not None:
         bound = files.columns.bind(header)
     elif "diagnoses" in header or "record_id" in header:
-        return {name: name for name in header}
+        return {name: name for name in header} | _ids(header)
     else:
         bound = detect_layout(header)
     found = {name: name for name in header}
@@ -228,7 +232,14 @@ def _sources(schema: pa.Schema, files: Files) -> dict[str, str]:
         for name, source in bound.fields.items()
         if len(source.columns) == 1 and not source.transform
     }
-    return found
+    return found | _ids(found, found)
+
+
+def _ids(names: Collection[str], sources: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A record without an id of its own goes by that of its settlement, as in ``settle``."""
+    if "record_id" in names or "settlement_id" not in names:
+        return {}
+    return {"record_id": (sources or {}).get("settlement_id", "settlement_id")}
 
 
 def _hospitals(connection: duckdb.DuckDBPyConnection, path: str | None, policy: Policy) -> set[str]:
@@ -291,6 +302,7 @@ class _Reading:
     decisions: set[str]
     words: Words
     stay: str = "given"
+    lists: Mapping[str, str] = field(default_factory=dict)
     faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
     assumed: dict[str, str] = field(default_factory=dict)
 
@@ -329,6 +341,8 @@ class _Reading:
         for candidate in sources(name):
             plain, _, place = candidate.partition("[")
             column = self.sources.get(plain)
+            if plain in self.lists:
+                return [f"({self.lists[plain]})[1]" if place else self.lists[plain]]
             if column is None or column not in self.schema.names:
                 continue
             if place:
