@@ -78,7 +78,11 @@ def int32_field(column: pa.Array) -> memoryview:
 
 
 def number_field(column: pa.Array) -> memoryview:
-    """A numeric column as float64 values with NaN for null."""
+    """A numeric column as float64 values with NaN for null.
+
+    Raises ValueError for a column whose buffers do not hold what they say.
+    """
+    column.validate(full=not pa.types.is_primitive(column.type))  # a cast of broken texts ends the process
     if not column.type.equals(pa.float64()):
         column = pc.cast(column, pa.float64())
     if column.null_count:

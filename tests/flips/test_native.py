@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from grouper.base.arrow import sound
+from grouper.base.arrow import number_field, sound
 from grouper.base.errors import DataError
 
 from ..support import loaded
@@ -48,6 +48,13 @@ def test_a_hundred_broken_batches(child: Child) -> None:
 def test_five_thousand_broken_batches(child: Child) -> None:
     for seed in range(100, 5_100):
         assert child.ended("native", Path(str(seed))) == ("result", ""), seed
+
+
+def test_a_number_in_texts_that_are_broken_is_an_error() -> None:
+    """Engines are given columns as they are; the cast of such texts ended the process."""
+    view = pa.py_buffer(b"\x0d\0\0\0I10.\x07\0\0\0\0\0\0\0")
+    with pytest.raises(ValueError, match="string view|buffer"):
+        number_field(pa.Array.from_buffers(pa.string_view(), 1, [None, view]))
 
 
 VIEWS = {

@@ -87,7 +87,7 @@ def _hospital(lake: Lake, test: str) -> str:
 
 def _statement(lake: Lake, hospital: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """A hospital's statement of January as a page, and the workbook's first sheet: its lines' last value."""
-    web, book = write_statement(lake, "000002", hospital, folder)
+    web, book, _ = write_statement(lake, "000002", hospital, folder)
     rows = fastexcel.read_excel(book).load_sheet(0, header_row=None).to_polars().rows()
     return web.read_text("utf-8"), {row[0]: row[-1] for row in rows if row[0]}
 
