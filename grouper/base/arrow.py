@@ -80,7 +80,7 @@ def int32_field(column: pa.Array) -> memoryview:
 def number_field(column: pa.Array) -> memoryview:
     """A numeric column as float64 values with NaN for null.
 
-    Raises ValueError for a column whose buffers do not hold what they say.
+    Raises pyarrow.ArrowException for a column whose buffers do not hold what they say.
     """
     column.validate(full=not pa.types.is_primitive(column.type))  # a cast of broken texts ends the process
     if not column.type.equals(pa.float64()):
@@ -93,7 +93,7 @@ def number_field(column: pa.Array) -> memoryview:
 def text_field(column: pa.Array, texts: tuple[str, ...]) -> memoryview:
     """A text column as the position of each value in ``texts``, -1 for others, NaN for null.
 
-    Raises ValueError for a column whose buffers do not hold what they say.
+    Raises pyarrow.ArrowException for a column whose buffers do not hold what they say.
     """
     column.validate(full=True)
     if pa.types.is_dictionary(column.type):

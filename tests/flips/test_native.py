@@ -53,7 +53,7 @@ def test_five_thousand_broken_batches(child: Child) -> None:
 def test_a_number_in_texts_that_are_broken_is_an_error() -> None:
     """Engines are given columns as they are; the cast of such texts ended the process."""
     view = pa.py_buffer(b"\x0d\0\0\0I10.\x07\0\0\0\0\0\0\0")
-    with pytest.raises(ValueError, match="string view|buffer"):
+    with pytest.raises(pa.ArrowException, match="buffer"):
         number_field(pa.Array.from_buffers(pa.string_view(), 1, [None, view]))
 
 
