@@ -66,6 +66,7 @@ def test_it_explains(scheme: str) -> None:
     assert "J → LUNGS" in run("explain", "--scheme", scheme, "--dx", "J18.900")
 
 
+@pytest.mark.slow
 def test_the_tables_commands_show_it(scheme: str, tmp_path: Path) -> None:
     assert "letters  3" in run("tables", "list")
     assert {"kind": "letter", "id": "letters", "groups": 3} in json.loads(run("tables", "list", "--json"))

@@ -243,6 +243,7 @@ def test_short_fields_flags_and_outputs_raise() -> None:
         kernel().group(*good, [array("i", [1, 1])] + [None] * 7, None, *outputs(2))
 
 
+@pytest.mark.slow
 def test_no_rows_and_a_record_of_a_thousand_codes() -> None:
     kernel().group(0, array("i", [0]), array("i"), array("i", [0]), array("i"), [None] * 8, None, *outputs(0))
     grouper = loaded("guangxi-2022")

@@ -63,6 +63,7 @@ def test_the_town_and_its_counties(number):
     assert all(h.alliance == alliances[h.county] for h in here)
 
 
+@pytest.mark.slow
 def test_files_hold_the_rows(tmp_path):
     seen = []
     written = write_city(
@@ -111,6 +112,7 @@ def test_months_are_added_but_cities_never_mix(tmp_path):
     assert City.read(tmp_path / "city.toml") == SMALL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hospitals.csv", "budget.toml", "assessment.csv", "2025-01.parquet"])
 @pytest.mark.parametrize("city_first", [False, True])
 def test_a_file_of_somebody_else_is_not_replaced(tmp_path, name, city_first):

@@ -142,6 +142,7 @@ def test_rows_stand_in_order_of_settlement(clean):
     assert weekday[6] < weekday[5] < min(weekday[day] for day in range(5))
 
 
+@pytest.mark.slow
 def test_first_settlements_are_in_the_month_of_discharge(rows):
     for row in rows:
         if row["row_kind"] not in ("refund", "resettled"):

@@ -139,6 +139,7 @@ def light_engine(made: Catalogue) -> DipEngine:
     return DipEngine(compiled, *books, lang="en")
 
 
+@pytest.mark.slow
 def test_random_chains_reach_every_step() -> None:
     """The strategy above is worth something: each step wins somewhere, and every reason comes up."""
     rng = random.Random(1)

@@ -60,6 +60,7 @@ def cents(value: float | None) -> Decimal | None:
     return None if value is None else round(Decimal(str(value)), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 def test_reference_agrees_with_every_vector(profile: str) -> None:
     records = records_of(profile)

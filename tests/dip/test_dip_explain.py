@@ -27,6 +27,7 @@ from .dip_support import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 def test_explanation_equals_batch(profile: str) -> None:
     rng = random.Random(11)

@@ -92,6 +92,7 @@ def test_what_no_sheet_can_hold_is_not_exported(tmp_path: Path, form: str) -> No
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_columns_for_readers_come_along(tmp_path: Path) -> None:
     name = "dip-pingdingshan-2025"
     call("export", name, tmp_path / "book.xlsx")
@@ -425,6 +426,7 @@ def test_dip_schemes_are_found_by_area_and_date() -> None:
     assert grouper.load_scheme(str(FEATURES), profile="demo-b").id == "demo-b"
 
 
+@pytest.mark.slow
 def test_a_packet_and_a_grey_code_are_shown() -> None:
     told = call("show", "dip-3.0", "--code", "85.4300").output
     assert told.splitlines()[0] == "85.4300 单侧扩大的单纯乳房切除术"

@@ -196,6 +196,7 @@ def test_a_file_of_records_gives_its_own_columns(place: Path) -> None:
     assert "应付总额 = 病组价值 = 19800.00 元" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -211,6 +211,7 @@ def test_verify_finds(tmp_path: Path, kind: str, severity: str, pairs: list[tupl
     assert found[kind].zh and found[kind].en
 
 
+@pytest.mark.slow
 def test_verify_of_the_benefit_rules(tmp_path: Path) -> None:
     """A ratio is a share, limits are not below 0; without the rule nothing reads them."""
     parameters = 'policy_ratio = { value = "RATIO", source = "s", verified = true }\n' + "".join(
@@ -257,6 +258,7 @@ def test_verify_misses_no_pool_without_a_rate(tmp_path: Path) -> None:
     assert [(f.severity, f.place) for f in found] == [("error", "base_rate")] and "resident" in found[0].en
 
 
+@pytest.mark.slow
 def test_verify_reports_payment_that_falls_as_cost_rises(tmp_path: Path) -> None:
     """Above five times as a normal case: 1,000 points × (3 + 1.08) × 9.5 falls to the standard."""
     policy = load_policy(write_policy(tmp_path, DIP))
@@ -300,5 +302,6 @@ def test_names_that_are_not_there() -> None:
     assert find_policy("national/drg-rate").id == "national/drg-rate"
 
 
+@pytest.mark.slow
 def test_the_national_policies_are_sound() -> None:
     assert [f.en for f in verify(["national"]) if f.severity == "error"] == []

@@ -42,6 +42,7 @@ def test_an_example_says_that_it_is_one(name: str) -> None:
         assert not found.weights.verified and "虚构" in found.weights.source
 
 
+@pytest.mark.slow
 def test_the_example_scores_are_of_the_national_packets_and_local_mixed_groups() -> None:
     made, national = (load(ROOT / "tables" / "dip" / name) for name in ("dip-3.0-example", "dip-3.0"))
     codes = {row.code for row in national.entries}

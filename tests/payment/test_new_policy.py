@@ -104,6 +104,7 @@ def test_an_old_policy_is_taken_to_the_new_edition_with_weights_of_ones_own(tmp_
     assert code == 1 and "--force" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "scheme", "weights", "told"),
     [
@@ -162,6 +163,7 @@ def test_what_does_not_fit_is_refused(
         new_policy("own", find_policy(source), scheme, table if weights else None, tmp_path / "own.toml")
 
 
+@pytest.mark.slow
 def test_a_file_made_from_a_dip_policy_is_accepted(tmp_path: Path) -> None:
     output = tmp_path / "own.toml"
     made = new_policy("own", find_policy("national/dip-3.0"), "dip-3.0-example", None, output)

@@ -193,6 +193,7 @@ PRINTED = [  # policy, level, its column in the weight table
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "level", "column"), PRINTED)
 def test_standards_are_those_printed_with_the_weights(key: str, level: str, column: str) -> None:
     """Every group, to the fen that the source's own rounding leaves open."""

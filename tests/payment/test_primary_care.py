@@ -88,6 +88,7 @@ def test_thirty_one_groups_of_edition_3_are_marked_in_its_weights() -> None:
         assert {row["drg"] for row in csv.DictReader(file) if row["basic"] == "true"} == named
 
 
+@pytest.mark.slow
 def test_a_policy_that_misses_them_is_told(tmp_path: Path) -> None:
     """No rule, a rule that does not look at the mark, weights without marks, a mark that nobody gives."""
     policy = find_policy(DIP)

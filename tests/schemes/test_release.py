@@ -50,6 +50,7 @@ def of_edition(edition: str) -> list[str]:
     return [name for name, meta in metas.items() if meta.get("base", name) == edition]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edition", QUICK)
 def test_findings_on_an_edition_are_the_accepted_ones(edition: str) -> None:
     assert found(of_edition(edition)) == accepted(of_edition(edition))

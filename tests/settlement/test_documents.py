@@ -53,6 +53,7 @@ def test_a_file_has_each_deduction_once_with_its_number(
         )
 
 
+@pytest.mark.slow
 def test_a_deduction_that_was_taken_is_refused_until_its_month_is_settled_again(
     place: Path, tmp_path: Path
 ) -> None:

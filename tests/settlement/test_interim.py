@@ -234,6 +234,7 @@ def test_a_refund_with_the_id_of_its_original_is_not_that_row_again(tmp_path: Pa
     assert (done.record.run["cases"], done.record.run["netted"]) == (7, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["netted in May", "taken back in June", "a part in May"])
 def test_a_refund_that_was_given_before_says_so(tmp_path: Path, first: str) -> None:
     """Of a settlement that was taken back: again. The refund itself, given again: settled already."""

@@ -249,6 +249,7 @@ def test_what_cannot_be_decided_is_refused(
         decide(lake, [own], who="Zhao")
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_report_tell_what_is_open(
     lake: Lake, place: Path, form: Path, cases: list[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -217,6 +217,7 @@ def _row(hospital: str, fen: int, voucher: str = "V1", pool: str = "职工", **m
             "金额": str(yuan_of(fen)), **more}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_difference_is_carried_to_the_next_month(
     lake: Lake, place: Path, ordered: Ordered, tmp_path: Path
 ) -> None:
