@@ -70,10 +70,11 @@ class Server:
 
     def call(self, folder: Path, call: Call, seconds: float = SECONDS) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
-            root = Path(__file__).parents[2]
+            # The package is the one that is installed; the tests are found behind it.
+            root = str(Path(__file__).parents[2])
+            run = f"import sys; sys.path.append({root!r}); from tests.faults.server import main; main()"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.server"], cwd=root, text=True,
-                env={**os.environ, "GROUPER_LANG": "en"},
+                [sys.executable, "-P", "-c", run], text=True, env={**os.environ, "GROUPER_LANG": "en"},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
         asked = {
