@@ -30,6 +30,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"), [(OLD, NEW), (OLD, "dip-3.0"), ("dip-taian-2025", OLD)], ids=["drg", "drg-dip", "dip-drg"]
 )

@@ -137,6 +137,7 @@ def test_a_socket_is_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 FULL = """
 import resource, sys
+sys.path.append(sys.argv[2])  # the package is the one that is installed; the tests are found behind it
 from tests.test_plain_outputs import big
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 import signal
@@ -163,10 +164,9 @@ def big(path: str) -> int:
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, format_: str) -> None:
     """A limit of the process stands for the disk: it strikes in the middle, or when the file is closed."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path / f"out.{format_}")], capture_output=True, text=True,
-        cwd=Path(__file__).parent.parent,
-    )  # fmt: skip
+    root = str(Path(__file__).parent.parent)
+    command = [sys.executable, "-P", "-c", FULL, str(tmp_path / f"out.{format_}"), root]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and not names(tmp_path), (done.returncode, done.stderr, names(tmp_path))
     assert resource.getrlimit(resource.RLIMIT_FSIZE)
 

@@ -79,6 +79,7 @@ def test_a_deduction_that_was_taken_is_refused_until_its_month_is_settled_again(
         clear_year(lake, job, reports=False)
 
 
+@pytest.mark.slow
 def test_more_than_is_due_is_carried_and_said(place: Path, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     told = _file(tmp_path / "c.csv", _line(amount="5000000.01"))

@@ -138,6 +138,7 @@ def with_refund_of(folder: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[Lak
 SQL = 'SELECT record_id, total_cost, pool_paid, los_days, "group", settled_fund FROM cases_current ORDER BY 1'
 
 
+@pytest.mark.slow
 def test_refunds_of_a_part_leave_a_stay_of_the_rest(tmp_path: Path) -> None:
     """The stay less two refunds of parts is priced as one that cost that much from the beginning."""
     rows = support.take(support.city(2400, 0.0), MONTH, 12)
@@ -310,6 +311,7 @@ def test_bills_of_two_months_are_joined_when_the_earlier_one_is_withdrawn(tmp_pa
     assert found[june[-1]["record_id"]] == june[-1]["total_cost"] + first["total_cost"]
 
 
+@pytest.mark.slow
 def test_the_last_bill_is_not_paid_without_the_one_that_waits(tmp_path: Path) -> None:
     """May held the marked interim bill. June has the last one: alone it is held, with the other joined."""
     may, june, first = a_stay_of_two_months()

@@ -190,6 +190,7 @@ def test_a_keyed_token_needs_its_key(lake: Lake, cases: list[dict[str, Any]], tm
     assert import_objections(lake, [path], who="Zhang", key=str(key))[0].state == "open"
 
 
+@pytest.mark.slow
 def test_decisions_become_adjustments_of_the_next_month(
     lake: Lake, place: Path, taken: list[Objection], tmp_path: Path
 ) -> None:

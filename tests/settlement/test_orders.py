@@ -258,6 +258,7 @@ def test_a_difference_is_carried_to_the_next_month(
     assert _ledger(lake, june.run, "paid_difference") == {}
 
 
+@pytest.mark.slow
 def test_a_later_payment_is_taken_off_where_the_rest_was_carried(
     lake: Lake, place: Path, ordered: Ordered, tmp_path: Path
 ) -> None:

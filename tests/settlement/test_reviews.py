@@ -113,6 +113,7 @@ def test_the_record_has_what_a_session_needs(session: Session, form: Path, tmp_p
     assert (tmp_path / "again.xlsx").read_bytes() == form.read_bytes()
 
 
+@pytest.mark.slow
 def test_decisions_are_taken_by_the_next_month(
     lake: Lake, place: Path, session: Session, form: Path, tmp_path: Path
 ) -> None:

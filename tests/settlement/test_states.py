@@ -57,6 +57,7 @@ def test_a_draft_counts_once_it_is_approved(lake: Lake, place: Path) -> None:
     assert not audit(lake).findings and replay(lake, "000001").same and replay(lake, "000004").same
 
 
+@pytest.mark.slow
 def test_an_approved_month_pays_like_one_settled_at_once(lake: Lake, place: Path, tmp_path: Path) -> None:
     states.approve(lake, "2025-04", who="Zhao")
     other = Lake(tmp_path / "other")

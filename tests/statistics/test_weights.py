@@ -308,6 +308,7 @@ def test_calls_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
         fit([path], SCHEME)
 
 
+@pytest.mark.slow
 def test_ungrouped_files_are_grouped_first_and_other_schemes_are_refused(tmp_path: Path) -> None:
     from grouper.grouping.api import load_scheme
     from grouper.grouping.files import group_files
