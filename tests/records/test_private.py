@@ -168,8 +168,8 @@ def test_group_leaves_them_out_and_says_so(tmp_path: Path) -> None:
     kinds = {"患者身份证号": "identity", "hzxm": "name", "备用1": "phone", "备用2": "identity"}
     assert told["dropped_kinds"] == kinds and set(told["dropped_columns"]) == set(kinds)
     assert told["personal_columns_read"] == {"person_id": "identity"}
-    assert "备用1 (phone)" in done.stderr and "person_id (identity number)" in done.stderr
-    everything = json.dumps(table.to_pylist(), ensure_ascii=False, default=str) + done.stderr
+    assert "备用1 (phone)" in done.output and "person_id (identity number)" in done.output
+    everything = json.dumps(table.to_pylist(), ensure_ascii=False, default=str) + done.output
     assert not any(value in everything for name in kinds for value in PEOPLE[name])
 
 
