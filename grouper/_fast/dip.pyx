@@ -18,7 +18,7 @@ from grouper._fast.dip_packets cimport DipPackets
 from grouper._fast.dip_tables cimport *
 
 cdef enum:
-    OVERLAID = 1 << 30  # among the warnings, where no warning is
+    OVERLAID = 1073741824  # 1 << 30, among the warnings, where no warning is; written out for the debug build
 
 
 @cython.final
