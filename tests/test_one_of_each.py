@@ -116,7 +116,6 @@ CALLS: dict[str, dict[str, str]] = {
         "lake.chain": "the record of a run that did not come to an end",
         "lake.intent": "files that the intent of a broken run names, with the content it names",
         "records.source": "the spool of standard input",
-        "grouping.one": "a message of its own in the folder for temporary files",
         "grouping.drg.tables.store": "a file of a scheme that the scheme no longer has, by its fixed name",
     },
     "rmdir": {

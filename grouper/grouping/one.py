@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.leftovers import tag
-from grouper.records.columns import ColumnMap, aliases, detect_layout, fold
+from grouper.records.columns import ColumnMap, aliases, detect_layout, fold, layout_map
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.settlement_list import message_nodes
 
@@ -63,24 +59,24 @@ def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dic
 
 def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The canonical fields of a 4101 message, and all its columns by canonical name."""
-    from grouper.records.source import open_records
+    columns, batch = message_batch(message)
+    row = batch.to_pylist()[0]
+    plain = {
+        name: row[given.columns[0]]
+        for name, given in columns.fields.items()
+        if given.columns[0] in row and not columns.ambiguous(name)
+    }
+    return prepared_row(reader, columns, batch), plain
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix=f"grouper.{tag()}.", suffix=".json", encoding="utf-8", delete=False
-    ) as file:
-        json.dump(message, file, ensure_ascii=False, default=str)
-    try:
-        with open_records([file.name]) as source:
-            batch = next(iter(source.batches()))
-            row = batch.to_pylist()[0]
-            plain = {
-                name: row[given.columns[0]]
-                for name, given in source.columns.fields.items()
-                if given.columns[0] in row and not source.columns.ambiguous(name)
-            }
-            return prepared_row(reader, source.columns.bind(batch.schema.names), batch), plain
-    finally:
-        Path(file.name).unlink()
+
+def message_batch(message: Mapping[str, Any]) -> tuple[ColumnMap, pa.RecordBatch]:
+    """A 4101 message as a batch of one row, and the columns of its fields; columns with personal data are
+    none of them. Raises DataError for a message that a file would be refused for."""
+    from grouper.records.settlement_list import MessageReader
+
+    found = MessageReader(message, "4101")
+    columns = layout_map("settlement-list", found.schema.names)
+    return columns, next(found.batches(1))
 
 
 def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:

@@ -155,11 +155,9 @@ class Pricing:
 
 def _reason_of(record: Mapping[str, Any]) -> str | None:
     """Why a single record is no stay, as far as it can be told without others."""
-    import pyarrow as pa
+    from grouper.records.alone import reason_alone
 
-    from grouper.records.stays import FIELDS, reason_of
-
-    given = {name: str(record[name]) for name in FIELDS if record.get(name) is not None}
-    if not _AMOUNT.fullmatch(given.get("total_cost", "")):
-        given.pop("total_cost", None)  # pricing says what is wrong with it
-    return reason_of(pa.table({name: [value] for name, value in given.items()})) if given else None
+    plain = dict(record)
+    if not _AMOUNT.fullmatch(str(plain.get("total_cost"))):
+        plain.pop("total_cost", None)  # pricing says what is wrong with it
+    return reason_alone(plain)

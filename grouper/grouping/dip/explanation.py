@@ -55,6 +55,12 @@ class DipExplanation:
         """The summary, and every step below it; "zh" or "en"."""
         return f"{self.summary(lang)}\n\n{render(self, lang)}"
 
+    def details(self, lang: str = "zh") -> dict[str, Any]:
+        """The explanation as data, its texts in one language (see grouper.grouping.engine.Explained)."""
+        from grouper.grouping.dip.details import Details
+
+        return Details(self, lang).as_dict()
+
 
 # --- words ----------------------------------------------------------------------------------
 
@@ -137,10 +143,10 @@ _SHOWN = 12  # packets without any operation of the record that are listed by na
 
 def render(explanation: DipExplanation, lang: str) -> str:
     """The whole explanation, one step under the other."""
-    return "\n".join(_Writer(explanation, lang).lines())
+    return "\n".join(Writer(explanation, lang).lines())
 
 
-class _Writer(words.Writer):
+class Writer(words.Writer):
     def __init__(self, explanation: DipExplanation, lang: str) -> None:
         super().__init__(lang)
         self.e = explanation
@@ -430,7 +436,7 @@ class _Writer(words.Writer):
 _NEAR = 3  # near misses of the summary
 
 
-class _Summary(_Writer):
+class _Summary(Writer):
     """The five lines."""
 
     def five(self) -> Iterator[str]:

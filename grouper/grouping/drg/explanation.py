@@ -130,17 +130,23 @@ class Explanation:
         """The summary, and every step below it; "zh" or "en"."""
         return f"{self.summary(lang)}\n\n{render(self, lang)}"
 
+    def details(self, lang: str = "zh") -> dict[str, Any]:
+        """The explanation as data, its texts in one language (see grouper.grouping.engine.Explained)."""
+        from grouper.grouping.drg.details import Details
+
+        return Details(self, lang).as_dict()
+
 
 # --- words ----------------------------------------------------------------------------------
 
 
 def render(explanation: Explanation, lang: str) -> str:
     """The whole explanation, one step under the other."""
-    writer = _Writer(explanation, lang)
+    writer = Writer(explanation, lang)
     return "\n".join(writer.lines())
 
 
-class _Writer(words.Writer):
+class Writer(words.Writer):
     def __init__(self, explanation: Explanation, lang: str) -> None:
         super().__init__(lang)
         self.e = explanation
@@ -330,7 +336,7 @@ class _Writer(words.Writer):
 _NEAR_SHOWN, _HITS_SHOWN = 3, 3
 
 
-class _Summary(_Writer):
+class _Summary(Writer):
     """The five lines."""
 
     def lines(self) -> Iterator[str]:
@@ -433,8 +439,7 @@ class _Summary(_Writer):
 
     def marked(self, step: CodeStep) -> str:
         code = f"{self.place(step)} {self.coded(step.code)}"
-        zh, en = _MARKED[step.mark]
-        return self.say(f"{code} {zh}", f"{code} {en}")
+        return f"{code} {marked_words(step.mark, self.lang)}"
 
 
 _MARKED = {
@@ -448,6 +453,13 @@ _MARKED = {
         "is a code not used for grouping: the scheme does not group by it",
     ),
 }
+
+
+def marked_words(mark: str, lang: str) -> str:
+    """What a mark says of a code; "" where there is none."""
+    return _MARKED[mark][lang == "en"] if mark else ""
+
+
 _PLACES = {
     "principal_dx": ("主要诊断", "principal diagnosis"), "other_dx": ("其他诊断", "other diagnosis"),
     "any_dx": ("诊断", "diagnosis"), "principal_proc": ("主要手术操作", "main procedure"),

@@ -6,7 +6,7 @@ amounts of 0 and columns that only carry a value on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -34,10 +34,9 @@ from grouper.payment.formula.window import Rank
 from grouper.payment.policy import words
 from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.registry import KEYS, PARAMETERS
-from grouper.payment.price.build import build
 from grouper.payment.price.compile import evaluate
-from grouper.payment.price.inputs import names_in
-from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.inputs import INPUTS, names_in
+from grouper.payment.price.plan import plan_of
 from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
@@ -60,20 +59,24 @@ def explain_case(
     when: date | None = None,
     *,
     stored: Mapping[str, Any] | None = None,
+    partial: bool = False,
 ) -> PaymentExplanation:
     """Explain the payment of a case.
 
     ``row``: input columns (grouper.payment.price.inputs): amounts as Decimal in yuan or texts of such.
     ``when``: the day whose parameters hold; else the row's pay_date or discharge_date. ``stored``: the
-    columns that a priced file has for the case, to compare with.
+    columns that a priced file has for the case, to compare with. ``partial``: what the row lacks is named
+    in ``lacking``, and what rests on a lacking number has no value.
     Raises UsageError when the policy does not apply on the day, or the row lacks what it reads.
     """
     day = when or day_of(row)
-    steps = build(policy, policy.on(day))
-    gathered = gather(policy, steps, row, stored)
+    plan = plan_of(policy, day)
+    steps = list(plan.steps)
+    gathered = gather(policy, steps, row, stored, partial=partial)
     if gathered.route is not None:
         steps = [replace(s, expr=Word(gathered.route)) if s.name == "route" else s for s in steps]
-    values = evaluate(steps, gathered.row, load_lookups(policy))
+    values = evaluate(steps, gathered.row, plan.lookups)
+    values |= dict.fromkeys(withheld(steps, gathered.lacking))
     teller = _Teller(policy, day, steps, {**gathered.row, **values})
     return PaymentExplanation(
         policy=policy.id,
@@ -81,6 +84,7 @@ def explain_case(
         when=day,
         record=str(row.get("record_id") or ""),
         head={name: values[name] or "—" for name in _HEAD},
+        lacking=gathered.lacking,
         clauses=tuple(teller.way()),
         lines=tuple(teller.lines()),
         notes=(*_notes(gathered, steps, teller), *_settled(stored or {})),
@@ -90,6 +94,17 @@ def explain_case(
         routes={route.name: (route.zh, route.en) for route in policy.routes},
         values=values,
     )
+
+
+def withheld(steps: Sequence[Step], lacking: Collection[str]) -> list[str]:
+    """The columns that rest on a number which a case lacks: without it they could only be guessed."""
+    without = {name for name in lacking if INPUTS[name].kind in ("money", "decimal")}
+    found = []
+    for step in steps if without else ():
+        if names_in(step.expr) & without:
+            without.add(step.name)
+            found.append(step.name)
+    return found
 
 
 def day_of(row: Mapping[str, Any]) -> date:

@@ -76,6 +76,7 @@ class PaymentExplanation:
     older: tuple[str, ...]  # the same in older formats
     routes: Mapping[str, words.Pair]
     values: Mapping[str, Any] = field(repr=False)
+    lacking: tuple[str, ...] = ()  # columns without a value, of a case that is told in part
 
     def priced_by(self, digest: str | None) -> PaymentExplanation:
         """With a note, where the file was priced by another policy, or another state of this one."""
@@ -94,7 +95,7 @@ class PaymentExplanation:
         }
         own = asdict(replace(self, values={}, routes={}))
         return {
-            **{name: value for name, value in own.items() if name != "older"},
+            **{name: value for name, value in own.items() if name not in ("older", "lacking")},
             "when": str(self.when),
             "values": plain_values,
         } | {"routes": dict(self.routes)}
