@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
     from grouper.grouping.api import Grouper, Options, load_scheme
     from grouper.grouping.files import Summary, group_files
+    from grouper.workbench.answer import CaseAnswer
+    from grouper.workbench.case import case
 
 _HOME = {
     "Grouper": "grouping.api",
@@ -26,6 +28,8 @@ _HOME = {
     "load_scheme": "grouping.api",
     "group_files": "grouping.files",
     "Summary": "grouping.files",
+    "CaseAnswer": "workbench.answer",
+    "case": "workbench.case",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
     "DataError": "base.errors",
@@ -33,6 +37,7 @@ _HOME = {
     "ReconciliationError": "base.errors",
 }
 __all__ = [
+    "CaseAnswer",
     "DataError",
     "Grouper",
     "GrouperError",
@@ -42,6 +47,7 @@ __all__ = [
     "TableError",
     "UsageError",
     "__version__",
+    "case",
     "group_files",
     "load_scheme",
 ]

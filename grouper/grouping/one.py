@@ -42,7 +42,7 @@ def prepare_record(
     if message_nodes(record) is not None:
         return message_record(reader, record)[0]
     names = tuple(map(str, record))
-    bound = columns.bind(names) if columns else _layout(names)
+    bound = columns.bind(names) if columns else known_layout(names)
     read = {name for field in _READ & bound.fields.keys() for name in bound.fields[field].columns}
     return prepared_row(reader, bound, _batch({k: v for k, v in record.items() if str(k) in read}))
 
@@ -86,7 +86,7 @@ def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
 
     layouts = (a.column for a in aliases() if a.layout != "label")
     known = {fold(name): name for name in (*CANONICAL, *also, *layouts)}
-    unknown = [key for key in record if fold(key) not in known and not _numbered(key)]
+    unknown = [key for key in record if fold(key) not in known and not numbered(key)]
     if not unknown:
         return
     zh, en = [], []
@@ -102,7 +102,8 @@ def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
     )
 
 
-def _numbered(key: str) -> bool:
+def numbered(key: str) -> bool:
+    """Whether a key is a column with a running number of some layout."""
     from grouper.records.columns import running_number
 
     folded = fold(key)
@@ -110,7 +111,7 @@ def _numbered(key: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _layout(names: tuple[str, ...]) -> ColumnMap:
+def known_layout(names: tuple[str, ...]) -> ColumnMap:
     """The known layout of a record with these keys; a row of records mostly has the same ones."""
     try:
         return detect_layout(names)
@@ -134,9 +135,14 @@ def _batch(record: Mapping[str, Any]) -> pa.RecordBatch:
 
 
 def _array(name: str, value: Any) -> pa.Array:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and name in CODE_FIELDS:
+        value = [_code(name, entry) for entry in value]
+    return one_row(value)
+
+
+def one_row(value: Any) -> pa.Array:
+    """A value of a record as a column of one row. Raises whatever Arrow raises for what it cannot hold."""
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        if name in CODE_FIELDS:
-            value = [_code(name, entry) for entry in value]
         return pa.array([list(value)]) if len(value) > 0 else pa.array([[]], pa.list_(pa.string()))
     if value is None:
         return pa.nulls(1, pa.string())

@@ -47,8 +47,8 @@ class Details(Writer):
 
     def met(self) -> Iterator[dict[str, Any]]:
         """The principal diagnosis with its key, and the operations that the packet of the record asks for."""
-        principal = self.e.codes[0]
-        if self.e.key:
+        principal = next((step for step in self.e.codes if step.kind == "diagnosis"), None)
+        if self.e.key and principal is not None:
             yield {
                 "place": self.place(principal),
                 "code": principal.code,

@@ -462,7 +462,9 @@ class _Summary(Writer):
         return self.say(reason.zh, reason.en)
 
     def because(self) -> str:
-        principal = self.e.codes[0]
+        principal = next((step for step in self.e.codes if step.kind == "diagnosis"), None)
+        if principal is None:
+            return self.reason()
         told = [f"{self.place(principal)} {principal.code or principal.raw} {principal.name}".strip()]
         if self.e.key:
             told[0] += self.say(f"（亚目 {self.e.key}）", f" (key {self.e.key})")

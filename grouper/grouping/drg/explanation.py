@@ -381,7 +381,9 @@ class _Summary(Writer):
         ]
         if kept_out:
             return self.say("；", "; ").join(self.verdict(t) for t in kept_out)
-        principal = self.e.codes[0]
+        principal = next((step for step in self.e.codes if step.kind == "diagnosis"), None)
+        if principal is None:
+            return self.status()
         invalid = self.e.result["status"] == "invalid"
         if principal.code and not self.e.mdcs and not invalid:
             return self.say(

@@ -36,7 +36,7 @@ from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.registry import KEYS, PARAMETERS
 from grouper.payment.price.compile import evaluate
 from grouper.payment.price.inputs import INPUTS, names_in
-from grouper.payment.price.plan import plan_of
+from grouper.payment.price.plan import Plan, plan_of
 from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
@@ -59,24 +59,40 @@ def explain_case(
     when: date | None = None,
     *,
     stored: Mapping[str, Any] | None = None,
-    partial: bool = False,
 ) -> PaymentExplanation:
     """Explain the payment of a case.
 
     ``row``: input columns (grouper.payment.price.inputs): amounts as Decimal in yuan or texts of such.
     ``when``: the day whose parameters hold; else the row's pay_date or discharge_date. ``stored``: the
-    columns that a priced file has for the case, to compare with. ``partial``: what the row lacks is named
-    in ``lacking``, and what rests on a lacking number has no value.
+    columns that a priced file has for the case, to compare with.
     Raises UsageError when the policy does not apply on the day, or the row lacks what it reads.
     """
     day = when or day_of(row)
     plan = plan_of(policy, day)
     steps = list(plan.steps)
-    gathered = gather(policy, steps, row, stored, partial=partial)
+    gathered = gather(policy, steps, row, stored)
     if gathered.route is not None:
         steps = [replace(s, expr=Word(gathered.route)) if s.name == "route" else s for s in steps]
     values = evaluate(steps, gathered.row, plan.lookups)
-    values |= dict.fromkeys(withheld(steps, gathered.lacking))
+    return _explained(policy, day, steps, gathered, values, row, stored or {})
+
+
+def explain_values(
+    plan: Plan, gathered: Gathered, values: Mapping[str, Any], row: Mapping[str, Any]
+) -> PaymentExplanation:
+    """Explain columns that were computed already, of a case that may be known in part."""
+    return _explained(plan.policy, plan.day, plan.steps, gathered, values, row, {})
+
+
+def _explained(
+    policy: Policy,
+    day: date,
+    steps: Sequence[Step],
+    gathered: Gathered,
+    values: Mapping[str, Any],
+    row: Mapping[str, Any],
+    stored: Mapping[str, Any],
+) -> PaymentExplanation:
     teller = _Teller(policy, day, steps, {**gathered.row, **values})
     return PaymentExplanation(
         policy=policy.id,
@@ -84,11 +100,10 @@ def explain_case(
         when=day,
         record=str(row.get("record_id") or ""),
         head={name: values[name] or "—" for name in _HEAD},
-        lacking=gathered.lacking,
         clauses=tuple(teller.way()),
         lines=tuple(teller.lines()),
-        notes=(*_notes(gathered, steps, teller), *_settled(stored or {})),
-        differences=tuple(_differences(steps, values, stored or {})),
+        notes=(*_notes(gathered, steps, teller), *_settled(stored)),
+        differences=tuple(_differences(steps, values, stored)),
         digest=policy.digest,
         older=(legacy_digest(policy),),
         routes={route.name: (route.zh, route.en) for route in policy.routes},

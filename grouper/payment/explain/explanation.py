@@ -76,7 +76,6 @@ class PaymentExplanation:
     older: tuple[str, ...]  # the same in older formats
     routes: Mapping[str, words.Pair]
     values: Mapping[str, Any] = field(repr=False)
-    lacking: tuple[str, ...] = ()  # columns without a value, of a case that is told in part
 
     def priced_by(self, digest: str | None) -> PaymentExplanation:
         """With a note, where the file was priced by another policy, or another state of this one."""
@@ -95,7 +94,7 @@ class PaymentExplanation:
         }
         own = asdict(replace(self, values={}, routes={}))
         return {
-            **{name: value for name, value in own.items() if name not in ("older", "lacking")},
+            **{name: value for name, value in own.items() if name != "older"},
             "when": str(self.when),
             "values": plain_values,
         } | {"routes": dict(self.routes)}
