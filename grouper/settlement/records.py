@@ -11,7 +11,7 @@ from grouper.grouping.family import families
 from grouper.payment.price.inputs import DECIDED
 from grouper.settlement import relations
 from grouper.settlement.corrections import Item
-from grouper.settlement.intake import AMOUNTS, DATES, NUMBERS, TEXTS, grouped_columns, row_schema
+from grouper.settlement.intake import AMOUNTS, DATES, GROUPED_BY, NUMBERS, TEXTS, grouped_columns, row_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,7 +73,16 @@ def records_sql(
         "coalesce(f.partner, r.record_id, r.settlement_id) AS record_id",
         "coalesce(r.settlement_id, r.record_id) AS settlement_id",
     ]  # fmt: skip
-    given = [*TEXTS[2:], *DATES, *NUMBERS, "discharge_way", "interim_flag", "diagnoses", "procedures"]
+    given = [
+        *TEXTS[2:],
+        *DATES,
+        *NUMBERS,
+        *GROUPED_BY,
+        "discharge_way",
+        "interim_flag",
+        "diagnoses",
+        "procedures",
+    ]
     for name in (*given, *AMOUNTS, *grouped_columns()):
         if name in present and name not in OF_HOSPITAL:
             joined = name in (*relations.SUMMED, "admission_date", "los_days")

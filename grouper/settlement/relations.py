@@ -42,7 +42,7 @@ DATE, FLAG = Kind("date", "DATE"), Kind("flag", "BOOLEAN")
 YUAN = Kind("yuan", "DECIMAL(18,2)")
 POINTS, SCORE = Kind("points", "DECIMAL(38,6)"), Kind("score", "DECIMAL(18,6)")
 NUMBER, RANK, SMALL = Kind("number", "BIGINT"), Kind("count", "BIGINT"), Kind("whole number", "INTEGER")
-HASH = Kind("hash", "UBIGINT")
+HASH, HOURS = Kind("hash", "UBIGINT"), Kind("hours", "DOUBLE")
 
 
 class Column(NamedTuple):
@@ -147,6 +147,8 @@ def _kind(type_: pa.DataType) -> Kind:
         return DATE
     if pa.types.is_boolean(type_):
         return FLAG
+    if pa.types.is_floating(type_):
+        return HOURS
     if pa.types.is_integer(type_):
         return SMALL if type_.bit_width == 32 else NUMBER
     return TEXT

@@ -57,7 +57,10 @@ _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial"
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain", "draft")}
+    NAMES: ClassVar = {
+        **dict.fromkeys((1, 2), _IN_LEDGER_1),
+        **dict.fromkeys((3, 4), _IN_LEDGER_1 | same("held_remain", "draft")),
+    }
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str

@@ -23,6 +23,7 @@ from ..in_process import call
 
 OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
 FORMAT_2 = OLD.with_name("lake-format-2")
+FORMAT_3 = OLD.with_name("lake-format-3")
 RUNS = ("000001", "000002", "000003", "000004", "000005")
 MARCH = (
     "settle", "--policy", "policy/lake.toml", "--month", "2025-03", "--input", "inputs/2025-03.parquet",
@@ -95,7 +96,7 @@ def test_it_is_read_and_computed_again_and_stays_as_it_is(old: Path) -> None:
     assert (old / "lake" / "ledger.duckdb").read_bytes() == before
 
 
-@pytest.mark.parametrize("more", [(), (FORMAT_2,)], ids=["format 1", "format 2"])
+@pytest.mark.parametrize("more", [(), (FORMAT_2,), (FORMAT_3,)], ids=["format 1", "format 2", "format 3"])
 def test_steps_come_on_top_of_it(tmp_path: Path, more: tuple[Path, ...]) -> None:
     """Options, an order and a payment of a month that was settled before there were steps."""
     place = _copied(tmp_path, *more)
@@ -135,8 +136,9 @@ def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
-    place = _copied(tmp_path, FORMAT_2)
+@pytest.mark.parametrize(("kept", "number"), [(FORMAT_2, 2), (FORMAT_3, 3)])
+def test_a_lake_of_a_later_format_is_read_and_continued(tmp_path: Path, kept: Path, number: int) -> None:
+    place = _copied(tmp_path, kept)
     lines = _audit(place, "000006", "000007")
     assert "7 runs, 38 files, 139 checks, 0 differ" in lines[0]
     assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 10
@@ -145,8 +147,8 @@ def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
     assert code == 0, err
     rows = _ledger(place, "SELECT run, hash FROM runs ORDER BY run")
     assert rows[:7] == before and _ledger(place, "SELECT format FROM runs ORDER BY run")[5:] == [
-        (2,),
-        (2,),
+        (number,),
+        (number,),
         (FORMAT,),
     ]
     lake = Lake(place / "lake")

@@ -44,8 +44,8 @@ def settled() -> dict[str, pa.DataType]:
     from grouper.grouping.dip.engine import PRIMARY_CARE, SCORE
 
     text = pa.string()
-    texts = {"dip_code": text, "dip_name": text, "dip_kind": text}
-    return {**texts, PRIMARY_CARE: pa.bool_(), "score": SCORE}
+    names = ("dip_code", "dip_name", "dip_kind", "packet", "auxiliary", "warnings")
+    return {**dict.fromkeys(names, text), PRIMARY_CARE: pa.bool_(), "score": SCORE}
 
 
 def folders() -> dict[str, Path]:

@@ -45,7 +45,8 @@ SOURCES = {"workbook": _OF_CATALOGUES, "list": _OF_CATALOGUES}
 def settled() -> dict[str, pa.DataType]:
     import pyarrow as pa
 
-    return {"mdc": pa.string(), "drg": pa.string(), "drg_name": pa.string()}
+    names = ("mdc", "adrg", "drg", "drg_name", "complication", "complication_by", "warnings")
+    return dict.fromkeys(names, pa.string())
 
 
 def folders() -> dict[str, Path]:

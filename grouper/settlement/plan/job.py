@@ -51,6 +51,9 @@ _IN_LEDGER_1 = same(
 _BEFORE_3 = {"interim": "apart", "max_held": "1", "max_unknown_codes": "1", "scheme_differs": True}
 
 
+_SINCE_3 = same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft")
+
+
 @dataclass(frozen=True)
 class Job(Asked):
     """A month to settle, as the user asked for it. Paths are texts as given. What is not in NAMES changes
@@ -58,8 +61,7 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        3: _IN_LEDGER_1
-        | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft"),
+        **dict.fromkeys((3, 4), _IN_LEDGER_1 | _SINCE_3),
     }
     DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
 
