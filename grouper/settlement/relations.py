@@ -357,7 +357,7 @@ DECISIONS = Relation(
 RECORDS_NEW = Relation(
     "records_new", "VIEW", "the records of the month's cases", _records,
     ("month._write_records",),
-    ("adjust._readmitted", "adjust._closed", "month._write_cases", "limits.check_deducted"),
+    ("adjust._readmitted", "adjust._closed", "month._waiting", "month._write_cases", "limits.check_deducted"),
     sources=("rows", "fate", "hospitals", "decisions"),
 )  # fmt: skip
 ROWS_AGAIN = Relation(
