@@ -448,7 +448,7 @@ FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
      ("month._price", "month._write_cases")),
     ("priced.parquet", "cases with every step of their price",
      ("month._price_files", "adjust._again", "year._effective"),
-     ("month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
+     ("month._waiting", "month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
     ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
      ("month._write_cases", "statements.month_statements", "year.compute_year")),
 )  # fmt: skip
