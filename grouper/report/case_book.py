@@ -20,7 +20,7 @@ from grouper.base.output import FORMULA_SIGNS
 from grouper.base.whole import whole_file
 from grouper.payment.policy import words
 from grouper.report.cells import neutral
-from grouper.report.data import Query, RunInfo
+from grouper.report.data import CAUSE, Query, RunInfo
 from grouper.report.feeds import PERSONAL
 from grouper.report.numbers import Lang
 
@@ -138,7 +138,7 @@ def _listed(
     query: Query, code: str, shown: list[tuple[str, tuple[str, str], str, int]], info: RunInfo, t: Lang
 ) -> pa.Table:
     """The columns in words, by their headings; amounts as the numbers that a cell can hold."""
-    names = ", ".join(f'"{name}"' for name, *_ in shown)
+    names = ", ".join(f"{CAUSE} AS {name}" if name == "pay_reason" else f'"{name}"' for name, *_ in shown)
     table = query.table(f"SELECT {names} FROM cases WHERE hospital_code = ? ORDER BY record_id", [code])
     routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
     columns = []

@@ -18,6 +18,7 @@ from grouper.base.errors import UsageError
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import rows_of, scan
 from grouper.base.whole import refuse_input
+from grouper.payment.price.causes import cause_sql
 from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("record_id", "settlement_id", "person_id", "hospital_code", "pool", "group", "group_name",
              "price_group", "status", "reason", "route", "method", "outlier", "pay_status", "pay_reason",
-             "row_kind", "admission_date", "discharge_date"), _TEXT
+             "row_kind", "admission_date", "discharge_date", "input_file"), _TEXT
         ),
         "pay_date": "DATE",
         "los_days": _COUNT,
@@ -92,6 +93,9 @@ COLUMNS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _SMALL = 50_000  # rows that may be kept in memory
 _REQUIRED = ("run", "kind", "area", "period", "software", "policy")
+
+
+CAUSE = cause_sql(COLUMNS["cases"])  # SQL: why a case is not paid
 
 
 @dataclass(frozen=True)

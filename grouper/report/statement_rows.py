@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from grouper.base.errors import UsageError
 from grouper.payment.policy import words
-from grouper.report.data import Query, Row, RunInfo, plain
+from grouper.report.data import CAUSE, Query, Row, RunInfo, plain
 from grouper.report.measures import BETWEEN_YEARS, MONTHLY, SELDOM, YEARLY
 from grouper.report.numbers import Lang, mean, number
 from grouper.report.pages.money import CLEARING, rule
@@ -104,8 +104,8 @@ def read_statement(query: Query, code: str) -> Statement:
             [code],
         ),
         query.rows(
-            'SELECT record_id, "group" AS code, pay_status, pay_reason, total_cost FROM cases '
-            "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, pay_reason, record_id",
+            f'SELECT record_id, "group" AS code, pay_status, {CAUSE} AS cause, total_cost FROM cases '
+            "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, cause, record_id",
             [code],
         ),
         query.rows(
@@ -200,7 +200,7 @@ def unpaid_rows(statement: Statement, info: RunInfo, t: Lang) -> Iterator[list[o
             str(r["record_id"]),
             str(r["code"] or ""),
             t.pair(words.STATUSES, r["pay_status"]),
-            words.reason(r["pay_reason"] or "", t.code, routes),
+            words.reason(r["cause"] or "", t.code, routes),
             r["total_cost"],
         ]
 

@@ -24,6 +24,7 @@ from grouper.settlement.documents import check_documents
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import (
+    case_counts,
     check_codes,
     check_deducted,
     check_held,
@@ -106,7 +107,7 @@ def compute(
                 check_deducted(connection)
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
-            check_held(plan, priced)
+            check_held(plan, priced, _waiting(connection, staged))
             odd = find(connection, staged / "priced.parquet")
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
@@ -263,6 +264,12 @@ def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | No
     )  # fmt: skip
 
 
+def _waiting(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str, Any]]:
+    """Cases as they are priced, by status and cause."""
+    priced = cases_sql(connection, scan(staged / "priced.parquet"), "records_new", aligned=True)
+    return case_counts(connection, f"({priced})")
+
+
 def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
     from grouper.payment.pool.settle import settle_cases
 
@@ -381,8 +388,6 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
     cases, rejected, adjusted = (scan(staged / f"{n}.parquet") for n in ("cases", "rejected", "adjustments"))
     rows = connection.execute(
         f"""SELECT 'input', role, count(*), coalesce(sum(total_cost), 0) FROM rows GROUP BY role
-        UNION ALL SELECT 'case', pay_status || ':' || pay_reason, count(*), sum(total_cost) FROM {cases}
-          WHERE row_kind = 'case' GROUP BY 2
         UNION ALL SELECT 'grouping', reason, count(*), sum(total_cost) FROM {cases}
           WHERE row_kind = 'case' GROUP BY 2
         UNION ALL SELECT CASE WHEN treatment IN ('rejected', 'held') THEN 'rejected' ELSE 'netted' END,
@@ -394,10 +399,12 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
           FROM {adjusted} GROUP BY kind
         ORDER BY ALL"""
     ).fetchall()
-    return [
+    found = [
         {"status": status, "reason": reason or "", "rows": number, "cost_fen": fen_of(cost)}
         for status, reason, number, cost in rows
     ]
+    found += case_counts(connection, f"(SELECT * FROM {cases} WHERE row_kind = 'case')")
+    return sorted(found, key=lambda row: (row["status"], row["reason"]))
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, counts: list[dict[str, Any]], read: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from grouper.base.certified import Certified
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, yuan_of
-from grouper.base.sql import literal
+from grouper.base.sql import literal, scan
 from grouper.base.version import VERSION
 from grouper.lake import commit, views
 from grouper.lake.formats import FORMAT
@@ -27,7 +27,7 @@ from grouper.settlement.corrections import Corrections, check_hospitals, read_co
 from grouper.settlement.documents import check_documents
 from grouper.settlement.funds import POOL, Key, differences
 from grouper.settlement.funds import amounts_of as run_amounts
-from grouper.settlement.limits import case_counts, check_cleared
+from grouper.settlement.limits import case_counts, check_cleared, review_counts
 from grouper.settlement.month import Done, finish
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
@@ -419,7 +419,8 @@ def _record(
             f"{months and months[0]} prepaid and withheld by the months",
         )
     counts = (
-        case_counts(connection, staged / "priced.parquet")
+        case_counts(connection, scan(staged / "priced.parquet"))
+        + review_counts(connection, staged / "priced.parquet")
         if plan.format > 1
         else [
             {"status": "case", "reason": status, "rows": number, "cost_fen": None}

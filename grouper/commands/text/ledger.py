@@ -18,6 +18,7 @@ from grouper.payment.policy.words import REVIEWS, STATUSES
 from grouper.payment.policy.words import pool as pool_in_words
 from grouper.payment.policy.words import reason as reason_in_words
 from grouper.payment.pool.factor import far_off
+from grouper.settlement.limits import inputs_told
 from grouper.settlement.reasons import text
 from grouper.settlement.states import WORDS
 
@@ -125,6 +126,7 @@ def unpaid_lines(
         for row in sorted(inside, key=lambda row: -row["cost_fen"]) if status != "paid" else ():
             why = row["reason"].partition(":")[2]
             told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
+            told += inputs_told(counts, row["reason"])
             yield f"  {reason_in_words(why, lang, routes)} [{why}]  {told}"
     for row in counts:
         if row["status"] == "review":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -75,7 +75,14 @@ def _statuses(done: Paid, lang: str) -> Iterator[str]:
         for key, count in inside.items():
             reason = key.partition(":")[2]
             cost = _yuan(priced.costs[key])
-            yield f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]  {cost} {unit}"
+            told = f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]  {cost} {unit}"
+            yield told + (_inputs(priced.places.get(key, {})) if status != "paid" else "")
+
+
+def _inputs(found: Mapping[str, int]) -> str:
+    """The inputs that rows come from, most first; "" where there is one input only."""
+    told = sorted(found.items(), key=lambda item: -item[1])
+    return f"  ({', '.join(f'{path} {rows:,}' for path, rows in told)})" if told else ""
 
 
 def _outside(priced: Priced, lang: str) -> Iterator[str]:

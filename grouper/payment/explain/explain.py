@@ -34,6 +34,7 @@ from grouper.payment.formula.window import Rank
 from grouper.payment.policy import words
 from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.registry import KEYS, PARAMETERS
+from grouper.payment.price.causes import cause
 from grouper.payment.price.compile import evaluate
 from grouper.payment.price.inputs import INPUTS, names_in
 from grouper.payment.price.plan import Plan, plan_of
@@ -99,7 +100,7 @@ def _explained(
         name={"zh": policy.name, "en": policy.name_en},
         when=day,
         record=str(row.get("record_id") or ""),
-        head={name: values[name] or "—" for name in _HEAD},
+        head=_head(values, row),
         clauses=tuple(teller.way()),
         lines=tuple(teller.lines()),
         notes=(*_notes(gathered, steps, teller), *_settled(stored)),
@@ -120,6 +121,13 @@ def withheld(steps: Sequence[Step], lacking: Collection[str]) -> list[str]:
             without.add(step.name)
             found.append(step.name)
     return found
+
+
+def _head(values: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, str]:
+    """What became of the case; with the ``cause`` where its grouping is why it is not paid."""
+    head = {name: values[name] or "—" for name in _HEAD}
+    why = cause(head["pay_status"], head["pay_reason"], str(row.get("reason") or "") or None)
+    return head if why == head["pay_reason"] else head | {"cause": why}
 
 
 def day_of(row: Mapping[str, Any]) -> date:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from grouper.base.reasons import REASONS as OF_GROUPING
 from grouper.payment.formula.expression import Bool, Expr, Field, Text
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.records.gate import REASONS as GATE_REASONS
@@ -83,6 +84,7 @@ _REASONS: dict[str, Pair] = {
     "ambiguous": ("歧义组", "ambiguous group"),
     **GATE_REASONS,
 }
+_GROUPING: dict[str, Pair] = {each.code: (each.zh, each.en) for each in OF_GROUPING}
 POOLS: dict[str, Pair] = {
     "employee": ("职工", "employees"),
     "resident": ("居民", "residents"),
@@ -195,8 +197,9 @@ def unit(name: str, lang: str) -> str:
 
 
 def reason(code: str, lang: str, routes: Mapping[str, Pair] | None = None) -> str:
-    """Why a case is paid as it is: of the program, of a route of the policy, or of a method."""
-    known = {**METHODS, **(routes or {}), **_REASONS}
+    """Why a case is paid as it is: of the program, of a route of the policy, of a method, or of its
+    grouping."""
+    known = {**_GROUPING, **METHODS, **(routes or {}), **_REASONS}
     return pick(known.get(code, (code, code)), lang)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
 SETTLED_BY_ITEM = ("pool_paid", "fund_paid")  # without them cases have amounts, but no due of the fund
 DATES = ("discharge_date", "settlement_date")
+KEPT = ("hospital_level", "reason")  # for people: an explanation, and why a grouping holds a case
 CONTEXT = "~context"  # hospital of rows that only say when a person came again; the area does not count them
 
 
@@ -46,6 +47,7 @@ class Cases:
 
     ``gated``: what the gate found, where it was asked; ``rows`` and ``total_cost`` are of the cases.
     ``outside``: first and last day of cases on which the policy does not apply; they are none of ``rows``.
+    ``sizes``: rows of each path of the inputs.
     """
 
     rows: int
@@ -57,6 +59,7 @@ class Cases:
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
     outside: tuple[datetime.date, datetime.date] | None = None
+    sizes: list[int] = field(default_factory=list)
 
     @property
     def all_rows(self) -> int:
@@ -112,6 +115,8 @@ def open_cases(
     if lacking:
         zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
         raise missing(zh, en, files.paths[0], policy.id)
+    beside = {} if files.gate is None else _beside(reading, set(wanted))  # a month has them from its records
+    select += [f'{sql} AS "{name}"' for name, sql in beside.items()]
     if "readmitted_after" in windows and "discharge_way" not in wanted:
         way = reading.column("discharge_way")  # tells an ordered transfer, where the file has it
         select += [f'{way} AS "discharge_way"'] if way is not None else []
@@ -132,7 +137,26 @@ def open_cases(
     found.scheme_differs, found.outside = differs, outside
     _windows(connection, windows, policy, found)
     found.assumed = reading.assumed
-    found.columns = list(wanted)
+    found.columns = [name for name in INPUTS if name in wanted or name in beside]
+    found.sizes = _sizes(connection, files.paths)
+    return found
+
+
+def _beside(reading: _Reading, wanted: Collection[str]) -> dict[str, str]:
+    """SQL of columns that tell of a case what the policy does not ask: KEPT, where the inputs have them.
+
+    No amount hangs on them, so a word that nobody knows stays as it is written.
+    """
+    found = {}
+    for name in KEPT:
+        if name in wanted:
+            continue
+        try:
+            sql = reading.column(name)
+        except DataError:
+            sql = f"CAST({_own(name, reading.schema, reading.sources)} AS VARCHAR)"
+        if sql is not None:
+            found[name] = sql
     return found
 
 
@@ -173,6 +197,14 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
 def _are_texts(paths: Sequence[str]) -> bool:
     kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
     return bool(kinds) and kinds <= TEXTS
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> list[int]:
+    """The rows of each path, in the order of the places of ``_scan``."""
+    if not _are_texts(paths):
+        return [sum(rows_of(file) for file in _expanded(path)) for path in paths]
+    tables = (f"grouped_{number}" for number in range(len(paths)))
+    return [connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in tables]
 
 
 def _parquet(paths: Sequence[str]) -> list[Path]:

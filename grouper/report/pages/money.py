@@ -140,9 +140,9 @@ def headline(m: Measures, info: RunInfo, t: Lang) -> Html:
             t.big_unit,
             t(
                 f"{held} 例，占费用 {percent(unpaid['held'], total['total_cost'], 2)}；"
-                f"不由本政策支付 {outside} 例 {yuan(unpaid['outside'])} 元；原因见数据质量",
+                f"不由本政策支付 {outside} 例 {yuan(unpaid['outside'])} 元；原因见下表",
                 f"{held} cases, {percent(unpaid['held'], total['total_cost'], 2)} of cost; "
-                f"{outside} outside, {yuan(unpaid['outside'])} yuan; reasons in data quality",
+                f"{outside} outside, {yuan(unpaid['outside'])} yuan; causes below",
             ),
         ),
         *(_value_card(pool, t) for pool in m.pools),
@@ -159,7 +159,23 @@ def headline(m: Measures, info: RunInfo, t: Lang) -> Html:
             t("结果取决于它们，见清单", "the results rest on them, see the list"),
         ),
     ]
-    return el("div", cards, class_="cards", id="headline")
+    found = el("div", cards, class_="cards", id="headline")
+    return el("div", found, listed) if (listed := unpaid_table(m, info, t)) else found
+
+
+def unpaid_table(m: Measures, info: RunInfo, t: Lang) -> Html | None:
+    """Cases not paid by cause, dearest first, and from which inputs they come where there are several."""
+    if not m.reasons:
+        return None
+    routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
+    header = [t("状态", "status"), t("原因", "cause"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")]
+    rows = [
+        [t.pair(words.STATUSES, r["pay_status"]), words.reason(r["cause"] or "", t.code, routes),
+         number(r["cases"]), yuan(r["cost"]), str(r["inputs"] or "")] for r in m.reasons
+    ]  # fmt: skip
+    if not any(row[-1] for row in rows):
+        return table(header, [row[:-1] for row in rows], left=(0, 1))
+    return table([*header, t("来自文件", "inputs")], rows, left=(0, 1, 4))
 
 
 def _card(name: str, value: str, unit: str, note: str) -> Html:

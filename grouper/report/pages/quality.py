@@ -17,7 +17,7 @@ from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
 from grouper.report.measures import TOP_ADJUSTMENTS, Measures
 from grouper.report.numbers import NONE, Lang, number, percent, short_digest, yuan
-from grouper.report.pages.money import SHOWN, hospital_name
+from grouper.report.pages.money import SHOWN, hospital_name, unpaid_table
 
 _OUTLIERS = ("normal", "low", "high", "extreme")
 KINDS = {
@@ -206,28 +206,12 @@ def _largest(m: Measures, t: Lang) -> Html:
 
 def quality(m: Measures, info: RunInfo, t: Lang) -> Html:
     """What did not come in, what is not paid and why, how cases were grouped, what was assumed."""
-    routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
-    held = [
-        [
-            t.pair(words.STATUSES, r["pay_status"]),
-            words.reason(r["pay_reason"] or "", t.code, routes),
-            number(r["cases"]),
-            yuan(r["cost"]),
-        ]
-        for r in m.reasons
-    ]
     return section(
         "quality",
         t("数据质量", "Data quality"),
         _kept_out(m, t),
         el("h3", t("暂不支付与不由本政策支付", "Held, and outside this policy")),
-        table(
-            [t("状态", "status"), t("原因", "reason"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")],
-            held,
-            left=(0, 1),
-        )
-        if held
-        else el("p", t("没有。", "None."), class_="none"),
+        unpaid_table(m, info, t) or el("p", t("没有。", "None."), class_="none"),
         el("h3", t("分组结果", "Grouping")),
         _grouping(m, t),
         *_codes(info, t),
