@@ -13,7 +13,7 @@ from grouper.base.errors import GrouperError, TableError
 from grouper.base.version import VERSION
 
 FORMATS = {
-    "lake": 3,  # the ledger with the tables, the chain and the digests in it
+    "lake": 4,  # the ledger with the tables, the chain and the digests in it
     "provenance": 2,
     "scheme": 1,  # scheme.toml of DRG schemes and DIP catalogues
     "policy": 1,
