@@ -121,6 +121,7 @@ def compute(
             pools, amounts = month_statements(connection, plan, settled, staged)
             assumed = {
                 **priced.assumed, **settled.terms.assumed, **_left_out(plan, taken), **rules.changed,
+                **plan.assumed,
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()

@@ -436,7 +436,7 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("adjust._changed_sql", "adjust._difference", "adjust._removals", "reviews.of_lake",
       "year._effective")),
     ("pools_current", "pools of closed months, with their point values",
-     ("plan.past.old_budget", "statements._distributable")),
+     ("plan.partial._rows", "plan.past.old_budget", "statements._distributable")),
     ("rejected_current", "rows of closed months that were no cases",
      ("plan.past.make_known", "plan.past._taken_back")),
     ("adjustments_current", "adjustments of closed months",

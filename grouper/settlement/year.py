@@ -29,6 +29,7 @@ from grouper.settlement.funds import POOL, Key, differences
 from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.limits import case_counts, check_cleared, review_counts
 from grouper.settlement.month import Done, finish
+from grouper.settlement.plan import partial
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
@@ -48,19 +49,15 @@ AMOUNTS = (
 )  # fmt: skip
 _SURPLUS_THEN = dict.fromkeys((1, 2), "paid_out")  # by format, where the policy has no surplus_rule
 _FOLDER = ("area", "year", "month", "run")
-
-
 _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial")
+_IN_LEDGER_3 = _IN_LEDGER_1 | same("held_remain", "draft")
 
 
 @dataclass(frozen=True)
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {
-        **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        **dict.fromkeys((3, 4), _IN_LEDGER_1 | same("held_remain", "draft")),
-    }
+    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), **dict.fromkeys((3, 4), _IN_LEDGER_3)}
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
@@ -81,7 +78,8 @@ class YearJob(Asked):
 @dataclass(frozen=True)
 class YearPlan:
     """A job with what it names loaded. ``months``: period to run; ``after``: likewise of later years, whose
-    adjustments may concern this one."""
+    adjustments may concern this one; ``whole``: the file of the year, where ``budget`` has the money of some
+    of its months only."""
 
     job: YearJob
     area: str
@@ -93,11 +91,17 @@ class YearPlan:
     after: Mapping[str, str]
     format: int = FORMAT
     certified: Certified = field(default_factory=Certified)
+    whole: Budget | None = None
 
     @property
     def policy_digest(self) -> str:
         """The policy's, as the ledger has it in the format of this run."""
         return digest_in(self.policy, self.format)
+
+    @property
+    def assumed(self) -> dict[str, str]:
+        """What the clearing goes by and the user should know."""
+        return partial.told(self.budget, self.whole) if self.whole else {}
 
     def about(self, table: str) -> dict[str, Any]:
         return {
@@ -154,8 +158,11 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
             en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
             "the settlement of the last month",
         )
+    whole = budget if missing and format_ > 3 else None
+    if whole:
+        budget = partial.months_budget(lake, whole, months, before)
     return YearPlan(
-        job, area, policy, budget, corrections, inputs, months, after, format_, certified,
+        job, area, policy, budget, corrections, inputs, months, after, format_, certified, whole,
     )  # fmt: skip
 
 
@@ -207,8 +214,8 @@ def compute_year(
     plan.certified.check()
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
     return Done(
-        run, record, assumed=settled.terms.assumed, pools=pools.to_pylist(), routes=routes,
-        unused_scores=unused,
+        run, record, assumed={**settled.terms.assumed, **plan.assumed}, pools=pools.to_pylist(),
+        routes=routes, unused_scores=unused,
     )  # fmt: skip
 
 
@@ -433,7 +440,7 @@ def _record(
     ]  # fmt: skip
     parameters += [
         {"name": name, "value": value, "source": "assumed", "verified": False}
-        for name, value in sorted(settled.terms.assumed.items())
+        for name, value in sorted({**settled.terms.assumed, **plan.assumed}.items())
     ]
     inputs = plan.inputs + [
         {"role": "run", "path": f"{period} {number}", "bytes": 0, "sha256": _hash(connection, number)}

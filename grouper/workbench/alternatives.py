@@ -83,7 +83,9 @@ def alternatives_of(
                 told.groups.append(_near(id_, miss))
                 told.prices += [_weight(pricing, str(miss["group"])) for pricing in mine]
             elif miss["kind"] != "main" and miss["kind"] != "grey":
-                lacks.append({"scheme": id_, "group": miss["group"], "name": miss["name"], "text": miss["text"]})
+                lacks.append(
+                    {"scheme": id_, "group": miss["group"], "name": miss["name"], "text": miss["text"]}
+                )
     return {
         "label": LABEL[lang == "en"],
         "items": [told.as_dict(lang) for told in found.values()],

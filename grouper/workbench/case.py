@@ -260,5 +260,3 @@ class _Work:
 def _is_area(name: str) -> bool:
     """Whether a name is a policy, or an area that has some."""
     return any(name in (id_, id_.split("/")[0]) for id_ in policy_files())
-
-

@@ -100,7 +100,9 @@ class _Door:
         if isinstance(record, list | tuple) and len(record) == 1:
             record = record[0]
         if not isinstance(record, Mapping):
-            self.notes.append(Note("no-record", "", "不是一条记录（对象）", "this is not one record (an object)"))
+            self.notes.append(
+                Note("no-record", "", "不是一条记录（对象）", "this is not one record (an object)")
+            )
             record = {}
         found = self._message(record)
         if found is None:
@@ -233,9 +235,7 @@ class _Door:
             return columns, batch
         return _less(columns, found), batch.drop_columns(list(found))
 
-    def _usable(
-        self, columns: ColumnMap, batch: pa.RecordBatch
-    ) -> tuple[ColumnMap, pa.RecordBatch]:
+    def _usable(self, columns: ColumnMap, batch: pa.RecordBatch) -> tuple[ColumnMap, pa.RecordBatch]:
         """The map without fields that no column, several, or one of a wrong type would give."""
         here = set(batch.schema.names)
         fields: dict[str, Source] = {}

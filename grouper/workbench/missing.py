@@ -70,7 +70,9 @@ def mend(field: str, lang: str) -> str:
         known = WordReader(field).known()
         return f"{field}，可用：{known}" if lang == "zh" else f"{field}, one of: {known}"
     kind = INPUTS[field].kind if field in INPUTS else ""
-    example = _EXAMPLES.get(field, "15000.00" if kind == "money" else "1" if kind in ("int", "decimal") else "")
+    example = _EXAMPLES.get(
+        field, "15000.00" if kind == "money" else "1" if kind in ("int", "decimal") else ""
+    )
     if not example:
         return field
     return f"{field}，例如 {example}" if lang == "zh" else f"{field}, such as {example}"

@@ -96,7 +96,9 @@ class Pricer:
                 if parsed.bad:
                     known = WordReader(name, self.plan.words.get(name, ())).known()
                     self.notes.append(
-                        Note("word", name, f"“{text}”无法识别；可用：{known}", f"{text!r} is unknown: {known}")
+                        Note(
+                            "word", name, f"“{text}”无法识别；可用：{known}", f"{text!r} is unknown: {known}"
+                        )
                     )
         return found | {name: value for name, (value, _) in self.estimates.items()}
 
@@ -146,7 +148,8 @@ class Pricer:
                     continue
                 row = {**priced.gathered.row, name: value}
                 other = self._priced(
-                    Gathered(row, priced.gathered.assumed, None, True, _less(priced.gathered.lacking, name)), row
+                    Gathered(row, priced.gathered.assumed, None, True, _less(priced.gathered.lacking, name)),
+                    row,
                 )
                 if _outcome(other) != same:
                     found.append((value, other))

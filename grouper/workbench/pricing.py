@@ -65,7 +65,9 @@ class Pricing:
         """What the policy reads and the record lacks."""
         wanted = (f"policy:{self.id}",)
         if self.reason == "no-date":
-            yield Missing("discharge_date", wanted, "支付参数按出院日期取", "parameters are those of that day")
+            yield Missing(
+                "discharge_date", wanted, "支付参数按出院日期取", "parameters are those of that day"
+            )
         if self.pricer is None or self.priced is None:
             return
         deciding = dict(self.pricer.deciding(self.priced))
@@ -84,9 +86,15 @@ class Pricing:
             if found:
                 zh, en = f"支付取决于{label[0]}", f"the payment hangs on {label[1]}"
             elif INPUTS[name].kind in ("money", "decimal"):
-                zh, en = f"缺{label[0]}，由它得出的金额不能计算", f"amounts that rest on {label[1]} are not known"
+                zh, en = (
+                    f"缺{label[0]}，由它得出的金额不能计算",
+                    f"amounts that rest on {label[1]} are not known",
+                )
             else:
-                zh, en = f"缺{label[0]}；本例的支付不因它而变", f"{label[1]} is missing and changes nothing here"
+                zh, en = (
+                    f"缺{label[0]}；本例的支付不因它而变",
+                    f"{label[1]} is missing and changes nothing here",
+                )
             yield Missing(name, wanted, zh, en, values)
 
 

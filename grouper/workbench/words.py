@@ -105,10 +105,14 @@ class _Writer:
                 for group in item["schemes"]
             )
             amounts = [
-                f"{price['amount']} ({price['difference'] or '—'})" for price in item["prices"] if price["amount"]
+                f"{price['amount']} ({price['difference'] or '—'})"
+                for price in item["prices"]
+                if price["amount"]
             ]
             yield f"  {item['text']}{self.say('：', ': ')}{groups}" + (
                 f"{self.say('，', ', ')}{' / '.join(amounts)} {self.say('元', 'yuan')}" if amounts else ""
             )
         for lack in found["missing"]:
-            yield self.say(f"  未记录（不计金额）：{lack['text']}", f"  not recorded (no amount): {lack['text']}")
+            yield self.say(
+                f"  未记录（不计金额）：{lack['text']}", f"  not recorded (no amount): {lack['text']}"
+            )

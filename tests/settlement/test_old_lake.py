@@ -14,6 +14,7 @@ import pytest
 from grouper.commands.text.ledger import replay_lines
 from grouper.lake import Lake, chain, ledger, whole
 from grouper.lake.formats import FORMAT, HASHED
+from grouper.lake.views import connect
 from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
 from grouper.settlement import audit as auditing
@@ -133,6 +134,26 @@ def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
     with duckdb.connect(str(then), read_only=True) as connection:
         hashes = connection.execute("SELECT hash FROM runs ORDER BY run").fetchall()
     assert [found for _, _, found in rows[:5]] == [found for (found,) in hashes]
+
+
+@pytest.mark.slow
+def test_a_lake_of_format_3_is_computed_again_as_it_was(tmp_path: Path) -> None:
+    """Its clearing of three months has the budget of the year, as that version took it."""
+    place = _copied(tmp_path, FORMAT_3)
+    lines = _audit(place, "000006", "000007")
+    assert "7 runs, 38 files" in lines[0] and lines[0].endswith("0 differ")
+    assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 10
+    code, _, err = _grouper(place, *YEAR)
+    assert code == 0, err
+    budgets = _pool_budgets(Lake(place / "lake"))
+    assert budgets["000007"] == {"2400000.00", "3600000.12"}
+    assert budgets["000008"] == {"553846.17", "900000.03"}  # 3 of 13 parts, 3 of 12
+
+
+def _pool_budgets(lake: Lake) -> dict[str, set[str]]:
+    with connect(lake) as connection:
+        rows = connection.execute("SELECT run, budget FROM pools_all").fetchall()
+    return {run: {str(found) for other, found in rows if other == run} for run, _ in rows}
 
 
 @pytest.mark.slow

@@ -74,9 +74,7 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
         yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     for kind, number in done.adjustments.items():
         yield f"  {ADJUSTMENTS[kind][not zh]}  {number:,}"
-    for name, value in done.assumed.items():
-        if words := in_words(name, value, lang):
-            yield f"  {'：'.join(words) if zh else ': '.join(words)}"
+    yield from assumed_lines(done.assumed, lang)
     yield from _pools(done, zh)
     due, adjusted = yuan(run["fund_due_fen"]), yuan(run["adjustments_fen"])
     told = (
@@ -91,6 +89,13 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
         yield f"拨付预付金 {yuan(advanced)} 元" if zh else f"advance paid {yuan(advanced)} yuan"
     yield from carried_lines(done.record.rows["amounts"], lang)
     yield from _end(done, zh)
+
+
+def assumed_lines(assumed: Mapping[str, str], lang: str) -> Iterator[str]:
+    """Assumptions that have words of their own."""
+    for name, value in assumed.items():
+        if words := in_words(name, value, lang):
+            yield f"  {'：'.join(words) if lang != 'en' else ': '.join(words)}"
 
 
 def carried_lines(amounts: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
@@ -192,13 +197,18 @@ def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
     yield f"  {'月份' if zh else 'months'} " + ", ".join(f"{p} ({r})" for p, r in sorted(plan.months.items()))
     for name, pool in plan.budget.pools.items():
         told = pool_in_words(name, lang)
-        yield f"  {'基金池' if zh else 'pool'} {told}{'：' if zh else ': '}{yuan(pool.budget)}"
+        whole = ""
+        if plan.whole:
+            year = yuan(plan.whole.pools[name].budget)
+            whole = f"（全年 {year}）" if zh else f" (of {year} in the year)"
+        yield f"  {'基金池' if zh else 'pool'} {told}{'：' if zh else ': '}{yuan(pool.budget)}{whole}"
 
 
 def year_summary(done: Done, lang: str) -> Iterator[str]:
     """What a cleared year came to."""
     zh, sums = lang != "en", _sums(done)
     yield f"{'病例' if zh else 'cases'} {done.record.run['cases']:,}"
+    yield from assumed_lines(done.assumed, lang)
     yield from unpaid_lines(done.record.rows["counts"], done.routes, lang)
     yield from _pools(done, zh)
     names = {

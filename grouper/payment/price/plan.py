@@ -38,7 +38,6 @@ class Plan:
         """The columns of one case. ``row``: its typed input columns, of which any may be None."""
         return evaluate(self.steps, row, self.lookups)
 
-
     @cached_property
     def words(self) -> Mapping[str, frozenset[str]]:
         """The words that the policy knows of each field (grouper.payment.price.accepted.policy_words)."""
@@ -52,7 +51,9 @@ class Plan:
         for part in (part for step in self.steps for part in walk(step.expr)):
             if isinstance(part, OneOf | AnyPrefix):
                 found.setdefault(part.name, set()).update(part.words)
-            elif isinstance(part, Compare) and isinstance(part.left, Field) and isinstance(part.right, Number):
+            elif (
+                isinstance(part, Compare) and isinstance(part.left, Field) and isinstance(part.right, Number)
+            ):
                 limit = floor(Fraction(part.right.amount))
                 found.setdefault(part.left.name, set()).update((limit - 1, limit, limit + 1))
         for name, known in self.words.items():

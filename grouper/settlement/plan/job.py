@@ -30,6 +30,7 @@ from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import InputFile, Reading
+from grouper.settlement.plan import skipped
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.inputs import ROLES, Given, given_files, input_files
 from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
@@ -48,10 +49,11 @@ _IN_LEDGER_1 = same(
     "max_rejected", "pseudonymise", "value", "reopen", "columns", "layout", "input_format", "encoding",
     "sheet", "codes", "repair_codes", "stay", "allow_missing",
 )  # fmt: skip
+_IN_LEDGER_3 = _IN_LEDGER_1 | same(
+    "interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft"
+)  # fmt: skip
 _BEFORE_3 = {"interim": "apart", "max_held": "1", "max_unknown_codes": "1", "scheme_differs": True}
-
-
-_SINCE_3 = same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft")
+_BEFORE_4 = {"skip_months": True}
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,14 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        **dict.fromkeys((3, 4), _IN_LEDGER_1 | _SINCE_3),
+        3: _IN_LEDGER_3,
+        4: _IN_LEDGER_3 | same("skip_months"),
     }
-    DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
+    DEFAULTS: ClassVar = {
+        1: {**_BEFORE_3, **_BEFORE_4},
+        2: {**_BEFORE_3, **_BEFORE_4},
+        3: _BEFORE_4,
+    }
 
     month: str
     inputs: tuple[str, ...]
@@ -81,6 +88,7 @@ class Job(Asked):
     interim: str = "hold"
     scheme_differs: bool = False
     draft: bool = False
+    skip_months: bool = False
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -127,6 +135,11 @@ class Plan:
         """The policy's, as the ledger has it in the format of this run."""
         return digest_in(self.policy, self.format)
 
+    @property
+    def assumed(self) -> dict[str, str]:
+        """What the month goes by and the user should know."""
+        return skipped.told(self.closed, self.month.period) if self.format > 3 else {}
+
     def about(self, table: str) -> dict[str, Any]:
         """The provenance of a data file; nothing in it depends on the clock."""
         return {
@@ -155,6 +168,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     budget = month_budget(job.budget, month)
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
+    skipped.check_skipped(closed, month.period, job.skip_months)
     key = read_key(job.pseudonymise)
     _same_key(lake, area, key, before, job.pseudonymise)
     grouper = load_grouper(job, policy, last)
