@@ -51,6 +51,18 @@ def prepare_record(
     return prepared_row(reader, bound, _batch({k: v for k, v in record.items() if str(k) in read}))
 
 
+def record_batch(record: Mapping[str, Any]) -> tuple[ColumnMap, pa.RecordBatch]:
+    """One record as a batch of one row with all its columns, and the map of their layout.
+
+    ``record`` as ``prepare_record`` takes it. Raises UsageError or DataError.
+    """
+    if message_nodes(record) is not None:
+        return message_batch(record)
+    bound = _layout(tuple(map(str, record)))
+    read = {name for source in bound.fields.values() for name in source.columns}
+    return bound, _batch({name: value for name, value in record.items() if str(name) in read})
+
+
 def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
     """The canonical fields and flags of a batch of one row; every field but diagnoses may be missing."""
     from grouper.records.normalise import Normaliser
@@ -63,6 +75,18 @@ def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dic
 
 def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The canonical fields of a 4101 message, and all its columns by canonical name."""
+    columns, batch = message_batch(message)
+    row = batch.to_pylist()[0]
+    plain = {
+        name: row[given.columns[0]]
+        for name, given in columns.fields.items()
+        if given.columns[0] in row and not columns.ambiguous(name)
+    }
+    return prepared_row(reader, columns, batch), plain
+
+
+def message_batch(message: Mapping[str, Any]) -> tuple[ColumnMap, pa.RecordBatch]:
+    """A 4101 message as a batch of one row, and the map of its columns."""
     from grouper.records.source import open_records
 
     with tempfile.NamedTemporaryFile(
@@ -72,13 +96,7 @@ def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str
     try:
         with open_records([file.name]) as source:
             batch = next(iter(source.batches()))
-            row = batch.to_pylist()[0]
-            plain = {
-                name: row[given.columns[0]]
-                for name, given in source.columns.fields.items()
-                if given.columns[0] in row and not source.columns.ambiguous(name)
-            }
-            return prepared_row(reader, source.columns.bind(batch.schema.names), batch), plain
+            return source.columns.bind(batch.schema.names), batch
     finally:
         Path(file.name).unlink()
 
