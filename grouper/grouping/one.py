@@ -47,6 +47,18 @@ def prepare_record(
     return prepared_row(reader, bound, _batch({k: v for k, v in record.items() if str(k) in read}))
 
 
+def record_batch(record: Mapping[str, Any]) -> tuple[ColumnMap, pa.RecordBatch]:
+    """One record as a batch of one row with all its columns, and the map of their layout.
+
+    ``record`` as ``prepare_record`` takes it. Raises UsageError or DataError.
+    """
+    if message_nodes(record) is not None:
+        return message_batch(record)
+    bound = known_layout(tuple(map(str, record)))
+    read = {name for source in bound.fields.values() for name in source.columns}
+    return bound, _batch({name: value for name, value in record.items() if str(name) in read})
+
+
 def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
     """The canonical fields and flags of a batch of one row; every field but diagnoses may be missing."""
     from grouper.records.normalise import Normaliser
