@@ -10,6 +10,7 @@ from grouper.base.errors import UsageError
 from grouper.lake import ledger, steps, views
 from grouper.lake.layout import Lake
 from grouper.payment.policy.policy import find_policy
+from grouper.settlement.history import months_paid
 from grouper.settlement.reports import paths, run_info
 from grouper.settlement.states import states
 
@@ -122,7 +123,8 @@ def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[P
         )
     record = read_run(lake, run)
     waits = run in steps.uncounted(steps.entries(lake))
-    info = run_info(record, find_policy(record.run["policy_id"]), {}) | {"draft": waits}
+    info = run_info(record, find_policy(record.run["policy_id"]), {})
+    info |= {"draft": waits, "months": months_paid(lake, record)}
     data = ReportData.from_paths(paths(lake, record), info)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return list(write_statements(data, folder, hospitals=[hospital]))
