@@ -39,7 +39,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         ),
         "pay_date": "DATE",
         "los_days": _COUNT,
-        **dict.fromkeys(("weight", "base", "standard", "cost_ratio", "high_limit", "coefficient"), _POINTS),
+        **dict.fromkeys(("weight", "base", "standard", "cost_ratio", "high_limit", "coefficient",
+                         "base_rate"), _POINTS),
         **dict.fromkeys(("case_value", "settled_points"), _POINTS),
         **dict.fromkeys(
             ("total_cost", "cost_considered", "pool_paid", "person_paid", "other_funds", "amount",

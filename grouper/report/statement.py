@@ -94,14 +94,16 @@ def statement_page(statement: Statement, info: RunInfo, lang: str) -> str:
     )  # fmt: skip
 
 
-def boxes(t: Lang) -> Html:
+def boxes(t: Lang, stamps: bool = True) -> Html:
     """Where the agency signs, and where both sides stamp."""
     made = [t("制表", "made by"), t("复核", "checked by"), t("审批", "approved by")]
     sign = el("div", (el("div", el("b", name), el("i", t("签名、日期", "signature, date"))) for name in made),
               class_="boxes")  # fmt: skip
-    stamps = [t("医疗机构（核对无误，盖章、日期）", "hospital (agreed, stamp, date)"),
+    if not stamps:
+        return sign
+    places = [t("医疗机构（核对无误，盖章、日期）", "hospital (agreed, stamp, date)"),
               t("经办机构（盖章、日期）", "agency (stamp, date)")]  # fmt: skip
-    return el("div", sign, el("div", (el("span", text) for text in stamps), class_="sign"), class_="whole")
+    return el("div", sign, el("div", (el("span", text) for text in places), class_="sign"), class_="whole")
 
 
 def origin(info: RunInfo, t: Lang) -> Html:

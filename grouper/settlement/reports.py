@@ -8,8 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from grouper.base.paths import local_path
 from grouper.base.provenance import software
-from grouper.base.sql import literal, scan
+from grouper.base.sql import literal
 from grouper.base.version import VERSION
 from grouper.lake import ledger
 from grouper.lake.layout import TABLES, Lake
@@ -151,17 +155,18 @@ def paths(lake: Lake, record: Record) -> Any:
 
 def _records(lake: Lake, tables: Sequence[str]) -> list[str]:
     """The records of the runs that priced what ``tables`` speak of."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        column = "SELECT DISTINCT original_run FROM " + scan(*tables) if tables else "SELECT NULL"
-        runs = [run for (run,) in connection.execute(column).fetchall() if run]
+    runs: set[str] = set()
+    for table in tables:
+        with pq.ParquetFile(local_path(Path(table))) as file:
+            if "original_run" in file.schema_arrow.names:
+                runs |= set(pc.unique(file.read(["original_run"])["original_run"]).to_pylist())
+    runs.discard(None)  # type: ignore[arg-type]
     if not runs:
         return []
     with ledger.opened(lake) as source:
         rows = source.execute(
             "SELECT path FROM outputs WHERE table_name = 'records' AND list_contains(?, run) ORDER BY path",
-            [runs],
+            [sorted(runs)],
         ).fetchall()
     return [str(lake.root / path) for (path,) in rows if (lake.root / path).is_file()]
 
