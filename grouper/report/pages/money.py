@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from grouper.base.exact import half_up
 from grouper.payment.policy import words
+from grouper.payment.policy.value_words import value_told
 from grouper.payment.pool.factor import far_off
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.draw import charts
@@ -121,6 +122,7 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
     return section(
         "pools",
         t("基金池与点值", "Pools and point value"),
+        _rates(info, t) if standard else None,
         [el("p", t("注意：", "Note: "), odd.text(t.code), class_="note") for odd in far_off(m.pools)],
         figures,
         _pool_table(m, t),
@@ -133,6 +135,15 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
             "less what is paid outside points, the rest goes by points.",
         ),
     )
+
+
+def _rates(info: RunInfo, t: Lang) -> Html | None:
+    """The rates (费率) that standards are made with, where they are parameters of the policy."""
+    found = [str(p["value"]) for p in info.parameters if p["name"] == "base_rate" and p.get("value")]
+    if not found:
+        return None
+    told = t("；", "; ").join(value_told("base_rate", text, t.code) for text in dict.fromkeys(found))
+    return el("p", t("费率（元）：", "rates (yuan): "), told, class_="sub")
 
 
 def _pool_table(m: Measures, t: Lang) -> Html:
