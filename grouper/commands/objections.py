@@ -1,4 +1,4 @@
-"""``grouper statements`` and ``grouper objections``: statements out, objections in."""
+"""``grouper statements`` and ``grouper objections``: statements and publications out, objections in."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ _key = option(
 @click.group(
     cls=BilingualGroup,
     help=both(
-        "向医院发对账单。\n\n示例：grouper statements send 结算湖 --month 2025-06 --who 李明 -o 对账",
-        "Send statements to hospitals.\n\n"
+        "向医院发对账单；写公示表。\n\n"
+        "示例：grouper statements send 结算湖 --month 2025-06 --who 李明 -o 对账",
+        "Send statements to hospitals; write what is published.\n\n"
         'Example: grouper statements send LAKE --month 2025-06 --who "Li" -o out',
     ),
 )
@@ -91,6 +92,32 @@ def send(
         Lake(lake), one_period(month, year), folder, who=who, when=when, note=note, area=area, deadline=until,
         key=key, lang=language(),
     ), language()))  # fmt: skip
+
+
+@_statements(
+    "publish",
+    "写公示表（Excel 和可打印网页）：点值（费率调整系数）、机构系数、病组权重（病种分值），清算另有考核得分。"
+    "\n\n"
+    "示例：grouper statements publish 结算湖 --month 2025-06 -o 公示",
+    "Write what is published, as a workbook and a page that prints: point values (factors), coefficients of "
+    "hospitals, weights (scores) of groups, of a clearing the assessment scores.\n\n"
+    "Example: grouper statements publish LAKE --month 2025-06 -o out",
+)
+@click.argument("lake", type=LAKE)
+@option("--month", default="", metavar="YYYY-MM", help=both("月份", "Month"))
+@option("--year", default="", metavar="YYYY", help=both("年度（清算）", "Year, as cleared"))
+@area_option
+@option(
+    "-o", "--output", "folder", required=True, type=LAKE, metavar="FOLDER", help=both("输出目录", "Folder")
+)
+def publish(lake: Path, month: str, year: str, area: str, folder: Path) -> None:
+    from grouper.lake import Lake
+    from grouper.settlement import states
+    from grouper.settlement.show import write_published
+
+    place = Lake(lake).must_exist()
+    run = states.find(place, one_period(month, year), area).entry.run
+    emit(str(path) for path in write_published(place, run, folder, language()))
 
 
 @_objections(

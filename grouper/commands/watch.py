@@ -20,6 +20,7 @@ from grouper.commands.options.shared import (
     say,
 )
 from grouper.commands.text.aligned import aligned
+from grouper.watch import said
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,7 +160,9 @@ def report(rows: pa.Table, lang: str) -> Iterator[str]:
                     row["zh" if zh else "en"],
                     "—" if row["value"] is None else f"{row['value']:,.{row['digits']}f}",
                     UNITS[row["unit"]][1:][which],
-                    f"{row['target']}{kind}" if row["target"] else "—",
+                    f"{said.target(row['target'], UNITS[row['unit']][1], zh)}{kind}"
+                    if row["target"]
+                    else "—",
                     _lines(row, zh),
                     _verified(row, zh),
                 )
@@ -169,13 +172,10 @@ def report(rows: pa.Table, lang: str) -> Iterator[str]:
 
 
 def _lines(row: dict[str, Any], zh: bool) -> str:
-    names = ("关注", "预警") if zh else ("watch", "alarm")
-    parts = [
-        f"{name} {row[key]}"
-        for name, key in zip(names, ("watch_line", "alarm_line"), strict=True)
-        if row[key]
-    ]
-    return "; ".join(parts) or "—"
+    from grouper.watch.definitions import UNITS
+
+    told = said.lines(row["watch_line"], row["alarm_line"], UNITS[row["unit"]][1:])
+    return told[not zh] if told else ("无" if zh else "none")
 
 
 def _verified(row: dict[str, Any], zh: bool) -> str:

@@ -22,6 +22,7 @@ from grouper.payment.policy import words
 from grouper.report.cells import neutral
 from grouper.report.data import CAUSE, Query, RunInfo
 from grouper.report.feeds import PERSONAL
+from grouper.report.names import group_name
 from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _PATTERNS = {"money": "#,##0.00", "points": "#,##0.0000", "count": "#,##0", "ind
 CASES: tuple[tuple[str, tuple[str, str], str, int], ...] = (
     ("record_id", ("记录号", "record"), "text", 20),
     ("settlement_id", ("结算号", "settlement"), "text", 20),
+    ("record_no", ("病案号", "chart"), "text", 14),
     ("person_id", ("人员（假名）", "person (pseudonym)"), "text", 20),
     ("pool", ("基金池", "pool"), "text", 10),
     ("admission_date", ("入院", "admission"), "text", 11),
@@ -78,8 +80,12 @@ def write_case_book(path: Path, title: str, code: str, info: RunInfo, query: Que
     """All cases of the hospital; without the person unless person ids are keyed hashes."""
     from rustpy_xlsxwriter import write_worksheets
 
-    t = Lang(lang)
-    shown = [column for column in CASES if info.pseudonymised or column[0] not in PERSONAL]
+    t = info.lang(lang)
+    charted = query.one("SELECT count(*) AS n FROM charts")["n"]
+    shown = [
+        column for column in CASES
+        if (info.pseudonymised or column[0] not in PERSONAL) and (charted or column[0] != "record_no")
+    ]  # fmt: skip
     table = _listed(query, code, shown, info, t)
     name = t("病例", "cases")
     pieces = [table.slice(start, ROWS) for start in range(0, max(table.num_rows, 1), ROWS)]
@@ -139,7 +145,10 @@ def _listed(
 ) -> pa.Table:
     """The columns in words, by their headings; amounts as the numbers that a cell can hold."""
     names = ", ".join(f"{CAUSE} AS {name}" if name == "pay_reason" else f'"{name}"' for name, *_ in shown)
-    table = query.table(f"SELECT {names} FROM cases WHERE hospital_code = ? ORDER BY record_id", [code])
+    table = query.table(
+        f"SELECT {names} FROM all_cases LEFT JOIN charts USING (record_id) WHERE hospital_code = ? "
+        "ORDER BY coalesce(row_kind, 'case'), record_id", [code],
+    )  # fmt: skip
     routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
     columns = []
     for name, _, kind, _ in shown:
@@ -147,7 +156,9 @@ def _listed(
         if kind != "text":
             columns.append(pc.cast(column, pa.int64() if kind == "count" else pa.float64()))
         elif name in ("pay_reason", "route"):
-            columns.append(_each(column, partial(words.reason, lang=t.code, routes=routes)))
+            columns.append(_each(column, lambda text: t.own(words.reason(text, t.code, routes))))
+        elif name == "group_name":
+            columns.append(_each(column, lambda text: neutral(group_name(text, t))))
         elif name in _WORDS:
             columns.append(_each(column, partial(t.pair, _WORDS[name])))
         else:

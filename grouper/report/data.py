@@ -40,7 +40,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         ),
         "pay_date": "DATE",
         "los_days": _COUNT,
-        **dict.fromkeys(("weight", "base", "standard", "cost_ratio", "high_limit", "coefficient"), _POINTS),
+        **dict.fromkeys(("weight", "base", "standard", "cost_ratio", "high_limit", "coefficient",
+                         "base_rate"), _POINTS),
         **dict.fromkeys(("case_value", "settled_points"), _POINTS),
         **dict.fromkeys(
             ("total_cost", "cost_considered", "pool_paid", "person_paid", "other_funds", "amount",
@@ -57,6 +58,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "points": _POINTS,
         "clauses": _TEXT,
         "score": _TEXT,
+        "paid_months": _TEXT,
         **dict.fromkeys(
             ("total_cost", "paid_cost", "income", "person_paid", "other_funds", "fund_by_item", "fund_due",
              "difference", "deposit", "prepaid", "deferred", "advance", "audit", "payable", "carried",
@@ -88,9 +90,16 @@ COLUMNS: dict[str, dict[str, str]] = {
              "hospital_code", "pool", "reason", "clause", "source_file", "document"), _TEXT
         ),
         **dict.fromkeys(("points_before", "points_after"), _POINTS),
-        **dict.fromkeys(("amount_before", "amount_after", "difference"), _MONEY),
+        "score": _TEXT,
+        **dict.fromkeys(("amount_before", "amount_after", "difference", "total_cost"), _MONEY),
     },
+    "records": dict.fromkeys(("record_id", "record_no"), _TEXT),
 }  # fmt: skip
+# The numbers of charts, where records have them.
+_NUMBERS = (
+    "CREATE TEMP TABLE charts AS SELECT record_id, max(record_no) AS record_no FROM records "
+    "WHERE record_no IS NOT NULL GROUP BY 1"
+)
 _SMALL = 50_000  # rows that may be kept in memory
 _REQUIRED = ("run", "kind", "area", "period", "software", "policy")
 
@@ -100,13 +109,15 @@ CAUSE = cause_sql(COLUMNS["cases"])  # SQL: why a case is not paid
 
 @dataclass(frozen=True)
 class Paths:
-    """Parquet files of a run, by table; relative or absolute."""
+    """Parquet files of a run, by table; relative or absolute. ``records``: those of its cases and of the
+    cases that its adjustments concern, for the numbers of charts (病案号)."""
 
     cases: Sequence[str]
     hospitals: Sequence[str]
     pools: Sequence[str]
     rejected: Sequence[str] = ()
     adjustments: Sequence[str] = ()
+    records: Sequence[str] = ()
 
     def items(self) -> Iterator[tuple[str, Sequence[str]]]:
         for name in COLUMNS:
@@ -118,7 +129,7 @@ class RunInfo:
     """The record of a run, as the ledger has it.
 
     ``area_name``: the area in Chinese and English, where it has a name; ``software`` {name, version};
-    ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256};
+    ``scheme`` {id, sha256}; ``policy`` {id, name, name_en, sha256, method};
     ``inputs`` [{role, path, bytes, sha256}]; ``parameters`` [{name, value, source, article, verified, ...}];
     ``codes``: what was found of codes ("diagnosis:unknown") and how often;
     ``reviews``: what became of special reviews, with cases and fen of cost;
@@ -129,7 +140,10 @@ class RunInfo:
     lake, without its reports. ``draft``: nobody had approved it when the papers were made, and they say so.
     ``review_quota``: special reviews of the month in the area: allowed, discharges, used.
     ``objections``: of the periods whose statements were sent by then, [{period, deadline, total, states:
-    {(zh, en): number}}].
+    {(zh, en): number}}]. ``history``: the periods of this year and the last, a row for each and pool
+    (settlement.history); ``year_budget``: yuan of the whole year by pool, where it is known. ``months``: what
+    each month of the year so far shared out and paid, by hospital and pool; ``deadline``: the last day of
+    objections.
     """
 
     run: str
@@ -155,6 +169,10 @@ class RunInfo:
     draft: bool = False
     review_quota: Mapping[str, int] = field(default_factory=dict)
     objections: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    year_budget: Mapping[str, Decimal] = field(default_factory=dict)
+    months: Sequence[Mapping[str, Any]] = ()
+    deadline: str = ""
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> RunInfo:
@@ -178,6 +196,11 @@ class RunInfo:
     def draft_mark(self, t: Lang) -> str:
         """What papers of a draft say beside their title; empty otherwise."""
         return t("草稿，未经审批", "draft, not approved") if self.draft else ""
+
+    def lang(self, code: str) -> Lang:
+        """The language, in the words of the way of paying."""
+        method = str(self.policy.get("method", ""))
+        return Lang(code, {"dip": "dip", "drg_points": "points", "drg_rate": "rate"}.get(method, ""))
 
     @property
     def yearly(self) -> bool:
@@ -225,9 +248,9 @@ class ReportData:
     def open(self) -> Iterator[Query]:
         """The tables as views; one connection for all queries of a report.
 
-        ``cases``: what the period settles. Late and corrected cases of closed months, which a month's table
-        carries beside its own and which enter it as adjustments, are in ``all_cases`` only. Within another
-        ``open`` it is the same connection.
+        ``charts``: record_id and number of the chart. ``cases``: what the period settles. Late and corrected
+        cases of closed months, which a month's table carries beside its own and which enter it as
+        adjustments, are in ``all_cases`` only. Within another ``open`` it is the same connection.
         """
         import duckdb
 
@@ -240,6 +263,7 @@ class ReportData:
             for name, files in self.paths.items():
                 _view(connection, name, files)
             own = "" if self.info.yearly else "WHERE coalesce(row_kind, 'case') = 'case'"
+            connection.execute(_NUMBERS)
             connection.execute(f"CREATE TEMP VIEW cases AS SELECT * FROM all_cases {own}")
             self._held.append(Query(connection))
             try:

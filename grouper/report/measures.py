@@ -138,7 +138,8 @@ def _hospitals(query: Query) -> list[Row]:
     cleared = ", ".join(f"sum({name}) AS {name}" for name in dict.fromkeys((*MONTHLY, *YEARLY)))
     return query.rows(
         f"SELECT s.*, income - paid_cost AS gain, i.* EXCLUDE (hospital_code) FROM ("
-        f"SELECT hospital_code, max(hospital_name) AS name, max(hospital_level) AS level, {sums}, {cleared} "
+        "SELECT hospital_code, max(hospital_name) AS name, max(hospital_level) AS level, "
+        f"max(score) AS score, {sums}, {cleared} "
         "FROM hospitals GROUP BY 1) AS s LEFT JOIN ("
         f"SELECT hospital_code, {_INDEX} FROM cases GROUP BY 1) AS i USING (hospital_code) "
         "ORDER BY paid DESC, hospital_code"

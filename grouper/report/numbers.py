@@ -14,6 +14,21 @@ from grouper.base.exact import half_up
 
 MINUS = "\u2212"
 NONE = "—"
+# How an area's way of paying says it, in Chinese: family of methods -> what stands in the texts of a report,
+# and what is said instead. Longer ones come first.
+FAMILIES: dict[str, tuple[tuple[str, str], ...]] = {
+    "points": (("点数（标准）", "点数"), ("或标准调整系数", "")),
+    "dip": (
+        ("点数（标准）", "分值"), ("病组", "病种"), ("点数", "分值"), ("元／点", "元／分"),
+        ("点或元", "分或元"), ("（点）", "（分）"), ("或标准调整系数", ""),
+    ),
+    "rate": (
+        ("点值（元／点）或标准调整系数", "费率调整系数"), ("标准调整系数", "费率调整系数"),
+        ("基金池与点值", "基金池与费率"), ("点或元", "元"), ("到点值", "到费率调整系数"),
+        ("点数（标准）", "病组标准"), ("点值（系数）", "费率调整系数"), ("点值限定", "标准支付"),
+        ("按预算点值", "按预算标准"),
+    ),
+}  # fmt: skip
 _BIG = {"zh": (Decimal(10_000), "万元"), "en": (Decimal(1_000), "thousand yuan")}
 
 
@@ -51,12 +66,27 @@ def short_digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Lang:
-    """A language, "zh" or "en"; calling it picks the text."""
+    """A language, "zh" or "en"; calling it picks the text.
+
+    ``family``: of methods, by whose words Chinese texts go (FAMILIES); "" for points of groups.
+    """
 
     code: str
+    family: str = ""
 
     def __call__(self, zh: str, en: str) -> str:
-        return en if self.code == "en" else zh
+        return en if self.code == "en" else self.own(zh)
+
+    def own(self, text: str) -> str:
+        """A Chinese text in the words of the area's way of paying."""
+        for common, said in FAMILIES.get(self.family, ()) if self.code != "en" else ():
+            text = text.replace(common, said)
+        return text
+
+    @property
+    def point(self) -> str:
+        """The unit of points, after a number."""
+        return self("分" if self.family == "dip" else "点", "points")
 
     @property
     def html(self) -> str:

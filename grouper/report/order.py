@@ -33,7 +33,7 @@ YEAR: dict[str, tuple[tuple[str, str], int]] = {
     "due": (("全年应付", "due of the year"), 0),
     "paid_before": (("各月已预拨", "prepaid by the months"), 0),
     "deposit": (("预留保证金", "deposit withheld"), 0),
-    "balance": (("清算余额", "balance"), 1),
+    "balance": (("清算差额", "balance"), 1),
     "returned": (("返还保证金", "deposit returned"), 1),
     "advance": (("冲抵预付金", "advance offset"), -1),
     "audit": (("稽核扣款及结转", "audit deductions and what was carried"), -1),

@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from grouper.base.capitals import capitals
 from grouper.base.errors import UsageError
+from grouper.base.money import fen_of
 from grouper.payment.policy import words
+from grouper.report.advice import what_to_send
 from grouper.report.data import CAUSE, Query, Row, RunInfo, plain
 from grouper.report.measures import BETWEEN_YEARS, MONTHLY, SELDOM, YEARLY
+from grouper.report.names import group_name
 from grouper.report.numbers import Lang, mean, number
-from grouper.report.pages.money import CLEARING, rule
-from grouper.report.pages.quality import KINDS
+from grouper.report.pages.money import CLEARING, LEVELS, YEAR, rule
+from grouper.report.pages.quality import KINDS, why
 
 # Lines of the summary: name of the figure, its words, its kind.
 LINES: tuple[tuple[str, tuple[str, str], str], ...] = (
@@ -38,7 +42,9 @@ LINES: tuple[tuple[str, tuple[str, str], str], ...] = (
 
 @dataclass(frozen=True)
 class Statement:
-    """A hospital's figures; ``lines`` one row per pool, ``total`` their sums."""
+    """A hospital's figures; ``lines`` one row per pool, ``total`` their sums. ``changes``: adjustments of
+    cases; ``deductions``: those that order money to be taken; ``months``: what each month of the year paid.
+    """
 
     code: str
     name: str
@@ -47,14 +53,65 @@ class Statement:
     total: Row
     groups: list[Row]
     unpaid: list[Row]
-    adjustments: list[Row]
+    changes: list[Row]
+    deductions: list[Row]
+    months: list[Row]
+
+    @property
+    def charted(self) -> bool:
+        """Some case has the number of its chart."""
+        return any(row["record_no"] for row in (*self.unpaid, *self.changes))
+
+    @property
+    def months_paid(self) -> str:
+        """The months that the payment covers where they are several, as 4–6; else empty."""
+        listed = next((str(r["paid_months"]).split(",") for r in self.lines if r["paid_months"]), [])
+        return f"{listed[0]}–{listed[-1]}" if len(listed) > 1 else ""
+
+    def facts(self, info: RunInfo, t: Lang) -> list[tuple[str, str]]:
+        """What stands above the summary: what is paid in words, the score, the last day of objections."""
+        name = "final" if info.yearly else "payable"
+        level = t.pair(LEVELS, self.level) if self.level else t("无", "none")
+        told = [
+            (t("地区、期间", "area, period"), f"{info.place(t)} {info.period}"),
+            (t("医院编码", "hospital"), self.code),
+            (t("等级", "level"), level),
+        ]
+        if any(line[name] is not None for line in self.lines):
+            amount = plain(self.total[name])
+            told.append((t(CLEARING[name][0] + "（元）", CLEARING[name][1]), number(amount, 2)))
+            told.append((t("大写金额", "in words"), capitals(fen_of(amount))))
+        scores = dict.fromkeys(str(line["score"]) for line in self.lines if line["score"])
+        if scores:
+            told.append((t("考核得分", "score"), "、".join(scores)))
+        due = info.deadline or t("　　　　年　　月　　日", "")
+        return [*told, (t("核对和申诉截止", "objections until"), due)]
+
+    def taken(self, info: RunInfo) -> list[tuple[tuple[str, str], str, Decimal]]:
+        """What the summary's audit deductions are made of: words, document and reason, yuan."""
+        if all(line["audit"] is None for line in self.lines):
+            return []
+        found = [
+            (("稽核扣款", "audit deduction"), why(row, Lang("zh")), -plain(row["difference"]))
+            for row in self.deductions
+        ]
+        before = plain(self.total.get("carried_in"))
+        if info.yearly:
+            last = max((row["period"] for row in self.months), default="")
+            before = -sum((plain(r["carried"]) for r in self.months if r["period"] == last), Decimal(0))
+        if before:
+            found.append((("上期结转扣减", "carried in"), "以前月份未扣完的", before))
+        rest = plain(self.total["audit"]) - sum((amount for *_, amount in found), Decimal(0))
+        if rest:
+            found.append((("其他扣减", "others"), "预算文件列明的扣款，或以前多付、少付的差额", rest))
+        return found
 
     def rows(self, info: RunInfo) -> list[tuple[tuple[str, str], str, list[object]]]:
         """The summary: words, kind, and the value of each pool with the sum at the end."""
         cleared = [
             (name, (f"{zh}（元）", f"{en} (yuan)"), "money")
             for name in (YEARLY if info.yearly else MONTHLY)
-            for zh, en in [CLEARING[name]]
+            for zh, en in [(YEAR.get(name) if info.yearly else None) or CLEARING[name]]
             if any(line[name] if name in SELDOM else line[name] is not None for line in self.lines)
         ]
         made: list[tuple[tuple[str, str], str, list[object]]] = []
@@ -62,6 +119,11 @@ class Statement:
             values: list[object] = [line[name] for line in self.lines]
             if any(value is not None for value in values):
                 made.append((pair, kind, [*values, self.total.get(name)]))
+            if name == "deposit" and self.months_paid and not info.yearly:
+                shared = [sum((plain(line[part]) for part in ("deposit", "prepaid", "deferred")), Decimal(0))
+                          for line in self.lines]  # fmt: skip
+                own = f"{self.months_paid}月应付合计（元）", f"due of months {self.months_paid} (yuan)"
+                made.insert(-1, (own, "money", [*shared, sum(shared, Decimal(0))]))
         return made
 
     def rule(self, info: RunInfo, t: Lang) -> str:
@@ -69,7 +131,8 @@ class Statement:
         if all(line["prepaid"] is None for line in self.lines):
             return ""
         apart = any(line[name] for line in self.lines for name in BETWEEN_YEARS)
-        return rule(info, apart, t, not info.yearly and any(line["advanced"] for line in self.lines))
+        advanced = not info.yearly and any(line["advanced"] for line in self.lines)
+        return rule(info, apart, t, advanced, self.months_paid)
 
 
 def hospitals_of(query: Query) -> list[str]:
@@ -79,7 +142,7 @@ def hospitals_of(query: Query) -> list[str]:
     ]
 
 
-def read_statement(query: Query, code: str) -> Statement:
+def read_statement(query: Query, code: str, info: RunInfo) -> Statement:
     """Raises UsageError for a hospital that the run does not have."""
     lines = query.rows(
         "SELECT h.*, p.point_value FROM hospitals AS h LEFT JOIN pools AS p USING (pool) "
@@ -104,14 +167,27 @@ def read_statement(query: Query, code: str) -> Statement:
             [code],
         ),
         query.rows(
-            f'SELECT record_id, "group" AS code, pay_status, {CAUSE} AS cause, total_cost FROM cases '
+            f'SELECT record_id, record_no, "group" AS code, discharge_date, pay_status, pay_reason, {CAUSE} AS cause, '
+            "total_cost FROM cases LEFT JOIN charts USING (record_id) "
             "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, cause, record_id",
             [code],
         ),
+        query.rows(f"{_CHANGES} ORDER BY adjustment_id, record_id", [code, code]),
         query.rows(
-            "SELECT * FROM adjustments WHERE hospital_code = ? ORDER BY adjustment_id, record_id", [code]
+            "SELECT * FROM adjustments WHERE hospital_code = ? AND kind = 'audit_deduction' "
+            "ORDER BY adjustment_id", [code],
         ),
-    )
+        [dict(row) for row in info.months if row["hospital_code"] == code],
+    )  # fmt: skip
+
+
+# Adjustments of cases, with the case as it is now; a refunded one is in no table of the run.
+_CHANGES = (
+    "SELECT a.*, n.record_no, c.code, c.name FROM adjustments AS a LEFT JOIN charts AS n USING (record_id) "
+    'LEFT JOIN (SELECT record_id, any_value(coalesce(price_group, "group")) AS code, '
+    "any_value(group_name) AS name FROM all_cases WHERE hospital_code = ? GROUP BY 1) AS c "
+    "USING (record_id) WHERE a.hospital_code = ? AND a.kind NOT IN ('quality', 'audit_deduction')"
+)
 
 
 def _sums(query: Query, code: str, lines: Sequence[Row]) -> Row:
@@ -169,8 +245,7 @@ def group_header(t: Lang) -> list[str]:
 def group_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
     for r in statement.groups:
         yield [
-            r["code"],
-            r["name"] or "",
+            *group_told(r, t),
             t.pair(words.METHODS, r["method"]),
             r["cases"],
             r["high"],
@@ -183,12 +258,22 @@ def group_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
         ]
 
 
+def group_told(row: Row, t: Lang) -> tuple[str, str]:
+    """Code and name of a group; cases in none stand as what they are paid by."""
+    way = t.pair(words.METHODS, row["method"])
+    code = str(row["code"] or t("未入组", "no group"))
+    return code, group_name(row["name"], t) or way
+
+
 def unpaid_header(t: Lang) -> list[str]:
     return [
         t("记录号", "record"),
+        t("病案号", "chart"),
         t("病组", "group"),
+        t("出院", "discharge"),
         t("状态", "status"),
         t("原因", "reason"),
+        t("请医院报送", "what to send"),
         t("总费用（元）", "cost (yuan)"),
     ]
 
@@ -196,49 +281,89 @@ def unpaid_header(t: Lang) -> list[str]:
 def unpaid_rows(statement: Statement, info: RunInfo, t: Lang) -> Iterator[list[object]]:
     routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
     for r in statement.unpaid:
+        reason = str(r["pay_reason"] or "")
         yield [
             str(r["record_id"]),
-            str(r["code"] or ""),
+            str(r["record_no"] or ""),
+            str(r["code"] or t("未入组", "no group")),
+            str(r["discharge_date"] or "")[:10],
             t.pair(words.STATUSES, r["pay_status"]),
-            words.reason(r["cause"] or "", t.code, routes),
+            t.own(words.reason(r["cause"] or "", t.code, routes)),
+            what_to_send(reason, str(r["pay_status"]), t),
             r["total_cost"],
         ]
 
 
-def adjustment_header(t: Lang) -> list[str]:
+def change_header(t: Lang) -> list[str]:
     return [
         t("编号", "id"),
         t("类型", "kind"),
         t("记录号", "record"),
+        t("病案号", "chart"),
+        t("病组", "group"),
         t("基金池", "pool"),
         t("原期", "original period"),
-        t("原运行", "original run"),
+        t("总费用（元）", "cost (yuan)"),
         t("原点数", "points before"),
         t("现点数", "points after"),
-        t("原金额（元）", "before (yuan)"),
-        t("现金额（元）", "after (yuan)"),
+        t("原统筹（元）", "before (yuan)"),
+        t("现统筹（元）", "after (yuan)"),
         t("差额（元）", "difference (yuan)"),
-        t("原因", "reason"),
-        t("依据", "clause"),
-        t("文号", "document"),
+        t("原因；条款；文号", "reason; clause; document"),
     ]
 
 
-def adjustment_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
-    for r in statement.adjustments:
+def change_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
+    """Every case of a closed month that moved money: late, corrected, taken back, reviewed, readmitted."""
+    for r in statement.changes:
         yield [
             r["adjustment_id"],
             t.pair(KINDS, r["kind"]),
             r["record_id"],
+            r["record_no"],
+            r["code"] or "",
             t.pair(words.POOLS, r["pool"]),
             r["original_period"],
-            r["original_run"],
+            r["total_cost"],
             r["points_before"],
             r["points_after"],
             r["amount_before"],
             r["amount_after"],
             r["difference"],
-            r["reason"],
-            r["clause"],
-            r["document"],
+            why(r, t),
         ]
+
+
+def deduction_header(t: Lang) -> list[str]:
+    return [t("扣减项目", "deduction"), t("原因；条款；文号", "reason; clause; document"),
+            t("金额（元）", "amount (yuan)")]  # fmt: skip
+
+
+def deduction_rows(statement: Statement, info: RunInfo, t: Lang) -> Iterator[list[object]]:
+    """What the summary's audit deductions come from."""
+    for pair, reason, amount in statement.taken(info):
+        yield [t(*pair), reason, amount]
+
+
+_MONTH = ("fund_due", "adjustments", "deposit", "prepaid", "deferred", "earlier_years", "advanced", "advance",
+          "audit", "payable", "carried")  # fmt: skip
+
+
+def month_columns(statement: Statement) -> list[str]:
+    """The amounts of months that are not zero everywhere."""
+    return [n for n in _MONTH if n in ("fund_due", "payable") or any(r[n] for r in statement.months)]
+
+
+def month_header(statement: Statement, t: Lang) -> list[str]:
+    names = {"fund_due": ("统筹应付", "fund due"), **CLEARING}
+    return [t("月份", "month"), *(t(f"{names[n][0]}（元）", names[n][1]) for n in month_columns(statement))]
+
+
+def month_rows(statement: Statement) -> list[list[object]]:
+    """The months of the year so far, pools together, and their sums."""
+    names = month_columns(statement)
+    rows: list[list[object]] = []
+    for period in dict.fromkeys(row["period"] for row in statement.months):
+        own = [row for row in statement.months if row["period"] == period]
+        rows.append([period, *(sum((plain(row[n]) for row in own), Decimal(0)) for n in names)])
+    return rows

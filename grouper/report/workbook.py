@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.output import close_book
 from grouper.base.whole import whole_file
 from grouper.payment.policy import words
+from grouper.payment.policy.value_words import clauses_told
 from grouper.report.cells import case_book_name, neutral
 from grouper.report.data import ReportData
 from grouper.report.draw.svg import text_width
 from grouper.report.numbers import Lang, short_digest
-from grouper.report.pages.money import LEVELS
 from grouper.report.statement_rows import (
     Statement,
-    adjustment_header,
-    adjustment_rows,
+    change_header,
+    change_rows,
+    deduction_header,
+    deduction_rows,
     group_header,
     group_rows,
+    month_header,
+    month_rows,
     statement_title,
     unpaid_header,
     unpaid_rows,
@@ -44,7 +48,7 @@ def write_workbook(path: Path, statement: Statement, data: ReportData, lang: str
     """Write the workbook. The same tables give the same bytes."""
     import xlsxwriter
 
-    t = Lang(lang)
+    t = data.info.lang(lang)
     with whole_file(path) as part:
         book = xlsxwriter.Workbook(part, {"in_memory": True})
         try:
@@ -58,6 +62,11 @@ def _fill(sheets: _Sheets) -> None:
     """The sheets in their order."""
     t, statement = sheets.t, sheets.statement
     sheets.summary()
+    months = month_header(statement, t)
+    sheets.listing(
+        t("各月拨付", "months"), months, ["text", *["money"] * (len(months) - 1)],
+        [10, *[16] * (len(months) - 1)], month_rows(statement),
+    )  # fmt: skip
     sheets.listing(
         t("病组", "groups"), group_header(t), _GROUP_KINDS, _GROUP_WIDTHS, group_rows(statement, t)
     )
@@ -66,12 +75,14 @@ def _fill(sheets: _Sheets) -> None:
         unpaid_rows(statement, sheets.data.info, t),
     )  # fmt: skip
     sheets.listing(
-        t("调整", "adjustments"),
-        adjustment_header(t),
-        _ADJUSTMENT_KINDS,
-        _ADJUSTMENT_WIDTHS,
-        adjustment_rows(statement, t),
-    )
+        t("病例调整", "adjustments"), change_header(t), _CHANGE_KINDS, _CHANGE_WIDTHS,
+        change_rows(statement, t),
+    )  # fmt: skip
+    sheets.listing(
+        t("扣款", "deductions"), deduction_header(t), ("text", "text", "money"), (18, 60, 16),
+        deduction_rows(statement, sheets.data.info, t),
+    )  # fmt: skip
+    sheets.origin()
 
 
 _GROUP_KINDS = (
@@ -88,10 +99,10 @@ _GROUP_KINDS = (
     "money",
 )
 _GROUP_WIDTHS = (12, 34, 12, 8, 8, 8, 14, 15, 15, 15, 15)
-_UNPAID_KINDS = ("text", "text", "text", "text", "money")
-_UNPAID_WIDTHS = (22, 12, 16, 34, 16)
-_ADJUSTMENT_KINDS = ("text",) * 6 + ("points", "points", "money", "money", "money", "text", "text", "text")
-_ADJUSTMENT_WIDTHS = (12, 12, 20, 10, 10, 10, 13, 13, 14, 14, 14, 28, 28, 20)
+_UNPAID_KINDS = ("text",) * 7 + ("money",)
+_UNPAID_WIDTHS = (22, 14, 12, 12, 16, 30, 40, 16)
+_CHANGE_KINDS = ("text",) * 7 + ("money", "points", "points", "money", "money", "money", "text")
+_CHANGE_WIDTHS = (16, 10, 20, 14, 12, 10, 10, 14, 13, 13, 14, 14, 14, 40)
 
 
 class _Sheets:
@@ -112,6 +123,7 @@ class _Sheets:
             "valign": "vcenter",
         }
         self.head = book.add_format(head)
+        self.box = book.add_format({**font, "border": 1, "valign": "vcenter"})
         self.head_right = book.add_format({**head, "align": "right"})
         self.formats: dict[str, Format] = {
             kind: book.add_format({**font, "num_format": pattern}) for kind, pattern in _FORMATS.items()
@@ -144,28 +156,8 @@ class _Sheets:
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, len(statement.lines) + 1, 19)
         sheet.write_string(0, 0, neutral(statement_title(statement, info, t)), self.title)
-        facts = [
-            (t("医院编码", "hospital"), statement.code),
-            (t("级别", "level"), t.pair(LEVELS, statement.level)),
-            (t("地区、期间", "area, period"), f"{info.place(t)} {info.period}"),
-            (
-                t("支付政策", "policy"),
-                f"{info.policy.get('id', '')} [{short_digest(str(info.policy.get('sha256', '')))}]",
-            ),
-            (
-                t("分组方案", "scheme"),
-                f"{info.scheme.get('id', '')} [{short_digest(str(info.scheme.get('sha256', '')))}]",
-            ),
-            (
-                t("运行、软件", "run, software"),
-                f"{info.run}; {info.software.get('name', '')} {info.software.get('version', '')}",
-            ),
-            (t("操作人、时间", "who, when"), f"{info.who} {info.when}".strip()),
-            (t("链印", "seal of the chain"), info.seal),
-            (t("病例明细", "list of cases"), case_book_name(statement.code)),
-        ]
         row = 2
-        for name, value in facts:
+        for name, value in statement.facts(info, t):
             sheet.write_string(row, 0, name, self.plain)
             sheet.write_string(row, 1, neutral(value), self.plain)
             row += 1
@@ -174,19 +166,51 @@ class _Sheets:
         sheet.write_string(row, 0, t("项目", "item"), self.head)
         for column, name in enumerate([*pools, t("合计", "all")], 1):
             sheet.write_string(row, column, neutral(name), self.head_right)
-        sheet.freeze_panes(row + 1, 1)
         for pair, kind, values in statement.rows(info):
             row += 1
             sheet.write_string(row, 0, t(*pair), self.plain)
             for column, figure in enumerate(values, 1):
                 self._write(sheet, row, column, _value(figure, kind), _kind(kind))
         clauses = sorted({str(line["clauses"]) for line in statement.lines if line["clauses"]})
-        for text in (statement.rule(info, t), *(t("依据：", "by: ") + clause for clause in clauses)):
+        for text in (
+            statement.rule(info, t),
+            *(t("依据：", "by: ") + clauses_told(clause, t.code) for clause in clauses),
+        ):
             if text:
                 row += 2
                 sheet.merge_range(row, 0, row, len(pools) + 1, "", self.soft)
                 sheet.set_row(row, 15 * (1 + int(text_width(text, 10) // 480)))
                 sheet.write_string(row, 0, neutral(text), self.soft)
+
+        row += 2
+        signs = (
+            ("制表", "made by"), ("复核", "checked by"), ("审批", "approved by"),
+            ("医疗机构（盖章）", "hospital (stamp)"), ("经办机构（盖章）", "agency (stamp)"),
+        )  # fmt: skip
+        for number, pair in enumerate(signs):
+            sheet.set_row(row + number, 30)
+            sheet.write_string(row + number, 0, t(*pair), self.box)
+            sheet.merge_range(row + number, 1, row + number, len(pools) + 1, "", self.box)
+
+    def origin(self) -> None:
+        """By what the workbook can be found again."""
+        info, t = self.data.info, self.t
+        sheet = self._sheet(t("来历", "provenance"), landscape=False)
+        sheet.set_column(0, 0, 20)
+        sheet.set_column(1, 1, 80)
+        facts = [
+            (t("运行、软件", "run, software"),
+             f"{info.run}; {info.software.get('name', '')} {info.software.get('version', '')}"),
+            (t("支付政策", "policy"), _cited(info.policy)),
+            (t("分组方案", "scheme"), _cited(info.scheme)),
+            (t("操作人、时间", "who, when"), f"{info.who} {info.when}".strip()),
+            (t("链印", "seal of the chain"), info.seal),
+            (t("病例明细", "list of cases"), case_book_name(self.statement.code)),
+        ]  # fmt: skip
+        shown = [(name, value) for name, value in facts if value]
+        for row, (name, value) in enumerate(shown):
+            sheet.write_string(row, 0, name, self.plain)
+            sheet.write_string(row, 1, neutral(value), self.plain)
 
     def listing(
         self,
@@ -226,6 +250,12 @@ class _Sheets:
         sheet.freeze_panes(1, 1)
         sheet.repeat_rows(0)
         return sheet
+
+
+def _cited(item: Mapping[str, Any]) -> str:
+    """Id and digest; "" of what the run does not have."""
+    digest = short_digest(str(item.get("sha256") or ""))
+    return f"{item['id']} [{digest}]" if item.get("id") and digest else str(item.get("id") or "")
 
 
 def _kind(kind: str) -> str:

@@ -37,7 +37,7 @@ _BATCH = 131_072
 _TEXT_FILES = frozenset({".csv", ".tsv", ".txt", ".jsonl", ".ndjson"})
 _SAMPLE = 1 << 20
 TEXTS = (
-    "record_id", "settlement_id", "visit_id", "person_id", "hospital_code", "hospital_level",
+    "record_id", "settlement_id", "visit_id", "person_id", "record_no", "hospital_code", "hospital_level",
     "insurance_type", "region_code", "region_of_treatment", "department", "admission_type", "payment_method",
 )  # fmt: skip
 DATES = ("admission_date", "discharge_date", "settlement_date")

@@ -21,6 +21,7 @@ from grouper.report.objection_form import write_form
 from grouper.report.statement import write_statements
 from grouper.report.statement_rows import hospitals_of
 from grouper.settlement import states
+from grouper.settlement.history import months_paid
 from grouper.settlement.plan.key import key_mark, read_key
 from grouper.settlement.reports import paths, run_info
 from grouper.settlement.show import read_run
@@ -55,7 +56,9 @@ def send_statements(
     entry = state.entry
     record = read_run(lake, entry.run)
     waits = entry.run in steps.uncounted(steps.entries(lake))
-    info = run_info(record, find_policy(record.run["policy_id"]), {}) | {"draft": waits}
+    info = run_info(record, find_policy(record.run["policy_id"]), {}) | {
+        "draft": waits, "months": months_paid(lake, record), "deadline": deadline,
+    }  # fmt: skip
     data = ReportData.from_paths(paths(lake, record), info)
     with commit.new_run(lake) as (run, _), whole_folder(folder) as place:
         place.chmod(0o700)

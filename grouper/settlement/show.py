@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import UsageError
 from grouper.lake import ledger, steps, views
 from grouper.lake.layout import Lake
 from grouper.payment.policy.policy import find_policy
+from grouper.settlement.history import months_paid
 from grouper.settlement.reports import paths, run_info
 from grouper.settlement.states import states
+
+if TYPE_CHECKING:
+    from grouper.report import ReportData
 
 
 def runs(lake: Lake) -> list[dict[str, Any]]:
@@ -107,22 +111,39 @@ def read_run(lake: Lake, run: str) -> ledger.Record:
         return ledger.read(connection, run)
 
 
+def write_published(lake: Lake, run: str, folder: Path, lang: str = "zh") -> list[Path]:
+    """The sheets for publication of a run, in a folder outside of the lake. Raises UsageError."""
+    from grouper.report.publication import write_publication
+
+    data = _data(lake, run, folder)
+    return write_publication(data, folder, lang)
+
+
 def write_statement(lake: Lake, run: str, hospital: str, folder: Path) -> list[Path]:
     """The Excel file and the printable page of a hospital's statement, in a folder outside of the lake.
 
     Raises UsageError for a folder of the lake: its files are those of its runs.
     """
-    from grouper.report import ReportData, write_statements
+    from grouper.report import write_statements
+
+    return list(write_statements(_data(lake, run, folder), folder, hospitals=[hospital]))
+
+
+def _data(lake: Lake, run: str, folder: Path) -> ReportData:
+    """The tables and record of a run, for papers in ``folder``, which is made. Raises UsageError for one of
+    the lake."""
+    from grouper.report import ReportData
 
     if folder.resolve().is_relative_to(lake.root.resolve()):
         raise UsageError(
-            zh=f"{folder} 在结算湖 {lake.root} 之内，其中的文件属于各次运行；请用 --xlsx 换一个目录",
+            zh=f"{folder} 在结算湖 {lake.root} 之内，其中的文件属于各次运行；请换一个目录",
             en=f"{folder} lies in the lake {lake.root}, whose files are those of its runs: choose another "
-            "folder with --xlsx",
+            "folder",
         )
     record = read_run(lake, run)
     waits = run in steps.uncounted(steps.entries(lake))
-    info = run_info(record, find_policy(record.run["policy_id"]), {}) | {"draft": waits}
+    info = run_info(record, find_policy(record.run["policy_id"]), {})
+    info |= {"draft": waits, "months": months_paid(lake, record)}
     data = ReportData.from_paths(paths(lake, record), info)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return list(write_statements(data, folder, hospitals=[hospital]))
+    return data

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.sql import literal
+from grouper.watch import said
 from grouper.watch.facts import Facts
 from grouper.watch.periods import Month, Period, name_months
 
@@ -82,7 +83,9 @@ class Current:
         absent = set(period.months) - self.months
         if absent:
             names = name_months(absent)
-            raise Lacking(f"湖中缺月份 {names}", f"the lake lacks {names}")
+            raise Lacking(
+                f"还没有结算 {said.months(names)}；这些月份结算后即可计算", f"the lake lacks {names}"
+            )
 
     def has(self, column: str) -> bool:
         """A column of the cases, of their priced or of their recorded part."""
@@ -161,8 +164,10 @@ class Current:
         found = self.facts.value(name, period, insurance)
         if found is None:
             of = "+".join(insurance)
+            zh = said.fact(name)[0]
             raise Lacking(
-                f"缺外部数据 {name}（{period}{f'，险种 {of}' if of else ''}），请用 --facts 给出",
+                f"缺外部数据：{zh}（{period}{f'，险种 {of}' if of else ''}）；请基金财务部门提供，"
+                "填入外部数据文件后即可计算",
                 f"lacks the fact {name} for {period}{f', insurance {of}' if of else ''}; give it by --facts",
             )
         return found
@@ -171,8 +176,11 @@ class Current:
 def _there(view: str, wanted: Sequence[str], found: frozenset[str]) -> None:
     absent = [name for name in wanted if name not in found]
     if absent:
-        names = ", ".join(absent)
-        raise Lacking(f"{view} 缺列 {names}", f"{view} lacks {names}")
+        zh, en = said.columns(absent)
+        raise Lacking(
+            f"结算数据中没有：{zh}；请在上报的结算清单中补上（列映射见《记录》），重新结算后即可计算",
+            f"{view} lacks {', '.join(absent)} ({en}); settle with lists that have it",
+        )
 
 
 def one_of(column: str, values: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from grouper.watch import said
 from grouper.watch.definitions import UNITS, Indicator
 from grouper.watch.lake import FUND, Current, Lacking, one_of
 from grouper.watch.payments import FLAGS, of_cases
@@ -39,7 +40,7 @@ def _quotient(
 ) -> Outcome:
     """``over`` ÷ ``under`` in the indicator's unit. Raises Lacking where ``under`` is not above 0."""
     if under is None or under <= 0:
-        raise Lacking(f"分母为 {under or 0}", f"the denominator is {under or 0}")
+        raise Lacking("作比较的数为零，不能计算", f"the denominator is {under or 0}")
     over = over or 0
     scale = UNITS[indicator.unit][0]
     return Outcome(over, under, Fraction(over) / Fraction(under) * scale, tuple(notes))
@@ -94,10 +95,10 @@ def _case_ratio(lake: Current, indicator: Indicator, period: Period) -> Outcome:
     over = " + ".join([_sum(given["over"]), *(f"coalesce(sum({name}), 0)" for name in extra)])
     totals = f"SELECT {over}, {_sum(given['under'])} FROM {cases} WHERE {full}"
     empty = lake.row(f"SELECT count(*) FROM {cases} WHERE NOT ({full})")[0]
-    notes = _left_out(empty, "/".join(needed))
+    notes = _left_out(empty, *needed)
     if absent:
-        names = ", ".join(absent)
-        notes.append((f"湖中没有 {names}，未计入", f"without {names}, which the lake does not have"))
+        zh, en = said.columns(absent)
+        notes.append((f"结算数据中没有{zh}，未计入", f"without {en}, which the lake does not have"))
     total, scope = lake.row(totals)
     return _quotient(indicator, total, scope, notes)
 
@@ -116,10 +117,11 @@ def _sum(names: Sequence[str]) -> str:
     return " ".join(parts).removeprefix("+ ")
 
 
-def _left_out(number: int, column: str) -> list[Note]:
+def _left_out(number: int, *columns: str) -> list[Note]:
     if not number:
         return []
-    return [(f"{number} 例缺 {column}，未计入", f"{number} cases without {column} are left out")]
+    zh, en = said.columns(columns)
+    return [(f"{number} 例缺{zh}，未计入", f"{number} cases without {en} are left out")]
 
 
 def _fund_growth(lake: Current, indicator: Indicator, period: Period) -> Outcome:
@@ -132,7 +134,7 @@ def _fund_growth(lake: Current, indicator: Indicator, period: Period) -> Outcome
         told = lake.facts.value("inpatient_fund", before)
         if told is None:
             raise Lacking(
-                f"{lacking.zh}，也没有外部数据 inpatient_fund（{before}）",
+                f"没有 {before} 的住院基金支出：该期没有在本系统结算；请基金财务部门提供，填入外部数据文件",
                 f"{lacking.en}, and there is no fact inpatient_fund for {before}",
             ) from lacking
         past = told
@@ -221,7 +223,7 @@ def _payments(lake: Current, indicator: Indicator, period: Period) -> Outcome:
     empty = " OR ".join(f"{name} IS NULL" for name in columns)
     number, lacking = lake.row(f"SELECT count(*), count(*) FILTER ({empty}) FROM {cases}")
     flagged = lake.row(f"SELECT count(*) FROM ({sql})")[0]
-    return _quotient(indicator, flagged, number - lacking, _left_out(lacking, "/".join(columns)))
+    return _quotient(indicator, flagged, number - lacking, _left_out(lacking, *columns))
 
 
 def _top_payments(lake: Current, indicator: Indicator, period: Period) -> Outcome:

@@ -98,6 +98,7 @@ def make_sample(folder: Path, rows: int, area: str = "lishui", year: bool = Fals
         "pools": pool_summary(statement, run.pools),
         "rejected": rejected,
         "adjustments": _adjustments(good, statement),
+        "records": good.select(["record_id", "record_no"]),
     }
     paths = {}
     for name, made in tables.items():
@@ -206,8 +207,9 @@ def _run_info(area: str, policy: Any, priced: Any, run: Any, source: str, period
         "area_name": area_name(area), "who": "结算科", "when": CLERK, "note": "",
         "software": {"name": "grouper", "version": grouper.__version__},
         "scheme": {"id": policy.scheme, "sha256": digest},
-        "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en, "sha256": policy.digest},
-        "inputs": [{"role": "cases", "path": "2025-06.parquet", "bytes": 12_345, "sha256": digest}],
+        "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en, "sha256": policy.digest,
+                   "method": policy.method},
+        "inputs": [{"role": "input", "path": "2025-06.parquet", "bytes": 12_345, "sha256": digest}],
         "parameters": priced.parameters + list(run.terms.cited.values()),
         "assumed": priced.assumed | run.terms.assumed,
         "routes": {route.name: (route.zh, route.en) for route in policy.routes},

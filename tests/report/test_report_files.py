@@ -27,6 +27,8 @@ from grouper.report import Paths, ReportData, write_feeds, write_month, write_st
 from grouper.report.cells import cell, file_name, neutral
 from grouper.report.draw.svg import fitted, log_ticks, text_width, tick_text, ticks
 from grouper.report.numbers import Lang, number, percent
+from grouper.report.statement import statement_page
+from grouper.report.statement_rows import read_statement
 
 from .report_support import Sample
 
@@ -129,12 +131,12 @@ def test_the_workbook_says_what_the_tables_say(month: Sample, tmp_path: Path) ->
     page, book, listed = write_statements(month.data(), tmp_path, hospitals=[code])
     assert (page.name, book.name, listed.name) == (f"{code}.html", f"{code}.xlsx", f"{code}-cases.xlsx")
     found = sheets(book)
-    assert list(found) == ["汇总", "病组", "未支付病例", "调整"]
+    assert list(found) == ["汇总", "各月拨付", "病组", "未支付病例", "病例调整", "扣款", "来历"]
     summary = {row[0]: row for row in found["汇总"] if row[0]}
     due = pc.sum(tables["hospitals"]["fund_due"]).as_py()
     assert Decimal(str(summary["统筹应付（元）"][3])).quantize(Decimal("0.01")) == due
     assert int(float(summary["病例数"][3])) == tables["cases"].num_rows
-    assert summary["病例明细"][1] == listed.name
+    assert dict(row[:2] for row in found["来历"])["病例明细"] == listed.name
     unpaid = tables["cases"].filter(pc.not_equal(tables["cases"]["pay_status"], "paid"))
     assert sorted(row[0] for row in found["未支付病例"][1:]) == sorted(unpaid["record_id"].to_pylist())
     header, *cases = sheets(listed)["病例"]
@@ -146,7 +148,46 @@ def test_the_workbook_says_what_the_tables_say(month: Sample, tmp_path: Path) ->
     header, *groups = found["病组"]
     paid = tables["cases"].filter(pc.equal(tables["cases"]["pay_status"], "paid"))
     assert sum(int(float(row[3])) for row in groups) == paid.num_rows
-    assert len(found["调整"]) - 1 == tables["adjustments"].num_rows
+    assert all(row[0] and row[1] for row in groups), "a group has a code and a name, or is said to be none"
+    charts = {row["record_id"]: row["record_no"] for row in month.tables()["records"].to_pylist()}
+    header = sheets(listed)["病例"][0]
+    for rows in (found["未支付病例"], found["病例调整"], [header, *cases]):
+        record, chart = (rows[0].index(name) for name in ("记录号", "病案号"))
+        assert [row[chart] for row in rows[1:]] == [charts[row[record]] for row in rows[1:]]
+    assert len(found["病例调整"]) - 1 == tables["adjustments"].num_rows
+    assert all(row[found["未支付病例"][0].index("请医院报送")] for row in found["未支付病例"][1:])
+
+
+def test_adjustments_and_deductions_are_what_the_summary_says(month: Sample, tmp_path: Path) -> None:
+    """Adjustments of cases add up to those of the summary, what is taken off to its audit deductions."""
+    table = month.tables()["hospitals"]
+    code = month.tables()["adjustments"]["hospital_code"][0].as_py()
+    rows = [row for row in table.to_pylist() if row["hospital_code"] == code]
+    changes = [r for r in month.tables()["adjustments"].to_pylist() if r["hospital_code"] == code]
+    taken_off = {"kind": "audit_deduction", "record_id": None, "difference": Decimal("-2000.00")}
+    made = [row | {"document": None} for row in changes]
+    made.append({**changes[0], **taken_off, "document": "医保稽〔2025〕1号"})
+    whole = sum(r["difference"] for r in changes)
+    rows[0] |= {
+        "adjustments": whole, "due_total": rows[0]["fund_due"] + whole, "carried_in": Decimal("30.00"),
+        "audit": Decimal("2030.00"),
+    }  # fmt: skip
+    rows[1:] = [
+        row | {"adjustments": Decimal(0), "carried_in": Decimal(0), "audit": Decimal(0)} for row in rows[1:]
+    ]
+    paths = {**dict(month.paths.items())}
+    for name, listed in (("hospitals", rows), ("adjustments", made)):
+        paths[name] = [str(tmp_path / f"{name}.parquet")]
+        pq.write_table(pa.Table.from_pylist(listed), paths[name][0])
+    data = ReportData.from_paths(Paths(**paths), month.run_info)
+    with data.open() as query:
+        statement = read_statement(query, code, data.info)
+    assert sum(row["difference"] for row in statement.changes) == statement.total["adjustments"] == whole
+    taken = statement.taken(data.info)
+    assert sum(amount for *_, amount in taken) == statement.total["audit"] == 2030
+    assert [amount for *_, amount in taken] == [2000, 30] and "医保稽〔2025〕1号" in taken[0][1]
+    page = statement_page(statement, data.info, "zh")
+    assert "人民币" in page and "制表" in page and "2,030.00" in page
 
 
 def test_a_workbook_is_set_up_to_be_read_and_printed(month: Sample, tmp_path: Path) -> None:
@@ -156,8 +197,9 @@ def test_a_workbook_is_set_up_to_be_read_and_printed(month: Sample, tmp_path: Pa
         texts.append(cases.read("xl/worksheets/sheet1.xml").decode())
         styles = archive.read("xl/styles.xml").decode() + cases.read("xl/styles.xml").decode()
         whole = "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
-    for text in texts:
-        assert 'state="frozen"' in text and 'paperSize="9"' in text and 'fitToHeight="0"' in text
+    for place, text in enumerate(texts):
+        assert ('state="frozen"' in text) == (place > 0)  # the summary has nothing to freeze
+        assert 'paperSize="9"' in text and 'fitToHeight="0"' in text
         assert "<f>" not in text and "<hyperlink" not in text and "<col " in text
     for pattern in ('"#,##0.0000"', '"0.0000"'):
         assert pattern in styles

@@ -20,7 +20,8 @@ from grouper.payment.policy.areas import area_name
 from grouper.payment.policy.policy import policy_files
 from grouper.report import Paths, ReportData, write_month, write_year
 from grouper.report.measures import measure
-from grouper.report.numbers import number, yuan
+from grouper.report.numbers import Lang, number, yuan
+from grouper.report.pages.sources import named
 from grouper.report.statement import statement_page
 from grouper.report.statement_rows import hospitals_of, read_statement
 
@@ -102,6 +103,8 @@ def column(page: Page, section: str, header: str) -> list[str]:
         if len(row) != width:
             break
         found.append(row[place])
+        if row[0] == "合计":
+            break
     return found
 
 
@@ -197,10 +200,11 @@ def test_the_area_goes_by_its_name(month: Sample, tmp_path: Path) -> None:
     texts = pages(month, tmp_path)
     assert "<h1>月度结算报告 · 丽水市 · 2025-06</h1>" in texts["zh"]
     assert "<h1>Monthly settlement · Lishui · 2025-06</h1>" in texts["en"]
-    assert "丽水市（lishui） 2025-06" in texts["zh"] and "Lishui (lishui) 2025-06" in texts["en"]
+    assert "丽水市 <code>lishui</code> 2025-06" in texts["zh"]
+    assert "Lishui <code>lishui</code> 2025-06" in texts["en"]
     with month.data().open() as query:
-        statement = read_statement(query, hospitals_of(query)[0])
-    assert "；丽水市；" in statement_page(statement, month.data().info, "zh")
+        statement = read_statement(query, hospitals_of(query)[0], month.data().info)
+    assert "<dd>丽水市 2025-06</dd>" in statement_page(statement, month.data().info, "zh")
 
 
 def test_large_runs_are_read_from_their_files(
@@ -240,7 +244,7 @@ def test_hostile_texts_stay_texts(month: Sample, tmp_path: Path) -> None:
     texts = list(pages(sample, tmp_path / "out").values())
     with sample.data().open() as query:
         code = hospitals_of(query)[0]
-        statement = read_statement(query, code)
+        statement = read_statement(query, code, sample.data().info)
     texts += [statement_page(statement, sample.data().info, lang) for lang in ("zh", "en")]
     for text in texts:
         assert "<script" not in text.lower()
@@ -269,9 +273,9 @@ def test_persons_are_nowhere(month: Sample, tmp_path: Path) -> None:
 
 def test_unverified_parameters_are_listed_with_their_source(month: Sample, tmp_path: Path) -> None:
     page = Page(pages(month, tmp_path)["zh"])
-    wanted = {p["name"] for p in month.run_info["parameters"] if not p["verified"]}
-    assert set(column(page, "unverified", "代码")) == wanted != set()
-    assert all(column(page, "unverified", "来源"))
+    wanted = {named(p["name"], Lang("zh")) for p in month.run_info["parameters"] if not p["verified"]}
+    assert set(column(page, "unverified", "参数")) == wanted != set()
+    assert all(column(page, "unverified", "来源、条款"))
 
 
 def test_a_run_without_more_than_it_needs(month: Sample, tmp_path: Path) -> None:

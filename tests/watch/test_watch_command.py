@@ -67,13 +67,13 @@ def test_a_month_and_a_quarter_on_the_terminal(lake: Path) -> None:
     assert line(quarter, "use of the period's budget").split()[0] == "watch"  # 109 %
     assert line(quarter, "large payments").split()[0] == "alarm"
     assert "lacks the fact accumulated_balance for 2025Q2" in quarter
-    assert "> 85 (2025) binding" in month and "watch <= 87; alarm <= 85" in month
+    assert "> 85 (2025) binding" in month and "watch <= 87%; alarm <= 85%" in month
 
 
 def test_chinese_lines_up_and_says_the_same(lake: Path) -> None:
     out, _ = run(lake, "--area", "lishui", "--period", "2025-06", lang="zh")
     assert "预警" in line(out, "大额支付") and "1,000.00" in line(out, "大额支付")
-    assert "缺外部数据 accumulated_balance（2025-06）" in out
+    assert "缺外部数据：基金累计结余（2025-06）；请基金财务部门提供" in out
     assert "未核实：定义、警戒线" in line(out, "大额支付")
 
 

@@ -76,8 +76,8 @@ def test_in_policy_ratio_by_insurance_and_what_it_leaves_out(tmp_path: Path) -> 
     ]
     row = one(lake(rows), indicators(tmp_path, RATIO))
     assert figures(row) == ("2385", "2850", "83.68")
-    assert "1 cases without" in row["note_en"] and "without large_amount_paid" in row["note_en"]
-    assert "1 例缺" in row["note_zh"] and "large_amount_paid" in row["note_zh"]
+    assert "1 cases without" in row["note_en"] and "without paid by large-amount aid" in row["note_en"]
+    assert "1 例缺" in row["note_zh"] and "职工大额补助支付" in row["note_zh"]
 
 
 def test_columns_come_from_the_records_where_the_cases_lack_them(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_large_and_top_payments(tmp_path: Path) -> None:
         + PAID + " }\n",
     )  # fmt: skip
     row = one(lake(rows), path)
-    assert figures(row) == ("2001", "501501", "0.4") and "1 cases without settled_fund" in row["note_en"]
+    assert figures(row) == ("2001", "501501", "0.4") and "1 cases without fund due" in row["note_en"]
 
 
 def test_repeated_payments(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
     yield from _pools(done, zh)
     names = {
         "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],
-        "deposit": ("保证金", "deposit"), "balance": ("余额", "balance"),
+        "deposit": ("预留保证金", "deposit"), "balance": ("余额", "balance"),
         "returned": ("返还保证金", "deposit returned"), "advance": AMOUNTS["advance"],
         "final": ("应补付（负为收回）", "to pay (negative: to recover)"),
         "earlier_years": AMOUNTS["earlier_years"],
@@ -295,20 +295,20 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
 
 SELDOM = ("paid_later", "earlier_years", "advanced")
 AMOUNTS = {
-    "cases": ("病例", "cases"), "held": ("挂起", "held"), "total_cost": ("总费用", "total cost"),
+    "cases": ("病例", "cases"), "held": ("暂不支付", "held"), "total_cost": ("总费用", "total cost"),
     "points": ("点数", "points"), "fund_by_item": ("按项目基金", "fund by item"),
-    "fund_due": ("应付基金", "fund due"), "difference": ("差额", "difference"),
+    "fund_due": ("统筹应付", "fund due"), "difference": ("差额", "difference"),
     "adjustments": ("往月调整", "adjustments"), "due_total": ("应付合计", "due in all"),
-    "deposit": ("保证金", "deposit"), "prepaid": ("预拨", "prepaid"),
+    "deposit": ("预留保证金", "deposit"), "prepaid": ("本期预拨", "prepaid"),
     "paid_later": ("其中以后年度已付", "of it paid by later years"), "deferred": ("留待清算", "deferred"),
     "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
     "carried_in": ("上期结转扣减", "carried in"), "advanced": ("拨付预付金", "advance paid"),
     "advance": ("冲抵预付金", "advance offset"),
     "audit": ("稽核扣款", "audit deductions"),
-    "payable": ("本期拨付", "payable"), "carried": ("结转下期", "carried"),
-    "balance": ("清算余额", "balance"),
+    "payable": ("本期应拨", "payable"), "carried": ("结转下期扣减", "carried"),
+    "balance": ("清算差额", "balance"),
     "score": ("考核得分", "score"), "returned": ("返还保证金", "deposit returned"),
-    "forfeited": ("扣除保证金", "deposit forfeited"), "final": ("应补付", "to pay"),
+    "forfeited": ("扣减保证金", "deposit forfeited"), "final": ("清算应拨", "to pay"),
 }  # fmt: skip
 
 

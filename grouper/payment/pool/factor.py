@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from grouper.base.exact import half_up
+from grouper.payment.policy.words import pool
 
 LEAST, MOST = Fraction(1, 2), Fraction(3, 2)  # of what is usual; outside it is said
 
@@ -29,7 +30,8 @@ class FarOff:
         factor, paid = half_up(self.factor, 4), half_up(self.paid, 4)
         if lang != "en":
             return (
-                f"基金池 {self.pool}：可用于标准的预算是标准之和的 {factor} 倍（不在 0.5 至 1.5 之间），"
+                f"{pool(self.pool, lang)}基金池：可用于标准的预算是标准之和的 {factor} 倍"
+                "（不在 0.5 至 1.5 之间），"
                 f"按 {paid} 倍支付；请核对预算的期间和病例是否齐全"
             )
         return (

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grouper.report.draw.html import Html
-from grouper.report.draw.svg import ROW, WIDTH, Canvas, Scale, fitted, log_ticks, text_width, tick_text
+from grouper.report.draw.svg import (
+    ROW,
+    WIDTH,
+    Canvas,
+    Scale,
+    fitted,
+    in_two,
+    log_ticks,
+    text_width,
+    tick_text,
+)
 
 _GAP = 10.0
 _TOP, _FOOT = 26.0, 36.0
@@ -36,14 +46,17 @@ def bars(rows: Sequence[Bar], label: str, unit: str, room: float = 230.0) -> Htm
     left = _label_room([row.label for row in rows], room)
     texts = max((text_width(row.text) for row in rows), default=0.0) + 8
     signed = any(row.value < 0 for row in rows)
-    canvas = Canvas(_TOP - 14 + ROW * len(rows) + _FOOT)
+    labels = [in_two(row.label, left - _GAP) for row in rows]
+    high = ROW + (9 if any(len(lines) > 1 for lines in labels) else 0)
+    canvas = Canvas(_TOP - 14 + high * len(rows) + _FOOT)
     bottom = canvas.height - _FOOT
     start = left + (texts if signed else 0)
     scale, marks = Scale.over([row.value for row in rows], start, WIDTH - texts - 4)
     canvas.x_axis(scale, marks, 6, bottom, unit)
     for n, row in enumerate(rows):
-        y = 12 + ROW * n + ROW / 2 - 2
-        canvas.text(left - _GAP, y, row.label, "end", room=left - _GAP)
+        y = 12 + high * n + high / 2 - 2
+        for place, line in enumerate(labels[n]):
+            canvas.text(left - _GAP, y + 13 * place - 6.5 * (len(labels[n]) - 1), line, "end")
         canvas.rect(scale(0), y - 7, scale(row.value) - scale(0), 14, row.class_)
         end = scale(row.value)
         if row.value < 0:
@@ -214,7 +227,7 @@ def histogram(
     titles: tuple[str, str],
     every: int = 5,
 ) -> Html:
-    """Stacked columns; ``edges``: the lower edge of each bin as text, shown at every ``every``-th."""
+    """Stacked columns; ``edges`` of the bins as texts, one more than bins, shown at every ``every``-th."""
     height, left, top = 270.0, 62.0, 34.0
     canvas = Canvas(height)
     bottom = height - 44
@@ -233,9 +246,9 @@ def histogram(
                 )
             y += value
         if n % every == 0 or n == len(bins) - 1:
-            anchor = "end" if n == len(bins) - 1 else "middle"
-            x = WIDTH - 2 if anchor == "end" else left + 4 + n * width
-            canvas.text(x, bottom + 12, edges[n], anchor, "tick")
+            last = n == len(bins) - 1  # the end of its column
+            x = WIDTH - 2 if last else left + 4 + n * width
+            canvas.text(x, bottom + 12, edges[n + last], "end" if last else "middle", "tick")
     canvas.legend(left, 10, classes)
     canvas.text(WIDTH, 10, titles[0], "end", "unit")
     canvas.text(WIDTH, height - 10, titles[1], "end", "unit")
@@ -307,7 +320,7 @@ def _name(
     width = text_width(shown)
     for start in (x + radius, x - radius - width):
         inside = start > 70 and start + width < right
-        if inside and all(abs(y - b) > 13 or start > e or start + width < s for s, e, b in taken):
+        if inside and all(abs(y - b) > 15 or start > e or start + width < s for s, e, b in taken):
             taken.append((start, start + width, y))
             canvas.text(start, y, shown, class_="num halo")
             return

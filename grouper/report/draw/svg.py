@@ -40,6 +40,27 @@ def fitted(text: str, room: float, size: float = SIZE) -> str:
     return text.rstrip() + "…"
 
 
+def in_two(text: str, room: float, size: float = SIZE) -> list[str]:
+    """The text in one line or two; what two cannot hold is left out of the middle, so that texts that end
+    differently still look so."""
+    if text_width(text, size) <= room:
+        return [text]
+    first = _beginning(text, room, size)
+    rest = text[len(first) :].lstrip()
+    if text_width(rest, size) <= room:
+        return [first, rest]
+    tail = _beginning(rest[::-1], room - 2 * size, size)[::-1]
+    return [first, "…" + tail]
+
+
+def _beginning(text: str, room: float, size: float) -> str:
+    """As many characters as fit."""
+    number = 0
+    while number < len(text) and text_width(text[: number + 1], size) <= room:
+        number += 1
+    return text[:number]
+
+
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers from at most ``low`` to at least ``high``."""
     if high <= low:

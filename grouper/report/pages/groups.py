@@ -7,16 +7,18 @@ from decimal import Decimal
 from grouper.payment.policy import words
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.draw import charts
-from grouper.report.draw.html import Html, figure, section, table
+from grouper.report.draw.html import Html, el, figure, section, table
 from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY, Measures
+from grouper.report.names import group_name
 from grouper.report.numbers import Lang, mean, number, percent, yuan
-from grouper.report.pages.money import CLEARING, ENDS, SHOWN, ends, hospital_name, rule
+from grouper.report.pages.first import by_quarters, months_paid
+from grouper.report.pages.money import CLEARING, ENDS, SHOWN, YEAR, ends, hospital_name, rule
 
 
 def groups(m: Measures, t: Lang) -> Html:
     """Gainers and losers among the groups."""
     rows = [
-        (f"{r['code']} {_group_name(r)}".strip(), r["gain"], r["income"], r["cost"], r["cases"])
+        (f"{r['code']} {group_name(r['name'], t)}".strip(), r["gain"], r["income"], r["cost"], r["cases"])
         for r in m.groups
     ]
     header = [
@@ -32,7 +34,7 @@ def groups(m: Measures, t: Lang) -> Html:
     cells = [
         [
             str(r["code"]),
-            _group_name(r),
+            group_name(r["name"], t),
             number(r["cases"]),
             yuan(mean(r["cost"], r["cases"])),
             yuan(mean(r["income"], r["cases"])),
@@ -54,10 +56,6 @@ def groups(m: Measures, t: Lang) -> Html:
     )
 
 
-def _group_name(row: Row) -> str:
-    return str(row.get("name") or row.get("group_name") or "")
-
-
 def methods(m: Measures, info: RunInfo, t: Lang) -> Html:
     """What was paid by which way."""
     header = [
@@ -71,7 +69,7 @@ def methods(m: Measures, info: RunInfo, t: Lang) -> Html:
     ]
     rows = [
         [
-            words.reason(r["route"] or "", t.code, dict(info.routes)),
+            t.own(words.reason(r["route"] or "", t.code, dict(info.routes))),
             t.pair(words.METHODS, r["method"]),
             number(r["cases"]),
             yuan(r["cost"]),
@@ -93,6 +91,8 @@ def clearing(m: Measures, info: RunInfo, t: Lang) -> Html | None:
         return None
     last = "final" if info.yearly else "payable"
     shown = [r for r in m.hospitals if r[last] is not None]
+    if not info.yearly and by_quarters(m):
+        return _between(m, shown, t)
     names = [
         name
         for name in (YEARLY if info.yearly else MONTHLY)
@@ -103,10 +103,22 @@ def clearing(m: Measures, info: RunInfo, t: Lang) -> Html | None:
     header = [
         t("医院", "hospital"),
         t("统筹应付（元）", "fund due (yuan)"),
-        *(t(*CLEARING[name]) for name in names),
+        *(t(*(YEAR.get(name) if info.yearly else None) or CLEARING[name]) for name in names),
     ]
     rows = [[hospital_name(r), yuan(r["fund_due"]), *(yuan(r[name]) for name in names)] for r in shown]
+    blank = [""] if info.yearly else []
+    if info.yearly:
+        header.insert(1, t("考核得分", "score"))
+        for cells, r in zip(rows, shown, strict=True):
+            cells.insert(1, str(r["score"] or t("无", "none")))
     sums = [sum((plain(r[name]) for r in shown), Decimal(0)) for name in ("fund_due", *names)]
+    months = months_paid(m)
+    if months and not info.yearly:  # what is shared out is not the month's due alone
+        place = 1 + names.index("deposit")
+        header.insert(place + 1, t(f"{months}月应付合计", f"due of months {months}"))
+        for cells, r in zip(rows, shown, strict=True):
+            cells.insert(place + 1, yuan(_shared(r)))
+        sums.insert(place, sum(map(_shared, shown), Decimal(0)))
     ordered = sorted(shown, key=lambda r: (-abs(plain(r[last])), r["hospital_code"]))[:SHOWN]
     made = [
         charts.Bar(
@@ -121,10 +133,34 @@ def clearing(m: Measures, info: RunInfo, t: Lang) -> Html | None:
     return section(
         "clearing",
         t("清算", "Clearing") if info.yearly else t("月度拨付", "Payment of the month"),
-        figure("payable", title, charts.bars(made, title, t.big_unit), note),
-        table(header, rows, total=[t("合计", "all"), *map(yuan, sums)], class_="small"),
-        lead=rule(info, any(name in names for name in BETWEEN_YEARS), t, "advanced" in names),
+        figure("payable", title, charts.bars(made, title, t.big_unit), note) if any(sums) else None,
+        table(header, rows, total=[t("合计", "all"), *blank, *map(yuan, sums)], class_="small"),
+        lead=rule(info, any(name in names for name in BETWEEN_YEARS), t, "advanced" in names, months),
     )
+
+
+def _shared(row: Row) -> Decimal:
+    """What deposit, prepayment and the rest share out: the dues of all months that are paid."""
+    return sum((plain(row[name]) for name in ("deposit", "prepaid", "deferred")), Decimal(0))
+
+
+def _between(m: Measures, shown: list[Row], t: Lang) -> Html:
+    """A month between two payments: that nothing is paid, and which deductions wait."""
+    names = [name for name in ("advance", "audit", "earlier_years", "payable", "carried")
+             if any(plain(r[name]) for r in shown)]  # fmt: skip
+    own = [r for r in shown if any(plain(r[name]) for name in names)]
+    due = sum((plain(row["due_total"]) for row in m.statement), Decimal(0))
+    said = t(
+        f"按季预拨，本月不拨：本月应付 {yuan(due)} 元，与本季各月合并，在季末月一并预拨。",
+        f"prepaid by quarters, not this month: the {yuan(due)} yuan due are paid with the quarter's other "
+        "months, in its last.",
+    )
+    rows = [[hospital_name(r), *(yuan(r[name]) for name in names)] for r in own]
+    header = [t("医院", "hospital"), *(t(*CLEARING[name]) for name in names)]
+    waiting = t("本月发生的扣款等如下，不足冲抵的结转下期扣减。",
+                "What was offset, deducted or paid beside it; what lacks is carried on.")  # fmt: skip
+    listed = [el("p", waiting), table(header, rows, class_="small")] if rows else []
+    return section("clearing", t("月度拨付", "Payment of the month"), el("p", said), *listed)
 
 
 def months(m: Measures, t: Lang) -> Html | None:

@@ -8,12 +8,13 @@ from fractions import Fraction
 
 from grouper.base.exact import half_up
 from grouper.payment.policy import words
+from grouper.payment.policy.value_words import value_told
 from grouper.payment.pool.factor import far_off
 from grouper.report.data import Row, RunInfo, plain
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
 from grouper.report.measures import Measures
-from grouper.report.numbers import NONE, Lang, mean, number, percent, yuan
+from grouper.report.numbers import Lang, mean, number, percent, yuan
 
 SHOWN = 20  # hospitals of a chart; the table has all
 ENDS = 10  # gainers, and losers
@@ -21,28 +22,28 @@ LEVELS = {"1": ("一级", "level 1"), "2": ("二级", "level 2"), "3": ("三级"
 BOUNDS = {
     "min": ("按点值下限", "held up to the lowest value"),
     "max": ("按点值上限", "held down to the highest value"),
-    "budget": ("按预算点值（标准）", "at the budget value (standards)"),
+    "budget": ("按预算点值", "at the budget value (standards)"),
     "surplus": ("按标准支付，结余留在基金", "standards paid, the surplus stays with the fund"),
 }
 POOL_METHODS = {
-    "points_total": ("点数法（总费用）", "points over total cost"),
-    "points_fund": ("点数法（基金）", "points over the fund"),
-    "standard": ("按标准", "at standards"),
+    "points_total": ("点数法，点值含全部费用", "points over total cost"),
+    "points_fund": ("点数法，点值只含基金", "points over the fund"),
+    "standard": ("按病组支付标准", "at standards"),
 }
 CLEARING = {
     "adjustments": ("调整", "adjustments"),
     "due_total": ("应付合计", "due in all"),
-    "carried_in": ("其中上期结转", "of them carried from before"),
-    "deposit": ("质量保证金", "deposit"),
-    "prepaid": ("预拨", "prepaid"),
-    "deferred": ("留待年度", "deferred"),
+    "carried_in": ("其中上期结转扣减", "of them carried in, taken off"),
+    "deposit": ("预留保证金", "deposit withheld"),
+    "prepaid": ("本期预拨", "prepaid"),
+    "deferred": ("留待清算", "left to the clearing"),
     "earlier_years": ("往年调整（不在应付内）", "of earlier years (not in what is due)"),
     "paid_later": ("其中以后年度已付", "of it paid by later years"),
     "advanced": ("拨付预付金", "advance paid"),
     "advance": ("冲抵预付金", "advance offset"),
     "audit": ("稽核扣款", "audit deductions"),
     "payable": ("本期应拨", "payable"),
-    "carried": ("结转下期", "carried on"),
+    "carried": ("结转下期扣减", "carried to the next"),
     "balance": ("清算差额", "balance"),
     "returned": ("返还保证金", "deposit returned"),
     "forfeited": ("扣减保证金", "deposit forfeited"),
@@ -50,24 +51,30 @@ CLEARING = {
 }
 
 
-def rule(info: RunInfo, apart: bool, t: Lang, advanced: bool = False) -> str:
+YEAR = {"prepaid": ("各月已预拨", "prepaid by the months")}  # other words of a clearing
+
+
+def rule(info: RunInfo, apart: bool, t: Lang, advanced: bool = False, months: str = "") -> str:
     """How what is due comes to what is paid; ``apart``: with amounts that belong to another year;
-    ``advanced``: with an advance."""
+    ``advanced``: with an advance; ``months``: those that are paid together, as 4–6."""
     if info.yearly:
         later = t(
-            "已预拨含以后年度各月已付的本年调整；往年调整由本年各月另付，不在清算内。",
+            "各月已预拨含以后年度各月已付的本年调整；往年调整由本年各月另付，不在清算内。",
             " Prepaid holds what months of later years paid for this one; what this year's months paid for "
             "earlier years is no part of the clearing.",
         )
         return t(
-            "应付 = 已预拨 + 保证金 + 清算差额；应拨 = 清算差额 + 返还保证金 − 冲抵预付金 − 稽核扣款。",
+            "统筹应付 = 各月已预拨 + 预留保证金 + 清算差额；清算应拨 = 清算差额 + 返还保证金 − 冲抵预付金 "
+            "− 稽核扣款。",
             "due = prepaid + deposit + balance; "
             "final = balance + deposit returned − advance − audit deductions.",
         ) + (later if apart else "")
+    due = t(f"{months}月应付合计", f"due of months {months}") if months else t("应付合计", "due")
     added = t(" + 往年调整", " + earlier years") if apart else ""
     told = t(
-        f"应付 = 保证金 + 预拨 + 留待年度；应拨 = 预拨{added} − 冲抵预付金 − 稽核扣款，不足部分结转下期。",
-        "due = deposit + prepaid + deferred; "
+        f"{due} = 预留保证金 + 本期预拨 + 留待清算；本期应拨 = 本期预拨{added} − 冲抵预付金 − 稽核扣款，"
+        "不足部分结转下期扣减。",
+        f"{due} = deposit + prepaid + deferred; "
         f"payable = prepaid{added} − advance − audit deductions, what is lacking is carried on.",
     )
     if not advanced:
@@ -90,117 +97,9 @@ def index_of(row: Row) -> tuple[Decimal | None, str]:
     return mean(row.get("points"), row.get("pointed"), 2), "points"
 
 
-def headline(m: Measures, info: RunInfo, t: Lang) -> Html:
-    """The numbers that come first."""
-    total = m.total
-    index, kind = index_of(total)
-    rejected = sum(row["cases"] for row in m.rejected)
-    unpaid = {s: sum(r["cost"] for r in m.reasons if r["pay_status"] == s) for s in ("held", "outside")}
-    paid, held, outside = (number(total[status]) for status in ("paid", "held", "outside"))
-    cards = [
-        _card(
-            t("病例", "cases"),
-            number(total["cases"]),
-            t("例", ""),
-            t(
-                f"支付 {paid}，暂不支付 {held}，不由本政策支付 {outside}",
-                f"{paid} paid, {held} held, {outside} outside",
-            ),
-        ),
-        _card(
-            t("医疗总费用", "total cost"),
-            t.big(total["total_cost"]),
-            t.big_unit,
-            f"{yuan(total['total_cost'])} {t.yuan}",
-        ),
-        _card(
-            t("统筹应付", "fund due"),
-            t.big(total["fund_due"]),
-            t.big_unit,
-            f"{yuan(total['fund_due'])} {t.yuan}",
-        ),
-        _card(
-            t("支付／费用", "payment ÷ cost"),
-            percent(total["income"], total["paid_cost"], 2),
-            "",
-            t(
-                f"差额 {t.big(total['gain'], 1, True)} 万元",
-                f"difference {t.big(total['gain'], 1, True)} {t.big_unit}",
-            ),
-        ),
-        _card(
-            "CMI" if kind == "cmi" else t("例均点数", "mean points"),
-            number(index, 4 if kind == "cmi" else 2),
-            "" if kind == "cmi" else t("点", "points"),
-            t(f"{number(total['hospitals'])} 家医院", f"{number(total['hospitals'])} hospitals"),
-        ),
-        _card(
-            t("暂不支付", "held"),
-            t.big(unpaid["held"]),
-            t.big_unit,
-            t(
-                f"{held} 例，占费用 {percent(unpaid['held'], total['total_cost'], 2)}；"
-                f"不由本政策支付 {outside} 例 {yuan(unpaid['outside'])} 元；原因见下表",
-                f"{held} cases, {percent(unpaid['held'], total['total_cost'], 2)} of cost; "
-                f"{outside} outside, {yuan(unpaid['outside'])} yuan; causes below",
-            ),
-        ),
-        *(_value_card(pool, t) for pool in m.pools),
-        _card(
-            t("未入库记录", "rows kept out"),
-            number(rejected),
-            t("行", "rows"),
-            t("均列原因，见数据质量", "each with its reason, see data quality"),
-        ),
-        _card(
-            t("未核实参数", "unverified parameters"),
-            number(len({p["name"] for p in info.unverified})),
-            t("个", ""),
-            t("结果取决于它们，见清单", "the results rest on them, see the list"),
-        ),
-    ]
-    found = el("div", cards, class_="cards", id="headline")
-    return el("div", found, listed) if (listed := unpaid_table(m, info, t)) else found
-
-
-def unpaid_table(m: Measures, info: RunInfo, t: Lang) -> Html | None:
-    """Cases not paid by cause, dearest first, and from which inputs they come where there are several."""
-    if not m.reasons:
-        return None
-    routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
-    header = [t("状态", "status"), t("原因", "cause"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")]
-    rows = [
-        [t.pair(words.STATUSES, r["pay_status"]), words.reason(r["cause"] or "", t.code, routes),
-         number(r["cases"]), yuan(r["cost"]), str(r["inputs"] or "")] for r in m.reasons
-    ]  # fmt: skip
-    if not any(row[-1] for row in rows):
-        return table(header, [row[:-1] for row in rows], left=(0, 1))
-    return table([*header, t("来自文件", "inputs")], rows, left=(0, 1, 4))
-
-
-def _card(name: str, value: str, unit: str, note: str) -> Html:
-    return el(
-        "div",
-        el("span", name),
-        el("b", value, el("small", " ", unit) if unit else None),
-        el("i", note),
-        class_="card",
-    )
-
-
-def _value_card(pool: Row, t: Lang) -> Html:
-    name = t.pair(words.POOLS, pool["pool"])
-    note = t.pair(BOUNDS, pool["bound"]) if pool["bound"] else t("按预算结算", "settled by the budget")
-    if pool["method"] == "standard":
-        return _card(
-            t(f"标准调整系数·{name}", f"factor on standards, {name}"), pool["point_value"] or NONE, "", note
-        )
-    unit = t("元／点", "yuan/point")
-    return _card(t(f"点值·{name}", f"point value, {name}"), pool["point_value"] or NONE, unit, note)
-
-
 def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
     """From the budget to what is paid, pool by pool, and to the point value."""
+    standard = all(pool["method"] == "standard" for pool in m.pools)
     formula = next(
         (str(p["value"]) for p in info.parameters if p["name"] == "fund_formula" and p.get("value")), ""
     )
@@ -223,15 +122,28 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
     return section(
         "pools",
         t("基金池与点值", "Pools and point value"),
+        _rates(info, t) if standard else None,
         [el("p", t("注意：", "Note: "), odd.text(t.code), class_="note") for odd in far_off(m.pools)],
         figures,
         _pool_table(m, t),
         lead=t(
-            "预算 − 调剂金 − 单列 = 可分配；再减去点数以外的支付，余下按点数分配。",
+            "预算 − 调剂金 − 单列 = 可分配；再减去"
+            + (
+                "病组标准以外的支付，余下与病组标准比较。" if standard else "点数以外的支付，余下按点数分配。"
+            ),
             "budget − reserve − carve-outs = distributable; "
             "less what is paid outside points, the rest goes by points.",
         ),
     )
+
+
+def _rates(info: RunInfo, t: Lang) -> Html | None:
+    """The rates (费率) that standards are made with, where they are parameters of the policy."""
+    found = [str(p["value"]) for p in info.parameters if p["name"] == "base_rate" and p.get("value")]
+    if not found:
+        return None
+    told = t("；", "; ").join(value_told("base_rate", text, t.code) for text in dict.fromkeys(found))
+    return el("p", t("费率（元）：", "rates (yuan): "), told, class_="sub")
 
 
 def _pool_table(m: Measures, t: Lang) -> Html:
@@ -242,10 +154,10 @@ def _pool_table(m: Measures, t: Lang) -> Html:
         ("carve_outs", t("单列", "carve-outs")),
         ("distributable", t("可分配", "distributable")),
         ("total", t("共担后支付", "paid after sharing")),
-        ("fixed", t("点数（标准）外", "outside points")),
-        ("by_points", t("按点数（标准）", "by points")),
-        ("residual", t("留余", "residual")),
-        ("fund_balance", t("基金结余", "fund balance")),
+        ("fixed", t("点数（标准）以外的支付", "outside points")),
+        ("by_points", t("按点数（标准）支付", "by points")),
+        ("residual", t("点值限定后留存（负为缺口）", "left (or lacking) at the value")),
+        ("fund_balance", t("责任共担留存（负为补足）", "kept (negative: added) by sharing")),
         ("fund_by_item", t("按项目统筹", "fund by item")),
         ("fund_due", t("统筹应付", "fund due")),
     ]
@@ -257,12 +169,13 @@ def _pool_table(m: Measures, t: Lang) -> Html:
     for name, label in names:
         values = [plain(pool[name]) for pool in m.pools]
         rows.append([label, *map(yuan, values), *([yuan(sum(values, Decimal(0)))] if many else [])])
-    rows.append([t("点数", "points"), *(number(p["points"], 4) if p["points"] else NONE for p in m.pools),
-                 *([""] if many else [])])  # fmt: skip
+    if any(p["points"] for p in m.pools):
+        rows.append([t("点数", "points"), *(number(p["points"], 4) for p in m.pools),
+                     *([""] if many else [])])  # fmt: skip
     rows.append(
         [
             t("点值（系数）", "value (factor)"),
-            *(p["point_value"] or NONE for p in m.pools),
+            *(p["point_value"] or t("无", "none") for p in m.pools),
             *([""] if many else []),
         ]
     )
@@ -287,9 +200,9 @@ def _bridge(pool: Row, formula: str, t: Lang) -> list[charts.Step]:
         step(
             "共担：基金留存（−）或补足（+）", "sharing: kept (−) or added (+)", -plain(pool["fund_balance"])
         ),
-        step("点数（标准）外支付", "paid outside points", Decimal(0) if apart else -plain(pool["fixed"])),
+        step("点数（标准）以外的支付", "paid outside points", Decimal(0) if apart else -plain(pool["fixed"])),
         step(
-            "点值限定留余（−）或缺口（+）", "left (−) or lacking (+) at the value", -plain(pool["residual"])
+            "点值限定留存（−）或缺口（+）", "left (−) or lacking (+) at the value", -plain(pool["residual"])
         ),
         step("按点数（标准）支付", "paid by points (standards)", plain(pool["by_points"]), "total"),
     ]
@@ -323,10 +236,8 @@ def _covered(pool: Row, formula: str) -> Decimal | None:
 def _equation(pool: Row, formula: str, t: Lang) -> str:
     """How the value follows, written out where it does so from the points of the table."""
     if pool["method"] == "standard":
-        return t(
-            f"标准调整系数 {pool['point_value'] or NONE}",
-            f"factor on standards {pool['point_value'] or NONE}",
-        )
+        factor = pool["point_value"] or t("无", "none")
+        return t(f"标准调整系数 {factor}；支付标准 = 权重 × 费率 × 系数", f"factor on standards {factor}")
     if not pool["points"] or not pool["point_value"]:
         return ""
     shown, points = f"{pool['point_value']} {t('元／点', 'yuan/point')}", number(pool["points"], 4)
@@ -336,7 +247,7 @@ def _equation(pool: Row, formula: str, t: Lang) -> str:
                  f"value {shown}; points count with the share that the fund pays")  # fmt: skip
     worth = plain(pool["by_points"]) + covered
     return t(
-        f"点值 = {yuan(worth)} 元 ÷ {points} 点 = {shown}",
+        f"点值 = {yuan(worth)} 元 ÷ {points} {t.point} = {shown}",
         f"value = {yuan(worth)} yuan ÷ {points} points = {shown}",
     )
 
@@ -383,7 +294,7 @@ def _volume(m: Measures, shown: Sequence[Row], t: Lang) -> Html:
     )
     chart = charts.bars_and_dots(
         rows, t(f"病例数与{name}", f"cases and {name}"), (t("已支付病例", "paid cases"), name),
-        (t("例", "cases"), "" if kind == "cmi" else t("点", "points")), mark,
+        (t("例", "cases"), "" if kind == "cmi" else t.point), mark,
     )  # fmt: skip
     return figure("volume-cmi", t(f"病例数与 {name}", f"Volume and {name}"), chart, of_all(len(shown), t))
 
@@ -465,14 +376,14 @@ def ends(
         charts.Bar(
             label,
             t.scaled(gain),
-            f"{t.big(gain, 1, True)} ({percent(gain, cost, 1, True)})",
+            f"{t.big(gain, 2, True)} ({percent(gain, cost, 1, True)}, {number(cases)}{t('例', '')})",
             "gain" if gain >= 0 else "loss",
         )
-        for label, gain, _, cost, _ in [*gainers, *losers]
+        for label, gain, _, cost, cases in [*gainers, *losers]
     ]
     note = t(
-        f"支付 − 费用，{t.big_unit}；括号内为占费用",
-        f"payment − cost, {t.big_unit}; in brackets, of the cost",
+        f"支付 − 费用，{t.big_unit}；括号内为占费用的比例和例数",
+        f"payment − cost, {t.big_unit}; in brackets, of the cost, and cases",
     )
     return figure(identity, title, charts.bars(made, title, t.big_unit, 250.0), note)
 
@@ -482,7 +393,7 @@ def _all_hospitals(m: Measures, t: Lang) -> Html:
     header = [
         t("医院", "hospital"),
         t("编码", "code"),
-        t("级别", "level"),
+        t("等级", "level"),
         t("支付例数", "paid cases"),
         index,
         t("总费用（元）", "cost (yuan)"),

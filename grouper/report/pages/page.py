@@ -13,7 +13,7 @@ from grouper.report.data import Paths, ReportData, RunInfo
 from grouper.report.draw.html import Html, document, el
 from grouper.report.measures import Measures, measure
 from grouper.report.numbers import Lang
-from grouper.report.pages import groups, money, objections, quality
+from grouper.report.pages import first, groups, money, objections, quality, sources
 
 LANGS = ("zh", "en")
 
@@ -72,7 +72,7 @@ def page_name(lang: str) -> str:
 
 def page(m: Measures, info: RunInfo, lang: str) -> str:
     """The whole page; the same figures and record give the same bytes."""
-    t = Lang(lang)
+    t = info.lang(lang)
     parts: list[tuple[str, str, Html | None]] = [
         ("pools", t("基金池与点值", "Pools"), money.pools(m, info, t)),
         ("hospitals", t("医院", "Hospitals"), money.hospitals(m, t)),
@@ -89,15 +89,15 @@ def page(m: Measures, info: RunInfo, lang: str) -> str:
         ("objections", t("申诉", "Objections"), objections.objections(info, t)),
         ("indicators", t("基金监测", "Fund watch"), quality.indicators(info, t)),
         ("quality", t("数据质量", "Data quality"), quality.quality(m, info, t)),
-        ("unverified", t("未核实参数", "Unverified parameters"), quality.unverified(info, t)),
-        ("checks", t("核对", "Checks"), quality.checks(m, t)),
+        ("checks", t("核对", "Checks"), sources.checks(m, t)),
+        ("unverified", t("未核实参数", "Unverified parameters"), sources.unverified(info, t)),
     ]
     links = el(
         "nav", (el("a", name, href=f"#{identity}") for identity, name, part in parts if part is not None)
     )
     return document(
-        title(info, t), t.html, style(), _top(m, info, t, links), money.headline(m, info, t),
-        (part for _, _, part in parts if part is not None), quality.provenance(info, t),
+        title(info, t), t.html, style(), _top(m, info, t, links), first.first(m, info, t),
+        (part for _, _, part in parts if part is not None), sources.provenance(info, t),
     )  # fmt: skip
 
 
@@ -110,10 +110,7 @@ def _top(m: Measures, info: RunInfo, t: Lang, links: Html) -> Html:
     policy = t(
         str(info.policy.get("name", "")), str(info.policy.get("name_en") or info.policy.get("name", ""))
     )
-    words = t(
-        f"{policy}（{info.policy.get('id', '')}）；运行 {info.run}",
-        f"{policy} ({info.policy.get('id', '')}); run {info.run}",
-    )
+    words = t(f"{policy}；运行 {info.run}", f"{policy}; run {info.run}")
     off = sum(not check.holds for check in m.checks)
     good = t(f"{len(m.checks)} 项核对全部一致，到分", f"all {len(m.checks)} checks agree, to the fen")
     state = t(f"{off} 项核对不一致，见“核对”", f"{off} checks differ, see Checks") if off else good

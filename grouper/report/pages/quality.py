@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grouper.base.money import yuan_of
@@ -10,14 +10,14 @@ from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
 from grouper.payment.policy import words
 from grouper.payment.policy.assumed import in_words
-from grouper.payment.policy.registry import PARAMETERS, label
-from grouper.payment.policy.value_words import value_told
-from grouper.report.data import RunInfo
+from grouper.report.data import Row, RunInfo
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
 from grouper.report.measures import TOP_ADJUSTMENTS, Measures
-from grouper.report.numbers import NONE, Lang, number, percent, short_digest, yuan
-from grouper.report.pages.money import SHOWN, hospital_name, unpaid_table
+from grouper.report.names import row_reason
+from grouper.report.numbers import NONE, Lang, number, percent, yuan
+from grouper.report.pages.money import SHOWN, hospital_name
+from grouper.report.pages.sources import named, value_in_words
 
 _OUTLIERS = ("normal", "low", "high", "extreme")
 KINDS = {
@@ -27,7 +27,7 @@ KINDS = {
     "late": ("补报", "late case"),
     "special_review": ("特例单议", "special review"),
     "readmission": ("再入院", "readmission"),
-    "quality": ("质量考核", "quality score"),
+    "quality": ("考核得分", "quality score"),
     "audit_deduction": ("稽核扣款", "audit deduction"),
 }
 TREATMENTS = {
@@ -37,7 +37,8 @@ TREATMENTS = {
     "netted": ("与原记录相抵", "netted with the original"),
     "ignored": ("忽略", "ignored"),
     "adjustment": ("转为调整", "made an adjustment"),
-    "held": ("暂挂", "held"),
+    "held": ("暂不支付", "held"),
+    "joined": ("并入末次账单", "joined to the last bill"),
 }
 _GROUPING = {reason.code: (reason.zh, reason.en) for reason in REASONS}
 _STATUS = dict(zip(STATUS_NAMES, zip(STATUS_ZH, STATUS_NAMES, strict=True), strict=True))
@@ -55,9 +56,16 @@ def outliers(m: Measures, t: Lang) -> Html:
         for r in m.hospital_outliers[:SHOWN]
     ]  # fmt: skip
     edges = [number(n * 5, 0) for n in range(len(m.ratios))]
-    labels = [f"{int(e) // 100}.{int(e) % 100:02}" for e in edges[:-1]] + ["≥ 3.00"]
+    labels = [f"{int(e) // 100}.{int(e) % 100:02}" for e in edges]
+    above = m.ratios[-1]  # in words: its column would be as high as all others
+    beyond = "，".join(f"{name} {number(above[c])}" for c, name in classes if above.get(c))
+    whole = number(sum(above.values()))
+    more = t(
+        f"；3 倍及以上 {whole} 例未画出（{beyond}）",
+        f"; {whole} cases of 3 times and more are not drawn ({beyond})",
+    )
     spread = charts.histogram(
-        m.ratios, labels, t("病例的费用倍率", "cases by multiple of cost"), classes,
+        m.ratios[:-1], labels, t("病例的费用倍率", "cases by multiple of cost"), classes,
         (t("例数", "cases"), t("费用倍率（倍）", "multiple of the yardstick (times)")), every=10,
     )  # fmt: skip
     share = charts.shares(
@@ -74,7 +82,8 @@ def outliers(m: Measures, t: Lang) -> Html:
             t(
                 "费用 ÷ 政策规定的分母；界限可随权重而变",
                 "cost over the policy's denominator; limits may vary with weight",
-            ),
+            )
+            + (more if above else ""),
         ),
         figure(
             "outlier-hospitals",
@@ -139,8 +148,9 @@ def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
             el("p", t("本次运行没有调整。", "This run has no adjustments."), class_="none"),
         )
     whole = sum(r["cases"] for r in m.adjustments)
+    money = [r for r in m.largest_adjustments if r["kind"] != "quality"]
     lead = t(f"共 {number(whole)} 条。", f"{number(whole)} in all.")
-    if whole > TOP_ADJUSTMENTS:
+    if len(m.largest_adjustments) == TOP_ADJUSTMENTS:
         lead += t(
             f"下列金额最大的 {TOP_ADJUSTMENTS} 条，其余见 CSV。",
             f" The {TOP_ADJUSTMENTS} largest are listed; all are in the CSV.",
@@ -149,7 +159,7 @@ def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
         "adjustments",
         title,
         _by_kind(m, t),
-        _largest(m, t),
+        _largest(m, money, t) if money else None,
         lead=lead,
     )
 
@@ -173,14 +183,14 @@ def _by_kind(m: Measures, t: Lang) -> Html:
     return table(header, rows)
 
 
-def _largest(m: Measures, t: Lang) -> Html:
+def _largest(m: Measures, money: Sequence[Row], t: Lang) -> Html:
     """The adjustments of the largest amounts, one by one."""
     header = [
         t("编号", "id"),
         t("类型", "kind"),
         t("记录号", "record"),
         t("医院", "hospital"),
-        t("原期（运行）", "original (run)"),
+        t("原期", "original period"),
         t("原金额（元）", "before (yuan)"),
         t("现金额（元）", "after (yuan)"),
         t("差额（元）", "difference (yuan)"),
@@ -193,15 +203,22 @@ def _largest(m: Measures, t: Lang) -> Html:
             t.pair(KINDS, r["kind"]),
             str(r["record_id"] or ""),
             names.get(r["hospital_code"], str(r["hospital_code"] or "")),
-            f"{r['original_period'] or NONE} ({r['original_run'] or NONE})",
+            str(r["original_period"] or t("本期", "this period")),
             yuan(r["amount_before"]),
             yuan(r["amount_after"]),
             yuan(r["difference"], True),
-            "; ".join(str(x) for x in (r["reason"], r["clause"]) if x and x != r["kind"]),
+            why(r, t),
         ]
-        for r in m.largest_adjustments
+        for r in money
     ]
-    return table(header, rows, left=(3, 8), short=(0, 1, 2, 4), class_="small")
+    return table(header, rows, left=(3, 8), short=(0, 1, 2, 4), class_="small wide-last")
+
+
+def why(row: Row, t: Lang) -> str:
+    """The reason of an adjustment in words, its clause and its document."""
+    reason, kind = str(row["reason"] or ""), str(row["kind"] or "")
+    told = t.pair(KINDS, kind) if reason in ("", kind) or reason in KINDS else t.own(reason)
+    return t("；", "; ").join([told, *(str(row[name]) for name in ("clause", "document") if row[name])])
 
 
 def quality(m: Measures, info: RunInfo, t: Lang) -> Html:
@@ -210,8 +227,6 @@ def quality(m: Measures, info: RunInfo, t: Lang) -> Html:
         "quality",
         t("数据质量", "Data quality"),
         _kept_out(m, t),
-        el("h3", t("暂不支付与不由本政策支付", "Held, and outside this policy")),
-        unpaid_table(m, info, t) or el("p", t("没有。", "None."), class_="none"),
         el("h3", t("分组结果", "Grouping")),
         _grouping(m, t),
         *_codes(info, t),
@@ -274,7 +289,7 @@ def _kept_out(m: Measures, t: Lang) -> Html:
                 "p", t("没有；每一行都进入结算。", "None: every row went into the settlement."), class_="none"
             ),
         )
-    texts = [t(r["zh"] or r["reason"], r["en"] or r["reason"]) for r in m.rejected]
+    texts = [row_reason(t(r["zh"] or r["reason"], r["en"] or r["reason"]), t) for r in m.rejected]
     chart = charts.bars(
         [
             charts.Bar(
@@ -288,21 +303,20 @@ def _kept_out(m: Measures, t: Lang) -> Html:
     )
     header = [
         t("原因", "reason"),
-        t("代码", "code"),
         t("处理", "treatment"),
         t("行数", "rows"),
         t("总费用（元）", "cost (yuan)"),
     ]
     rows = [
-        [text, str(r["reason"]), t.pair(TREATMENTS, r["treatment"]), number(r["cases"]), yuan(r["cost"])]
+        [text, t.pair(TREATMENTS, r["treatment"]), number(r["cases"]), yuan(r["cost"])]
         for text, r in zip(texts, m.rejected, strict=True)
     ]
-    whole = [t("合计", "all"), "", "", number(sum(r["cases"] for r in m.rejected)), ""]
+    whole = [t("合计", "all"), "", number(sum(r["cases"] for r in m.rejected)), ""]
     return el(
         "div",
         heading,
-        figure("rejected", t("按原因", "By reason"), chart),
-        table(header, rows, left=(0,), short=(1, 2), total=whole),
+        figure("rejected", t("按原因", "By reason"), chart) if len(texts) > 2 else None,
+        table(header, rows, left=(0,), short=(1,), total=whole),
     )
 
 
@@ -327,20 +341,11 @@ def _assumed(info: RunInfo, t: Lang) -> Html:
     rows = []
     for name, value in sorted(info.assumed.items()):
         label, told = in_words(name, str(value), t.code) or (
-            _label(name, t),
-            value_told(name, str(value), t.code, info.routes),
+            named(name, t),
+            value_in_words(name, str(value), info, t),
         )
-        rows.append([label, name, told])
-    return table(
-        [t("名称", "name"), t("代码", "code"), t("取值", "taken as")], rows, left=(0, 1, 2), class_="small"
-    )
-
-
-def _label(name: str, t: Lang) -> str:
-    """A parameter or column in words."""
-    if name in PARAMETERS:
-        return label(name, t.code)
-    return words.column(name, t.code)
+        rows.append([t.own(label), t.own(told)])
+    return table([t("名称", "name"), t("取值", "taken as")], rows, left=(0, 1), class_="small")
 
 
 def indicators(info: RunInfo, t: Lang) -> Html | None:
@@ -354,126 +359,28 @@ def indicators(info: RunInfo, t: Lang) -> Html | None:
         t("状态", "state"),
         t("定义；来源", "definition; source"),
     ]
+    none = t("无", "none")
+    done = [i for i in info.indicators if i.get("value") is not None]
     rows = [
-        [t(str(i.get("zh", "")), str(i.get("en", ""))),
-         NONE if i.get("value") is None else i["value"] + t(*i["unit"]),
-         str(i.get("limit") or NONE), t(*i["state"]) if i.get("state") else NONE,
-         "; ".join(str(x) for x in (i.get(t("definition_zh", "definition_en")), i.get("source")) if x)]
-        for i in info.indicators
+        [t(str(i.get("zh", "")), str(i.get("en", ""))), i["value"] + t(*i["unit"]),
+         t(*i["limit"]) if i.get("limit") else none, t(*i["state"]) if i.get("state") else none,
+         _define(i, t)]
+        for i in done
     ]  # fmt: skip
+    lacking = [
+        [t(str(i.get("zh", "")), str(i.get("en", ""))), _define(i | {"source": ""}, t)]
+        for i in info.indicators if i.get("value") is None
+    ]  # fmt: skip
+    heads = [t("指标", "indicator"), t("缺什么，怎样提供", "what lacks, and how to give it")]
     return section(
-        "indicators", t("基金监测", "Fund watch"), table(header, rows, left=(0, 3, 4), class_="small")
-    )
+        "indicators", t("基金监测", "Fund watch"),
+        table(header, rows, left=(0, 2, 3, 4), class_="small wide-last") if rows else None,
+        [el("h3", t("未计算的指标", "Not computed")),
+         table(heads, lacking, left=(0, 1), class_="small wide-last")] if lacking else None,
+    )  # fmt: skip
 
 
-def unverified(info: RunInfo, t: Lang) -> Html:
-    """Every value that nobody checked against its source."""
-    title = t("未核实参数", "Unverified parameters")
-    if not info.unverified:
-        return section(
-            "unverified",
-            title,
-            el("p", t("没有：所用参数均已核实。", "None: all parameters used were checked."), class_="none"),
-        )
-    rows = []
-    for p in info.unverified:
-        name = str(p["name"])
-        ends = (p.get(k) or p.get(f"valid_{k}") for k in ("from", "to"))
-        span = t(" 至 ", " to ").join(str(end) for end in ends if end)
-        rows.append(
-            [
-                _label(name, t),
-                name,
-                value_told(name, str(p.get("value") or ""), t.code, info.routes),
-                span,
-                str(p.get("source") or NONE),
-                str(p.get("article") or ""),
-            ]
-        )
-    header = [
-        t("参数", "parameter"),
-        t("代码", "code"),
-        t("取值", "value"),
-        t("有效期", "validity"),
-        t("来源", "source"),
-        t("条款", "article"),
-    ]
-    return section(
-        "unverified",
-        title,
-        table(header, rows, left=(0, 2, 3, 4), short=(1, 5), class_="small words"),
-        lead=t(
-            "用于正式支付前须逐项对照本地文件核实。",
-            "Check each against the area's own documents before paying by it.",
-        ),
-    )
-
-
-def checks(m: Measures, t: Lang) -> Html:
-    """Whether the tables agree, to the fen."""
-    rows = []
-    for check in m.checks:
-        whole = check.found == check.found.to_integral_value() and "例数" in check.zh
-        show = number if whole else yuan
-        rows.append([t(check.zh, check.en), show(check.found), show(check.expected),
-                     t("一致", "agrees") if check.holds else t("不一致", "DIFFERS")])  # fmt: skip
-    header = [t("核对", "check"), t("左边", "left side"), t("右边", "right side"), t("结果", "result")]
-    return section("checks", t("核对", "Checks"), table(header, rows, left=(0, 3)))
-
-
-def _named(info: RunInfo, t: Lang) -> str:
-    """The area by name and id, as the policy file and the lake have it."""
-    place = info.place(t)
-    return place if place == info.area else t(f"{place}（{info.area}）", f"{place} ({info.area})")
-
-
-def provenance(info: RunInfo, t: Lang) -> Html:
-    """What made this page; digests by their first 12 characters, whole ones in the ledger."""
-    software, scheme, policy = info.software, info.scheme, info.policy
-    facts = [
-        (t("运行", "run"), f"{info.run} ({info.kind})"),
-        (t("地区与期间", "area and period"), f"{_named(info, t)} {info.period}"),
-        (
-            t("操作人、时间（由操作人给出）", "who and when, as given"),
-            " ".join(x for x in (info.who, info.when) if x) or NONE,
-        ),
-        (t("说明", "note"), info.note or NONE),
-        (t("软件", "software"), f"{software.get('name', '')} {software.get('version', '')}"),
-        (t("分组方案", "scheme"), _cited(scheme)),
-        (t("支付政策", "policy"), f"{t(policy.get('name', ''), policy.get('name_en', ''))} {_cited(policy)}"),
-        (
-            t("人员标识", "person ids"),
-            t("已假名化", "pseudonymised") if info.pseudonymised else t("不在报告中", "not in the reports"),
-        ),
-    ]
-    if info.seal:
-        facts.append((t("链印", "seal of the chain"), f"{short_digest(info.seal)}  {info.seal}"))
-    rows = [
-        [
-            t.pair(words.ROLES, str(i.get("role", ""))),
-            str(i.get("path", "")),
-            number(_whole(i.get("bytes"))),
-            short_digest(str(i.get("sha256", ""))),
-        ]
-        for i in info.inputs
-    ]
-    header = [t("用途", "role"), t("输入文件", "input"), t("字节", "bytes"), "SHA-256"]
-    listed = el("dl", ([el("dt", name), el("dd", value)] for name, value in facts))
-    return el(
-        "footer",
-        el("h2", t("来历", "Provenance")),
-        listed,
-        table(header, rows, left=(0, 1, 3), class_="small") if rows else None,
-        id="provenance",
-    )
-
-
-def _cited(item: Mapping[str, Any]) -> str:
-    if not item:
-        return NONE
-    digest = short_digest(str(item.get("sha256", "")))
-    return f"{item.get('id', '')} [{digest}]" if digest else str(item.get("id", ""))
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)
+def _define(indicator: Mapping[str, Any], t: Lang) -> str:
+    """Its definition and source."""
+    parts = (indicator.get(t("definition_zh", "definition_en")), indicator.get("source"))
+    return t.own(t("；", "; ").join(str(part) for part in parts if part))
