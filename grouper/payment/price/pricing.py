@@ -17,7 +17,7 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.leftovers import tag
-from grouper.base.machine import memory_size, peak_rss_mib
+from grouper.base.machine import database_memory, memory_size, peak_rss_mib
 from grouper.base.money import yuan_of
 from grouper.base.output import SCRATCH, Output
 from grouper.base.provenance import stamped
@@ -134,7 +134,10 @@ def price_files(
 def connect(
     threads: int | None = None, memory: str | None = None, output: str = ""
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write."""
+    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write.
+
+    Without ``memory`` it takes what ``database_memory`` says.
+    """
     import duckdb
 
     from grouper.payment.formula.quotient import MACROS
@@ -142,8 +145,8 @@ def connect(
     connection = duckdb.connect(config={"temp_directory": spill_folder(output)})
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
-    if memory:
-        connection.execute("SET memory_limit = ?", [memory_size(memory)])
+    if limit := memory or database_memory():
+        connection.execute("SET memory_limit = ?", [memory_size(limit)])
     connection.execute(MACROS)
     connection.execute(BARRIER)
     return connection
