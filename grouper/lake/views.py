@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from grouper.base.machine import database_memory
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, scan
 from grouper.lake import ledger, steps
@@ -57,7 +58,7 @@ def connect(
     """
     import duckdb
 
-    made = connection or duckdb.connect(config={"temp_directory": spill_folder()})
+    made = connection or _bounded(duckdb.connect(config={"temp_directory": spill_folder()}))
     for table, columns in ledger.COLUMNS.items():
         told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         made.execute(f"CREATE OR REPLACE TABLE {table} ({told})")
@@ -75,6 +76,12 @@ def connect(
                 made.execute(f"CREATE OR REPLACE VIEW {table}_{kind} AS SELECT * FROM {scan_parts(found)}")
     if "current" in kinds:
         _effective(made, paths)
+    return made
+
+
+def _bounded(made: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    if limit := database_memory():
+        made.execute("SET memory_limit = ?", [limit])
     return made
 
 

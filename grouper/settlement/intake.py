@@ -169,7 +169,7 @@ def read_files(
                 taken.codes += work.codes
                 taken.all_codes += work.all_codes
 
-    tables.write(output, row_schema(), batches())
+    tables.write(output, row_schema(), batches(), scratch=True)
     return taken
 
 

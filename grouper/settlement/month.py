@@ -37,7 +37,7 @@ from grouper.settlement.plan.job import Job, Plan, make_plan, still_holds
 from grouper.settlement.plan.key import key_mark
 from grouper.settlement.plan.past import Past, late_sql, make_known
 from grouper.settlement.reasons import text, treatment, unknown_words
-from grouper.settlement.records import ORDER, cases_sql, decide, records_sql, resolve
+from grouper.settlement.records import ORDER, cases_sql, decide, named, records_sql, resolve
 from grouper.settlement.reports import write_reports
 from grouper.settlement.stage import STAGES, Progress, Stage, followed, no_stage, onward
 from grouper.settlement.statements import month_statements
@@ -196,7 +196,7 @@ def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
     row = connection.execute(
         "SELECT file, row, id FROM withdrawals WHERE id NOT IN (SELECT record_id FROM known) "
         "AND id NOT IN (SELECT settlement_id FROM known) AND id NOT IN "
-        "(SELECT unnest([rid, sid]) FROM judged WHERE rid IS NOT NULL) ORDER BY 1, 2 LIMIT 1"
+        f"(SELECT unnest([rid, sid]) FROM judged WHERE {named('withdrawals')}) ORDER BY 1, 2 LIMIT 1"
     ).fetchone()
     if row:
         raise DataError(
@@ -261,7 +261,7 @@ def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | No
 
     return price_files(
         plan.policy, files, str(staged / "priced.parquet"), threads=plan.job.threads,
-        memory=plan.job.memory or None, progress=progress,
+        memory=plan.job.memory or None, progress=progress, scratch=True,
     )  # fmt: skip
 
 
@@ -277,6 +277,7 @@ def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
         value=plan.job.value, threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
+        scratch=True,
     )  # fmt: skip
 
 

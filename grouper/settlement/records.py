@@ -35,6 +35,11 @@ def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list
     return [name for name in DECIDED if any(name in item.values for item in items)]
 
 
+def named(by: str) -> str:
+    """SQL: a judged row that table ``by`` names by its record or settlement. They are few, the rows many."""
+    return f"rid IS NOT NULL AND (rid IN (SELECT id FROM {by}) OR sid IN (SELECT id FROM {by}))"
+
+
 def resolve(connection: duckdb.DuckDBPyConnection) -> None:
     """Table ``decisions``: ``decided`` by record_id, of this input or of the lake (``period``).
 
@@ -44,12 +49,14 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
         connection,
         relations.DECISIONS,
         "SELECT d.*, o.record_id, o.period FROM decided AS d JOIN ("
-        "SELECT rid AS record_id, NULL::VARCHAR AS period, unnest([rid, sid]) AS id FROM left_rows UNION "
+        "SELECT rid AS record_id, NULL::VARCHAR AS period, unnest([rid, sid]) AS id FROM left_rows "
+        f"WHERE {named('decided')} UNION "
         "SELECT record_id, period, unnest([record_id, settlement_id]) AS id FROM known) AS o ON o.id = d.id",
     )
     row = connection.execute(
         "SELECT file, row, id FROM decided WHERE id NOT IN (SELECT id FROM decisions) "
-        "AND id NOT IN (SELECT unnest([rid, sid]) FROM judged WHERE rid IS NOT NULL) ORDER BY 1, 2 LIMIT 1"
+        f"AND id NOT IN (SELECT unnest([rid, sid]) FROM judged WHERE {named('decided')}) "
+        "ORDER BY 1, 2 LIMIT 1"
     ).fetchone()
     if row:
         raise DataError(

@@ -259,8 +259,9 @@ KNOWN = Relation(
     _fixed(_of(TEXT, "record_id", "settlement_id", "visit_id", "person_id", "hospital_code"),
            _of(YUAN, "total_cost"), _of(DATE, "discharge_date"), _of(TEXT, "period")),
     ("plan.past.make_known",),
-    ("adjust._touched", "month._finish_decisions", "records.resolve", "validate._in_lake",
-     "validate._refunds", "validate._billed_before", "validate._settled", "limits.check_deducted"),
+    ("adjust._readmitted", "adjust._touched", "month._finish_decisions", "records.resolve",
+     "validate._in_lake", "validate._refunds", "validate._billed_before", "validate._settled",
+     "limits.check_deducted"),
     sources=("records_effective", "named", "refunders"),
 )  # fmt: skip
 TAKEN_BACK = Relation(

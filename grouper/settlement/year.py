@@ -235,7 +235,7 @@ def _effective(
         whole = f"DATE '{year}-01-01' AND DATE '{year}-12-31'"
         row = connection.execute(f"SELECT count(*) FROM {source}{whole}").fetchone()
         told = onward(progress, 0, row[0] if row else 0)
-    return tables.write_parts(connection, parts, staged / "priced.parquet", progress=told)
+    return tables.write_parts(connection, parts, staged / "priced.parquet", progress=told, scratch=True)
 
 
 def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
@@ -244,7 +244,7 @@ def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
         value="settlement", threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
-        surplus=_SURPLUS_THEN.get(plan.format, STAYS),
+        surplus=_SURPLUS_THEN.get(plan.format, STAYS), scratch=True,
     )  # fmt: skip
 
 

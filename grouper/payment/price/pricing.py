@@ -17,9 +17,9 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.leftovers import tag
-from grouper.base.machine import memory_size, peak_rss_mib
+from grouper.base.machine import database_memory, memory_size, peak_rss_mib
 from grouper.base.money import yuan_of
-from grouper.base.output import Output
+from grouper.base.output import SCRATCH, Output
 from grouper.base.provenance import stamped
 from grouper.base.scratch import spill_folder
 from grouper.payment.formula.expression import WORDS
@@ -104,9 +104,10 @@ def price_files(
     extra: dict[str, Any] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     shared: bool = False,
+    scratch: bool = False,
 ) -> Priced:
     """Price grouped files into one Parquet file that appears whole or not at all; others may read it only
-    with ``shared``.
+    with ``shared``. ``scratch``: it goes when the run is over, and is not made small.
 
     With ``threads`` above 1 (or none named) the cases are priced while others are written.
 
@@ -117,7 +118,7 @@ def price_files(
     connection = connect(threads, memory, output)
     with connection:
         run = Run(connection, policy, files)
-        with Output(output, "parquet", private=not shared) as out:
+        with Output(output, SCRATCH if scratch else "parquet", private=not shared) as out:
             writer = out.open(run.schema)
             rows = 0
             with (nullcontext if threads == 1 else ahead)(run.batches()) as batches:
@@ -136,7 +137,10 @@ def price_files(
 def connect(
     threads: int | None = None, memory: str | None = None, output: str = ""
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write."""
+    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write.
+
+    Without ``memory`` it takes what ``database_memory`` says.
+    """
     import duckdb
 
     from grouper.payment.formula.quotient import MACROS
@@ -144,8 +148,8 @@ def connect(
     connection = duckdb.connect(config={"temp_directory": spill_folder(output)})
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
-    if memory:
-        connection.execute("SET memory_limit = ?", [memory_size(memory)])
+    if limit := memory or database_memory():
+        connection.execute("SET memory_limit = ?", [memory_size(limit)])
     connection.execute(MACROS)
     connection.execute(BARRIER)
     return connection
