@@ -27,6 +27,7 @@ from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
 from grouper.records.headings import headings
+from grouper.records.values import money_text, not_money
 
 _KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", KEY}
 _POOL_KEYS = {
@@ -377,7 +378,9 @@ def _optional(raw: Mapping[str, Any], name: str, where: str, key: str) -> Fracti
 
 def _money(value: Any, where: str, key: str) -> Fen:
     """Fen of an amount in yuan that is not negative."""
-    exact = _exact(value, where, key) * 100
+    if isinstance(value, str) and money_text(value) is None and decimal_of(value) is None:
+        raise _error(where, key, *not_money(value))
+    exact = _exact((isinstance(value, str) and money_text(value)) or value, where, key) * 100
     if exact.denominator != 1:
         raise _error(where, key, f"{value} 不是整分", f"{value} has parts of a fen")
     return exact.numerator
