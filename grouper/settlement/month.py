@@ -16,6 +16,7 @@ from grouper.lake import commit, views
 from grouper.lake.layout import REPORTS, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
+from grouper.payment.pool.unused import Unused, not_used
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
 from grouper.settlement import adjust, relations, tables
@@ -64,7 +65,7 @@ class Done:
     hash: str = ""
     report: Path | None = None
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    odd: list[Oddity] = field(default_factory=list)
+    odd: list[Oddity | Unused] = field(default_factory=list)
     unused_scores: tuple[tuple[str, str], ...] = ()  # hospital and pool ("*": all) that a clearing has not
 
 
@@ -108,7 +109,7 @@ def compute(
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced, _waiting(connection, staged))
-            odd = find(connection, staged / "priced.parquet")
+            odd = [*find(connection, staged / "priced.parquet"), *not_used(plan.policy, plan.budget)]
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):

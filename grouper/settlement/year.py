@@ -22,6 +22,7 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
+from grouper.payment.pool.unused import not_used
 from grouper.settlement import tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.documents import check_documents
@@ -215,7 +216,7 @@ def compute_year(
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
     return Done(
         run, record, assumed={**settled.terms.assumed, **plan.assumed}, pools=pools.to_pylist(),
-        routes=routes, unused_scores=unused,
+        routes=routes, unused_scores=unused, odd=[*not_used(plan.policy, plan.budget)],
     )  # fmt: skip
 
 

@@ -210,6 +210,8 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
     yield f"{'病例' if zh else 'cases'} {done.record.run['cases']:,}"
     yield from assumed_lines(done.assumed, lang)
     yield from unpaid_lines(done.record.rows["counts"], done.routes, lang)
+    for odd in done.odd:
+        yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     yield from _pools(done, zh)
     names = {
         "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],

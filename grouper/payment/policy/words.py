@@ -10,6 +10,7 @@ from grouper.base.reasons import REASONS as OF_GROUPING
 from grouper.payment.formula.expression import Bool, Expr, Field, Text
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.records.gate import REASONS as GATE_REASONS
+from grouper.records.words import WordReader
 
 Pair = tuple[str, str]
 E = TypeVar("E")
@@ -90,6 +91,7 @@ POOLS: dict[str, Pair] = {
     "resident": ("居民", "residents"),
     "all": ("全部", "all"),
 }
+_POOL_OF_TYPE = {"310": "employee", "390": "resident"}
 VALUES: dict[str, Pair] = {  # at which value of a point a period is settled
     "budget": ("预算点值", "the budget value"),
     "settlement": ("结算点值", "the settlement value"),
@@ -224,9 +226,13 @@ def pool(name: str, lang: str) -> str:
 
 
 def pool_named(text: str, pools: Iterable[str]) -> str:
-    """Which of ``pools`` a text names: by its own name, or in Chinese (职工, 职工医保); else the text."""
-    short = text.removesuffix("基金池").removesuffix("基金").removesuffix("医保")
-    return next((name for name in pools if text == name or short == pool(name, "zh")), text)
+    """Which of ``pools`` a text names: by its own name, by its name in words, or by a word of its 险种 (职工,
+    城乡居民医保, employees); else the text."""
+    own = list(pools)
+    short = text.strip().removesuffix("基金池").removesuffix("池").removesuffix("基金")
+    of_type = _POOL_OF_TYPE.get(WordReader("insurance_type")(short).value)
+    named = (of_type, *(name for name, pair in POOLS.items() if short.casefold() in pair))
+    return text if text in own else next((name for name in named if name in own), text)
 
 
 def pools_told(pools: Iterable[str]) -> str:

@@ -40,6 +40,7 @@ from grouper.payment.pool.basis import (
 )
 from grouper.payment.pool.budget import Budget
 from grouper.payment.pool.pool import STAYS, Settled, Volume, describe, settle_pools
+from grouper.payment.pool.unused import check_pools
 from grouper.payment.price.pricing import connect
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def settle_cases(
     connection = connect(threads, memory, output)
     with connection:
         connection.execute(FLOOR_MACRO)
+        check_pools(policy, budget)
         terms = Terms(policy.on(budget.last))
         schema = open_priced(connection, priced)
         check_period(connection, policy, budget)

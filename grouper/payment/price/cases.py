@@ -22,6 +22,7 @@ from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, spli
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.listed import lists_of
+from grouper.payment.price.named_cases import named_cases
 from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
@@ -90,7 +91,7 @@ def open_cases(
         differs = check_scheme(policy, schemes_of(connection, scan, schema, parts), files.scheme_differs)
     sources = _sources(schema, files)
     hospitals = _hospitals(connection, files.hospitals, policy)
-    decided, by_case = _decisions(connection, files.decisions, policy)
+    decided, by_case = _decisions(connection, scan, sources, files.decisions, policy)
     words = Words(connection, scan, files, policy)
     stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
     lists = lists_of(files.columns, schema)
@@ -284,15 +285,17 @@ def _hospitals(connection: duckdb.DuckDBPyConnection, path: str | None, policy: 
 
 
 def _decisions(
-    connection: duckdb.DuckDBPyConnection, path: str | None, policy: Policy
-) -> tuple[list[Decision], set[str]]:
-    """Load the decisions; returns them and the columns they give. Raises DataError as ``decisions``, and
-    for one that the policy cannot carry out."""
+    connection: duckdb.DuckDBPyConnection, scan: str, sources: Mapping[str, str], path: str | None,
+    policy: Policy,
+) -> tuple[list[Decision], set[str]]:  # fmt: skip
+    """Load the decisions; returns them and the columns they give. Raises DataError as ``decisions`` and
+    ``named_cases``, and for one that the policy cannot carry out."""
     if path is None:
         return [], set()
     found, given = decisions(path)
     for each in found:
         each.check(policy)
+    found = named_cases(connection, scan, sources, found)
     rows = [{"record_id": each.record_id, **each.values} for each in found]
     return found, _load(connection, "decisions", "record_id", rows, ["record_id", *given])
 
@@ -456,7 +459,8 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequen
         ).fetchone()
         if stray:
             at = next(each.row for each in decided if each.record_id == stray[0])
-            raise at.error("record_id", f"{stray[0]} 不在病例中", f"{stray[0]} is not among the cases")
+            column = "record_id" if at.text("record_id") else "settlement_id"
+            raise at.error(column, f"{stray[0]} 不在病例中", f"{stray[0]} is not among the cases")
     return Cases(rows, first, last, int(total), [])
 
 

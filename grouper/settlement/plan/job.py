@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -243,7 +242,7 @@ def month_budget(path: str, month: Month) -> Budget:
     budget = read_budget(path)
     _same_area(budget, month.area)
     if budget.yearly and budget.period == str(month.first.year):
-        return _part(budget, path, month)
+        return _part(budget, month)
     if budget.period != month.period:
         raise UsageError(
             zh=f"{path}：period 是 {budget.period}，而要结算 {month.period}；请用该月或该年的预算文件",
@@ -261,17 +260,13 @@ def _same_area(budget: Budget, area: str) -> None:
         )
 
 
-def _part(budget: Budget, path: str, month: Month) -> Budget:
+def _part(budget: Budget, month: Month) -> Budget:
     """A month of a yearly budget: by month_weights, else equal parts, to the fen. January has the advances of
     its year; what else a yearly file says of hospitals is the clearing's."""
-    raw = read_toml(path)
 
     def of_month(pool: PoolBudget) -> PoolBudget:
-        weights = raw["pools"][pool.name].get("month_weights", [1] * 12)
-        shares = {n: Fraction(str(w)) for n, w in enumerate(weights, 1)}
-
         def take(fen: int) -> int:
-            return apportion(fen, shares)[month.first.month]
+            return apportion(fen, pool.month_weights)[month.first.month]
 
         return replace(
             pool, budget=take(pool.budget),
