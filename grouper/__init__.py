@@ -4,6 +4,7 @@
     drg = grouper.load_scheme("chs-drg-2.0")
     grouped = drg.group(frame)          # any dataframe; the same kind comes back
     print(drg.explain(record).text())   # why a record is where it is
+    grouper.open_lake("LAKE").sql("SELECT * FROM measures(hospital_code)")
 
 The names below load on first use, so ``import grouper`` itself costs next to nothing.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
     from grouper.grouping.api import Grouper, Options, load_scheme
     from grouper.grouping.files import Summary, group_files
+    from grouper.research.open import OpenLake, open_lake
 
 _HOME = {
     "Grouper": "grouping.api",
@@ -26,6 +28,8 @@ _HOME = {
     "load_scheme": "grouping.api",
     "group_files": "grouping.files",
     "Summary": "grouping.files",
+    "OpenLake": "research.open",
+    "open_lake": "research.open",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
     "DataError": "base.errors",
@@ -36,6 +40,7 @@ __all__ = [
     "DataError",
     "Grouper",
     "GrouperError",
+    "OpenLake",
     "Options",
     "ReconciliationError",
     "Summary",
@@ -44,6 +49,7 @@ __all__ = [
     "__version__",
     "group_files",
     "load_scheme",
+    "open_lake",
 ]
 
 _get = lazy(__name__, _HOME)
