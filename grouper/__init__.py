@@ -4,6 +4,7 @@
     drg = grouper.load_scheme("chs-drg-2.0")
     grouped = drg.group(frame)          # any dataframe; the same kind comes back
     print(drg.explain(record).text())   # why a record is where it is
+    grouper.open_lake("LAKE").sql("SELECT * FROM measures(hospital_code)")
 
 The names below load on first use, so ``import grouper`` itself costs next to nothing.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from grouper.grouping.files import Summary, group_files
     from grouper.workbench.answer import CaseAnswer
     from grouper.workbench.case import case
+    from grouper.research.open import OpenLake, open_lake
 
 _HOME = {
     "Grouper": "grouping.api",
@@ -30,6 +32,8 @@ _HOME = {
     "Summary": "grouping.files",
     "CaseAnswer": "workbench.answer",
     "case": "workbench.case",
+    "OpenLake": "research.open",
+    "open_lake": "research.open",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
     "DataError": "base.errors",
@@ -41,6 +45,7 @@ __all__ = [
     "DataError",
     "Grouper",
     "GrouperError",
+    "OpenLake",
     "Options",
     "ReconciliationError",
     "Summary",
@@ -50,6 +55,7 @@ __all__ = [
     "case",
     "group_files",
     "load_scheme",
+    "open_lake",
 ]
 
 _get = lazy(__name__, _HOME)

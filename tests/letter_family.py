@@ -150,6 +150,11 @@ def show(scheme: Letters, part: str, value: str, names: Mapping[str, str], lang:
             yield f"{code} {name}"
 
 
+def codebook(scheme: Letters) -> dict[str, list[dict[str, Any]]]:
+    groups = [{"group_code": code, "name_zh": name} for code, name in scheme.groups.values()]
+    return {"groups": groups, "adrgs": [], "mdcs": []}
+
+
 def diff(a: Letters, b: Letters) -> list[Change]:
     gone = [
         Change("group", key, "removed", before=a.groups[key][1]) for key in a.groups.keys() - b.groups.keys()

@@ -34,6 +34,7 @@ COMMANDS = {
     "statement": ("grouper.commands.statement", "statement"),
     "audit": ("grouper.commands.audit", "audit"),
     "lake": ("grouper.commands.lake", "lake"),
+    "sql": ("grouper.commands.sql", "sql"),
     "columns": ("grouper.commands.columns", "columns"),
     "tables": ("grouper.commands.tables", "tables"),
     "weights": ("grouper.commands.weights", "weights"),

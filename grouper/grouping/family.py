@@ -81,6 +81,10 @@ class Family(Protocol):
     def primary_care(self, scheme: Any) -> set[str] | None:
         """The groups that the scheme names as of primary care (基层病种); None where it names none."""
 
+    def codebook(self, scheme: Any) -> Mapping[str, list[dict[str, Any]]]:
+        """The names of a scheme's groups for people who read results: rows of the tables ``groups``,
+        ``adrgs`` and ``mdcs``, with the columns of ``tables/lake/columns.csv`` that it knows."""
+
     # --- grouping ---
 
     def engine(self, scheme: Any, codes: CodeOptions, lang: str) -> Engine:

@@ -14,6 +14,7 @@ replaced.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grouper.base.machine import database_memory
@@ -41,7 +42,7 @@ _FOLDER = "CAST(regexp_extract(_path, '.*[/\\\\]{name}=([^/\\\\]*)[/\\\\]', 1) A
 
 
 def connect(
-    lake: Lake,
+    lake: Lake | str | Path,
     *,
     before: str | None = None,
     without: Sequence[str] = (),
@@ -58,6 +59,7 @@ def connect(
     """
     import duckdb
 
+    lake = lake if isinstance(lake, Lake) else Lake(Path(lake))
     made = connection or _bounded(duckdb.connect(config={"temp_directory": spill_folder()}))
     for table, columns in ledger.COLUMNS.items():
         told = ", ".join(f"{name} {kind}" for name, kind in columns.items())

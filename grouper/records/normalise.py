@@ -223,8 +223,8 @@ class Normaliser:
         return field == "age_days" and unclear and self.options.age_days_unit is None
 
     def more(self, batch: pa.RecordBatch, fields: Collection[str]) -> dict[str, pa.Array]:
-        """The values of ``fields``, which ``beside`` named. Nothing is flagged or counted: a value that is not
-        understood is missing."""
+        """The values of ``fields``, which ``beside`` named. Nothing is flagged or counted: a value that is
+        not understood is missing."""
         work = _Work(self, batch, 0)
         return {field: work.make(field) for field in fields}
 

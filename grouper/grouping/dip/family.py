@@ -96,6 +96,16 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     return explain(engine, record)
 
 
+def codebook(scheme: Catalogue) -> dict[str, list[dict[str, Any]]]:
+    """The packets in the order of the catalogue, each code once."""
+    rows = {row.code: row for row in reversed(scheme.rows)}
+    groups = [
+        {"group_code": row.code, "name_zh": row.name, "score": row.score, "mean_cost": row.average_cost}
+        for row in reversed(rows.values())
+    ]
+    return {"groups": groups, "adrgs": [], "mdcs": []}
+
+
 def listing() -> list[dict[str, Any]]:
     from grouper.grouping.dip.tables.listing import schemes
 

@@ -96,6 +96,22 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     return explain(engine, record)
 
 
+def codebook(scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
+    """Categories, adjacent groups and groups in the order of their codes."""
+    names = {adrg.adrg: adrg.name for adrg in reversed(scheme.adrgs)}
+    groups = {
+        drg.drg: (code.partition("_")[0], drg.name) for code, drgs in scheme.drgs.items() for drg in drgs
+    }
+    return {
+        "mdcs": [{"mdc": mdc.mdc, "name_zh": mdc.name} for mdc in scheme.mdcs],
+        "adrgs": [{"adrg": code, "mdc": f"MDC{code[0]}", "name_zh": names[code]} for code in sorted(names)],
+        "groups": [
+            {"group_code": code, "adrg": adrg, "mdc": f"MDC{code[0]}", "name_zh": name}
+            for code, (adrg, name) in sorted(groups.items())
+        ],
+    }
+
+
 def listing() -> list[dict[str, Any]]:
     from grouper.grouping.drg.tables.listing import schemes
 
