@@ -54,6 +54,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("by_group", "by_tcm", "by_per_diem", "by_quota", "by_by_item", "by_by_cost"), _COUNT
         ),
+        **dict.fromkeys(("offsite_own_cases", "offsite_visitor_cases"), _COUNT),
+        **dict.fromkeys(("offsite_own_fund", "offsite_visitor_fund"), _MONEY),
         "cmi": "DECIMAL(18,4)",
         "points": _POINTS,
         "clauses": _TEXT,
@@ -73,7 +75,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("total_cost", "income", "person_paid", "other_funds", "fund_by_item", "fund_due", "budget",
              "reserve", "carve_outs", "distributable", "total", "fund_balance", "by_points", "fixed",
-             "residual"), _MONEY
+             "residual", "offsite_set_apart", "offsite_used", "offsite_left", "offsite_visitor_fund"), _MONEY
         ),
     },
     "rejected": {

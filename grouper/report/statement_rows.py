@@ -37,7 +37,28 @@ LINES: tuple[tuple[str, tuple[str, str], str], ...] = (
     ("fund_due", ("统筹应付（元）", "fund due (yuan)"), "money"),
     ("difference", ("应付 − 按项目（元）", "due − by item (yuan)"), "money"),
     ("income", ("支付合计（元）", "payment in all (yuan)"), "money"),
+    (
+        "offsite_own_cases",
+        ("本地参保人在外地就医，池外（例）", "own people treated elsewhere, cases"),
+        "count",
+    ),
+    (
+        "offsite_own_fund",
+        ("本地参保人在外地就医，不由本池支付（元）", "not paid from this pool (yuan)"),
+        "money",
+    ),
+    (
+        "offsite_visitor_cases",
+        ("外地参保人在本院就医，池外（例）", "people insured elsewhere, cases"),
+        "count",
+    ),
+    (
+        "offsite_visitor_fund",
+        ("外地参保人在本院就医，不由本池支付（元）", "of them not paid from this pool (yuan)"),
+        "money",
+    ),
 )
+_IF_ANY = tuple(name for name, _, _ in LINES if name.startswith("offsite_"))  # lines of some hospitals only
 
 
 @dataclass(frozen=True)
@@ -117,7 +138,7 @@ class Statement:
         made: list[tuple[tuple[str, str], str, list[object]]] = []
         for name, pair, kind in (*LINES, *cleared):
             values: list[object] = [line[name] for line in self.lines]
-            if any(value is not None for value in values):
+            if any(values) if name in _IF_ANY else any(value is not None for value in values):
                 made.append((pair, kind, [*values, self.total.get(name)]))
             if name == "deposit" and self.months_paid and not info.yearly:
                 shared = [sum((plain(line[part]) for part in ("deposit", "prepaid", "deferred")), Decimal(0))

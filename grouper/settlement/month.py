@@ -19,7 +19,7 @@ from grouper.payment.policy.describe import value_text
 from grouper.payment.pool.unused import Unused, not_used
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
-from grouper.settlement import adjust, relations, tables
+from grouper.settlement import adjust, offsite, relations, tables
 from grouper.settlement.corrections import check_hospitals
 from grouper.settlement.documents import check_documents
 from grouper.settlement.hospitals import load_hospitals
@@ -36,12 +36,12 @@ from grouper.settlement.limits import (
 )
 from grouper.settlement.plan.job import Job, Plan, make_plan, still_holds
 from grouper.settlement.plan.key import key_mark
-from grouper.settlement.plan.past import Past, late_sql, make_known
+from grouper.settlement.plan.past import Past, late_sql, make_known, offsite_sql
 from grouper.settlement.reasons import text, treatment, unknown_words
 from grouper.settlement.records import ORDER, cases_sql, decide, named, records_sql, resolve
 from grouper.settlement.reports import write_reports
 from grouper.settlement.stage import STAGES, Progress, Stage, followed, no_stage, onward
-from grouper.settlement.statements import month_statements
+from grouper.settlement.statements import month_statements, offsite_accounts
 from grouper.settlement.validate import judge
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def compute(
             judge(connection, plan.month, plan.job.interim, repeats_first=plan.format > 2)
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
-            _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
+            _write_records(connection, plan, taken, given, staged)
             if plan.format > 2:
                 check_deducted(connection)
         with stage("price") as progress:
@@ -119,13 +119,15 @@ def compute(
             _write_cases(connection, plan, adjusted, staged, progress)
             _write_rejected(connection, plan, staged)
             _write_adjustments(connection, plan, staged)
-            pools, amounts = month_statements(connection, plan, settled, staged)
+            accounts = offsite_accounts(connection, plan, staged)
+            pools, amounts = month_statements(connection, plan, settled, staged, accounts)
             assumed = {
                 **priced.assumed, **settled.terms.assumed, **_left_out(plan, taken), **rules.changed,
-                **plan.assumed,
+                **plan.assumed, **offsite.assumed(accounts, plan.policy, settled.rows),
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()
+            record.rows["counts"] += offsite.counts(accounts)
             reviews = review_counts(connection, staged / "priced.parquet")
             record.rows["counts"] += summed([*reviews, *adjusted.reviews])
             record.rows["counts"] += quota_counts(
@@ -227,13 +229,14 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, taken: Ta
 
 
 def _write_records(
-    connection: duckdb.DuckDBPyConnection, taken: Taken, given: tuple[list[str], list[str]],
-    missing: Sequence[str], about: Mapping[str, Any], staged: Path,
+    connection: duckdb.DuckDBPyConnection, plan: Plan, taken: Taken, given: tuple[list[str], list[str]],
+    staged: Path,
 ) -> None:  # fmt: skip
-    sql = records_sql(taken.present, *given, missing, where="f.n IS NULL")
+    kinds = offsite_sql(plan, taken.present, given[0])
+    sql = records_sql(taken.present, *given, plan.job.allow_missing, where="f.n IS NULL", offsite=kinds)
     output = staged / "accepted.parquet"
     sql = f"SELECT * FROM ({sql}) ORDER BY {ORDER}"
-    if not tables.write_sql(connection, sql, output, about):
+    if not tables.write_sql(connection, sql, output, plan.about("records")):
         raise DataError(
             zh="没有一行可作为本月病例；请核对 --month 与 --input",
             en="no row is a case of this month; check --month and --input",

@@ -67,12 +67,12 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
 
 def records_sql(
     present: Collection[str], hospital_columns: Collection[str], decided: Sequence[str],
-    missing: Sequence[str], *, where: str, rows: str = "rows",
+    missing: Sequence[str], *, where: str, rows: str = "rows", offsite: str = "",
 ) -> str:  # fmt: skip
     """SQL of rows as records; only columns that an input has, so that nothing missing looks like nothing.
 
     ``missing``: those that the user lets be missing; they are empty. ``where`` may use r (``rows``)
-    and f (fate).
+    and f (fate). ``offsite``: SQL of the column of that name, over r and h (its hospital).
     """
     columns = [
         "CASE coalesce(f.fate, 'case') WHEN 'case' THEN 'case' ELSE f.fate END AS row_kind",
@@ -102,6 +102,7 @@ def records_sql(
         elif own:
             columns.append(f"r.{name}")
     columns += [f'r."{name}"' for name in missing if name in row_schema().names and name not in present]
+    columns += [f"{offsite} AS offsite"] if offsite else []
     columns += [f"coalesce(d.{name}, {UNDECIDED.get(name, 'NULL')}) AS {name}" for name in decided]
     joins = "LEFT JOIN fate AS f ON f.n = r.n LEFT JOIN hospitals AS h ON h.hospital_code = r.hospital_code"
     joins += " LEFT JOIN joined_bills AS j ON j.n = r.n"
@@ -130,8 +131,8 @@ def cases_sql(
     own = columns_of(connection, settled)
     known = columns_of(connection, source or str(records))
     wanted = ["settlement_id", "person_id", "visit_id", "admission_date", "discharge_date", "group_name",
-              "mdc", "status", "reason", "region_code", "region_of_treatment", "row_kind", "input_file",
-              "input_row"]  # fmt: skip
+              "mdc", "status", "reason", "region_code", "region_of_treatment", "offsite", "row_kind",
+              "input_file", "input_row"]  # fmt: skip
     of_groups = (each.GROUP_NAME for each in families())
     names = {"group_name": next((n for n in of_groups if n in known), "NULL::VARCHAR")}
     beside = []

@@ -204,7 +204,13 @@ def _records() -> tuple[Column, ...]:
              *_of(TEXT, "record_id", "settlement_id"))  # fmt: skip
     given = _of_schema(_door(), *_DOOR, needed=False)
     of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in _door().names), needed=False)
-    return (*first, *given, *of_hospital, *(_decision(name, needed=False) for name in DECIDED))
+    return (
+        *first,
+        *given,
+        *of_hospital,
+        *_of(TEXT, "offsite", needed=False),
+        *(_decision(name, needed=False) for name in DECIDED),
+    )
 
 
 def _adjustments() -> tuple[Column, ...]:
@@ -453,5 +459,5 @@ FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
      ("month._price_files", "adjust._again", "year._effective"),
      ("month._waiting", "month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
     ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
-     ("month._write_cases", "statements.month_statements", "year.compute_year")),
+     ("month._write_cases", "statements.month_statements", "year.compute_year", "year._offsite")),
 )  # fmt: skip

@@ -23,7 +23,7 @@ from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
 from grouper.payment.pool.unused import not_used
-from grouper.settlement import tables
+from grouper.settlement import offsite, tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.documents import check_documents
 from grouper.settlement.funds import POOL, Key, differences
@@ -207,15 +207,24 @@ def compute_year(
             )  # fmt: skip
             table = _with_others(connection, plan, _named(connection, plan, statement), later)
             pools = with_members(pool_summary(statement, settled.pools), plan.budget)
+            beside = _offsite(connection, plan, staged)
+            if plan.format > 3:
+                table = offsite.with_hospitals(table, beside)
+                pools = offsite.with_pools(pools, beside, plan.budget)
             told = onward(progress, 0, rows)
             tables.copy(staged / "settled.parquet", staged / "cases.parquet", plan.about("cases"), told)
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
-            record = _record(connection, plan, run, settled, rows, table, later, staged)
+            assumed = {
+                **settled.terms.assumed, **plan.assumed, **offsite.assumed(beside, plan.policy, rows)
+            }  # fmt: skip
+            record = _record(connection, plan, run, settled, rows, table, later, staged, assumed)
+            record.rows["amounts"] += offsite.amounts(beside)
+            record.rows["counts"] += offsite.counts(beside)
     plan.certified.check()
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
     return Done(
-        run, record, assumed={**settled.terms.assumed, **plan.assumed}, pools=pools.to_pylist(),
+        run, record, assumed=assumed, pools=pools.to_pylist(),
         routes=routes, unused_scores=unused, odd=[*not_used(plan.policy, plan.budget)],
     )  # fmt: skip
 
@@ -247,6 +256,15 @@ def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
         value="settlement", threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
         surplus=_SURPLUS_THEN.get(plan.format, STAYS), scratch=True,
     )  # fmt: skip
+
+
+def _offsite(connection: duckdb.DuckDBPyConnection, plan: YearPlan, staged: Path) -> list[offsite.Account]:
+    """The accounts of the year's cases as they stand. Raises UsageError where one money is there twice."""
+    if plan.format < 4:
+        return []
+    found = offsite.accounts(connection, scan(staged / "settled.parquet"), plan.budget, "TRUE")
+    offsite.check_once(found, plan.budget)
+    return found
 
 
 def _paid_later(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[Key, Fen]:
@@ -402,7 +420,7 @@ def _lines(plan: YearPlan) -> pa.Table:
 
 def _record(
     connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table,
-    later: Mapping[Key, Fen], staged: Path,
+    later: Mapping[Key, Fen], staged: Path, assumed: Mapping[str, str],
 ) -> Record:  # fmt: skip
     """What the ledger keeps; prepaid + deposit + balance = due over all hospitals is checked again here."""
     amounts = ledger_amounts(table, AMOUNTS)
@@ -441,7 +459,7 @@ def _record(
     ]  # fmt: skip
     parameters += [
         {"name": name, "value": value, "source": "assumed", "verified": False}
-        for name, value in sorted({**settled.terms.assumed, **plan.assumed}.items())
+        for name, value in sorted(assumed.items())
     ]
     inputs = plan.inputs + [
         {"role": "run", "path": f"{period} {number}", "bytes": 0, "sha256": _hash(connection, number)}

@@ -174,8 +174,24 @@ def _pools(done: Done, zh: bool) -> Iterator[str]:
             f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
             f"{pool['distributable']:,}"
         )
+    yield from _offsite(done, zh)
     for odd in far_off(done.pools):
         yield f"{'注意：' if zh else 'note: '}{odd.text('zh' if zh else 'en')}"
+
+
+def _offsite(done: Done, zh: bool) -> Iterator[str]:
+    """What own people's care elsewhere used of what is set apart for it, and what others' care came to."""
+    for pool in done.pools:
+        apart, used = pool.get("offsite_set_apart"), pool.get("offsite_used")
+        name = pool_in_words(pool["pool"], "zh" if zh else "en")
+        if apart or used:
+            left = pool["offsite_left"]
+            rest = (("剩余", "left"), ("超出", "exceeded by"))[left < 0][not zh]
+            heads = ("异地就医", "单列", "已用") if zh else ("care elsewhere", "set apart", "used")
+            yield f"  {heads[0]}  {name}  {heads[1]} {apart:,}  {heads[2]} {used:,}  {rest} {abs(left):,}"
+        if others := pool.get("offsite_visitor_fund"):
+            told = "外地参保人在本地（池外）" if zh else "people insured elsewhere"
+            yield f"  {told}  {name}  {others:,}"
 
 
 def _end(done: Done, zh: bool) -> Iterator[str]:
@@ -295,7 +311,8 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         )
 
 
-SELDOM = ("paid_later", "earlier_years", "advanced")
+OFFSITE = ("offsite_own_cases", "offsite_own_fund", "offsite_visitor_cases", "offsite_visitor_fund")
+SELDOM = ("paid_later", "earlier_years", "advanced", *OFFSITE)
 AMOUNTS = {
     "cases": ("病例", "cases"), "held": ("暂不支付", "held"), "total_cost": ("总费用", "total cost"),
     "points": ("点数", "points"), "fund_by_item": ("按项目基金", "fund by item"),
@@ -311,6 +328,10 @@ AMOUNTS = {
     "balance": ("清算差额", "balance"),
     "score": ("考核得分", "score"), "returned": ("返还保证金", "deposit returned"),
     "forfeited": ("扣减保证金", "deposit forfeited"), "final": ("清算应拨", "to pay"),
+    "offsite_own_cases": ("异地就医：本地参保人在外地（池外）例数", "own people treated elsewhere, cases"),
+    "offsite_own_fund": ("异地就医：本地参保人在外地（池外）基金", "own people treated elsewhere, fund"),
+    "offsite_visitor_cases": ("异地就医：外地参保人在本地（池外）例数", "people insured elsewhere, cases"),
+    "offsite_visitor_fund": ("异地就医：外地参保人在本地（池外）基金", "people insured elsewhere, fund"),
 }  # fmt: skip
 
 

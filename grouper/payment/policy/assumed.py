@@ -51,9 +51,32 @@ def _partial(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
     return f"所清算月份的预算（{pool}）", f"{part} 元，全年 {whole} 元"
 
 
+def _regions(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
+    if lang == "en":
+        return (
+            "region of insurance or treatment not known",
+            f"{told[0]} of {told[1]} cases (offsite_unknown_rule)",
+        )
+    return "参保地或就医地不明", f"{told[1]} 例中有 {told[0]} 例，按“参保地或就医地不明的病例”的规则处理"
+
+
+def _no_rule(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
+    if lang == "en":
+        return (
+            "paid inside the pools, as the policy has no rule of regions",
+            f"{told[0]} cases of own people treated elsewhere, {told[1]} of people insured elsewhere",
+        )
+    return (
+        "政策没有异地就医的规则，计入基金池",
+        f"本地参保人在外地 {told[0]} 例，外地参保人在本地 {told[1]} 例",
+    )
+
+
 _KINDS: tuple[tuple[str, str, Callable[[tuple[str, ...], tuple[str, ...], str], Told]], ...] = (
     (r"(policy|scheme) (\d{4}-\d{2})", r"(.+), changed since run (\d+)", _changed),
     (r"months skipped (\d{4}-\d{2})", r"(.+)", _skipped),
     (r"year begins (\d{4}-\d{2})", r"(.+)", _begins),
     (r"partial budget (.+)", r"([\d.]+) of ([\d.]+)", _partial),
+    (r"regions unknown", r"(\d+) of (\d+)", _regions),
+    (r"offsite without a rule", r"(\d+) own, (\d+) others", _no_rule),
 )

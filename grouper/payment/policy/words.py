@@ -81,6 +81,20 @@ _REASONS: dict[str, Pair] = {
         "of a day on which the policy does not apply; to be priced by the policy of that day",
     ),
     "held": ("分组结果无效或缺数据", "the grouping is invalid or needs data"),
+    "offsite-own": ("本地参保人在外地就医，池外单列", "own people treated elsewhere, beside the pools"),
+    "offsite-visitor": (
+        "省内外地参保人在本地就医，池外单列",
+        "people insured elsewhere in the province, beside the pools",
+    ),
+    "offsite-distant": (
+        "外省参保人在本地就医，池外单列",
+        "people insured in other provinces, beside the pools",
+    ),
+    "offsite-foreign": (
+        "参保地、就医地都不在本地",
+        "neither insured nor treated in the area",
+    ),
+    "offsite-unknown": ("参保地或就医地不明", "region of insurance or treatment not known"),
     "ungrouped": ("未入组", "ungrouped"),
     "ambiguous": ("歧义组", "ambiguous group"),
     **GATE_REASONS,
@@ -131,6 +145,7 @@ COLUMNS: dict[str, Pair] = {
     "hospital_level": ("医院等级", "hospital level"),
     "hospital_kind": ("医院类别", "kind of hospital"),
     "county": ("县区", "county"),
+    "offsite": ("异地就医", "treated elsewhere, or insured elsewhere"),
     "insurance_type": ("险种", "insurance type"),
     "admission_type": ("就医类型", "admission type"),
     "payment_method": ("医保支付方式", "payment method"),

@@ -29,12 +29,13 @@ from grouper.payment.pool.apportion import apportion
 from grouper.records.headings import headings
 from grouper.records.values import money_text, not_money
 
-_KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", KEY}
+_KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", "regions", KEY}
 _POOL_KEYS = {
     "budget", "annual_budget", "month_weights", "growth_base", "growth_rate", "reserve", "carve_outs",
     "members", "point_value", "pay_ratio", "source",
 }  # fmt: skip
 _AMOUNTS = ("prepaid", "deposit", "advance", "audit", "advance_base")
+OFFSITE = "异地就医"  # the carve-out that pays own people's care elsewhere
 LAST_YEAR = "last_year"  # advance_base of the file: what the months of last year came to
 _HOSPITAL_KEYS = ("hospital_code", "pool", *_AMOUNTS, "score")
 _MONTHS = 12
@@ -68,6 +69,11 @@ class PoolBudget:
     pay_ratio: Fraction | None
     source: str
     month_weights: Mapping[int, Fraction]
+
+    @property
+    def offsite(self) -> Fen:
+        """What is set apart for own people's care elsewhere."""
+        return sum(c.amount for c in self.carve_outs if c.name == OFFSITE)
 
     def as_data(self) -> dict[str, Any]:
         """What a digest is taken over; amounts in fen."""
@@ -106,7 +112,8 @@ class Entry:
 @dataclass(frozen=True)
 class Budget:
     """A budget file. ``hospitals``: (hospital, pool) to what is known of it. ``advance_base``: LAST_YEAR
-    where all hospitals get an advance by their dues of last year, else empty."""
+    where all hospitals get an advance by their dues of last year, else empty. ``regions``: the beginnings of
+    the area's region codes, where the file gives them."""
 
     area: str
     period: str
@@ -114,6 +121,7 @@ class Budget:
     hospitals: Mapping[tuple[str, str], Entry]
     where: str
     advance_base: str = ""
+    regions: tuple[str, ...] = ()
 
     @property
     def yearly(self) -> bool:
@@ -145,6 +153,7 @@ class Budget:
                 for (hospital, pool), entry in sorted(self.hospitals.items())
             ],
             **({"advance_base": self.advance_base} if self.advance_base else {}),
+            **({"regions": self.regions} if self.regions else {}),
         }
 
     def pool_of(self, member: str) -> str:
@@ -237,7 +246,23 @@ def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = P
             f'should be "{LAST_YEAR}" (an advance by last year\'s monthly dues); for one hospital, give '
             "advance_base in hospitals",
         )
-    return Budget(str(raw.get("area", "")), period, read, hospitals, where, advance)
+    regions = _regions(raw.get("regions", ()), where)
+    return Budget(str(raw.get("area", "")), period, read, hospitals, where, advance, regions)
+
+
+def _regions(raw: Any, where: str) -> tuple[str, ...]:
+    """Region codes or their beginnings, 2 to 6 digits."""
+    good = isinstance(raw, list | tuple) and all(
+        isinstance(code, str) and re.fullmatch(r"[0-9]{2,6}", code) for code in raw
+    )
+    if not good:
+        raise _error(
+            where,
+            "regions",
+            '应为行政区划代码或其前几位的列表，例如 ["3311"]',
+            'should be a list of region codes or their beginnings, such as ["3311"]',
+        )
+    return tuple(raw)
 
 
 def _pools(raw: Mapping[str, Any], period: str, where: str) -> dict[str, PoolBudget]:

@@ -61,6 +61,8 @@ HOLDS = frozenset(
         "no-settlement",
         "fund-above-cost",
         "extreme-review",
+        "offsite-foreign",
+        "offsite-unknown",
         "held",
         NOT_IN_FORCE,
     ]

@@ -276,13 +276,13 @@ def _part(budget: Budget, month: Month) -> Budget:
 
     pools = {name: of_month(pool) for name, pool in budget.pools.items()}
     if month.first.month > 1:
-        return Budget(budget.area, month.period, pools, {}, budget.where)
+        return Budget(budget.area, month.period, pools, {}, budget.where, regions=budget.regions)
     advances = {
         key: Entry(advance_base=entry.advance_base)
         for key, entry in budget.hospitals.items()
         if entry.advance_base is not None
     }
-    return Budget(budget.area, month.period, pools, advances, budget.where, budget.advance_base)
+    return replace(budget, period=month.period, pools=pools, hospitals=advances)
 
 
 def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading:

@@ -20,6 +20,7 @@ from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, PoolBudget
 from grouper.settlement import relations
 from grouper.settlement.intake import Taken, read_files
+from grouper.settlement.offsite import kind_sql, regions_of
 from grouper.settlement.plan.job import Job, Plan, load_grouper, month_days
 from grouper.settlement.records import OF_HOSPITAL, columns_of, records_sql
 
@@ -226,15 +227,24 @@ def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[st
         if scheme != plan.grouper.engine.scheme.digest:
             other.setdefault(scheme, []).append(period)
     apart = [period for periods in other.values() for period in periods]
-    parts = [records_sql(taken.present, *given, missing, where=f"{LATE} AND NOT {_within('r.', apart)}")]
+    kinds = offsite_sql(plan, taken.present, given[0])
+    where = f"{LATE} AND NOT {_within('r.', apart)}"
+    parts = [records_sql(taken.present, *given, missing, where=where, offsite=kinds)]
     for number, periods in enumerate(other.values(), 1):
         path = staged / f"rows-{number}.parquet"
         again = read_files(plan.files, past.grouper(periods[0]), path)
         view = relations.numbered(relations.ROWS_AGAIN, number)
         relations.make(connection, view, f"SELECT * FROM {scan(path)}")
         where = f"{LATE} AND {_within('r.', periods)}"
-        parts.append(records_sql(again.present, *given, missing, where=where, rows=view.name))
+        parts.append(records_sql(again.present, *given, missing, where=where, rows=view.name, offsite=kinds))
     return " UNION ALL BY NAME ".join(parts)
+
+
+def offsite_sql(plan: Plan, present: Collection[str], hospital_columns: Collection[str]) -> str:
+    """SQL of who is treated where; empty for runs of formats that did not tell."""
+    if plan.format < 4:
+        return ""
+    return kind_sql(present, hospital_columns, regions_of(plan.budget, plan.month.area))
 
 
 def _within(table: str, periods: Collection[str]) -> str:
