@@ -74,6 +74,8 @@ def alternatives_of(
         results = grouping.arranged([change.record for change in changes]) if changes else []
         for change, result in zip(changes, results, strict=True):
             told = found.setdefault((change.kind, change.code, change.of), _Told(change))
+            if any(group["scheme"] == id_ for group in told.groups):
+                continue  # the same code twice in the record
             told.groups.append(_group(grouping, result))
             told.prices += [_price(pricing, change, result) for pricing in mine]
         for miss in details["near"]:

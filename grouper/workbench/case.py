@@ -141,12 +141,13 @@ class _Work:
             self.pricings.append(Pricing(name, None, None, None, "no-date"))
             return
         try:
-            found = loaded.policy(name, day, what_if)
+            loaded.policy(name, day)
         except UsageError:
             if self.when is None and _is_area(name):  # the day is the record's
                 self.pricings.append(Pricing(name, None, None, None, "not-in-force"))
                 return
             raise
+        found = loaded.policy(name, day, what_if)
         grouping = self._grouping(found.scheme) if found.scheme else next(iter(self.groupings.values()), None)
         if grouping is None:
             raise UsageError(

@@ -165,10 +165,8 @@ class _Door:
             self._drop("unreadable", name, "值的类型无法读取", "the value is of a type that cannot be read")
             return None
         try:
-            if isinstance(cell, str):
-                cell.encode()
             return one_row(cell)
-        except (GrouperError, pa.ArrowException, ValueError, TypeError, OverflowError):
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
             self._drop("unreadable", name, "值无法读取", "the value cannot be read")
             return None
 
@@ -208,7 +206,7 @@ class _Door:
                 entry = next((entry[key] for key in _CODE_KEYS if isinstance(entry.get(key), str)), None)
             if entry is None:
                 found.append("")
-            elif isinstance(entry, str) and entry.isprintable():
+            elif isinstance(entry, str) and _encodes(entry):
                 found.append(entry)
             else:
                 found.append("")  # its place stays: nobody moves up to the principal diagnosis
@@ -283,6 +281,15 @@ class _Door:
             except DataError as error:
                 self._drop("unreadable", name, error.zh, error.en)
         return found
+
+
+def _encodes(text: str) -> bool:
+    """Whether a text is one at all: half of a surrogate pair is none."""
+    try:
+        text.encode()
+        return True
+    except UnicodeEncodeError:
+        return False
 
 
 def _named(record: Mapping[Any, Any]) -> dict[str, Any]:
