@@ -86,9 +86,10 @@ class LetterExplanation:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def details(self, lang: str = "zh") -> dict[str, Any]:
-        empty = ("codes", "because", "complications", "path", "near", "retried", "warnings")
-        return {"summary": [self.text(lang)], **{key: [] for key in empty}}
+
+def details(explained: LetterExplanation, lang: str) -> dict[str, Any]:
+    empty = ("codes", "because", "complications", "path", "near", "retried", "warnings")
+    return {"summary": [explained.text(lang)], **{key: [] for key in empty}}
 
 
 def settled() -> dict[str, pa.DataType]:

@@ -89,6 +89,16 @@ class Family(Protocol):
     def explain(self, engine: Any, record: Mapping[str, Any]) -> Explained:
         """Explain one record given as canonical columns (grouper.records.schema)."""
 
+    def details(self, explained: Any, lang: str) -> dict[str, Any]:
+        """An explanation as data for pages and programs, its texts in one language; the same keys for all.
+
+        ``summary``: lines. ``codes``: what each code was taken for, with marks and codes ``instead``.
+        ``because``: the codes on which the group rests. ``complications``: which count, and by which
+        principal diagnosis and table the others are excluded. ``path``: what was tried, with the lists
+        asked for, their sizes, matching and sample codes; ``holds`` is null where data are lacking.
+        ``near``: groups one step away. ``retried``, ``warnings``.
+        """
+
     # --- what the tables commands show ---
 
     @property

@@ -67,7 +67,7 @@ def alternatives_of(
     for id_, grouping in groupings.items():
         if grouping.explained is None or grouping.result.get("status") == "invalid":
             continue
-        details = grouping.explained.details(lang)
+        details = grouping.details(lang)
         changes, more = _changes(grouping, details)
         left_out += more
         mine = [p for p in pricings if p.scheme == id_]

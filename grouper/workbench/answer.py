@@ -44,4 +44,4 @@ class CaseAnswer:
         """The answer in words, in its language."""
         from grouper.workbench.words import told
 
-        return "\n".join(told(self))
+        return "\n".join(told(self.as_dict()))

@@ -240,7 +240,7 @@ class _Work:
             "group_name": result[kind.GROUP_NAME] or None,
             "weight": weights[0] if weights else None,
             "result": plain | {"reason_text": reason.en if self.lang == "en" else reason.zh},
-            "explanation": grouping.explained.details(self.lang),
+            "explanation": grouping.details(self.lang),
         }
 
     def _provenance(self) -> dict[str, Any]:

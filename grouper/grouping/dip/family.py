@@ -96,6 +96,12 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     return explain(engine, record)
 
 
+def details(explained: DipExplanation, lang: str) -> dict[str, Any]:
+    from grouper.grouping.dip.details import Details
+
+    return Details(explained, lang).as_dict()
+
+
 def listing() -> list[dict[str, Any]]:
     from grouper.grouping.dip.tables.listing import schemes
 

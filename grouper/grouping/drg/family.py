@@ -95,6 +95,12 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     return explain(engine, record)
 
 
+def details(explained: Explanation, lang: str) -> dict[str, Any]:
+    from grouper.grouping.drg.details import Details
+
+    return Details(explained, lang).as_dict()
+
+
 def listing() -> list[dict[str, Any]]:
     from grouper.grouping.drg.tables.listing import schemes
 
