@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grouper.grouping.files import Summary, group_files
     from grouper.workbench.answer import CaseAnswer
     from grouper.workbench.case import case
+    from grouper.workbench.search import leads, search
 
 _HOME = {
     "Grouper": "grouping.api",
@@ -30,6 +31,8 @@ _HOME = {
     "Summary": "grouping.files",
     "CaseAnswer": "workbench.answer",
     "case": "workbench.case",
+    "leads": "workbench.search",
+    "search": "workbench.search",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
     "DataError": "base.errors",
@@ -49,7 +52,9 @@ __all__ = [
     "__version__",
     "case",
     "group_files",
+    "leads",
     "load_scheme",
+    "search",
 ]
 
 _get = lazy(__name__, _HOME)

@@ -99,6 +99,19 @@ class Family(Protocol):
         ``near``: groups one step away. ``retried``, ``warnings``.
         """
 
+    # --- searching ---
+
+    def named_groups(self, scheme: Any) -> Iterable[tuple[str, str, str]]:
+        """Its groups and what they belong to: code, name, code above or ""."""
+
+    def standing(self, engine: Any, code: str) -> dict[str, Any]:
+        """What a scheme says of a code: ``used``, ``not_for_grouping``, ``level`` (MCC, CC or None),
+        ``exclusion`` (table and size, or None), ``excludes`` (tables that have it as principal diagnosis)."""
+
+    def leads(self, engine: Any, code: str, lang: str) -> Iterable[dict[str, Any]]:
+        """Where a code can lead: ``level``, ``code``, ``name``, ``above``, ``as`` (where it must stand) with
+        ``as_text``, ``list`` with ``list_title``, and the ``groups`` inside."""
+
     # --- what the tables commands show ---
 
     @property

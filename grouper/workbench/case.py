@@ -3,7 +3,7 @@
     answer = grouper.case(record, schemes=["chs-drg-2.0", "chs-drg-3.0"], policy="lishui")
     answer.as_dict()
 
-The grouping is that of ``Grouper.explain``, the payment that of ``grouper pay``; nothing is computed anew here.
+The grouping is that of ``Grouper.explain``, the payment that of ``grouper pay``.
 """
 
 from __future__ import annotations
@@ -261,5 +261,3 @@ class _Work:
 def _is_area(name: str) -> bool:
     """Whether a name is a policy, or an area that has some."""
     return any(name in (id_, id_.split("/")[0]) for id_ in policy_files())
-
-

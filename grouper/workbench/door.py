@@ -7,7 +7,7 @@ identity or mobile numbers. What is not understood is left out and named, never 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -23,8 +23,8 @@ from grouper.payment.explain.row import typed
 from grouper.payment.price.inputs import GROUPED, INPUTS
 from grouper.records import private
 from grouper.records.columns import ColumnMap, Source, aliases, fold
+from grouper.records.normalise import NormaliseOptions, Normaliser
 from grouper.records.notes import describe
-from grouper.records.normalise import Normaliser, NormaliseOptions
 from grouper.records.schema import CANONICAL, DATE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.settlement_list import message_nodes
 from grouper.records.stays import FIELDS as AT_GATE
@@ -100,7 +100,9 @@ class _Door:
         if isinstance(record, list | tuple) and len(record) == 1:
             record = record[0]
         if not isinstance(record, Mapping):
-            self.notes.append(Note("no-record", "", "不是一条记录（对象）", "this is not one record (an object)"))
+            self.notes.append(
+                Note("no-record", "", "不是一条记录（对象）", "this is not one record (an object)")
+            )
             record = {}
         found = self._message(record)
         if found is None:
@@ -231,9 +233,7 @@ class _Door:
             return columns, batch
         return _less(columns, found), batch.drop_columns(list(found))
 
-    def _usable(
-        self, columns: ColumnMap, batch: pa.RecordBatch
-    ) -> tuple[ColumnMap, pa.RecordBatch]:
+    def _usable(self, columns: ColumnMap, batch: pa.RecordBatch) -> tuple[ColumnMap, pa.RecordBatch]:
         """The map without fields that no column, several, or one of a wrong type would give."""
         here = set(batch.schema.names)
         fields: dict[str, Source] = {}

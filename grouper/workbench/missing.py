@@ -23,7 +23,8 @@ _FIELDS = {  # of reasons of grouping
 _EXAMPLES = {
     "diagnoses": '["K35.300"]', "procedures": '["47.0100"]', "age_years": "60", "age_days": "10",
     "birth_weight_g": "2500", "admission_weight_g": "2500", "los_days": "7", "icu_hours": "24",
-    "discharge_date": "2025-06-10", "department": "普通外科", "hospital_code": "H1", "hospital_coefficient": "1.02",
+    "discharge_date": "2025-06-10", "department": "普通外科", "hospital_code": "H1",
+    "hospital_coefficient": "1.02",
 }  # fmt: skip
 
 
@@ -70,7 +71,9 @@ def mend(field: str, lang: str) -> str:
         known = WordReader(field).known()
         return f"{field}，可用：{known}" if lang == "zh" else f"{field}, one of: {known}"
     kind = INPUTS[field].kind if field in INPUTS else ""
-    example = _EXAMPLES.get(field, "15000.00" if kind == "money" else "1" if kind in ("int", "decimal") else "")
+    example = _EXAMPLES.get(
+        field, "15000.00" if kind == "money" else "1" if kind in ("int", "decimal") else ""
+    )
     if not example:
         return field
     return f"{field}，例如 {example}" if lang == "zh" else f"{field}, such as {example}"

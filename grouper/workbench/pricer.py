@@ -49,9 +49,10 @@ class FundShare:
         source = str(given.get("source") or "").strip()
         if pool is None or funds is None or not 0 <= pool <= funds <= 1 or not source:
             raise UsageError(
-                zh="基金支付占比应写为 pool（统筹占总费用，0 至 1）、funds（基金合计，不小于 pool）和 source（来源）",
-                en="the share of the funds has pool (of the total cost, 0 to 1), funds (of all funds, not less "
-                "than pool) and source (where it comes from)",
+                zh="基金支付占比应写为 pool（统筹占总费用，0 至 1）、funds（基金合计，不小于 pool）"
+                "和 source（来源）",
+                en="the share of the funds has pool (of the total cost, 0 to 1), funds (of all funds, not "
+                "less than pool) and source (where it comes from)",
             )
         return cls(pool, funds, source)
 
@@ -96,7 +97,9 @@ class Pricer:
                 if parsed.bad:
                     known = WordReader(name, self.plan.words.get(name, ())).known()
                     self.notes.append(
-                        Note("word", name, f"“{text}”无法识别；可用：{known}", f"{text!r} is unknown: {known}")
+                        Note(
+                            "word", name, f"“{text}”无法识别；可用：{known}", f"{text!r} is unknown: {known}"
+                        )
                     )
         return found | {name: value for name, (value, _) in self.estimates.items()}
 
@@ -146,7 +149,8 @@ class Pricer:
                     continue
                 row = {**priced.gathered.row, name: value}
                 other = self._priced(
-                    Gathered(row, priced.gathered.assumed, None, True, _less(priced.gathered.lacking, name)), row
+                    Gathered(row, priced.gathered.assumed, None, True, _less(priced.gathered.lacking, name)),
+                    row,
                 )
                 if _outcome(other) != same:
                     found.append((value, other))

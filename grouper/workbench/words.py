@@ -59,7 +59,8 @@ class _Writer:
         yield f"{self.say('支付', 'Payment')} {price['policy']['name'] or ''} [{price['policy']['id']}]{day}"
         yield f"  {price['status_text']}{self.say('（', ' (')}{price['reason_text']}{self.say('）', ')')}"
         if price["weight"]:
-            yield f"  {self.say('病组', 'group')} {price['group']}{self.say('，权重（分值） ', ', weight ')}{price['weight']}"
+            weight = self.say("，权重（分值） ", ", weight ") + price["weight"]
+            yield f"  {self.say('病组', 'group')} {price['group']}{weight}"
         for name, words in _AMOUNTS.items():
             if price["amounts"][name] is not None:
                 yield f"  {self.say(*words)} {price['amounts'][name]} {self.say('元', 'yuan')}"
@@ -83,7 +84,8 @@ class _Writer:
         yield ""
         yield self.say("缺少", "Missing")
         for lack in self.answer["missing"]:
-            yield f"  {lack['field']}{self.say('：', ': ')}{lack['why']}{self.say('；写 ', '; write ')}{lack['mend']}"
+            mend = self.say("；写 ", "; write ") + lack["mend"]
+            yield f"  {lack['field']}{self.say('：', ': ')}{lack['why']}{mend}"
             for value in lack["values"]:
                 yield (
                     f"    {value['policy']} {lack['field']}={value['value']} → {value['method_text']} "
@@ -102,10 +104,14 @@ class _Writer:
                 for group in item["schemes"]
             )
             amounts = [
-                f"{price['amount']} ({price['difference'] or '—'})" for price in item["prices"] if price["amount"]
+                f"{price['amount']} ({price['difference'] or '—'})"
+                for price in item["prices"]
+                if price["amount"]
             ]
             yield f"  {item['text']}{self.say('：', ': ')}{groups}" + (
                 f"{self.say('，', ', ')}{' / '.join(amounts)} {self.say('元', 'yuan')}" if amounts else ""
             )
         for lack in found["missing"]:
-            yield self.say(f"  未记录（不计金额）：{lack['text']}", f"  not recorded (no amount): {lack['text']}")
+            yield self.say(
+                f"  未记录（不计金额）：{lack['text']}", f"  not recorded (no amount): {lack['text']}"
+            )

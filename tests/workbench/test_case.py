@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 import grouper
 from grouper.base.errors import UsageError
 from grouper.payment import find_policy, pay
-from grouper.records.schema import CANONICAL, GROUPING_FIELDS as PREPARED
+from grouper.records.schema import CANONICAL
+from grouper.records.schema import GROUPING_FIELDS as PREPARED
 from grouper.workbench.door import PAID
 
 from ..support import loaded
@@ -49,7 +50,21 @@ KEYS = [
     "medfee_sumamt", "setl_id", "birth_weight", "flags", "group", "status", "input", "ZYZD_JBBM", "RYSJ",
 ]  # fmt: skip
 WORDS = st.sampled_from(
-    ["K35.300", "47.0100", "男", "1", "0", "-5", "2025-06-10", "2025-13-40", "60岁", "310", "三级", "1e999", "nan"]
+    [
+        "K35.300",
+        "47.0100",
+        "男",
+        "1",
+        "0",
+        "-5",
+        "2025-06-10",
+        "2025-13-40",
+        "60岁",
+        "310",
+        "三级",
+        "1e999",
+        "nan",
+    ]
 )
 
 
@@ -197,7 +212,13 @@ def test_personal_fields_do_not_come_back() -> None:
 
 def test_a_message_is_a_record() -> None:
     message = {
-        "setlinfo": {"setl_id": "1", "psn_name": "赵钱孙", "gend": "1", "age": "60", "medfee_sumamt": "25000"},
+        "setlinfo": {
+            "setl_id": "1",
+            "psn_name": "赵钱孙",
+            "gend": "1",
+            "age": "60",
+            "medfee_sumamt": "25000",
+        },
         "diseinfo": [{"diag_code": "K80.000x002", "maindiag_flag": "1", "diag_type": "1"}],
         "oprninfo": [{"oprn_oprt_code": "51.2300", "main_oprn_flag": "1"}],
     }
@@ -214,12 +235,17 @@ def test_what_is_missing_is_listed_and_never_silently_assumed() -> None:
     lacks = {lack["field"]: lack for lack in answer.missing}
     assert {"total_cost", "pool_paid", "fund_paid", "hospital_level", "insurance_type"} <= lacks.keys()
     assert all(lack["mend"] and lack["why"] and lack["wanted_by"] for lack in lacks.values())
-    known = grouper.case(bare | HOSPITAL | {"total_cost": "12000"}, policy="liaocheng/2025", when=date(2025, 6, 10))
+    known = grouper.case(
+        bare | HOSPITAL | {"total_cost": "12000"}, policy="liaocheng/2025", when=date(2025, 6, 10)
+    )
     (price,) = known.prices
     assert price["status"] == "partial" and price["amounts"]["fund_due"] is None
     assert Decimal(price["amounts"]["margin"]) == Decimal(price["amounts"]["amount"]) - 12000
     told = grouper.case(
-        bare | HOSPITAL | {"total_cost": "12000"}, policy="liaocheng/2025", when=date(2025, 6, 10), funds=FUNDS
+        bare | HOSPITAL | {"total_cost": "12000"},
+        policy="liaocheng/2025",
+        when=date(2025, 6, 10),
+        funds=FUNDS,
     )
     (price,) = told.prices
     assert [estimate["field"] for estimate in price["estimates"]] == ["pool_paid", "fund_paid"]
@@ -268,7 +294,8 @@ def test_a_refund_is_no_case() -> None:
     "arguments",
     [
         {"schemes": ["chs-drg-2.1"]}, {"policy": "lishuu"}, {}, {"schemes": "chs-drg-2.0", "lang": "fr"},
-        {"policy": "lishui", "funds": {"pool": "0.6"}}, {"policy": "lishui", "funds": {"pool": "2", "source": "x"}},
+        {"policy": "lishui", "funds": {"pool": "0.6"}},
+        {"policy": "lishui", "funds": {"pool": "2", "source": "x"}},
         {"policy": "lishui", "what_if": {"nothing": "1"}}, {"schemes": "chs-drg-2.0", "stay": "weeks"},
     ],
 )  # fmt: skip
@@ -286,11 +313,16 @@ def test_near_names_are_told() -> None:
 
 def test_two_threads_say_the_same() -> None:
     records = [RECORD | {"age_years": age, "record_id": str(age)} for age in range(20, 32)]
-    ask = lambda r: grouper.case(r, ["chs-drg-2.0"], ["lishui", "tianmen"], hospital=HOSPITAL, funds=FUNDS).as_dict()  # noqa: E731
+
+    def ask(record: dict[str, Any]) -> dict[str, Any]:
+        policies = ["lishui", "tianmen"]
+        return grouper.case(record, ["chs-drg-2.0"], policies, hospital=HOSPITAL, funds=FUNDS).as_dict()
+
     alone = [ask(record) for record in records]
     found: dict[int, list[Any]] = {}
     threads = [
-        threading.Thread(target=lambda n=number: found.update({n: [ask(r) for r in records]})) for number in range(2)
+        threading.Thread(target=lambda n=number: found.update({n: [ask(r) for r in records]}))
+        for number in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -310,4 +342,6 @@ def test_two_schemes_and_policies_stand_side_by_side() -> None:
     assert answer.as_dict()["format"] == "grouper.case/1"
     assert {p["id"] for p in answer.provenance["policies"]} == {"lishui/2022", "yulin/2024"}
     assert answer.alternatives is not None
-    assert all(len(item["schemes"]) == 4 for item in answer.alternatives["items"] if item["kind"] == "principal")
+    assert all(
+        len(item["schemes"]) == 4 for item in answer.alternatives["items"] if item["kind"] == "principal"
+    )

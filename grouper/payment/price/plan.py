@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.exact import floor
 from grouper.base.kept import Kept
-from grouper.payment.formula.expression import Expr, Field, Number, walk
+from grouper.payment.formula.expression import Expr, Field, Lookup, Number, walk
 from grouper.payment.formula.predicates import AnyPrefix, Compare, OneOf
 from grouper.payment.price.accepted import policy_words
 from grouper.payment.price.build import build, limits
@@ -38,11 +38,16 @@ class Plan:
         """The columns of one case. ``row``: its typed input columns, of which any may be None."""
         return evaluate(self.steps, row, self.lookups)
 
-
     @cached_property
     def words(self) -> Mapping[str, frozenset[str]]:
         """The words that the policy knows of each field (grouper.payment.price.accepted.policy_words)."""
         return policy_words(self.policy)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The input columns by which the tables are looked into: each value may mean another number."""
+        looked = (step.expr.keys for step in self.steps if isinstance(step.expr, Lookup))
+        return frozenset(name for keys in looked for name in keys if name in INPUTS)
 
     @cached_property
     def asked(self) -> Mapping[str, tuple[Any, ...]]:
@@ -52,7 +57,9 @@ class Plan:
         for part in (part for step in self.steps for part in walk(step.expr)):
             if isinstance(part, OneOf | AnyPrefix):
                 found.setdefault(part.name, set()).update(part.words)
-            elif isinstance(part, Compare) and isinstance(part.left, Field) and isinstance(part.right, Number):
+            elif (
+                isinstance(part, Compare) and isinstance(part.left, Field) and isinstance(part.right, Number)
+            ):
                 limit = floor(Fraction(part.right.amount))
                 found.setdefault(part.left.name, set()).update((limit - 1, limit, limit + 1))
         for name, known in self.words.items():
