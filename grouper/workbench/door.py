@@ -116,7 +116,8 @@ class _Door:
         return Entered(columns, batch, self._typed(given), tuple(self.notes), tuple(self.dropped))
 
     def _drop(self, code: str, name: str, zh: str, en: str) -> None:
-        self.dropped.append(Note(code, name[:_LONGEST], zh, en))
+        told = name[:_LONGEST].encode("utf-8", "replace").decode()
+        self.dropped.append(Note(code, told, zh, en))
 
     # --- a message, or flat columns -------------------------------------------------------
 

@@ -189,7 +189,7 @@ def search(
     found.sort(key=lambda item: _order(*item))
     return {
         "format": FORMAT,
-        "query": text[:_LONGEST],
+        "query": text[:_LONGEST].encode("utf-8", "replace").decode(),
         "scheme": grouper.id if grouper else None,
         "items": [_told(item, RANKS[rank], grouper, lang) for item, rank in found[:limit]],
         "more": len(found) > limit,

@@ -77,7 +77,7 @@ WORDS = st.sampled_from(
 )
 def test_nothing_that_json_holds_raises(record: Any, policy: str, lang: str) -> None:
     answer = grouper.case(record, ["chs-drg-2.0"], policy, lang=lang, hospital=HOSPITAL, funds=FUNDS)
-    json.dumps(answer.as_dict(), allow_nan=False)
+    json.dumps(answer.as_dict(), allow_nan=False, ensure_ascii=False).encode()
     assert answer.text()
 
 
