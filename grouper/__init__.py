@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from grouper.workbench.answer import CaseAnswer
     from grouper.workbench.case import case
     from grouper.research.open import OpenLake, open_lake
+    from grouper.workbench.search import leads, search
 
 _HOME = {
     "Grouper": "grouping.api",
@@ -34,6 +35,8 @@ _HOME = {
     "case": "workbench.case",
     "OpenLake": "research.open",
     "open_lake": "research.open",
+    "leads": "workbench.search",
+    "search": "workbench.search",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
     "DataError": "base.errors",
@@ -54,8 +57,10 @@ __all__ = [
     "__version__",
     "case",
     "group_files",
+    "leads",
     "load_scheme",
     "open_lake",
+    "search",
 ]
 
 _get = lazy(__name__, _HOME)

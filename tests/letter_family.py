@@ -86,9 +86,23 @@ class LetterExplanation:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def details(self, lang: str = "zh") -> dict[str, Any]:
-        empty = ("codes", "because", "complications", "path", "near", "retried", "warnings")
-        return {"summary": [self.text(lang)], **{key: [] for key in empty}}
+
+def details(explained: LetterExplanation, lang: str) -> dict[str, Any]:
+    empty = ("codes", "because", "complications", "path", "near", "retried", "warnings")
+    return {"summary": [explained.text(lang)], **{key: [] for key in empty}}
+
+
+def named_groups(scheme: Letters) -> Iterable[tuple[str, str, str]]:
+    return [(code, name, "") for code, name in scheme.groups.values()]
+
+
+def standing(engine: LetterEngine, code: str) -> dict[str, Any]:
+    used = code[:1] in engine.scheme.groups
+    return {"used": used, "not_for_grouping": False, "level": None, "exclusion": None, "excludes": 0}
+
+
+def leads(engine: LetterEngine, code: str, lang: str) -> Iterable[dict[str, Any]]:
+    return []
 
 
 def settled() -> dict[str, pa.DataType]:

@@ -31,7 +31,7 @@ class Kept(Generic[K, V]):
         self._slots: OrderedDict[K, _Slot[V]] = OrderedDict()
 
     def get(self, key: K, make: Callable[[], V], good: Callable[[V], bool] | None = None) -> V:
-        """The value of ``key``; ``make`` makes it where there is none, or one that is not ``good`` any more."""
+        """The value of ``key``; ``make`` makes it where there is none, or one no longer ``good``."""
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)

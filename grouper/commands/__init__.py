@@ -15,6 +15,8 @@ from grouper.commands.options.shared import BilingualGroup, BilingualOption, bot
 COMMANDS = {
     "group": ("grouper.commands.group", "group"),
     "explain": ("grouper.commands.explain", "explain"),
+    "case": ("grouper.commands.case", "case"),
+    "search": ("grouper.commands.search", "search"),
     "crosswalk": ("grouper.commands.crosswalk", "crosswalk"),
     "policy": ("grouper.commands.policy", "policy"),
     "pay": ("grouper.commands.pay", "pay"),

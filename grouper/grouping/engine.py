@@ -38,15 +38,6 @@ class Explained(Protocol):
     def summary(self, lang: str = "zh") -> str: ...
     def text(self, lang: str = "zh") -> str: ...
     def as_dict(self) -> dict[str, Any]: ...
-    def details(self, lang: str = "zh") -> dict[str, Any]:
-        """For pages and programs, texts in one language, the same keys for every family.
-
-        ``summary``: lines. ``codes``: what each code was taken for, with marks and codes ``instead``.
-        ``because``: the codes on which the group rests. ``complications``: which count, and by which
-        principal diagnosis and table the others are excluded. ``path``: what was tried, with the lists
-        asked for, their sizes, matching and sample codes; ``holds`` is null where data are lacking.
-        ``near``: groups one step away. ``retried``, ``warnings``.
-        """
 
 
 class Engine(Protocol):

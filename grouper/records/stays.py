@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, yuan_of
-from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, quote
 from grouper.records import gate
 from grouper.records.words import FLAG_FIELDS, WordReader

@@ -1,1 +1,1 @@
-"""The workbench of a hospital: one record asked about before it is submitted, and codes and groups searched."""
+"""The workbench of a hospital: a record asked about before it is submitted, codes and groups searched."""

@@ -1,7 +1,8 @@
 """The same record arranged otherwise: to check how it is coded, never advice to code higher.
 
-Only what the record holds is rearranged and priced. A specific code in the place of a grey one, a complication
-that only the principal diagnosis excludes and codes that are not recorded have a group and no amount.
+Only what the record holds is rearranged and priced. A specific code in the place of a grey one, a
+complication that only the principal diagnosis excludes, and codes that are not recorded, have a group and
+no amount.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Any
 
 from grouper.codes import icd
 from grouper.grouping.family import family
+from grouper.payment.policy import words
 from grouper.workbench.grouped import Grouping
 from grouper.workbench.plain import plain_value, plain_yuan
 from grouper.workbench.pricing import Pricing
 
 LABEL = (
     "供核对主要诊断、主要手术操作和编码是否选对，不是调高编码的建议；金额只由记录中已有的内容重排得出",
-    "to check the choice of principal diagnosis, main procedure and codes; never advice to code higher. Amounts "
-    "come only from rearranging what the record holds",
+    "to check the choice of principal diagnosis, main procedure and codes; never advice to code higher. "
+    "Amounts come only from rearranging what the record holds",
 )
 _MOST = {"principal": 40, "main": 40, "sibling": 60}
 
@@ -67,15 +69,17 @@ def alternatives_of(
     for id_, grouping in groupings.items():
         if grouping.explained is None or grouping.result.get("status") == "invalid":
             continue
-        details = grouping.explained.details(lang)
+        details = grouping.details(lang)
         changes, more = _changes(grouping, details)
         left_out += more
         mine = [p for p in pricings if p.scheme == id_]
         results = grouping.arranged([change.record for change in changes]) if changes else []
         for change, result in zip(changes, results, strict=True):
             told = found.setdefault((change.kind, change.code, change.of), _Told(change))
+            if any(group["scheme"] == id_ for group in told.groups):
+                continue  # the same code twice in the record
             told.groups.append(_group(grouping, result))
-            told.prices += [_price(pricing, change, result) for pricing in mine]
+            told.prices += [_price(pricing, change, result, lang) for pricing in mine]
         for miss in details["near"]:
             if miss["kind"] == "excluded":
                 told = _excluded(miss)
@@ -132,7 +136,8 @@ def _siblings(prepared: Mapping[str, Any], details: Mapping[str, Any]) -> Iterat
             yield _Change(
                 "sibling", other["code"], step["code"], {**prepared, column: order}, False,
                 f"{step['code']} 改为同一亚目的具体编码 {told}（须有病历依据）",
-                f"{told}, a specific code of its subcategory, in the place of {step['code']} (if the chart says so)",
+                f"{told}, a specific code of its subcategory, in the place of {step['code']} "
+                "(if the chart says so)",
             )  # fmt: skip
 
 
@@ -161,13 +166,17 @@ def _near(scheme: str, miss: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _price(pricing: Pricing, change: _Change, result: Mapping[str, Any]) -> dict[str, Any]:
+def _price(pricing: Pricing, change: _Change, result: Mapping[str, Any], lang: str) -> dict[str, Any]:
     if pricing.pricer is None or pricing.priced is None:
         return _no_amount(pricing, None)
     priced = pricing.pricer.price(change.record, result)
     weight = priced.values.get("weight") or priced.row.get("score")
     if not change.priced:
         return _no_amount(pricing, plain_value(weight))
+    routes = {route.name: (route.zh, route.en) for route in pricing.pricer.policy.routes}
+    reason = str(priced.values.get("pay_reason") or priced.values.get("route"))
+    if priced.values.get("route") in ("ungrouped", "ambiguous"):
+        reason = str(priced.values["route"])  # that it has no group matters more than how it is then paid
     amount, before = priced.yuan("amount"), pricing.priced.yuan("amount")
     return {
         "policy": pricing.id,
@@ -175,6 +184,7 @@ def _price(pricing: Pricing, change: _Change, result: Mapping[str, Any]) -> dict
         "amount": plain_yuan(amount),
         "difference": None if amount is None or before is None else plain_yuan(amount - before),
         "method": priced.values.get("method"),
+        "reason_text": words.reason(reason, lang, routes),
         "outlier": priced.values.get("outlier"),
     }
 
@@ -189,7 +199,7 @@ def _weight(pricing: Pricing, group: str) -> dict[str, Any]:
 def _no_amount(pricing: Pricing, weight: Any) -> dict[str, Any]:
     return {
         "policy": pricing.id, "weight": weight, "amount": None, "difference": None, "method": None,
-        "outlier": None,
+        "reason_text": None, "outlier": None,
     }  # fmt: skip
 
 

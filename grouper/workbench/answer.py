@@ -11,8 +11,8 @@ FORMAT = "grouper.case/1"
 
 @dataclass(frozen=True)
 class CaseAnswer:
-    """What is known of one record. All parts are plain data for JSON (docs/case.md says which keys they have):
-    amounts, weights and ratios are texts of decimals, texts are in ``lang``.
+    """What is known of one record. All parts are plain data for JSON, whose keys docs/case.md has: amounts,
+    weights and ratios are texts of decimals, and words are in ``lang``.
 
     ``record``: what was understood, changed and left out. ``missing``: what the record lacks, and what each
     lack keeps from being known. ``schemes``: its grouping by each scheme. ``prices``: its payment by each
@@ -44,4 +44,4 @@ class CaseAnswer:
         """The answer in words, in its language."""
         from grouper.workbench.words import told
 
-        return "\n".join(told(self))
+        return "\n".join(told(self.as_dict()))

@@ -3,7 +3,7 @@
     answer = grouper.case(record, schemes=["chs-drg-2.0", "chs-drg-3.0"], policy="lishui")
     answer.as_dict()
 
-The grouping is that of ``Grouper.explain``, the payment that of ``grouper pay``; nothing is computed anew here.
+The grouping is that of ``Grouper.explain``, the payment that of ``grouper pay``.
 """
 
 from __future__ import annotations
@@ -141,12 +141,13 @@ class _Work:
             self.pricings.append(Pricing(name, None, None, None, "no-date"))
             return
         try:
-            found = loaded.policy(name, day, what_if)
+            loaded.policy(name, day)
         except UsageError:
             if self.when is None and _is_area(name):  # the day is the record's
                 self.pricings.append(Pricing(name, None, None, None, "not-in-force"))
                 return
             raise
+        found = loaded.policy(name, day, what_if)
         grouping = self._grouping(found.scheme) if found.scheme else next(iter(self.groupings.values()), None)
         if grouping is None:
             raise UsageError(
@@ -239,7 +240,7 @@ class _Work:
             "group_name": result[kind.GROUP_NAME] or None,
             "weight": weights[0] if weights else None,
             "result": plain | {"reason_text": reason.en if self.lang == "en" else reason.zh},
-            "explanation": grouping.explained.details(self.lang),
+            "explanation": grouping.details(self.lang),
         }
 
     def _provenance(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ identity or mobile numbers. What is not understood is left out and named, never 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -23,8 +23,8 @@ from grouper.payment.explain.row import typed
 from grouper.payment.price.inputs import GROUPED, INPUTS
 from grouper.records import private
 from grouper.records.columns import ColumnMap, Source, aliases, fold
+from grouper.records.normalise import NormaliseOptions, Normaliser
 from grouper.records.notes import describe
-from grouper.records.normalise import Normaliser, NormaliseOptions
 from grouper.records.schema import CANONICAL, DATE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.settlement_list import message_nodes
 from grouper.records.stays import FIELDS as AT_GATE
@@ -116,7 +116,8 @@ class _Door:
         return Entered(columns, batch, self._typed(given), tuple(self.notes), tuple(self.dropped))
 
     def _drop(self, code: str, name: str, zh: str, en: str) -> None:
-        self.dropped.append(Note(code, name[:_LONGEST], zh, en))
+        told = name[:_LONGEST].encode("utf-8", "replace").decode()
+        self.dropped.append(Note(code, told, zh, en))
 
     # --- a message, or flat columns -------------------------------------------------------
 
@@ -167,10 +168,8 @@ class _Door:
             self._drop("unreadable", name, "值的类型无法读取", "the value is of a type that cannot be read")
             return None
         try:
-            if isinstance(cell, str):
-                cell.encode()
             return one_row(cell)
-        except (GrouperError, pa.ArrowException, ValueError, TypeError, OverflowError):
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
             self._drop("unreadable", name, "值无法读取", "the value cannot be read")
             return None
 
@@ -210,7 +209,7 @@ class _Door:
                 entry = next((entry[key] for key in _CODE_KEYS if isinstance(entry.get(key), str)), None)
             if entry is None:
                 found.append("")
-            elif isinstance(entry, str) and entry.isprintable():
+            elif isinstance(entry, str) and _encodes(entry):
                 found.append(entry)
             else:
                 found.append("")  # its place stays: nobody moves up to the principal diagnosis
@@ -283,6 +282,15 @@ class _Door:
             except DataError as error:
                 self._drop("unreadable", name, error.zh, error.en)
         return found
+
+
+def _encodes(text: str) -> bool:
+    """Whether a text is one at all: half of a surrogate pair is none."""
+    try:
+        text.encode()
+        return True
+    except UnicodeEncodeError:
+        return False
 
 
 def _named(record: Mapping[Any, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from grouper.base.errors import GrouperError
 from grouper.grouping.api import Grouper
 from grouper.grouping.engine import Explained
+from grouper.grouping.family import family
 from grouper.records.schema import PREPARED_SCHEMA
 
 
@@ -26,6 +27,10 @@ class Grouping:
     @property
     def result(self) -> Mapping[str, Any]:
         return self.explained.result if self.explained else {}
+
+    def details(self, lang: str) -> dict[str, Any]:
+        """The explanation as data (grouper.grouping.family.Family.details)."""
+        return family(self.grouper.engine.kind).details(self.explained, lang)
 
     def arranged(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The result columns of records that have the flags of this one, in one run of the kernel."""

@@ -6,9 +6,9 @@ Safe between threads: one object serves all of them. A file that changes on disk
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable, Mapping
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 from grouper.base.errors import UsageError
@@ -80,7 +80,7 @@ def policy(name: str, when: date | None = None, what_if: Mapping[str, str] | Non
 
 
 def _state(paths: Iterable[str]) -> _Stamp:
-    states = ((path, os.stat(path)) for path in paths)
+    states = ((path, Path(path).stat()) for path in paths)
     return tuple((path, state.st_mtime_ns, state.st_size) for path, state in states)
 
 

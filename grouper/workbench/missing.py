@@ -23,7 +23,8 @@ _FIELDS = {  # of reasons of grouping
 _EXAMPLES = {
     "diagnoses": '["K35.300"]', "procedures": '["47.0100"]', "age_years": "60", "age_days": "10",
     "birth_weight_g": "2500", "admission_weight_g": "2500", "los_days": "7", "icu_hours": "24",
-    "discharge_date": "2025-06-10", "department": "普通外科", "hospital_code": "H1", "hospital_coefficient": "1.02",
+    "discharge_date": "2025-06-10", "department": "普通外科", "hospital_code": "H1",
+    "hospital_coefficient": "1.02",
 }  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from grouper.grouping.words import NUMBERS
 from grouper.payment.formula import expression
 from grouper.payment.policy.words import column
-from grouper.grouping.words import NUMBERS
 from grouper.records.normalise import NormaliseOptions
 from grouper.workbench.door import Entered, Note
 
@@ -19,7 +19,7 @@ def plain_value(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return value if value == value and abs(value) < 1e18 else None  # noqa: PLR0124
+        return value if value == value and abs(value) < 1e18 else None
     if isinstance(value, Decimal | Fraction):
         return expression.plain(value)
     if isinstance(value, date):

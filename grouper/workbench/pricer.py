@@ -49,9 +49,10 @@ class FundShare:
         source = str(given.get("source") or "").strip()
         if pool is None or funds is None or not 0 <= pool <= funds <= 1 or not source:
             raise UsageError(
-                zh="基金支付占比应写为 pool（统筹占总费用，0 至 1）、funds（基金合计，不小于 pool）和 source（来源）",
-                en="the share of the funds has pool (of the total cost, 0 to 1), funds (of all funds, not less "
-                "than pool) and source (where it comes from)",
+                zh="基金支付占比应写为 pool（统筹占总费用，0 至 1）、funds（基金合计，不小于 pool）"
+                "和 source（来源）",
+                en="the share of the funds has pool (of the total cost, 0 to 1), funds (of all funds, not "
+                "less than pool) and source (where it comes from)",
             )
         return cls(pool, funds, source)
 

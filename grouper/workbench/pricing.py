@@ -90,11 +90,12 @@ class Pricing:
                     f"缺{label[0]}，由它得出的金额不能计算",
                     f"amounts that rest on {label[1]} are not known",
                 )
+            elif name in self.pricer.plan.keys:
+                zh = f"支付可能取决于{label[0]}：系数或例均费用按它取值"
+                en = f"the payment may hang on {label[1]}: coefficients or means are looked up by it"
             else:
-                zh, en = (
-                    f"缺{label[0]}；本例的支付不因它而变",
-                    f"{label[1]} is missing and changes nothing here",
-                )
+                zh = f"缺{label[0]}；只补上它，本例的支付不变"
+                en = f"{label[1]} is missing; by itself it would change nothing here"
             yield Missing(name, wanted, zh, en, values)
 
 
@@ -160,7 +161,11 @@ class _Told:
             "amounts": self.amounts(),
             "points": plain_value(values.get("case_value")) if self.in_points else None,
             "estimates": list(self.estimates()),
-            "hangs_on": [name for name, found in self.pricer.deciding(self.priced) if found],
+            "hangs_on": [
+                name
+                for name, found in self.pricer.deciding(self.priced)
+                if found or name in self.pricer.plan.keys
+            ],
             "limits": list(self.limits()),
             "days": list(self.days()),
             "route": [self.clause(clause) for clause in told.clauses],

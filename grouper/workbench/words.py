@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from grouper.workbench.answer import CaseAnswer
+from typing import Any
 
 _AMOUNTS = {
     "standard": ("支付标准", "standard"),
@@ -20,28 +17,28 @@ _AMOUNTS = {
 }
 
 
-def told(answer: CaseAnswer) -> Iterator[str]:
-    """The answer line by line."""
+def told(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The answer (``CaseAnswer.as_dict``) line by line."""
     writer = _Writer(answer)
     yield from writer.record()
-    for scheme in answer.schemes:
+    for scheme in answer["schemes"]:
         yield from writer.scheme(scheme)
-    for price in answer.prices:
+    for price in answer["prices"]:
         yield from writer.price(price)
     yield from writer.missing()
-    if answer.alternatives is not None:
-        yield from writer.alternatives(answer.alternatives)
+    if answer["alternatives"] is not None:
+        yield from writer.alternatives(answer["alternatives"])
 
 
 class _Writer:
-    def __init__(self, answer: CaseAnswer) -> None:
+    def __init__(self, answer: Mapping[str, Any]) -> None:
         self.answer = answer
 
     def say(self, zh: str, en: str) -> str:
-        return en if self.answer.lang == "en" else zh
+        return en if self.answer["lang"] == "en" else zh
 
     def record(self) -> Iterator[str]:
-        record = self.answer.record
+        record = self.answer["record"]
         if not record["stay"]["counts"]:
             yield self.say(f"不作病例：{record['stay']['text']}", f"no case: {record['stay']['text']}")
         for note in (*record["notes"], *record["dropped"]):
@@ -62,7 +59,8 @@ class _Writer:
         yield f"{self.say('支付', 'Payment')} {price['policy']['name'] or ''} [{price['policy']['id']}]{day}"
         yield f"  {price['status_text']}{self.say('（', ' (')}{price['reason_text']}{self.say('）', ')')}"
         if price["weight"]:
-            yield f"  {self.say('病组', 'group')} {price['group']}{self.say('，权重（分值） ', ', weight ')}{price['weight']}"
+            weight = self.say("，权重（分值） ", ", weight ") + price["weight"]
+            yield f"  {self.say('病组', 'group')} {price['group']}{weight}"
         for name, words in _AMOUNTS.items():
             if price["amounts"][name] is not None:
                 yield f"  {self.say(*words)} {price['amounts'][name]} {self.say('元', 'yuan')}"
@@ -81,12 +79,13 @@ class _Writer:
                 )
 
     def missing(self) -> Iterator[str]:
-        if not self.answer.missing:
+        if not self.answer["missing"]:
             return
         yield ""
         yield self.say("缺少", "Missing")
-        for lack in self.answer.missing:
-            yield f"  {lack['field']}{self.say('：', ': ')}{lack['why']}{self.say('；写 ', '; write ')}{lack['mend']}"
+        for lack in self.answer["missing"]:
+            mend = self.say("；写 ", "; write ") + lack["mend"]
+            yield f"  {lack['field']}{self.say('：', ': ')}{lack['why']}{mend}"
             for value in lack["values"]:
                 yield (
                     f"    {value['policy']} {lack['field']}={value['value']} → {value['method_text']} "

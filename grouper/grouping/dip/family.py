@@ -106,6 +106,30 @@ def codebook(scheme: Catalogue) -> dict[str, list[dict[str, Any]]]:
     return {"groups": groups, "adrgs": [], "mdcs": []}
 
 
+def details(explained: DipExplanation, lang: str) -> dict[str, Any]:
+    from grouper.grouping.dip.details import Details
+
+    return Details(explained, lang).as_dict()
+
+
+def named_groups(scheme: Catalogue) -> Iterable[tuple[str, str, str]]:
+    from grouper.grouping.dip.lookup import named_groups
+
+    return named_groups(scheme)
+
+
+def standing(engine: DipEngine, code: str) -> dict[str, Any]:
+    from grouper.grouping.dip.lookup import standing
+
+    return standing(engine, code)
+
+
+def leads(engine: DipEngine, code: str, lang: str) -> Iterable[dict[str, Any]]:
+    from grouper.grouping.dip.lookup import leads
+
+    return leads(engine, code, lang)
+
+
 def listing() -> list[dict[str, Any]]:
     from grouper.grouping.dip.tables.listing import schemes
 

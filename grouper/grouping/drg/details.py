@@ -1,6 +1,6 @@
 """An explanation as data in one language: lists with titles, sizes and codes, for pages and programs.
 
-The keys are the same for every family (grouper.grouping.engine.Explained.details).
+The keys are the same for every family (grouper.grouping.family.Family.details).
 """
 
 from __future__ import annotations

@@ -130,12 +130,6 @@ class Explanation:
         """The summary, and every step below it; "zh" or "en"."""
         return f"{self.summary(lang)}\n\n{render(self, lang)}"
 
-    def details(self, lang: str = "zh") -> dict[str, Any]:
-        """The explanation as data, its texts in one language (see grouper.grouping.engine.Explained)."""
-        from grouper.grouping.drg.details import Details
-
-        return Details(self, lang).as_dict()
-
 
 # --- words ----------------------------------------------------------------------------------
 

@@ -112,6 +112,30 @@ def codebook(scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def details(explained: Explanation, lang: str) -> dict[str, Any]:
+    from grouper.grouping.drg.details import Details
+
+    return Details(explained, lang).as_dict()
+
+
+def named_groups(scheme: Scheme) -> Iterable[tuple[str, str, str]]:
+    from grouper.grouping.drg.lookup import named_groups
+
+    return named_groups(scheme)
+
+
+def standing(engine: DrgEngine, code: str) -> dict[str, Any]:
+    from grouper.grouping.drg.lookup import standing
+
+    return standing(engine, code)
+
+
+def leads(engine: DrgEngine, code: str, lang: str) -> Iterable[dict[str, Any]]:
+    from grouper.grouping.drg.lookup import leads
+
+    return leads(engine, code, lang)
+
+
 def listing() -> list[dict[str, Any]]:
     from grouper.grouping.drg.tables.listing import schemes
 

@@ -15,7 +15,7 @@ from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
 from grouper.payment.formula.expression import Expr, Rounded
 from grouper.payment.formula.window import Rank
-from grouper.payment.price.inputs import INPUTS, Input, names_in
+from grouper.payment.price.inputs import GROUPED, INPUTS, Input, names_in
 from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def gather(
     else:
         reading.lacking += reading.lists
     if partial:
-        empty = [n for n, v in reading.row.items() if v is None and n not in reading.assumed]
+        own = {*reading.assumed, *GROUPED, "group"}  # grouping gives what there is
+        empty = [n for n, v in reading.row.items() if v is None and n not in own]
         lacking = tuple(dict.fromkeys((*reading.lacking, *(n for n in empty if INPUTS[n].default is None))))
         known = {**dict(row), **dict.fromkeys(lacking), **reading.row}
         return Gathered(known, reading.assumed, route, stored is None, lacking)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.exact import floor
 from grouper.base.kept import Kept
-from grouper.payment.formula.expression import Expr, Field, Number, walk
+from grouper.payment.formula.expression import Expr, Field, Lookup, Number, walk
 from grouper.payment.formula.predicates import AnyPrefix, Compare, OneOf
 from grouper.payment.price.accepted import policy_words
 from grouper.payment.price.build import build, limits
@@ -42,6 +42,12 @@ class Plan:
     def words(self) -> Mapping[str, frozenset[str]]:
         """The words that the policy knows of each field (grouper.payment.price.accepted.policy_words)."""
         return policy_words(self.policy)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The input columns by which the tables are looked into: each value may mean another number."""
+        looked = (step.expr.keys for step in self.steps if isinstance(step.expr, Lookup))
+        return frozenset(name for keys in looked for name in keys if name in INPUTS)
 
     @cached_property
     def asked(self) -> Mapping[str, tuple[Any, ...]]:
