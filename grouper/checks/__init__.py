@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 from grouper.base.lazy import lazy
 
 if TYPE_CHECKING:
+    from grouper.checks.files import CheckSummary, check_files, check_lake
     from grouper.checks.record import Checked, Finding, check_record, checked
     from grouper.checks.rules import Rule, Rules, load_rules
 
 __all__ = [
+    "CheckSummary",
     "Checked",
     "Finding",
     "Rule",
     "Rules",
+    "check_files",
+    "check_lake",
     "check_record",
     "checked",
     "load_rules",
@@ -32,6 +36,9 @@ _HOME = {
     "Checked": "record",
     "check_record": "record",
     "checked": "record",
+    "CheckSummary": "files",
+    "check_files": "files",
+    "check_lake": "files",
 }
 
 __getattr__ = lazy(__name__, _HOME)

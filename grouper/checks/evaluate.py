@@ -7,12 +7,13 @@ not in the source at all, the rule is not evaluated for that record; that is cou
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from grouper.base.errors import TableError
 from grouper.checks.corrections import Corrector
@@ -38,11 +39,19 @@ _DIAGNOSES = ("principal", "other", "diagnosis")
 @dataclass(frozen=True)
 class Batch:
     """What the rules say of a batch. ``states``: a column per rule that could be looked at (true found, false
-    passed, null not evaluated). ``findings``: FINDINGS, rows from 1. ``rows``: the facts."""
+    passed, null not evaluated). ``findings``: FINDINGS, rows from 1. ``facts``: what they rest on."""
 
     states: pl.DataFrame
     findings: pl.DataFrame
-    rows: pl.DataFrame
+    facts: Facts
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        return self.facts.rows
+
+    def codes(self, side: str) -> pl.DataFrame:
+        """The codes of "diagnoses" or "procedures", a row each: row from 0, pos, code."""
+        return self.facts.diagnoses if side == "diagnoses" else self.facts.procedures
 
 
 class Checker:
@@ -55,7 +64,7 @@ class Checker:
         self.grouper, self.rules, self.lang = grouper, rules, lang
         engine = grouper.engine
         self._mine = rules.of("record")
-        names = {"mcc"}.union(*(rule.lists for rule in self._mine))
+        names = {"mcc", "low_standard"}.union(*(rule.lists for rule in self._mine))
         self.diagnoses = Marks("diagnosis", engine.diagnoses, names)  # type: ignore[attr-defined]
         self.procedures = Marks("procedure", engine.procedures, names)  # type: ignore[attr-defined]
         self._wanted = sorted(set().union(*(rule.marks for rule in self._mine)))
@@ -76,12 +85,22 @@ class Checker:
         has = fields | ({"weights"} if self.has_weights else set())
         return [rule for rule in self._mine if has.issuperset(rule.needs)]
 
-    def check(self, read: Read, fields: frozenset[str], first_row: int = 0) -> Batch:
-        """Evaluate all rules over a batch that was read."""
+    def check(
+        self,
+        read: Read,
+        fields: frozenset[str],
+        first_row: int = 0,
+        settled: Mapping[str, pa.Array] | None = None,
+    ) -> Batch:
+        """Evaluate all rules over a batch that was read.
+
+        ``settled``: result columns by which its records were settled, which hold; what they do not tell is
+        taken from grouping again, where the group is the same.
+        """
         grouped = self.grouper.engine.group(read.prepared, read.flags)
         names = [field.name for field in self.grouper.engine.result_fields]
         results = dict(zip(names, grouped.columns, strict=True))
-        groups = {**results, "group": results[self._group]}
+        groups = self._groups(results, settled)
         facts = facts_of(read, groups, self.diagnoses, self.procedures, self._wanted)
         rules = self.evaluated(fields)
         if self.has_weights and any(rule.correction == "heavier" for rule in rules):
@@ -92,7 +111,22 @@ class Checker:
         ]
         empty = pl.DataFrame(schema=FINDINGS)
         findings = pl.concat([empty, *parts]).sort("row", maintain_order=True)
-        return Batch(states, findings.with_columns(pl.col("row") + first_row + 1), facts.rows)
+        return Batch(states, findings.with_columns(pl.col("row") + first_row + 1), facts)
+
+    def _groups(
+        self, results: Mapping[str, pa.Array], settled: Mapping[str, pa.Array] | None
+    ) -> dict[str, pa.Array]:
+        groups = {**results, "group": results[self._group]}
+        if settled is None or self._group not in settled:
+            return groups
+        group = settled[self._group].cast(pa.string())
+        same = pc.fill_null(pc.equal(groups["group"].cast(pa.string()), group), fill_value=False)
+        none = pa.scalar(None, pa.string())
+        for name in ("adrg", "complication", "complication_by"):
+            if name in groups:
+                groups[name] = pc.if_else(same, groups[name].cast(pa.string()), none)
+        told = {name: settled[name] for name in ("mdc", "status", "reason") if name in settled}
+        return {**groups, **told, "group": group}
 
     def _findings(self, rule: Rule, facts: Facts, read: Read, state: pl.Series) -> pl.DataFrame:
         hits = facts.rows.filter(state.fill_null(value=False))

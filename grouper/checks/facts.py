@@ -37,7 +37,8 @@ FACTS: dict[str, Any] = {
     "combination": pl.Boolean, "combined": pl.String, "principal_admission": pl.String,
     "complication_arose": pl.Boolean, "arose": pl.String, "name_differs": pl.Boolean, "differing": pl.String,
     "first_operation": pl.Date, "last_operation": pl.Date, "births": pl.Int64, "newborn_weights": pl.Int64,
-    "heavier_operation": pl.Boolean, "heavier": pl.String,
+    "heavier_operation": pl.Boolean, "heavier": pl.String, "principal": pl.String, "low": pl.Boolean,
+    "severe": pl.Int64,
 }  # fmt: skip
 _PLAIN = tuple(name for name in FACTS if name not in ("nights", "mdc", "adrg", "group", "status", "reason"))
 _FEN = {
@@ -69,7 +70,8 @@ def facts_of(
     ops = _flat(read.columns.get("procedures"), procedures)
     columns = {"row": pl.Series("row", range(height), pl.Int64), **_plain(read.columns, groups, height)}
     rows = pl.DataFrame(columns)
-    listed_facts = listed.of_lists(rows, read.columns, dx, ops, diagnoses.bits.get("mcc", 0))
+    bits = diagnoses.bits
+    listed_facts = listed.of_lists(rows, read.columns, dx, ops, bits["mcc"], bits["low_standard"])
     rows = rows.with_columns(nights=(pl.col("discharge_date") - pl.col("admission_date")).dt.total_days())
     rows = _joined(rows, listed_facts)
     rows = _joined(rows, [_masks(dx, "dx"), _masks(ops, "op")])

@@ -23,10 +23,22 @@ _LOOSE = str.maketrans("", "", " 　,，、;；()（）[]【】-－.·")
 
 
 def of_lists(
-    rows: pl.DataFrame, columns: Mapping[str, pa.Array], dx: pl.DataFrame, ops: pl.DataFrame, mcc: int
+    rows: pl.DataFrame,
+    columns: Mapping[str, pa.Array],
+    dx: pl.DataFrame,
+    ops: pl.DataFrame,
+    mcc: int,
+    low: int,
 ) -> list[pl.DataFrame]:
-    """Frames by ``row`` to be joined to those of the records. ``mcc``: the bit of major complications."""
-    parts = [_counts(rows, dx, ops), _repeated(rows, dx), _combined(rows, dx)]
+    """Frames by ``row`` to be joined to those of the records. ``mcc``, ``low``: the bits of major
+    complications and of principal diagnoses of low-standard admissions."""
+    parts = [
+        _counts(rows, dx, ops),
+        _first(dx, low),
+        _severe(dx, mcc),
+        _repeated(rows, dx),
+        _combined(rows, dx),
+    ]
     if "present_on_admission" in columns:
         parts.append(_arisen(rows, _beside(columns, "present_on_admission", "diagnoses"), dx, mcc))
     if "procedure_dates" in columns:
@@ -54,6 +66,18 @@ def _counts(rows: pl.DataFrame, dx: pl.DataFrame, ops: pl.DataFrame) -> pl.DataF
     return made.with_columns(
         pl.col("procedures_count").fill_null(0), pl.col("principal_blank").fill_null(value=True)
     )
+
+
+def _first(dx: pl.DataFrame, low: int) -> pl.DataFrame:
+    """The principal diagnosis, and whether it is one of low-standard admissions."""
+    first = dx.filter(pl.col("pos") == 0)
+    return first.select("row", principal=pl.col("code"), low=(pl.col("mask") & low) != 0)
+
+
+def _severe(dx: pl.DataFrame, mcc: int) -> pl.DataFrame:
+    """How many different major complications stand among the other diagnoses."""
+    severe = dx.filter((pl.col("pos") > 0) & ((pl.col("mask") & mcc) != 0))
+    return severe.group_by("row").agg(pl.col("code").n_unique().cast(pl.Int64).alias("severe"))
 
 
 def _repeated(rows: pl.DataFrame, dx: pl.DataFrame) -> pl.DataFrame:

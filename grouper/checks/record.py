@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grouper.checks.evaluate import Checker
 from grouper.checks.rules import Rule, load_rules
 from grouper.grouping.api import Grouper, load_scheme
 from grouper.grouping.one import record_batch
 
+if TYPE_CHECKING:
+    from grouper.payment.policy.policy import Policy
+
 
 @dataclass(frozen=True)
 class Finding:
     """One finding. ``codes``: those it is about. ``fields``: canonical fields that the rule reads.
     ``correction``: the code of the record that would stand first ("principal=I63.300"), ``corrected_group``
-    the group that gives."""
+    the group that gives, ``money`` the difference of the amount in yuan, where a policy was given."""
 
     id: str
     check: int
@@ -30,11 +34,12 @@ class Finding:
     group: str | None
     correction: str | None
     corrected_group: str | None
+    money: Decimal | None
     source: tuple[str, ...]
     verified: bool
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "money": None if self.money is None else str(self.money)}
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,20 @@ class Checked:
 def check_record(
     record: Mapping[str, Any],
     scheme: Grouper | str,
+    policy: Policy | str | None = None,
     when: date | None = None,
     *,
     area: str = "",
     lang: str = "zh",
 ) -> Sequence[Finding]:
     """The findings on one record, in the order of the rules; ``checked`` also tells the other rules."""
-    return checked(record, scheme, when, area=area, lang=lang).findings
+    return checked(record, scheme, policy, when, area=area, lang=lang).findings
 
 
 def checked(
     record: Mapping[str, Any],
     scheme: Grouper | str,
+    policy: Policy | str | None = None,
     when: date | None = None,
     *,
     area: str = "",
@@ -69,17 +76,25 @@ def checked(
     """Evaluate the rules of scope record on one record.
 
     ``record``: values by column names of any known layout, or a 4101 message. ``scheme``: a loaded scheme, or
-    its id. ``when``: the day of rules and scheme. ``area``: whose switches apply.
+    its id. ``policy``: a policy, its id or an area: its area's switches apply, and a correction gets its
+    difference in yuan where the record has what pricing reads. ``when``: the day of rules, scheme and policy.
     Raises UsageError or DataError for a record that cannot be read.
     """
     grouper = load_scheme(scheme, when=when) if isinstance(scheme, str) else scheme
-    checker = checker_of(grouper, area, when, lang)
+    priced = _policy(policy, when)
+    checker = checker_of(grouper, area or (priced.area if priced else ""), when, lang)
     columns, batch = record_batch(record)
     reader = checker.reader(columns, batch.schema)
     read = reader.read(batch)
     done = checker.check(read, reader.fields)
-    rows = done.findings.iter_rows(named=True)
-    made = [_finding(checker.rules[row["rule"]], row) for row in rows]
+    made = []
+    for row in done.findings.iter_rows(named=True):
+        money = None
+        if priced is not None and row["corrected_group"]:
+            from grouper.checks.money import difference
+
+            money = difference(priced, checker, read, row["correction"], record, when)
+        made.append(_finding(checker.rules[row["rule"]], row, money))
     passed = tuple(name for name in done.states.columns if done.states[name][0] is False)
     told = {*passed, *(finding.id for finding in made)}
     rest = tuple(rule.id for rule in checker.rules.of("record") if rule.id not in told)
@@ -113,7 +128,15 @@ def _checker(same: _Same, area: str, when: date | None, lang: str) -> Checker:
     return Checker(same.grouper, load_rules(area, when), lang, weights_of(same.grouper.id))
 
 
-def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
+def _policy(policy: Policy | str | None, when: date | None) -> Policy | None:
+    if not isinstance(policy, str):
+        return policy
+    from grouper.payment.policy.policy import find_policy
+
+    return find_policy(policy, when)
+
+
+def _finding(rule: Rule, row: Mapping[str, Any], money: Decimal | None) -> Finding:
     return Finding(
         id=rule.id,
         check=rule.check,
@@ -125,6 +148,7 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         group=row["group"],
         correction=row["correction"],
         corrected_group=row["corrected_group"],
+        money=money,
         source=rule.source,
         verified=rule.verified,
     )

@@ -20,7 +20,7 @@ SEVERITIES = {"error": ("错误", "error"), "warn": ("警告", "warning"), "hint
 SCOPES = {"record": ("单份病案", "record"), "month": ("一段时间的病案", "month")}
 CORRECTIONS = ("", "principal", "main", "heavier")
 SUBJECTS = ("principal", "other", "diagnosis", "main", "further", "operation")
-_TEXTS = ("zh", "en", "mend_zh", "mend_en")
+_TEXTS = ("name", "name_en", "zh", "en", "mend_zh", "mend_en")
 _LISTS = ("needs", "codes", "not_in", "into", "source")
 _KEYS = {
     "id", "check", "severity", "scope", "when", "measure", "correction", "limits", "verified", "valid_from",
@@ -43,6 +43,8 @@ class Rule:
     """
 
     id: str
+    name: str
+    name_en: str
     check: int
     severity: str
     scope: str
@@ -62,6 +64,9 @@ class Rule:
     verified: bool
     valid_from: date | None = None
     valid_to: date | None = None
+
+    def title(self, lang: str) -> str:
+        return self.name_en if lang == "en" else self.name
 
     def text(self, lang: str) -> str:
         return self.en if lang == "en" else self.zh
@@ -93,6 +98,14 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Rank:
+    """How cases are ranked for audit: points of a finding by its severity, and yuan that count one point."""
+
+    points: Mapping[str, int]
+    yuan_per_point: int
+
+
+@dataclass(frozen=True)
 class Rules:
     """The rules in force, in the order of the file. ``off``: ids that the area switches off. ``sources``:
     name of each document."""
@@ -101,6 +114,7 @@ class Rules:
     area: str = ""
     off: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    rank: Rank = field(default_factory=lambda: Rank(dict.fromkeys(SEVERITIES, 1), 1000))
 
     def __getitem__(self, id_: str) -> Rule:
         return next(rule for rule in self.rules if rule.id == id_)
@@ -115,21 +129,21 @@ def load_rules(area: str = "", when: date | None = None) -> Rules:
     Raises TableError that names the place of what is wrong.
     """
     folder = tables_dir() / "checks"
-    shipped, sources = _shipped(folder / "rules.toml")
+    shipped, sources, rank = _shipped(folder / "rules.toml")
     switched, off = _switched(shipped, folder / "areas.csv", area, when)
-    return Rules(tuple(rule for rule in switched if rule.holds_on(when)), area, off, sources)
+    return Rules(tuple(rule for rule in switched if rule.holds_on(when)), area, off, sources, rank)
 
 
 @cache
-def _shipped(where: Path) -> tuple[tuple[Rule, ...], Mapping[str, str]]:
+def _shipped(where: Path) -> tuple[tuple[Rule, ...], Mapping[str, str], Rank]:
     return read_rules(where)
 
 
-def read_rules(where: Path) -> tuple[tuple[Rule, ...], Mapping[str, str]]:
-    """The rules and sources of a file. Raises TableError."""
+def read_rules(where: Path) -> tuple[tuple[Rule, ...], Mapping[str, str], Rank]:
+    """The rules of a file, its sources, and how cases are ranked. Raises TableError."""
     raw = read_toml(where, kind=TableError)
     format_of(raw, "checks", str(where))
-    for key in raw.keys() - {"id", "name", "name_en", "sources", "rules", KEY}:
+    for key in raw.keys() - {"id", "name", "name_en", "sources", "rules", "rank", KEY}:
         _wrong(where, key, raw[key])
     sources: dict[str, str] = raw.get("sources", {})
     made: dict[str, Rule] = {}
@@ -138,7 +152,14 @@ def read_rules(where: Path) -> tuple[tuple[Rule, ...], Mapping[str, str]]:
         if rule.id in made:
             _wrong(where, f"rules[{number}].id", rule.id)
         made[rule.id] = rule
-    return tuple(made.values()), sources
+    return tuple(made.values()), sources, _rank(where, raw.get("rank", {}))
+
+
+def _rank(where: Path, raw: Mapping[str, Any]) -> Rank:
+    for key in (*SEVERITIES, "yuan_per_point"):
+        if type(raw.get(key)) is not int or raw[key] < 1:
+            _wrong(where, f"rank.{key}", raw.get(key))
+    return Rank({severity: raw[severity] for severity in SEVERITIES}, raw["yuan_per_point"])
 
 
 def _rule(where: Path, place: str, raw: Mapping[str, Any], sources: Mapping[str, str]) -> Rule:

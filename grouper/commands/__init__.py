@@ -43,6 +43,7 @@ COMMANDS = {
     "catalogue": ("grouper.commands.catalogue", "catalogue"),
     "coefficients": ("grouper.commands.coefficients", "coefficients"),
     "indices": ("grouper.commands.indices", "indices"),
+    "check": ("grouper.commands.check", "check"),
     "watch": ("grouper.commands.watch", "watch"),
     "synth": ("grouper.commands.synth", "synth"),
     "demo": ("grouper.commands.demo", "demo"),

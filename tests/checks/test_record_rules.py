@@ -177,9 +177,10 @@ def test_an_area_switches_rules_and_limits(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )  # fmt: skip
 def test_a_fault_in_a_rule_is_told_with_its_place(tmp_path: Path, change: str, told: str) -> None:
-    text = '[sources]\nA = "x"\n[[rules]]\nid = "r"\ncheck = 1\nseverity = "error"\nscope = "record"\n'
+    text = "[rank]\nerror = 9\nwarn = 3\nhint = 1\nyuan_per_point = 1000\n"
+    text += '[sources]\nA = "x"\n[[rules]]\nid = "r"\ncheck = 1\nseverity = "error"\nscope = "record"\n'
     text += 'when = "principal_blank"\nsource = ["A"]\nverified = false\n'
-    text += "".join(f'{name} = "a"\n' for name in ("zh", "en", "mend_zh", "mend_en"))
+    text += "".join(f'{name} = "a"\n' for name in ("name", "name_en", "zh", "en", "mend_zh", "mend_en"))
     good = tmp_path / "rules.toml"
     good.write_text(text, encoding="utf-8")
     assert len(read_rules(good)[0]) == 1
