@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
     from grouper.grouping.api import Grouper, Options, load_scheme
     from grouper.grouping.files import Summary, group_files
+    from grouper.research.open import OpenLake, open_lake
     from grouper.workbench.answer import CaseAnswer
     from grouper.workbench.case import case
-    from grouper.research.open import OpenLake, open_lake
     from grouper.workbench.search import leads, search
 
 _HOME = {

@@ -188,8 +188,8 @@ def read_statement(query: Query, code: str, info: RunInfo) -> Statement:
             [code],
         ),
         query.rows(
-            f'SELECT record_id, record_no, "group" AS code, discharge_date, pay_status, pay_reason, {CAUSE} AS cause, '
-            "total_cost FROM cases LEFT JOIN charts USING (record_id) "
+            f'SELECT record_id, record_no, "group" AS code, discharge_date, pay_status, pay_reason, '
+            f"{CAUSE} AS cause, total_cost FROM cases LEFT JOIN charts USING (record_id) "
             "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, cause, record_id",
             [code],
         ),

@@ -291,7 +291,7 @@ def old_budget(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str) -
         given = now.point_value if now and period[:4] == plan.month.period[:4] else None
         pools[name] = PoolBudget(
             name, 0, 0, (), tuple(members.split(",")) if members else now.members if now else (name,),
-            Fraction(value) if value else given, Fraction(ratio) if ratio else None, "",
+            Fraction(value) if value else given, Fraction(ratio) if ratio else None, "", {},
         )  # fmt: skip
     return Budget(plan.month.area, period, pools, {}, plan.budget.where)
 
