@@ -18,7 +18,7 @@ from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.base.version import VERSION
 from grouper.grouping.api import Grouper
 from grouper.grouping.family import family
-from grouper.payment.policy.policy import Policy, policy_files
+from grouper.payment.policy.policy import Policy
 from grouper.records.alone import reason_alone
 from grouper.records.gate import REASONS as GATE_REASONS
 from grouper.records.normalise import NormaliseOptions
@@ -137,7 +137,7 @@ class _Work:
 
     def price(self, name: str, share: FundShare | None, what_if: Mapping[str, str] | None) -> None:
         day = self.day
-        if day is None and name not in policy_files() and _is_area(name):
+        if day is None and name not in loaded.policy_ids() and _is_area(name):
             self.pricings.append(Pricing(name, None, None, None, "no-date"))
             return
         try:
@@ -260,4 +260,4 @@ class _Work:
 
 def _is_area(name: str) -> bool:
     """Whether a name is a policy, or an area that has some."""
-    return any(name in (id_, id_.split("/")[0]) for id_ in policy_files())
+    return any(name in (id_, id_.split("/")[0]) for id_ in loaded.policy_ids())

@@ -25,6 +25,7 @@ from grouper.records import private
 from grouper.records.columns import ColumnMap, Source, aliases, fold
 from grouper.records.normalise import NormaliseOptions, Normaliser
 from grouper.records.notes import describe
+from grouper.records.propose import field_named
 from grouper.records.schema import CANONICAL, DATE_FIELDS, GROUPING_FIELDS, LIST_FIELDS
 from grouper.records.settlement_list import message_nodes
 from grouper.records.stays import FIELDS as AT_GATE
@@ -187,6 +188,9 @@ class _Door:
             return False
         if numbered(name):
             return True
+        if field := field_named(name):  # a label of papers: it belongs to no layout
+            self._drop("unknown", name, f"不认识的字段，请写 {field}", f"not known; write {field}")
+            return False
         if any(not part.isalnum() and part not in "_ -（）()." for part in name) or len(name) > _LONGEST:
             near: list[str] = []
         else:

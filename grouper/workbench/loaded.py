@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,13 +64,15 @@ def policy(name: str, when: date | None = None, what_if: Mapping[str, str] | Non
     Raises UsageError with near names.
     """
     changes = tuple(sorted((what_if or {}).items()))
+    own = _of_area(name, when)
+    name, when = (own, None) if own else (name, when)
 
     def load() -> _Held:
         try:
             found = find_policy(name, when)
         except UsageError as error:
-            ids = list(policy_files())
-            raise _with_near(error, name, [*ids, *(id_.split("/")[0] for id_ in ids)]) from error
+            known = [*policy_ids(), *(id_.split("/")[0] for id_ in policy_ids())]
+            raise _with_near(error, name, known) from error
         tables = [table.path for table in (found.weights, found.means) if table]
         state = _state(str(path) for path in (*found.files, *tables))
         return _Held(found.changed(dict(changes)) if changes else found, state)
@@ -77,6 +80,22 @@ def policy(name: str, when: date | None = None, what_if: Mapping[str, str] | Non
     found = _POLICIES.get((name, when, changes), load, _Held.good).what
     assert isinstance(found, Policy)
     return found
+
+
+def _of_area(name: str, when: date | None) -> str | None:
+    """The id of the one policy of an area that is valid on a day; None where that is not clear."""
+    ids = policy_ids()
+    if name in ids:
+        return name
+    found = [id_ for id_ in ids if id_.split("/")[0] == name]
+    valid = [id_ for id_ in found if when is None or (p := policy(id_)).valid_from <= when <= p.valid_to]
+    return valid[0] if len(valid) == 1 else None
+
+
+@cache
+def policy_ids() -> tuple[str, ...]:
+    """The ids of the shipped policies; they do not change while the program runs."""
+    return tuple(policy_files())
 
 
 def _state(paths: Iterable[str]) -> _Stamp:

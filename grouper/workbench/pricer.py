@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -80,6 +80,7 @@ class Pricer:
     given: Mapping[str, Any]
     funds: FundShare | None = None
     notes: list[Note] = field(default_factory=list)
+    _base: Gathered | None = None
 
     @cached_property
     def plan(self) -> Plan:
@@ -122,13 +123,20 @@ class Pricer:
         grouped = {name: result[name] for name in GROUPED if name in result}
         group = next((result[name] for name in sources("group") if result.get(name)), None)
         lists = {name: record.get(name) or [] for name in _WITHOUT_LISTS}
-        row = {**self.known, **lists, **grouped, "group": group}
+        own = {**lists, **grouped, "group": group}
+        if not lists["diagnoses"]:
+            return self._priced(self._gathered(own), {**self.known, **own})
+        if self._base is None:
+            self._base = self._gathered(own)
+        own["principal"] = lists["diagnoses"][0]  # all else is the same, however the codes are arranged
+        gathered = replace(self._base, row={**self._base.row, **own})
+        return self._priced(gathered, {**self.known, **own})
+
+    def _gathered(self, own: Mapping[str, Any]) -> Gathered:
         try:
-            gathered = gather(self.policy, self.plan.steps, row, None, partial=True)
+            return gather(self.policy, self.plan.steps, {**self.known, **own}, None, partial=True)
         except DataError:  # a column that is no number, though the door took it for one
-            row = {n: v for n, v in row.items() if n in lists or n in grouped or n == "group"}
-            gathered = gather(self.policy, self.plan.steps, row, None, partial=True)
-        return self._priced(gathered, row)
+            return gather(self.policy, self.plan.steps, own, None, partial=True)
 
     def _priced(self, gathered: Gathered, row: Mapping[str, Any]) -> Priced:
         values = self.plan.values(gathered.row)

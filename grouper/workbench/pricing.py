@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from grouper.base.exact import decimal_of, half_up
@@ -50,6 +51,13 @@ class Pricing:
             return None
         return explain_values(self.pricer.plan, self.priced.gathered, self.priced.values, self.priced.row)
 
+    @cached_property
+    def deciding(self) -> dict[str, list[tuple[Any, Priced]]]:
+        """The missing columns, each with the values by which the payment would be another."""
+        if self.pricer is None or self.priced is None:
+            return {}
+        return dict(self.pricer.deciding(self.priced))
+
     def unverified(self) -> list[dict[str, str]]:
         """The parameters of the day that nobody held against the area's own document."""
         if self.policy is None or self.pricer is None:
@@ -70,10 +78,9 @@ class Pricing:
             )
         if self.pricer is None or self.priced is None:
             return
-        deciding = dict(self.pricer.deciding(self.priced))
         for name in self.priced.gathered.lacking:
             label = label_of(name, "zh"), label_of(name, "en")
-            found = deciding.get(name, [])
+            found = self.deciding.get(name, [])
             values = tuple(
                 {
                     "policy": self.id,
@@ -163,7 +170,7 @@ class _Told:
             "estimates": list(self.estimates()),
             "hangs_on": [
                 name
-                for name, found in self.pricer.deciding(self.priced)
+                for name, found in self.pricing.deciding.items()
                 if found or name in self.pricer.plan.keys
             ],
             "limits": list(self.limits()),
