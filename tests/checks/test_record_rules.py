@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouper.base.errors import TableError
+from grouper.base.paths import tables_dir
+from grouper.base.tables_in import read_table
 from grouper.checks import check_record, checked, load_rules
 from grouper.checks.evaluate import unknown_names
 from grouper.checks.lists import code_lists
@@ -128,9 +132,6 @@ def test_lists_are_derived_from_scheme_and_editions() -> None:
 
 
 def test_every_prefix_of_a_list_and_of_a_combination_is_a_code_of_the_edition() -> None:
-    from grouper.base.paths import tables_dir
-    from grouper.base.tables_in import read_table
-
     known = {"diagnosis": icd.diagnoses(), "procedure": icd.procedures()}
     for row in read_table(tables_dir() / "checks" / "codes.csv"):
         assert any(code.startswith(row.text("code")) for code in known[row.text("side")]), row.text("code")
@@ -142,30 +143,38 @@ def test_every_prefix_of_a_list_and_of_a_combination_is_a_code_of_the_edition() 
 # --- areas and faults in the tables -----------------------------------------------------------------------
 
 
-def test_an_area_switches_rules_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    from grouper.base.tables_in import Row
-    from grouper.checks import rules as module
+AREAS = """area,rule,setting,value,valid_from,valid_to,source,verified
+here,stay-long,days,10,2025-01-01,2025-12-31,a document,false
+here,stay-long,days,20,2026-01-01,,a document,false
+here,drug-share,on,false,,,a document,false
+here,stay-zero,severity,error,,,a document,false
+there,stay-long,days,5,,,a document,false
+"""
 
-    def rows(_: Path) -> list[Row]:
-        cells = [
-            ("here", "stay-long", "days", "10", "", ""), ("here", "drug-share", "on", "false", "", ""),
-            ("here", "stay-zero", "severity", "error", "", ""), ("there", "stay-long", "days", "5", "", ""),
-        ]  # fmt: skip
-        names = ("area", "rule", "setting", "value", "valid_from", "valid_to")
-        return [
-            Row("areas.csv", n, dict(zip(names, cell, strict=True)), TableError)
-            for n, cell in enumerate(cells, 2)
-        ]
 
-    monkeypatch.setattr(module, "area_rows", rows)
-    here = load_rules("here")
-    assert (here["stay-long"].limits["days"], here["stay-zero"].severity, here.off) == (
-        10,
-        "error",
-        ("drug-share",),
-    )
-    assert "drug-share" not in {rule.id for rule in here.rules}
-    assert load_rules()["stay-long"].limits["days"] == 60
+def tables(folder: Path, areas: str) -> Path:
+    shutil.copy(tables_dir() / "checks" / "rules.toml", folder)
+    (folder / "areas.csv").write_text(areas, encoding="utf-8")
+    return folder
+
+
+def test_an_area_switches_rules_severities_and_limits_by_day(tmp_path: Path) -> None:
+    folder = tables(tmp_path, AREAS)
+    here = load_rules("here", folder=folder)
+    assert (here["stay-long"].limits["days"], here["stay-zero"].severity) == (20, "error")
+    assert here.off == ("drug-share",) and "drug-share" not in {rule.id for rule in here.rules}
+    assert load_rules("here", date(2025, 6, 1), folder)["stay-long"].limits["days"] == 10
+    assert load_rules("there", folder=folder)["stay-long"].limits["days"] == 5
+    assert load_rules("", folder=folder)["stay-long"].limits["days"] == 60
+
+
+@pytest.mark.parametrize(
+    "row", ["no-rule,days,5", "stay-long,weeks,5", "stay-long,on,perhaps", "stay-long,days,-1"]
+)
+def test_a_fault_in_a_switch_is_told_with_its_row(tmp_path: Path, row: str) -> None:
+    head = AREAS.splitlines()[0]
+    with pytest.raises(TableError, match="row 2"):
+        load_rules("here", folder=tables(tmp_path, f"{head}\nhere,{row},,,a document,false\n"))
 
 
 @pytest.mark.parametrize(
@@ -188,3 +197,11 @@ def test_a_fault_in_a_rule_is_told_with_its_place(tmp_path: Path, change: str, t
     good.write_text(text.replace(change, other), encoding="utf-8")
     with pytest.raises(TableError, match=told):
         read_rules(good)
+
+
+@pytest.mark.parametrize("page", ["docs/checks.md", "docs/zh/checks.md"])
+def test_the_page_says_what_the_tables_say(page: str) -> None:
+    from grouper.checks.rules_page import fill
+
+    text = (HERE.parents[1] / page).read_text(encoding="utf-8")
+    assert fill(text) == text, f"run: python -m grouper.checks.rules_page {page}"
