@@ -300,6 +300,7 @@ def provenance(checker: Checker, summary: CheckSummary) -> dict[str, Any]:
         "rows": summary.rows,
         "findings": summary.findings,
         "rules_off": list(summary.off),
+        "weights": f"weights/{summary.scheme}.csv" if checker.has_weights else "",
         "rules": {
             name: {
                 "found": tally.found, "passed": tally.passed, "not_evaluated": tally.not_evaluated,

@@ -110,6 +110,21 @@ def test_a_record_by_itself_is_found_as_in_company(records: list[dict[str, Any]]
         assert set(mine.iter_rows()) == alone
 
 
+_BY_GROUP = {"operation-unrelated", "main-operation-smaller"}  # a missing field may change the group
+
+
+@given(
+    st.sampled_from(_POOL),
+    st.sampled_from([name for name in _NAMES if name not in ("diagnoses", "procedures")]),
+)
+@settings(max_examples=40, deadline=None)
+def test_without_a_field_a_rule_is_as_it_was_or_not_evaluated(one: dict[str, Any], gone: str) -> None:
+    whole = checked(one, loaded(SCHEME))
+    less = checked({name: value for name, value in one.items() if name != gone}, loaded(SCHEME))
+    assert {f.id for f in less.findings} - _BY_GROUP <= {f.id for f in whole.findings}
+    assert set(less.passed) - _BY_GROUP <= set(whole.passed)
+
+
 # --- lists ------------------------------------------------------------------------------------------------
 
 
