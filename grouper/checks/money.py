@@ -143,7 +143,7 @@ def price(
     plain = _priced(spool, "plain", policy, when, memory, threads)
     names = connection.sql(f"SELECT * FROM {scan(plain)} LIMIT 0").columns
     own = [
-        f"CAST({name} AS DOUBLE) AS {name}" if name in names else f"NULL::DOUBLE AS {name}"
+        f"CAST({name if name in names else 'NULL'} AS DECIMAL(18,6)) AS {name}"
         for name in ("cost_ratio", "high_limit")
     ]
     connection.execute(

@@ -40,9 +40,11 @@ def record(case: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["rule"])
 def test_a_rule_is_found_where_it_should_and_passes_where_it_should(case: dict[str, Any]) -> None:
-    found, passed = (checked(record(case[name]), loaded(SCHEME)) for name in ("found", "passed"))
-    assert case["rule"] in {finding.id for finding in found.findings}
-    assert case["rule"] in passed.passed
+    found = [checked(record(case["found"]), loaded(SCHEME), lang=lang).findings for lang in ("zh", "en")]
+    told = [finding for findings in found for finding in findings if finding.id == case["rule"]]
+    assert len(told) == 2 and told[0].text != told[1].text and told[0].mend != told[1].mend
+    assert not any(sign in finding.text + finding.mend for finding in told for sign in "{}$")
+    assert case["rule"] in checked(record(case["passed"]), loaded(SCHEME)).passed
 
 
 def test_every_rule_of_a_record_has_both() -> None:
@@ -57,16 +59,6 @@ def test_texts_name_what_there_is_and_tell_where_they_come_from() -> None:
     rules = load_rules()
     assert unknown_names(rules.rules) == []
     assert all(rule.source and not rule.verified for rule in rules.rules)
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["rule"])
-def test_a_finding_speaks_both_languages_and_leaves_no_placeholder(case: dict[str, Any]) -> None:
-    for lang in ("zh", "en"):
-        [finding] = [
-            f for f in check_record(record(case["found"]), loaded(SCHEME), lang=lang) if f.id == case["rule"]
-        ]
-        assert finding.text and finding.mend
-        assert not any(sign in finding.text + finding.mend for sign in "{}$")
 
 
 def test_the_correction_is_of_the_codes_that_the_record_holds() -> None:
@@ -95,7 +87,7 @@ _NAMES = sorted({name for case in _POOL for name in case})
 
 
 @given(st.lists(st.sampled_from(_POOL), min_size=1, max_size=8))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_record_by_itself_is_found_as_in_company(records: list[dict[str, Any]]) -> None:
     rows = [{name: one.get(name) for name in _NAMES} for one in records]
     frame = pl.DataFrame(rows, infer_schema_length=None)
@@ -117,7 +109,7 @@ _BY_GROUP = {"operation-unrelated", "main-operation-smaller"}  # a missing field
     st.sampled_from(_POOL),
     st.sampled_from([name for name in _NAMES if name not in ("diagnoses", "procedures")]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_without_a_field_a_rule_is_as_it_was_or_not_evaluated(one: dict[str, Any], gone: str) -> None:
     whole = checked(one, loaded(SCHEME))
     less = checked({name: value for name, value in one.items() if name != gone}, loaded(SCHEME))
