@@ -55,6 +55,9 @@ class Corrector:
     def with_heavier(self, facts: Facts, read: Read) -> Facts:
         """The facts whether another operation in the first place leads to a group of a higher weight."""
         ops = facts.procedures.filter(pl.col("pos") > 0)
+        if not ops.height:
+            rows = facts.rows.with_columns(heavier_operation=pl.lit(value=False))
+            return Facts(rows, facts.diagnoses, facts.procedures)
         mine = facts.rows.select("row", own=self._weight(pl.col("group")))
         tried = self._tried("procedures", ops.filter(pl.col("pos") < _MOST), read)
         tried = tried.filter(pl.col("grouped")).with_columns(weight=self._weight(pl.col("group")))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from grouper.base.errors import TableError
 from grouper.checks.corrections import Corrector
-from grouper.checks.facts import FACTS, Facts, facts_of
+from grouper.checks.facts import FACTS, Facts, facts_of, mark_columns
 from grouper.checks.fields import FieldReader, Read
 from grouper.checks.marks import Marks
 from grouper.checks.rules import Rule, Rules
@@ -67,7 +67,8 @@ class Checker:
         names = {"mcc", "low_standard"}.union(*(rule.lists for rule in self._mine))
         self.diagnoses = Marks("diagnosis", engine.diagnoses, names)  # type: ignore[attr-defined]
         self.procedures = Marks("procedure", engine.procedures, names)  # type: ignore[attr-defined]
-        self._wanted = sorted(set().union(*(rule.marks for rule in self._mine)))
+        wanted = sorted(set().union(*(rule.marks for rule in self._mine)))
+        self._wanted = mark_columns(self.diagnoses, self.procedures, wanted)
         self._group = family(engine.kind).GROUP
         self.corrector = Corrector(grouper, self._group, self.diagnoses, self.procedures, weights or {})
         self.has_weights = bool(weights)

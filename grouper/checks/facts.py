@@ -62,9 +62,9 @@ def facts_of(
     groups: Mapping[str, pa.Array],
     diagnoses: Marks,
     procedures: Marks,
-    lists: list[tuple[str, str]],
+    wanted: list[pl.Expr],
 ) -> Facts:
-    """The facts of a batch. ``groups``: result columns of its grouping. ``lists``: the marks wanted."""
+    """The facts of a batch. ``groups``: result columns of its grouping. ``wanted``: from ``mark_columns``."""
     height = len(read.columns["id"])
     dx = _flat(read.columns["diagnoses"], diagnoses)
     ops = _flat(read.columns.get("procedures"), procedures)
@@ -76,7 +76,7 @@ def facts_of(
     rows = _joined(rows, listed_facts)
     rows = _joined(rows, [_masks(dx, "dx"), _masks(ops, "op")])
     masks = pl.col("dx_first", "dx_rest", "op_first", "op_rest").fill_null(0)
-    rows = rows.with_columns(masks).with_columns(_mark_columns(diagnoses, procedures, lists))
+    rows = rows.with_columns(masks).with_columns(wanted)
     missing = [pl.lit(None, kind).alias(name) for name, kind in FACTS.items() if name not in rows.columns]
     return Facts(rows.with_columns(missing), dx, ops)
 
@@ -135,7 +135,7 @@ _WHERE = {
 }  # fmt: skip
 
 
-def _mark_columns(dx: Marks, op: Marks, lists: list[tuple[str, str]]) -> list[pl.Expr]:
+def mark_columns(dx: Marks, op: Marks, lists: list[tuple[str, str]]) -> list[pl.Expr]:
     """A truth value per record for each (subject, list)."""
     made = []
     for subject, name in lists:

@@ -129,7 +129,8 @@ def check_files(
             with TemporaryDirectory(prefix=f"grouper.{tag()}.") as folder:
                 with Spool(Path(folder), checker, source.columns, source.schema) as run.spool:
                     run.read(source.columns, source.schema, source.batches(), progress, source.num_rows)
-                price(connection, run.spool, policy, when, memory, threads)
+                if summary.rows:
+                    price(connection, run.spool, policy, when, memory, threads)
         run.finish(lang)
         if target:
             write(run, target, format_, rank=rank, shared=shared)
@@ -275,11 +276,8 @@ def write(run: Run, target: str, format_: str, *, rank: bool, shared: bool) -> N
         rows = 0
         for batch in batches:
             writer.write(batch)
-            rows += (
-                pc.sum(pc.add(pc.add(batch["errors"], batch["warnings"]), batch["hints"])).as_py()
-                if rank
-                else len(batch)
-            )
+            told = [batch[name] for name in ("errors", "warnings", "hints")] if rank else []
+            rows += sum(pc.sum(column).as_py() or 0 for column in told) if rank else len(batch)
         if rows != run.summary.findings:
             raise ReconciliationError(
                 zh=f"写出 {rows} 条发现，应为 {run.summary.findings} 条",
@@ -300,6 +298,7 @@ def provenance(checker: Checker, summary: CheckSummary) -> dict[str, Any]:
         "rows": summary.rows,
         "findings": summary.findings,
         "rules_off": list(summary.off),
+        "weights": f"weights/{summary.scheme}.csv" if checker.has_weights else "",
         "rules": {
             name: {
                 "found": tally.found, "passed": tally.passed, "not_evaluated": tally.not_evaluated,

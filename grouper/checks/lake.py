@@ -53,7 +53,8 @@ class LakeRecords:
     def priced(self, target: duckdb.DuckDBPyConnection) -> None:
         """Fill the table ``priced`` of another database: row from 1, amount, cost_ratio, high_limit, cost."""
         target.execute(
-            "CREATE TABLE priced (row BIGINT, amount DECIMAL(18,2), cost_ratio DOUBLE, high_limit DOUBLE, "
+            "CREATE TABLE priced (row BIGINT, amount DECIMAL(18,2), cost_ratio DECIMAL(18,6), "
+            "high_limit DECIMAL(18,6), "
             "cost DECIMAL(18,2))"
         )
         have = {name for name, *_ in self.connection.execute("DESCRIBE cases_effective").fetchall()}

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from grouper.base.canonical import number_text
-from grouper.base.errors import GrouperError, UsageError
+from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.base.exact import decimal_of
 from grouper.base.output import Output
 from grouper.base.provenance import stamped
@@ -143,7 +143,7 @@ def price(
     plain = _priced(spool, "plain", policy, when, memory, threads)
     names = connection.sql(f"SELECT * FROM {scan(plain)} LIMIT 0").columns
     own = [
-        f"CAST({name} AS DOUBLE) AS {name}" if name in names else f"NULL::DOUBLE AS {name}"
+        f"CAST({name if name in names else 'NULL'} AS DECIMAL(18,6)) AS {name}"
         for name in ("cost_ratio", "high_limit")
     ]
     connection.execute(
@@ -154,7 +154,10 @@ def price(
     )
     if not spool.corrected:
         return
-    corrected = _priced(spool, "corrected", policy, when, memory, threads)
+    try:
+        corrected = _priced(spool, "corrected", policy, when, memory, threads)
+    except DataError:  # none of them is a case: the same values were priced above
+        return
     connection.execute(
         f"""UPDATE findings SET money = CAST(c.amount - p.amount AS DECIMAL(18,2))
         FROM (SELECT record_id, amount FROM {scan(corrected)}) AS c, priced AS p

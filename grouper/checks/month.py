@@ -95,10 +95,15 @@ def _share(who: str) -> Query:
 
 
 def _edge(limits: Mapping[str, int]) -> str:
-    """The cost lies near the limit of high outliers, just below or above; in yuan for the text."""
+    """The cost lies near the limit of high outliers, just below or above; in yuan for the text, exact."""
     return f"""SELECT row, hospital, department, g, NULL AS value,
-            CAST(round(cost * high_limit / cost_ratio, 2) AS DECIMAL(18,2))::VARCHAR AS other
-        FROM priced JOIN stays USING (row) WHERE cost_ratio > 0
+            (CAST((2 * cost * high + ratio) // (2 * ratio) AS DECIMAL(18,0)) * 0.01)::DECIMAL(18,2)::VARCHAR
+            AS other
+        FROM (SELECT row, cost_ratio, high_limit, CAST(cost * 100 AS HUGEINT) AS cost,
+                     CAST(high_limit * 1000000 AS HUGEINT) AS high,
+                     CAST(cost_ratio * 1000000 AS HUGEINT) AS ratio
+              FROM priced)
+        JOIN stays USING (row) WHERE cost_ratio > 0
         AND abs(cost_ratio - high_limit) * 100 <= high_limit * {limits["percent"]}"""
 
 

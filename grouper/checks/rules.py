@@ -123,12 +123,12 @@ class Rules:
         return tuple(rule for rule in self.rules if rule.scope == scope)
 
 
-def load_rules(area: str = "", when: date | None = None) -> Rules:
-    """The rules of an area in force on a day; without an area, as they are shipped.
+def load_rules(area: str = "", when: date | None = None, folder: Path | None = None) -> Rules:
+    """The rules of an area in force on a day; without an area, as they stand in ``folder`` or are shipped.
 
     Raises TableError that names the place of what is wrong.
     """
-    folder = tables_dir() / "checks"
+    folder = folder or tables_dir() / "checks"
     shipped, sources, rank = _shipped(folder / "rules.toml")
     switched, off = _switched(shipped, folder / "areas.csv", area, when)
     return Rules(tuple(rule for rule in switched if rule.holds_on(when)), area, off, sources, rank)
@@ -211,7 +211,7 @@ def _switched(
     """The rules with the settings of an area: ``on`` (true, false), ``severity``, or a limit by its name."""
     made = {rule.id: rule for rule in rules}
     off: list[str] = []
-    for row in area_rows(where):
+    for row in _area_rows(where):
         if row.text("rule") not in made:
             raise row.error("rule", f"没有规则 {row.text('rule')}", f"there is no rule {row.text('rule')}")
         if row.text("area") != area or not _in_force(row, when):
@@ -233,8 +233,7 @@ def _switched(
     return tuple(rule for rule in made.values() if rule.id not in off), tuple(off)
 
 
-def area_rows(where: Path) -> list[Row]:
-    """The rows of the table of areas. Raises TableError."""
+def _area_rows(where: Path) -> list[Row]:
     columns = ("area", "rule", "setting", "value", "valid_from", "valid_to", "source", "verified")
     return list(read_table(where, needed=columns, known=(), kind=TableError))
 

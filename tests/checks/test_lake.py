@@ -57,9 +57,9 @@ def settle(lake: Lake, month: int, rows: list[dict[str, Any]], ratio: str = "1.0
         commit.commit(lake, ledger.Record(head, {"outputs": [{"run": run, **row} for row in outputs]}))
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    made = Lake(tmp_path / "lake")
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Lake(tmp_path_factory.mktemp("checks") / "lake")
     made.root.mkdir()
     settle(made, 5, [record(1, diagnoses=["R51.x00", "I63.300"], drg="BV39"), record(2)], ratio="1.9")
     again = record(4, person_id="p3", admission_date=date(2025, 6, 10), discharge_date=date(2025, 6, 14))

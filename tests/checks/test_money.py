@@ -102,3 +102,27 @@ def test_a_policy_adds_nothing_but_money() -> None:
     without = checked(CASE, loaded(SCHEME))
     assert [f.id for f in with_money.findings] == [f.id for f in without.findings]
     assert with_money.not_evaluated == without.not_evaluated
+
+
+def test_two_corrections_of_one_record_have_each_their_money(tmp_path: Path) -> None:
+    both = {**CASE, "diagnoses": ["R13.x00", "C16.900"], "procedures": ["38.9301", "43.7x01"]}
+    target = tmp_path / "found.parquet"
+    check_files(loaded(SCHEME), [write(tmp_path, both)], target, policy=find_policy(POLICY))
+    found = pl.read_parquet(target).filter(pl.col("correction").is_not_null())
+    alone = {f.id: f.money for f in check_record(both, loaded(SCHEME), POLICY) if f.correction}
+    assert dict(found.select("rule", "money").iter_rows()) == alone
+    assert len(set(found["correction"])) > 1
+
+
+def test_a_refund_has_no_money_and_an_empty_file_no_findings(tmp_path: Path) -> None:
+    refund = {**CASE, "record_id": "2", "person_id": "q", "total_cost": "-5"}
+    fine = {**CASE, "record_id": "3", "person_id": "r", "diagnoses": ["K29.500"]}
+    target = tmp_path / "found.parquet"
+    check_files(loaded(SCHEME), [write(tmp_path, refund, fine)], target, policy=find_policy(POLICY))
+    found = pl.read_parquet(target).filter(pl.col("rule") == "symptom-principal")
+    assert found["money"].to_list() == [None]
+    empty = tmp_path / "none.csv"
+    empty.write_text(",".join(CASE) + "\n", encoding="utf-8")
+    for rank in (False, True):
+        policy = find_policy(POLICY)
+        assert check_files(loaded(SCHEME), [empty], tmp_path / "n.csv", policy=policy, rank=rank).rows == 0
