@@ -18,7 +18,7 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import scan
 from grouper.base.tables_in import Row, near, read_table
-from grouper.base.tables_out import write_rows
+from grouper.base.tables_out import csv_mark, write_rows
 from grouper.base.whole import refuse_existing, write_text
 from grouper.lake import commit, ledger, steps
 from grouper.lake.layout import Lake
@@ -308,7 +308,7 @@ def export(
             )
         text = StringIO()
         write_rows(text, HEADER, [[cell(value) for value in _correction(one)] for one in ready])
-        content = text.getvalue()
+        content = csv_mark() + text.getvalue()
         says = {"ids": [one.id for one in ready], "sha256": sha256_of(content)}
         write_text(path, content)
         steps.enter(lake, run, EXPORT, None, says, who=who, when=when, note=note)
