@@ -24,6 +24,7 @@ from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sour
 from grouper.payment.price.listed import lists_of
 from grouper.payment.price.named_cases import named_cases
 from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
+from grouper.payment.price.same_columns import check_columns
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.gate import JOINED, PART
@@ -101,6 +102,8 @@ def open_cases(
     if files.gate is not None:  # settle has checked its decisions
         there = {name: column for name, column in sources.items() if column in schema.names}
         check_decided(connection, scan, there, files, policy)
+        own = {name: c for name, c in sources.items() if name not in hospitals and name not in by_case}
+        check_columns(_headers(connection, files.paths), own, (*wanted, files.date))
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
@@ -198,6 +201,16 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
 def _are_texts(paths: Sequence[str]) -> bool:
     kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
     return bool(kinds) and kinds <= TEXTS
+
+
+def _headers(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> dict[str, list[str]]:
+    """The columns of each file."""
+    if not _are_texts(paths):
+        return {str(file): parquet_schema(file).names for file in _parquet(paths)}
+    return {
+        path: connection.sql(f"SELECT * FROM grouped_{number} LIMIT 0").columns
+        for number, path in enumerate(paths)
+    }
 
 
 def _sizes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> list[int]:
