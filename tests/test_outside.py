@@ -618,9 +618,7 @@ def test_a_socket_is_refused(tmp_path: Path) -> None:
 )
 def test_a_message_does_not_echo_what_nobody_reads(value: str, shown: str) -> None:
     """A number that no column holds is shown as it was written, a long text by its ends."""
-    fields = (
-        '"age_years":30,"sex":1,"discharge_date":"2025-06-01","insurance_type":"310"'
-    )
+    fields = '"age_years":30,"sex":1,"discharge_date":"2025-06-01","insurance_type":"310"'
     record = f'{{"diagnoses":["K35.300"],{fields},"total_cost":{value}}}'
     code, _, err = call("explain", "-", "--policy", "lishui", stdin=record.encode())
     assert code != 0 and len(err) < 600 and shown in err.decode(), err.decode()[:700]

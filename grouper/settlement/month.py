@@ -109,7 +109,10 @@ def compute(
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced, _waiting(connection, staged))
-            odd = [*find(connection, staged / "priced.parquet"), *not_used(plan.policy, plan.budget)]
+            odd: list[Oddity | Unused] = [
+                *find(connection, staged / "priced.parquet"),
+                *not_used(plan.policy, plan.budget),
+            ]
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):

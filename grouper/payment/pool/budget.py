@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -67,7 +67,7 @@ class PoolBudget:
     point_value: Fraction | None
     pay_ratio: Fraction | None
     source: str
-    month_weights: Mapping[int, Fraction]
+    month_weights: Mapping[int, Fraction] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """What a digest is taken over; amounts in fen."""
