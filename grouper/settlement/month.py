@@ -109,7 +109,8 @@ def compute(
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced, _waiting(connection, staged))
-            odd: list[Oddity | Unused] = [
+            odd: list[Oddity | Unused] = [*find(connection, staged / "priced.parquet")]
+            odd += not_used(plan.policy, plan.budget)
                 *find(connection, staged / "priced.parquet"),
                 *not_used(plan.policy, plan.budget),
             ]
