@@ -111,9 +111,6 @@ def compute(
             check_held(plan, priced, _waiting(connection, staged))
             odd: list[Oddity | Unused] = [*find(connection, staged / "priced.parquet")]
             odd += not_used(plan.policy, plan.budget)
-                *find(connection, staged / "priced.parquet"),
-                *not_used(plan.policy, plan.budget),
-            ]
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):
