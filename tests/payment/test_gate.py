@@ -476,3 +476,25 @@ def test_files_that_lack_a_column_of_another_are_refused(place: Path, kind: str)
         assert code == 1, err
         assert f"{names[1]} 没有列 '{column}'" in err and f"{names[0]} 有" in err and "--columns" in err
         assert not (place / "p.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("los_days", "不详", "los_days 列（los_days）：'不详' 应为整数"),
+        ("status", "grouped?", "status 列（status）：'grouped?' 应为grouped、ambiguous"),
+        ("discharge_date", "2025-13-45", "2025-13-45"),
+    ],
+)
+def test_a_cell_that_is_none_of_its_kind_is_told_with_its_row(
+    place: Path, column: str, cell: str, said: str
+) -> None:
+    """A status that nobody knows was paid as a group."""
+    table = pa.Table.from_pylist([bill("a", "15000"), bill("b", "15000")], schema=GATED)
+    texts = [str(value) for value in table[column].to_pylist()]
+    column_of = table.column_names.index(column)
+    table = table.set_column(column_of, column, pa.array([texts[0], cell]))
+    csv.write_csv(table, place / "g.csv")
+    code, _, err = grouper("pay", "g.csv", "--policy", "policy.toml", "-o", "p.parquet", cwd=place)
+    assert code == 2 and said in err, err
+    assert column == "discharge_date" or "第 2 行" in err
