@@ -123,7 +123,7 @@ def meta(folder: Path) -> dict[str, Any]:
 
 def load(folder: Path, profile: str | None = None) -> Letters:
     path = folder / TABLE
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         groups = {row["letter"]: (row["group"], row["name"]) for row in csv.DictReader(file)}
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Letters(folder.name, folder.name, meta(folder), digest, groups)

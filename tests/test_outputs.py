@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 
 from grouper.base.errors import UsageError
 from grouper.commands import cli
+
+from .in_process import call as run
 
 # Every file named is there before the call.
 REFUSED = """
@@ -100,3 +103,22 @@ def test_a_way_through_a_folder_that_is_not_there_leads_to_the_same_input(place:
     done = CliRunner().invoke(cli, ["group", "a.csv", "-o", "none/../a.csv", "--scheme", "chs-drg-2.0"])
     assert isinstance(done.exception, UsageError) and "is an input" in done.exception.en, done.output
     assert (place / "a.csv").read_text().startswith("record_id")
+
+
+@pytest.mark.parametrize(("lang", "mark"), [("zh", codecs.BOM_UTF8), ("en", b"")])
+def test_a_csv_in_chinese_begins_with_the_mark_that_excel_needs(
+    tmp_path: Path, lang: str, mark: bytes
+) -> None:
+    """As a file; standard output goes on to programs. What has the mark is read as what has none."""
+    head = "record_id,diagnoses,procedures,sex,age_years,los_days,discharge_way\n"
+    line = head + "a,K35.300,47.0100,1,30,6,1\n"
+    (tmp_path / "in.csv").write_text(line, encoding="utf-8")
+    call = ("group", "in.csv", "--scheme", "chs-drg-2.0", "--lang", lang)
+    code, _, err = run(*call, "-o", "out.csv", cwd=tmp_path)
+    assert code == 0, err
+    plain = (tmp_path / "out.csv").read_bytes()
+    assert plain.startswith(mark) and plain[len(mark) :].startswith(b'"record_id"')
+    code, out, err = run(*call, "-o", "-", "--to", "csv", cwd=tmp_path)
+    assert code == 0 and mark + out == plain
+    code, _, err = run("group", "out.csv", *call[2:], "--prefix", "x_", "-o", "again.csv", cwd=tmp_path)
+    assert code == 0, err

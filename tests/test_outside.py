@@ -36,6 +36,7 @@ from grouper.records.columns import ColumnMap, Source, load_map
 from grouper.records.footer import chunks
 from grouper.records.jsonfile import one_value
 
+from .in_process import call
 from .support import loaded
 
 HEAD = (
@@ -610,3 +611,14 @@ def test_a_socket_is_refused(tmp_path: Path) -> None:
         opened.bind(str(tmp_path / "a.csv"))
         with pytest.raises(UsageError, match="a pipe or a device"):
             grouped(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("9" * 60, "9" * 24 + "…"), ("1e400", "1e400"), (json.dumps("x" * 5000), "x…x")]
+)
+def test_a_message_does_not_echo_what_nobody_reads(value: str, shown: str) -> None:
+    """A number that no column holds is shown as it was written, a long text by its ends."""
+    fields = '"age_years":30,"sex":1,"discharge_date":"2025-06-01","insurance_type":"310"'
+    record = f'{{"diagnoses":["K35.300"],{fields},"total_cost":{value}}}'
+    code, _, err = call("explain", "-", "--policy", "lishui", stdin=record.encode())
+    assert code != 0 and len(err) < 600 and shown in err.decode(), err.decode()[:700]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 EXIT_OK = 0
 EXIT_USAGE = 1
 EXIT_DATA = 2
@@ -32,6 +34,21 @@ EXIT_CODES: dict[int, tuple[str, str]] = {
 }  # fmt: skip
 
 
+# A value between quotes, and a run without a blank that is no path, longer than anybody reads.
+_LONG = re.compile(r"'[^'\n]{201,}'|[!-.0-\[\]-~]{401,}")
+_SHOWN = 60
+
+
+def shortened(text: str) -> str:
+    """A message with what it quotes cut where that is absurdly long: its begin, its end, its length."""
+
+    def cut(found: re.Match[str]) -> str:
+        long = found[0]
+        return f"{long[:_SHOWN]}…{long[-_SHOWN // 3 :]} ({len(long):,})"
+
+    return _LONG.sub(cut, text)
+
+
 class GrouperError(Exception):
     """Base of all errors that are shown to the user as one message.
 
@@ -41,9 +58,9 @@ class GrouperError(Exception):
     exit_code = EXIT_USAGE
 
     def __init__(self, *, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.zh = zh
-        self.en = en
+        super().__init__(shortened(en))
+        self.zh = shortened(zh)
+        self.en = shortened(en)
 
     def text(self, lang: str) -> str:
         """The message in ``lang`` ("zh" or "en")."""

@@ -19,6 +19,7 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.leftovers import clear_parts, tag
 from grouper.base.plain import passes, target_of
 from grouper.base.provenance import PROVENANCE_KEY as PROVENANCE_KEY
+from grouper.base.tables_out import csv_mark
 from grouper.base.whole import part_of, place, unwritten
 
 FORMATS = ("parquet", "csv", "jsonl", "xlsx")
@@ -89,6 +90,8 @@ class Output:
     def open(self, schema: pa.Schema) -> Writer:
         """The writer for batches of ``schema``."""
         assert self._file is not None
+        if self.format == "csv" and self._part is not None and not passes(self.path):
+            self._file.write(csv_mark().encode())
         self._writer = _WRITERS[self.format](self._file, schema)
         return self._writer
 

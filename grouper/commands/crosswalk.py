@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from grouper.base.output import output_format
 from grouper.commands.options.reading import column_map, load_named, record_options
 from grouper.commands.options.shared import BilingualCommand, both, lang_option, language, option
+from grouper.payment.policy import words
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from grouper.grouping.crosswalk import Crosswalk
+
+
+_FOR_PEOPLE = ("csv", "xlsx")  # in Chinese their headings and words are Chinese; programs read the others
+HEADINGS = {
+    "old_status": "原状态", "old_group": "原病组", "old_name": "原病组名称", "old_reason": "原方案未入组原因",
+    "new_status": "新状态", "new_group": "新病组", "new_name": "新病组名称", "new_reason": "新方案未入组原因",
+    "cases": "例数", "old_cases": "原病组例数", "share": "占原病组例数", "dominant": "主要去向",
+    "total_cost": "总费用（元）", "cost_share": "占原病组费用",
+}  # fmt: skip
 
 
 @click.command(
@@ -59,9 +72,32 @@ def crosswalk(inputs: tuple[str, ...], old: str, new: str, output: str, **option
             encoding=options["encoding"],
             sheet=options["sheet"],
             progress=progress,
+            told=in_chinese if lang != "en" and output_format(output, None) in _FOR_PEOPLE else None,
         )
     for line in _summary(done, lang != "en"):
         click.echo(line, err=True)
+
+
+def in_chinese(table: pa.Table) -> pa.Table:
+    """The table of a crosswalk with headings, statuses and reasons in Chinese."""
+    import pyarrow as pa
+
+    from grouper.base.reasons import STATUS_NAMES, STATUS_ZH
+
+    statuses = dict(zip(STATUS_NAMES, STATUS_ZH, strict=True))
+    said: dict[str, Callable[[str], str]] = {
+        "status": lambda word: statuses[word],
+        "reason": lambda word: words.reason(word, "zh"),
+    }
+
+    def told(name: str) -> pa.Array | pa.ChunkedArray:
+        say = said.get(name.partition("_")[2])
+        if say is None:
+            return table[name]
+        return pa.array([None if w is None else say(w) for w in table[name].to_pylist()], pa.string())
+
+    columns = [told(name) for name in table.column_names]
+    return pa.table(columns, [HEADINGS[name] for name in table.column_names])
 
 
 def _summary(done: Crosswalk, zh: bool) -> Iterator[str]:
@@ -77,6 +113,8 @@ def _summary(done: Crosswalk, zh: bool) -> Iterator[str]:
         names = dict(zip(STATUS_NAMES, STATUS_ZH if zh else STATUS_NAMES, strict=True))
         told = [f"{names[key]} {number:,}" for key, number in done.statuses(which).items() if number]
         yield f"  {scheme}  {'，'.join(told) if zh else ', '.join(told)}"
+        for reason, number in done.reasons(which).items():
+            yield f"    {number:,}  {words.reason(reason, 'zh' if zh else 'en')} [{reason}]"
     grouped = [line for line in done.lines() if line["old_status"] == "grouped"]
     main = [line for line in grouped if line["dominant"]]
     whole = sum(line["cases"] == line["old_cases"] for line in main)

@@ -38,8 +38,8 @@ _SHARE = pa.decimal64(9, 6)
 _MONEY = pa.decimal128(18, 2)
 SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("old_status", "old_group", "old_name")),
-        *((name, pa.string()) for name in ("new_status", "new_group", "new_name")),
+        *((name, pa.string()) for name in ("old_status", "old_group", "old_name", "old_reason")),
+        *((name, pa.string()) for name in ("new_status", "new_group", "new_name", "new_reason")),
         ("cases", pa.int64()),
         ("old_cases", pa.int64()),  # all cases of the old group
         ("share", _SHARE),  # of them
@@ -51,16 +51,17 @@ SCHEMA = pa.schema(
 
 
 class Side(NamedTuple):
-    """A group as one scheme gives it. ``group`` is empty where the scheme gives none."""
+    """A group as one scheme gives it, empty where it gives none; ``reason``: why a case is not grouped."""
 
     status: str
     group: str
     name: str
+    reason: str = ""
 
     @property
-    def place(self) -> tuple[int, str]:
+    def place(self) -> tuple[int, str, str]:
         """Grouped ones first, by code."""
-        return STATUS_NAMES.index(self.status), self.group
+        return STATUS_NAMES.index(self.status), self.group, self.reason
 
 
 @dataclass
@@ -82,6 +83,14 @@ class Crosswalk:
             found[pair[which].status] += number
         return found
 
+    def reasons(self, which: int) -> dict[str, int]:
+        """Cases that are not grouped by reason, most first, under the old (0) or new (1) scheme."""
+        found: Counter[str] = Counter()
+        for pair, number in self.cases.items():
+            if pair[which].status != "grouped":
+                found[pair[which].reason] += number
+        return dict(found.most_common())
+
     def lines(self) -> Iterator[dict[str, Any]]:
         """Rows of SCHEMA: by old group, the successor with most cases first."""
         by_old: dict[Side, list[Side]] = {}
@@ -98,7 +107,9 @@ class Crosswalk:
         pair = old, new
         return {
             "old_status": old.status, "old_group": old.group or None, "old_name": old.name or None,
+            "old_reason": old.reason or None,
             "new_status": new.status, "new_group": new.group or None, "new_name": new.name or None,
+            "new_reason": new.reason or None,
             "cases": self.cases[pair], "old_cases": cases, "share": _share(self.cases[pair], cases),
             "total_cost": yuan_of(self.fen[pair]) if self.costed else None,
             "cost_share": _share(self.fen[pair], fen) if self.costed else None,
@@ -117,10 +128,12 @@ def crosswalk(
     encoding: str | None = None,
     sheet: str | None = None,
     progress: Progress | None = None,
+    told: Callable[[pa.Table], pa.Table] | None = None,
 ) -> Crosswalk:
     """Group files under two schemes, of whichever families, and write what became of each old group.
 
-    Memory is bounded by one batch and the pairs of groups that occur. The output appears whole or not at all.
+    ``told`` puts its table in words for people. Memory is bounded by one batch and the pairs of groups that
+    occur. The output appears whole or not at all.
     Raises UsageError for a missing column or an unknown layout before any work, DataError for unreadable
     input, ReconciliationError when the rows do not add up.
     """
@@ -146,8 +159,12 @@ def crosswalk(
             if progress:
                 progress(done.rows, source.num_rows)
         _reconcile(done, source.num_rows)
-        writer = out.open(SCHEMA)
-        writer.write(pa.RecordBatch.from_pylist(list(done.lines()), schema=SCHEMA))
+        table = pa.Table.from_pylist(list(done.lines()), schema=SCHEMA)
+        if told is not None:
+            table = told(table)
+        writer = out.open(table.schema)
+        for batch in table.to_batches():
+            writer.write(batch)
         writer.provenance = _provenance(done, old, new, paths)
     return done
 
@@ -171,18 +188,19 @@ def _costs(grouper: Grouper, columns: ColumnMap) -> Normaliser | None:
 
 
 def _sides(grouper: Grouper, normaliser: Normaliser, batch: pa.RecordBatch, row: int) -> list[pa.Array]:
-    """Status, group and name of each record under one scheme, as texts."""
+    """Status, group, name and, but for grouped ones, reason of each record under one scheme, as texts."""
     prepared = normaliser.prepare(batch, row)
     grouped = grouper.engine.group(prepared.batch, prepared.flags)
     of = family(grouper.engine.kind)
     places = {f.name: number for number, f in enumerate(grouper.engine.result_fields)}
-    found = (grouped.columns[places[name]] for name in ("status", of.GROUP, of.GROUP_NAME))
-    return [pc.fill_null(column.cast(pa.string()), "") for column in found]
+    found = (grouped.columns[places[name]] for name in ("status", of.GROUP, of.GROUP_NAME, "reason"))
+    status, *group, reason = (pc.fill_null(column.cast(pa.string()), "") for column in found)
+    return [status, *group, pc.if_else(pc.equal(status, "grouped"), "", reason)]
 
 
 def _count(done: Crosswalk, pair: Sequence[Sequence[pa.Array]], costs: pa.Array | None) -> None:
     """Add a batch: cases and fen by pair of groups."""
-    keys = [f"k{number}" for number in range(6)]
+    keys = [f"k{number}" for number in range(2 * len(Side._fields))]
     fen = pa.nulls(len(pair[0][0]), pa.int64())
     if costs is not None:
         fen = pc.multiply(costs.cast(pa.decimal128(18, 2)), pa.scalar(Decimal(100))).cast(pa.int64())
@@ -191,7 +209,8 @@ def _count(done: Crosswalk, pair: Sequence[Sequence[pa.Array]], costs: pa.Array 
     sums = table.group_by(keys).aggregate([([], "count_all"), ("fen", "sum")])
     for entry in sums.to_pylist():
         texts = [entry[key] for key in keys]
-        key = Side(*texts[:3]), Side(*texts[3:])
+        half = len(texts) // 2
+        key = Side(*texts[:half]), Side(*texts[half:])
         done.cases[key] += entry["count_all"]
         done.fen[key] += entry["fen_sum"] or 0
 

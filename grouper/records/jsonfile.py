@@ -31,6 +31,9 @@ _NO_SIGNS = bytes(byte for byte in range(256) if byte not in b'[]{}"\\')
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
+_SHOWN = 24  # digits of a number in a message
+
+
 class Number(str):
     """The text of a JSON number, so that it can be told from a text and loses no digits."""
 
@@ -47,8 +50,19 @@ def _decimal(text: str) -> float:
     return value if isfinite(value) else _huge(text)
 
 
+class Huge(float):
+    """A number that no column can hold; a message shows what was written, not what stands for it."""
+
+    written = ""
+
+    def __repr__(self) -> str:
+        return self.written if len(self.written) <= _SHOWN else f"{self.written[:_SHOWN]}…"
+
+
 def _huge(text: str) -> float:
-    return -1e300 if text.startswith("-") else 1e300
+    made = Huge(-1e300 if text.startswith("-") else 1e300)
+    made.written = text
+    return made
 
 
 class _Twice(ValueError):

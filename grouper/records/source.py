@@ -211,9 +211,11 @@ class RecordSource:
             lacking, other = (reader, self._readers[0]) if name in ours else (self._readers[0], reader)
             column = ours.get(name) or theirs[name]
             raise DataError(
-                zh=f"{lacking.label} 没有列 {column!r}，而 {other.label} 有；一起读取的文件须有相同的列",
+                zh=f"{lacking.label} 没有列 {column!r}，而 {other.label} 有；一起读取的文件须有相同的列；"
+                "请各用各的 --columns 分别处理，settle 用 --inputs 逐个写明列映射",
                 en=f"{lacking.label} has no column {column!r}, but {other.label} has; files that are read "
-                "together must have the same columns",
+                "together must have the same columns: take each alone with its own --columns, or give "
+                "settle a map for each with --inputs",
             )
         return {name: theirs[folded] for folded, name in ours.items()}
 

@@ -109,9 +109,8 @@ def compute(
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
             check_held(plan, priced, _waiting(connection, staged))
-            odd: list[Oddity | Unused] = [
-                *find(connection, staged / "priced.parquet"), *not_used(plan.policy, plan.budget)
-            ]  # fmt: skip
+            odd: list[Oddity | Unused] = [*find(connection, staged / "priced.parquet")]
+            odd += not_used(plan.policy, plan.budget)
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):

@@ -18,14 +18,14 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import scan
 from grouper.base.tables_in import Row, near, read_table
-from grouper.base.tables_out import write_rows
+from grouper.base.tables_out import csv_mark, write_rows
 from grouper.base.whole import refuse_existing, write_text
 from grouper.lake import commit, ledger, steps
 from grouper.lake.layout import Lake
 from grouper.lake.steps import DECISIONS, EXPORT, OBJECTIONS, STATEMENTS, Entry
 from grouper.payment.price.decided import read_money, read_number
 from grouper.report.cells import cell
-from grouper.report.objection_form import REASONS, WISHES, Form, read_form
+from grouper.report.objection_form import FACTS, REASONS, WISHES, Form, read_form
 from grouper.settlement import states
 from grouper.settlement.plan.key import key_mark, read_key
 from grouper.settlement.tokens import token
@@ -113,6 +113,7 @@ def _sent(found: Sequence[Entry], form: Form, key: bytes | None) -> Entry:
     hospital, given = form.facts.get("hospital", ""), form.facts.get("token", "")
     for step in reversed(found):
         if step.kind == STATEMENTS and token(step.of, hospital, str(step.says["head"]), key) == given:
+            _as_sent(form, step)
             return step
     keyed = any(step.kind == STATEMENTS and step.says.get("key") != key_mark(key) for step in found)
     raise DataError(
@@ -121,6 +122,22 @@ def _sent(found: Sequence[Entry], form: Form, key: bytes | None) -> Entry:
         en=f"{form.path}: the token is not one that this lake sent to {hospital or '-'}; its head may have "
         "been changed" + (", or --key is another than it was sent with" if keyed else ""),
     )
+
+
+def _as_sent(form: Form, step: Entry) -> None:
+    """The head says what it said when it was sent. Raises DataError that names what was changed; the token
+    holds for the run and the hospital."""
+    sent = {"period": step.period, "deadline": str(step.says.get("deadline", ""))}
+    for name, value in sent.items():
+        there = form.facts.get(name, "")
+        if name in form.facts and there != value:
+            zh, en = FACTS[name]
+            raise DataError(
+                zh=f"{form.path} 第 2 行：{zh}是 {there or '空白'}，发出时是 {value or '空白'}；"
+                "请勿改动第二行",
+                en=f"{form.path}, row 2: the {en} is {there or 'blank'}, and was {value or 'blank'} when it "
+                "was sent; leave the second row as it is",
+            )
 
 
 def _rows(
@@ -308,7 +325,7 @@ def export(
             )
         text = StringIO()
         write_rows(text, HEADER, [[cell(value) for value in _correction(one)] for one in ready])
-        content = text.getvalue()
+        content = csv_mark() + text.getvalue()
         says = {"ids": [one.id for one in ready], "sha256": sha256_of(content)}
         write_text(path, content)
         steps.enter(lake, run, EXPORT, None, says, who=who, when=when, note=note)

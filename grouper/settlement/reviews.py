@@ -20,7 +20,7 @@ from grouper.base.errors import DataError, UsageError
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, parquet_schema, scan
 from grouper.base.tables_in import Row, near
-from grouper.base.tables_out import write_rows
+from grouper.base.tables_out import csv_mark, write_rows
 from grouper.base.whole import refuse_existing, write_text
 from grouper.lake import views
 from grouper.lake.layout import Lake
@@ -255,7 +255,7 @@ def take_back(session: Session, path: str | Path, output: Path, *, over_quota: b
              "special_review_points", "reason", "clause"]  # fmt: skip
     text = StringIO()
     write_rows(text, names, [[cell(line.get(name, "")) for name in names] for line in rows])
-    write_text(output, text.getvalue())
+    write_text(output, csv_mark() + text.getvalue())
     return Decided(list(rows), over)
 
 

@@ -245,6 +245,11 @@ def _waits(state: State, kind: str) -> None:
         )
 
 
+# Cyrillic and Greek letters, in lower case, with the Latin ones that they or their capitals look like.
+_LOOKS = dict(zip("авеѕіјкмнорстухԁԛԝһӏαβεζικμορτχωϳ", "abesijkmhopctyxdqwhlabezikmoptxwj", strict=True))
+_LOOKS |= {"ν": "nv", "υ": "yu", "η": "hn", "γ": "y", "ς": "c"}
+
+
 def _second(found: Sequence[Entry], state: State, kind: str, who: str) -> None:
     """Raises UsageError where the lake requires two persons and there is one."""
     if same_person(found, state.entry, Entry("", kind, who=who)):
@@ -257,7 +262,7 @@ def _second(found: Sequence[Entry], state: State, kind: str, who: str) -> None:
 
 def same_person(found: Sequence[Entry], settled: Entry, step: Entry) -> bool:
     """Whether one person settled and did the step, though the options before it require two."""
-    return options_of(found).two_persons and _person(settled.who) == _person(step.who)
+    return options_of(found).two_persons and _same_name(_person(settled.who), _person(step.who))
 
 
 def _as_it_was(lake: Lake, found: Sequence[Entry], state: State) -> None:
@@ -278,8 +283,15 @@ def _as_it_was(lake: Lake, found: Sequence[Entry], state: State) -> None:
 
 
 def _person(name: str) -> str:
-    """A name to compare: without blanks, letters of one form."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """A name to compare: without blanks and marks that nobody sees, letters of one form."""
+    plain = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return "".join(one for one in plain if unicodedata.category(one) != "Cf")
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Names that nobody can tell apart where they are read: letter by letter the same, or a look-alike."""
+    pairs = [(_LOOKS.get(a, a), _LOOKS.get(b, b)) for a, b in zip(one, other, strict=False)]
+    return len(one) == len(other) and all(set(a) & set(b) for a, b in pairs)
 
 
 def set_options(lake: Lake, *, who: str, when: str = "", note: str = "", **asked: bool | None) -> Options:

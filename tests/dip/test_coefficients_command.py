@@ -61,7 +61,7 @@ def test_grouped_files_get_their_coefficients(grouped: Path, tmp_path: Path) -> 
 
 def test_csv_round_trip(grouped: Path, tmp_path: Path) -> None:
     assert call(grouped, "-o", tmp_path / "o.csv", "--parameters", "coefficients-example").exit_code == 0
-    text = (tmp_path / "o.csv").read_text(encoding="utf-8")
+    text = (tmp_path / "o.csv").read_text(encoding="utf-8-sig")
     assert "severity:III=1.2500|secondary:respiratory-failure=1.1500" in text
 
 

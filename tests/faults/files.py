@@ -191,6 +191,6 @@ def _content(folder: Path) -> object:
     import pyarrow.parquet as pq
 
     if (folder / "out.csv").exists():
-        return (folder / "out.csv").read_text(encoding="utf-8")
+        return (folder / "out.csv").read_text(encoding="utf-8-sig")
     table = pq.read_table(folder / "out.parquet", partitioning=None)
     return table.drop_columns([n for n in ("input_file",) if n in table.column_names]).to_pylist()

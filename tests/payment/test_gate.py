@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -456,3 +457,44 @@ def test_a_bill_of_several_with_a_refund_of_a_part_is_joined_with_the_others(pla
     assert (rows[2]["total_cost"], rows[2]["los_days"]) == (Decimal("14000.00"), 101)
     _, rows = paid(place, cases)
     assert [row["pay_reason"] for row in rows] == ["interim", "group", "interim", "refund-partial"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_files_that_lack_a_column_of_another_are_refused(place: Path, kind: str) -> None:
+    """A column that one file calls otherwise would be empty in it: what was paid, or that it is a refund."""
+    for number, column in enumerate(("pool_paid", "refund_flag")):
+        whole = pa.Table.from_pylist([bill("a", "15000", refund_flag=False)], schema=GATED)
+        other = pa.Table.from_pylist([bill("b", "15000")], schema=GATED)
+        other = other.rename_columns({column: "other_name"})
+        names = [f"{number}-{name}.{kind}" for name in ("whole", "other")]
+        for name, table in zip(names, (whole, other), strict=True):
+            if kind == "csv":
+                csv.write_csv(table, place / name)
+            else:
+                pq.write_table(table, place / name)
+        code, _, err = grouper("pay", *names, "--policy", "policy.toml", "-o", "p.parquet", cwd=place)
+        assert code == 1, err
+        assert f"{names[1]} 没有列 '{column}'" in err and f"{names[0]} 有" in err and "--columns" in err
+        assert not (place / "p.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("los_days", "不详", "los_days 列（los_days）：'不详' 应为整数"),
+        ("status", "grouped?", "status 列（status）：'grouped?' 应为grouped、ambiguous"),
+        ("discharge_date", "2025-13-45", "2025-13-45"),
+    ],
+)
+def test_a_cell_that_is_none_of_its_kind_is_told_with_its_row(
+    place: Path, column: str, cell: str, said: str
+) -> None:
+    """A status that nobody knows was paid as a group."""
+    table = pa.Table.from_pylist([bill("a", "15000"), bill("b", "15000")], schema=GATED)
+    texts = [str(value) for value in table[column].to_pylist()]
+    column_of = table.column_names.index(column)
+    table = table.set_column(column_of, column, pa.array([texts[0], cell]))
+    csv.write_csv(table, place / "g.csv")
+    code, _, err = grouper("pay", "g.csv", "--policy", "policy.toml", "-o", "p.parquet", cwd=place)
+    assert code == 2 and said in err, err
+    assert column == "discharge_date" or "第 2 行" in err

@@ -87,7 +87,7 @@ def test_results_for_people_hold_no_formulas(tmp_path: Path) -> None:
             writer = out.open(table.schema)
             for batch in table.to_batches():
                 writer.write(batch)
-    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["'=name", "word", "codes", "yuan"]
     assert [row[0] for row in rows] == [row[1] for row in rows] == [

@@ -134,6 +134,9 @@ def test_objections_are_numbered_and_listed(taken: list[Objection], cases: list[
     [
         ({1: "0" * 24}, "the token is not one that this lake sent to H"),
         ({3: "H33990100009"}, "the token is not one that this lake sent to H33990100009"),
+        ({7: "2025-06-20"}, "row 2: the deadline is 2025-06-20, and was 2025-05-20 when it was sent"),
+        ({7: ""}, "row 2: the deadline is blank, and was 2025-05-20"),
+        ({5: "2025-05"}, "row 2: the period is 2025-05, and was 2025-04"),
     ],
 )
 def test_a_form_of_another_hospital_or_with_another_token_is_refused(

@@ -132,8 +132,9 @@ def test_a_clearing_may_be_a_draft_too(lake: Lake, place: Path, tmp_path: Path) 
 def test_two_persons(lake: Lake, place: Path) -> None:
     assert states.set_options(lake, who="Zhao", two_persons=True) == states.Options(two_persons=True)
     for step in (states.review, states.approve):
-        with pytest.raises(UsageError, match=r"Ｌ i settled it"):
-            step(lake, "2025-04", who="Ｌ i")
+        for who in ("Ｌ i", "L\u0456", "l\u200bi", "L\u0399", "\u04cfi"):  # Cyrillic, unseen, Greek
+            with pytest.raises(UsageError, match="settled it"):
+                step(lake, "2025-04", who=who)
     with pytest.raises(UsageError, match="say by --who who does it"):
         states.approve(lake, "2025-04", who="  ")
     with pytest.raises(UsageError, match="say by --who who settles"):
@@ -213,3 +214,18 @@ def test_the_commands_say_the_state_in_chinese(lake: Lake) -> None:
     assert "王芳 5月3日" in status and "赵敏" in status and "湖选项：结算与审批须为两人" in status
     assert "approved" in told("status", place, "--lang", "en")
     assert '"state": "approved"' in told("status", place, "--json")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Alice Ho", "Аlісе Но", True), ("Ωmega", "wmega", True), ("Nu", "Νυ", True), ("vu", "νυ", True),
+        ("王五", "王 五", True), ("Zhang", "Zheng", False), ("Wang", "Wong", False), ("王五", "王伍", False),
+    ],
+)  # fmt: skip
+def test_look_alike_letters_are_one_person(one: str, other: str, same: bool) -> None:
+    asked = steps.Entry("000001", states.OPTIONS, says={"two_persons": True})
+    found = states.same_person(
+        [asked], steps.Entry("000002", "settle", who=one), steps.Entry("", "x", who=other)
+    )
+    assert found is same

@@ -63,9 +63,10 @@ def _paid(lake: Lake, run: str, lang: str) -> tuple[str, list[dict[str, Decimal]
 
 def the_page_explains_what_is_paid(files: Files, world: World) -> None:
     for lang, told, prepaid, *parts in (
-        ("zh", "应拨 = 预拨 + 往年调整 − ", "预拨", "本期应拨", "冲抵预付金", "稽核扣款", "结转下期"),
+        ("zh", "应拨 = 预拨 + 往年调整 − ", "预拨", "本期应拨", "冲抵预付金", "稽核扣款",
+         "结转下期（负为待扣）"),
         ("en", "payable = prepaid + earlier years − ", "prepaid", "payable", "advance offset",
-         "audit deductions", "carried on"),
+         "audit deductions", "carried on (negative: to be taken)"),
     ):  # fmt: skip
         text, rows = _paid(world.before, "000002", lang)
         assert told in text and rows[-1][APART[lang]] == _apart(world.before) != 0

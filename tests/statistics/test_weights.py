@@ -388,6 +388,28 @@ def test_a_refunded_stay_counts_in_no_weight_wherever_its_refund_stands(tmp_path
     assert result.mean_cost == 10_000_00
 
 
+@pytest.mark.parametrize("again", ["S2", "S3", "S4"])  # the stay, its refund, one that nobody refunded
+@pytest.mark.parametrize("place", [0, 1])
+def test_rows_given_twice_are_told_before_refunds_meet_their_stays(
+    tmp_path: Path, again: str, place: int
+) -> None:
+    """In whichever file they stand; else the second S2 would count with 30,000, as nobody took it back."""
+    rows = {"S1": ("S1", "10000", 2025, None), "S2": ("S2", "30000", 2025, None),
+            "S3": ("S3", "-30000", 2025, "S2"), "S4": ("S4", "10000", 2025, None)}  # fmt: skip
+    files = [[rows["S1"], rows["S2"]], [rows["S3"], rows["S4"]]]
+    files[place].append(rows[again])
+    paths = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for path, found in zip(paths, files, strict=True):
+        made = stays(found)
+        days = pa.array([date(2025, 3, 4)] * len(found))
+        column = made.column_names.index("discharge_date")
+        pq.write_table(made.set_column(column, "discharge_date", days), path)
+    for order in (paths, paths[::-1]):
+        result = fit(order, SCHEME)
+        assert result.left_out == {"duplicate": 1, "refund-netted": 2} and result.cases == 2
+        assert result.mean_cost == 10_000_00
+
+
 def test_a_stray_year_is_refused_unless_it_is_named(tmp_path: Path) -> None:
     """One discharge of 2024 among forty of 2025 would weigh 2/9 of them all."""
     path = tmp_path / "history.parquet"

@@ -95,12 +95,12 @@ def test_files_and_flags(lake: Path, tmp_path: Path) -> None:
     wanted = ("--area", "lishui", "--period", "2025-06", "--facts", facts)
     _, err = run(lake, *wanted, "-o", table, "--flagged", flags)
     run(lake, *wanted, "-o", copy)
-    with table.open(encoding="utf-8") as file:
+    with table.open(encoding="utf-8-sig") as file:
         rows = {row["indicator"]: row for row in csv.DictReader(file)}
     assert (rows["reserve_months"]["value"], rows["reserve_months"]["state"]) == ("4.5000", "watch")
-    same = {row["indicator"]: row for row in json.loads(copy.read_text(encoding="utf-8"))}
+    same = {row["indicator"]: row for row in json.loads(copy.read_text(encoding="utf-8-sig"))}
     assert {name: row["state"] for name, row in same.items()} == {n: r["state"] for n, r in rows.items()}
-    with flags.open(encoding="utf-8") as file:
+    with flags.open(encoding="utf-8-sig") as file:
         found = list(csv.DictReader(file))
     assert found[0] == {
         "area": "lishui",
@@ -116,13 +116,13 @@ def test_flagged_records_are_no_formulas(tmp_path: Path) -> None:
     made.root.mkdir()
     settle(made, 6, [case(1, record_id="=HYPERLINK(1)", settled_fund=200_000), case(2)], "1200")
     run(made.root, "--area", "lishui", "--period", "2025-06", "--flagged", flags)
-    with flags.open(encoding="utf-8") as file:
+    with flags.open(encoding="utf-8-sig") as file:
         assert {row["record_id"] for row in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
 
 
 def test_a_file_of_ones_own_and_an_area_that_is_not_there(lake: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
-    own.write_text('id = "o"\nname = "o"\nname_en = "o"\nextends = "common"\n', encoding="utf-8")
+    own.write_text('id = "o"\nname = "o"\nname_en = "o"\nextends = "common"\n', encoding="utf-8-sig")
     _, err = run(lake, "--area", "lishui", "--indicators", own)
     assert "common" not in err
     with pytest.raises(UsageError) as caught:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import date, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ import click
 
 from grouper.base.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GrouperError, UsageError
 from grouper.base.machine import memory_size
+from grouper.base.tables_out import for_chinese_readers
 from grouper.commands.options.net import caught, interrupted, stop_as_by_hand
 from grouper.commands.options.outputs import guard
 from grouper.commands.text.wrong_calls import in_chinese
@@ -97,7 +98,8 @@ class BilingualCommand(click.Command):
                 f"{name} 是另一次运行未写完的文件；没有运行在写它时可删除",
                 f"{name} was left unfinished by another run; delete it when none is writing it",
             )
-        return super().invoke(ctx)
+        with for_chinese_readers() if language(ctx) != "en" else nullcontext():
+            return super().invoke(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         whole, self.help = self.help, in_language(self.help, language(ctx))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -68,7 +68,7 @@ class PoolBudget:
     point_value: Fraction | None
     pay_ratio: Fraction | None
     source: str
-    month_weights: Mapping[int, Fraction]
+    month_weights: Mapping[int, Fraction] = field(default_factory=dict)
 
     @property
     def offsite(self) -> Fen:

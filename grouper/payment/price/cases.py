@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, refuse
-from grouper.base.sql import literal, parquet_schema, rows_of, scan
+from grouper.base.sql import literal
 from grouper.payment.formula import keyed
 from grouper.payment.price.accepted import policy_words
+from grouper.payment.price.cells import check_cells
 from grouper.payment.price.decided import WORDS as DECISION_WORDS
 from grouper.payment.price.decisions import Decision, decisions
 from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, split
+from grouper.payment.price.grouped import are_texts, headers, parquet_files, scan_of, sizes
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.listed import lists_of
 from grouper.payment.price.named_cases import named_cases
 from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
+from grouper.payment.price.same_columns import check_columns
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
-from grouper.payment.price.texts import TEXTS, load_texts
 from grouper.records.gate import JOINED, PART
 from grouper.records.missing import missing_field
 from grouper.records.stays import Gated
@@ -83,17 +83,17 @@ def open_cases(
     Raises UsageError for a missing column, DataError that names row and column for a bad amount or
     date, a repeated record_id, or a decision about a case that is not there.
     """
-    scan = _scan(connection, files.paths)
+    scan = scan_of(connection, files.paths)
     schema = connection.sql(f"SELECT * EXCLUDE ({PLACE}) FROM {scan} LIMIT 0").to_arrow_table().schema
     differs = None
     if files.gate is not None:  # else it was asked at another door
-        parts = [] if _are_texts(files.paths) else _parquet(files.paths)
+        parts = [] if are_texts(files.paths) else parquet_files(files.paths)
         differs = check_scheme(policy, schemes_of(connection, scan, schema, parts), files.scheme_differs)
     sources = _sources(schema, files)
     hospitals = _hospitals(connection, files.hospitals, policy)
     decided, by_case = _decisions(connection, scan, sources, files.decisions, policy)
     words = Words(connection, scan, files, policy)
-    stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
+    stay = files.stay or stay_of([] if are_texts(files.paths) else parquet_files(files.paths))
     lists = lists_of(files.columns, schema)
     reading = _Reading(schema, sources, hospitals, by_case, words, stay, lists)
     if sources.get("record_id") == sources.get("settlement_id", ""):
@@ -101,6 +101,8 @@ def open_cases(
     if files.gate is not None:  # settle has checked its decisions
         there = {name: column for name, column in sources.items() if column in schema.names}
         check_decided(connection, scan, there, files, policy)
+        own = {name: c for name, c in sources.items() if name not in hospitals and name not in by_case}
+        check_columns(headers(connection, files.paths), own, (*wanted, files.date))
     windows = [name for name in wanted if INPUTS[name].kind == "window"]
     select, lacking = [], []
     for name in wanted:
@@ -125,6 +127,7 @@ def open_cases(
     body = f"SELECT {', '.join(select)}, t.{PLACE} FROM {scan} AS t"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW all_rows AS {body}")
     _check_amounts(connection, scan, reading.faults, files)
+    check_cells(connection, scan, reading.plain, files.paths[0])
     gated, outside = None, None
     if files.gate is None:
         connection.execute("CREATE OR REPLACE TEMP VIEW plain_cases AS FROM all_rows")
@@ -139,7 +142,7 @@ def open_cases(
     _windows(connection, windows, policy, found)
     found.assumed = reading.assumed
     found.columns = [name for name in INPUTS if name in wanted or name in beside]
-    found.sizes = _sizes(connection, files.paths)
+    found.sizes = sizes(connection, files.paths)
     return found
 
 
@@ -175,77 +178,6 @@ def _agree(found: Cases, gated: Gated | None) -> None:
             en=f"does not add up: {gated.cases} cases and {cost} fen due, {found.rows} and "
             f"{found.total_cost} found; nothing was written",
         )
-
-
-def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
-    """SQL that reads the grouped files: CSV files, or Parquet files and folders of them."""
-    for path in paths:
-        if not Path(path).exists():
-            raise UsageError(zh=f"没有文件 {path}", en=f"there is no file {path}")
-    if _are_texts(paths):
-        texts = [load_texts(connection, path, f"grouped_{number}") for number, path in enumerate(paths)]
-        return _placed_texts(connection, texts)
-    files = _parquet(paths)
-    for file in files:
-        parquet_schema(
-            file,
-            hint_zh="；分组结果应为 Parquet 或 CSV（grouper group … -o 分组.parquet）",
-            hint_en="; grouped files are Parquet or CSV (grouper group … -o grouped.parquet)",
-        )
-    return _placed(files)
-
-
-def _are_texts(paths: Sequence[str]) -> bool:
-    kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
-    return bool(kinds) and kinds <= TEXTS
-
-
-def _sizes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> list[int]:
-    """The rows of each path, in the order of the places of ``_scan``."""
-    if not _are_texts(paths):
-        return [sum(rows_of(file) for file in _expanded(path)) for path in paths]
-    tables = (f"grouped_{number}" for number in range(len(paths)))
-    return [connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in tables]
-
-
-def _parquet(paths: Sequence[str]) -> list[Path]:
-    return [file for path in paths for file in _expanded(path)]
-
-
-def _placed_texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:
-    """SQL of tables one after the other, with the place of each row."""
-    parts, before = [], 0
-    for table in tables:
-        parts.append(f"SELECT *, rowid + {before} AS {PLACE} FROM {table}")
-        before += connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-    return f"({' UNION ALL BY NAME '.join(parts)})"
-
-
-def _placed(files: Sequence[Path]) -> str:
-    """SQL of Parquet files one after the other, with the place of each row."""
-    if len(files) == 1:
-        inside = f"SELECT * EXCLUDE (file_row_number), file_row_number AS {PLACE}"
-        return f"({inside} FROM {scan(*files, numbered=True)})"
-    whens, before = [], 0
-    for file in files:
-        whens.append(f"WHEN {literal(Path(os.path.abspath(file)).as_posix())} THEN {before}")
-        before += rows_of(file)
-    start = f"CASE file_of_row {' '.join(whens)} ELSE error('file?') END"
-    return (
-        f"(SELECT * EXCLUDE (file_row_number, file_of_row), file_row_number + {start} AS {PLACE} "
-        f"FROM {scan(*files, numbered=True, named='file_of_row')})"
-    )
-
-
-def _expanded(path: str) -> list[Path]:
-    """The Parquet files of a folder, or the file. Raises UsageError for a folder without any."""
-    place = Path(path)
-    if not place.is_dir():
-        return [place]
-    inside = sorted(place.rglob("*.parquet"))
-    if not inside:
-        raise UsageError(zh=f"{path} 中没有 Parquet 文件", en=f"{path} holds no Parquet file")
-    return inside
 
 
 def _sources(schema: pa.Schema, files: Files) -> dict[str, str]:
@@ -329,7 +261,8 @@ def _own(name: str, schema: pa.Schema, sources: dict[str, str]) -> str:
 
 @dataclass
 class _Reading:
-    """SQL of the input columns. ``faults``: amounts to be checked; ``assumed``: as in Cases."""
+    """SQL of the input columns. ``faults``: amounts to be checked; ``plain``: cells that are read as they
+    stand; ``assumed``: as in Cases."""
 
     schema: pa.Schema
     sources: dict[str, str]
@@ -339,6 +272,7 @@ class _Reading:
     stay: str = "given"
     lists: Mapping[str, str] = field(default_factory=dict)
     faults: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
+    plain: list[tuple[str, str, pa.DataType]] = field(default_factory=list)
     assumed: dict[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> str | None:
@@ -390,6 +324,7 @@ class _Reading:
                 return [input_sql(name, *self.words.decision(name, column, kind))]
             if INPUTS[name].kind == "money" and not _exact(kind):
                 self.faults.append((name, column, kind))
+            self.plain.append((name, column, kind))
             return [input_sql(name, kind, f't."{column}"')]
         return []
 

@@ -43,7 +43,7 @@ CLEARING = {
     "advance": ("冲抵预付金", "advance offset"),
     "audit": ("稽核扣款", "audit deductions"),
     "payable": ("本期应拨", "payable"),
-    "carried": ("结转下期扣减", "carried to the next"),
+    "carried": ("结转下期（负为待扣）", "carried on (negative: to be taken)"),
     "balance": ("清算差额", "balance"),
     "returned": ("返还保证金", "deposit returned"),
     "forfeited": ("扣减保证金", "deposit forfeited"),
