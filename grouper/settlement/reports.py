@@ -160,7 +160,7 @@ def _records(lake: Lake, tables: Sequence[str]) -> list[str]:
         with pq.ParquetFile(local_path(Path(table))) as file:
             if "original_run" in file.schema_arrow.names:
                 runs |= set(pc.unique(file.read(["original_run"])["original_run"]).to_pylist())
-    runs.discard(None)  # type: ignore[arg-type]
+    runs.discard(None)
     if not runs:
         return []
     with ledger.opened(lake) as source:
