@@ -172,7 +172,8 @@ def _budget(info: RunInfo, t: Lang) -> Html | None:
     own = _of(info, info.period)
     if not own:
         return None
-    title = el("h3", t("预算执行与时间进度", "Budget, and the time gone"))
+    words_ = ("预算执行", "Budget") if info.yearly else ("预算执行与时间进度", "Budget, and the time gone")
+    title = el("h3", t(*words_))
     pools = [[row["pool"]] for row in own]
     if len(own) > 1:
         pools.append([row["pool"] for row in own])
@@ -182,10 +183,9 @@ def _budget(info: RunInfo, t: Lang) -> Html | None:
         [t("合计", "all") if len(some) > 1 else t.pair(words.POOLS, some[0]), *made(some)] for some in pools
     ]
     total = rows.pop() if len(own) > 1 else None
-    unit = t(
-        f"金额单位：{t.big_unit}；应付含往月调整。",
-        f"amounts in {t.big_unit}; dues with adjustments of closed months.",
-    )
+    unit = t(f"金额单位：{t.big_unit}", f"amounts in {t.big_unit}")
+    if not info.yearly:
+        unit += t("；应付含往月调整。", "; dues with adjustments of closed months.")
     shown = table([name, *header], rows, total=total, class_="small")
     return el("div", title, shown, el("p", unit, class_="sub"))
 
