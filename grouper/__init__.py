@@ -4,6 +4,7 @@
     drg = grouper.load_scheme("chs-drg-2.0")
     grouped = drg.group(frame)          # any dataframe; the same kind comes back
     print(drg.explain(record).text())   # why a record is where it is
+    grouper.open_lake("LAKE").sql("SELECT * FROM measures(hospital_code)")
 
 The names below load on first use, so ``import grouper`` itself costs next to nothing.
 """
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
     from grouper.grouping.api import Grouper, Options, load_scheme
     from grouper.grouping.files import Summary, group_files
+    from grouper.research.open import OpenLake, open_lake
+    from grouper.workbench.answer import CaseAnswer
+    from grouper.workbench.case import case
+    from grouper.workbench.search import leads, search
 
 _HOME = {
     "Grouper": "grouping.api",
@@ -26,6 +31,12 @@ _HOME = {
     "load_scheme": "grouping.api",
     "group_files": "grouping.files",
     "Summary": "grouping.files",
+    "CaseAnswer": "workbench.answer",
+    "case": "workbench.case",
+    "OpenLake": "research.open",
+    "open_lake": "research.open",
+    "leads": "workbench.search",
+    "search": "workbench.search",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
     "DataError": "base.errors",
@@ -33,17 +44,23 @@ _HOME = {
     "ReconciliationError": "base.errors",
 }
 __all__ = [
+    "CaseAnswer",
     "DataError",
     "Grouper",
     "GrouperError",
+    "OpenLake",
     "Options",
     "ReconciliationError",
     "Summary",
     "TableError",
     "UsageError",
     "__version__",
+    "case",
     "group_files",
+    "leads",
     "load_scheme",
+    "open_lake",
+    "search",
 ]
 
 _get = lazy(__name__, _HOME)

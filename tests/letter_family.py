@@ -87,6 +87,24 @@ class LetterExplanation:
         return asdict(self)
 
 
+def details(explained: LetterExplanation, lang: str) -> dict[str, Any]:
+    empty = ("codes", "because", "complications", "path", "near", "retried", "warnings")
+    return {"summary": [explained.text(lang)], **{key: [] for key in empty}}
+
+
+def named_groups(scheme: Letters) -> Iterable[tuple[str, str, str]]:
+    return [(code, name, "") for code, name in scheme.groups.values()]
+
+
+def standing(engine: LetterEngine, code: str) -> dict[str, Any]:
+    used = code[:1] in engine.scheme.groups
+    return {"used": used, "not_for_grouping": False, "level": None, "exclusion": None, "excludes": 0}
+
+
+def leads(engine: LetterEngine, code: str, lang: str) -> Iterable[dict[str, Any]]:
+    return []
+
+
 def settled() -> dict[str, pa.DataType]:
     return {GROUP: pa.string(), GROUP_NAME: pa.string()}
 
@@ -144,6 +162,11 @@ def show(scheme: Letters, part: str, value: str, names: Mapping[str, str], lang:
     for letter, (code, name) in scheme.groups.items():
         if not part or value.startswith(letter):
             yield f"{code} {name}"
+
+
+def codebook(scheme: Letters) -> dict[str, list[dict[str, Any]]]:
+    groups = [{"group_code": code, "name_zh": name} for code, name in scheme.groups.values()]
+    return {"groups": groups, "adrgs": [], "mdcs": []}
 
 
 def diff(a: Letters, b: Letters) -> list[Change]:

@@ -71,7 +71,11 @@ ONLY: dict[str, dict[str, str]] = {
         "lake.repair": "the list of what was set aside, in a folder of its own",
         "report.feeds": "a part, which then takes the place of the feed",
     },
-    SCANNING: {"base.sql": "the one place of scans in SQL"},
+    SCANNING: {
+        "base.sql": "the one place of scans in SQL",
+        "research.readme": "what a reader of a snapshot may type",
+        "research.views": "views.sql, which goes out with a snapshot and has no Python beside it",
+    },
     "os.rename": {"lake.repair": "files that no run owns are set aside, in the same lake"},
     "os.fsync": {"base.whole": "brings a file to the disk, where the system can"},
     "shutil.rmtree": {
@@ -116,7 +120,6 @@ CALLS: dict[str, dict[str, str]] = {
         "lake.chain": "the record of a run that did not come to an end",
         "lake.intent": "files that the intent of a broken run names, with the content it names",
         "records.source": "the spool of standard input",
-        "grouping.one": "a message of its own in the folder for temporary files",
         "grouping.drg.tables.store": "a file of a scheme that the scheme no longer has, by its fixed name",
     },
     "rmdir": {

@@ -22,6 +22,18 @@ def test_a_mark_at_the_beginning_changes_nothing(tmp_path: Path) -> None:
     assert isinstance(exact, Decimal) and str(exact) == "1.50"
 
 
+def test_keys_in_chinese_may_stand_without_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    text = '期间 = "2025"\n[pools.职工]  # 池\nbudget = "1"\n注 = "甲=[乙]"\n[[医院]]\n名.称 = "A"\n'
+    path.write_text(text, encoding="utf-8")
+    assert read_toml(path) == {
+        "期间": "2025", "pools": {"职工": {"budget": "1", "注": "甲=[乙]"}}, "医院": [{"名": {"称": "A"}}]
+    }  # fmt: skip
+    path.write_text(text + "职工 = 1\n职工 = 2\n", encoding="utf-8")  # still told, and where
+    with pytest.raises(UsageError, match="line"):
+        read_toml(path)
+
+
 @pytest.mark.parametrize(
     ("content", "en", "zh"),
     [

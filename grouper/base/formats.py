@@ -13,7 +13,7 @@ from grouper.base.errors import GrouperError, TableError
 from grouper.base.version import VERSION
 
 FORMATS = {
-    "lake": 3,  # the ledger with the tables, the chain and the digests in it
+    "lake": 4,  # the ledger with the tables, the chain and the digests in it
     "provenance": 2,
     "scheme": 1,  # scheme.toml of DRG schemes and DIP catalogues
     "policy": 1,
@@ -21,6 +21,7 @@ FORMATS = {
     "coefficients": 1,
     "indices": 1,
     "watch": 1,  # its definitions and its facts
+    "checks": 1,  # rules of coding quality
     "columns": 1,
     "inputs": 1,  # lists of the files of a month
     "signature": 1,  # of the head of a lake's chain
@@ -30,7 +31,7 @@ _NAMES = {
     "lake": ("结算湖", "lake"), "provenance": ("来源记录", "provenance"), "scheme": ("分组方案", "scheme"),
     "policy": ("政策", "policy"), "budget": ("预算", "budget"), "coefficients": ("系数参数", "coefficients"),
     "indices": ("指数参数", "indices"), "watch": ("监测", "watch"), "columns": ("列映射", "column map"),
-    "inputs": ("输入清单", "list of inputs"),
+    "inputs": ("输入清单", "list of inputs"), "checks": ("质控规则", "checks"),
     "signature": ("签名", "signature"),
 }  # fmt: skip
 

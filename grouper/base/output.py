@@ -22,6 +22,7 @@ from grouper.base.provenance import PROVENANCE_KEY as PROVENANCE_KEY
 from grouper.base.whole import part_of, place, unwritten
 
 FORMATS = ("parquet", "csv", "jsonl", "xlsx")
+SCRATCH = "scratch"  # Parquet between two steps of one run
 _EXTENSIONS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}
 FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # what a cell begins with that spreadsheets take for a formula
 _FORMULA = rf"^[\s\p{{Z}}]*[{re.escape(FORMULA_SIGNS)}]"
@@ -171,6 +172,11 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def scratch_options(schema: pa.Schema) -> dict[str, Any]:
+    """The same for a file that is read at once and goes then: no time for making it small."""
+    return parquet_options(schema) | {"compression": "none"}
+
+
 def _in_order(field: pa.Field) -> bool:
     """Minima and maxima of the column may prune."""
     if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
@@ -186,11 +192,13 @@ def _leaf(field: pa.Field) -> str:
 class ParquetFile(Writer):
     """zstd, one row group per batch, dictionaries kept."""
 
+    options = staticmethod(parquet_options)
+
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         import pyarrow.parquet as pq
 
         super().__init__(file, schema)
-        self._writer = pq.ParquetWriter(pa.PythonFile(file, "w"), schema, **parquet_options(schema))
+        self._writer = pq.ParquetWriter(pa.PythonFile(file, "w"), schema, **self.options(schema))
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._writer.write_batch(batch, row_group_size=max(1, batch.num_rows))
@@ -201,6 +209,12 @@ class ParquetFile(Writer):
 
     def abandon(self) -> None:
         self._writer.close()
+
+
+class ScratchFile(ParquetFile):
+    """Parquet that is read at once and goes then."""
+
+    options = staticmethod(scratch_options)
 
 
 class CsvFile(Writer):
@@ -314,6 +328,7 @@ def close_book(book: Any) -> None:
 
 _WRITERS: dict[str, type[Writer]] = {
     "parquet": ParquetFile,
+    SCRATCH: ScratchFile,
     "csv": CsvFile,
     "jsonl": JsonLines,
     "xlsx": ExcelFile,

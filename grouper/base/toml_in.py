@@ -15,10 +15,13 @@ from grouper.base.paths import need_plain
 LARGEST = 16 << 20  # bytes
 DEEPEST = 32  # tables and lists in one another
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+# The name of a table, or a key before its sign, without quotes.
+_KEY = re.compile(r"""(\s*(?:\[\[?)?)([^\[\]"'#=]+)(?=\]|=)""")
 _ZH = {
     "Cannot overwrite a value": "该键重复，前面已有取值",
     "Cannot declare": "该表重复，前面已经写过",
     "Cannot mutate immutable": "该表或列表前面已经写完，不能再添加",
+    "Invalid initial character for a key part": "键中有空格或其他符号时要加引号",
     "Invalid statement": "此处应为 键 = 值 或 [表名]",
     "Invalid value": "此处的值写法不对（文字要加引号）",
     "Expected '='": "键后面应为 =（键中有空格或汉字时要加引号）",
@@ -70,7 +73,7 @@ def parse_toml(
     told = _told(path, flag)
     text = _text(content, told, kind)
     try:
-        document = tomllib.loads(text, parse_float=Decimal if exact else float)
+        document = _loads(text, exact)
     except RecursionError:
         raise _deep(told, kind) from None
     except (ValueError, ArithmeticError) as error:  # TOMLDecodeError, and numbers that Python refuses
@@ -78,6 +81,32 @@ def parse_toml(
     if _depth(document) > DEEPEST:
         raise _deep(told, kind)
     return document
+
+
+def _loads(text: str, exact: bool) -> dict[str, Any]:
+    """The tables of a text. TOML wants quotes about keys in Chinese; [pools.职工] is clear without them."""
+    numbers: Any = Decimal if exact else float
+    try:
+        return tomllib.loads(text, parse_float=numbers)
+    except tomllib.TOMLDecodeError:
+        if text.isascii() or any(quotes in text for quotes in ('"""', "'''")):
+            raise
+        quoted = "\n".join(map(_quoted, text.split("\n")))
+        try:
+            return tomllib.loads(quoted, parse_float=numbers)
+        except tomllib.TOMLDecodeError:
+            pass  # the first error tells where in the text as it stands
+        raise
+
+
+def _quoted(line: str) -> str:
+    """A line with quotes about the parts of its key, or of its table's name, that are not ASCII."""
+    found = _KEY.match(line)
+    if found is None:
+        return line
+    before, key = found.groups()
+    parts = [part if part.strip().isascii() else f'"{part.strip()}"' for part in key.split(".")]
+    return before + ".".join(parts) + line[found.end() :]
 
 
 def _told(path: str | Path, flag: str) -> str:

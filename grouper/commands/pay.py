@@ -134,7 +134,10 @@ from grouper.commands.text.progress import progress_line
     "--memory",
     metavar="SIZE",
     callback=memory_of,
-    help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"),
+    help=both(
+        "数据库内存上限，例如 4GB（默认：合计不超过可用内存的一半）",
+        "Limit of memory of the database, such as 4GB (default: half of what is free, in all)",
+    ),
 )
 @shared_option
 @lang_option

@@ -159,6 +159,14 @@ from grouper.commands.text.progress import Stages
     is_flag=True,
     help=both("重做已关账的月份，其后的运行失效", "Do a closed month again; what came after becomes invalid"),
 )
+@option(
+    "--skip-months",
+    is_flag=True,
+    help=both(
+        "跳过尚未结算的月份（默认拒绝；账本和报告写明）",
+        "Go on although months before are not settled (default: refuse; ledger and report say it)",
+    ),
+)
 @file_options
 @codes_options
 @option(
@@ -236,7 +244,13 @@ def _share(text: str, flag: str) -> None:
     "考核得分和稽核扣款（CSV，kind 为 quality、audit_deduction）",
     "Scores and audit deductions (CSV, kind quality or audit_deduction)",
 )
-@option("--partial", is_flag=True, help=both("只清算已有月份", "Clear the months that there are"))
+@option(
+    "--partial",
+    is_flag=True,
+    help=both(
+        "只清算已有月份，用这些月份的预算", "Clear the months that there are, with the budget of these months"
+    ),
+)
 @option(
     "--held-remain",
     is_flag=True,

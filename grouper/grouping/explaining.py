@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from grouper.base.arrow import number_array, text_array
 from grouper.base.errors import GrouperError
-from grouper.codes.book import Resolved, code_texts
+from grouper.codes.book import ISSUES, Resolved, code_texts
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class CodeStep:
     code: str
     name: str
     issue: str
+
+
+def issue_words(issue: str, lang: str) -> str:
+    """What was done with a code, in words; "" where nothing was."""
+    return ISSUES[issue][lang == "en"] if issue else ""
 
 
 class KernelEngine(Protocol):

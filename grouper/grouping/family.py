@@ -81,6 +81,10 @@ class Family(Protocol):
     def primary_care(self, scheme: Any) -> set[str] | None:
         """The groups that the scheme names as of primary care (基层病种); None where it names none."""
 
+    def codebook(self, scheme: Any) -> Mapping[str, list[dict[str, Any]]]:
+        """The names of a scheme's groups for people who read results: rows of the tables ``groups``,
+        ``adrgs`` and ``mdcs``, with the columns of ``tables/lake/columns.csv`` that it knows."""
+
     # --- grouping ---
 
     def engine(self, scheme: Any, codes: CodeOptions, lang: str) -> Engine:
@@ -88,6 +92,29 @@ class Family(Protocol):
 
     def explain(self, engine: Any, record: Mapping[str, Any]) -> Explained:
         """Explain one record given as canonical columns (grouper.records.schema)."""
+
+    def details(self, explained: Any, lang: str) -> dict[str, Any]:
+        """An explanation as data for pages and programs, its texts in one language; the same keys for all.
+
+        ``summary``: lines. ``codes``: what each code was taken for, with marks and codes ``instead``.
+        ``because``: the codes on which the group rests. ``complications``: which count, and by which
+        principal diagnosis and table the others are excluded. ``path``: what was tried, with the lists
+        asked for, their sizes, matching and sample codes; ``holds`` is null where data are lacking.
+        ``near``: groups one step away. ``retried``, ``warnings``.
+        """
+
+    # --- searching ---
+
+    def named_groups(self, scheme: Any) -> Iterable[tuple[str, str, str]]:
+        """Its groups and what they belong to: code, name, code above or ""."""
+
+    def standing(self, engine: Any, code: str) -> dict[str, Any]:
+        """What a scheme says of a code: ``used``, ``not_for_grouping``, ``level`` (MCC, CC or None),
+        ``exclusion`` (table and size, or None), ``excludes`` (tables that have it as principal diagnosis)."""
+
+    def leads(self, engine: Any, code: str, lang: str) -> Iterable[dict[str, Any]]:
+        """Where a code can lead: ``level``, ``code``, ``name``, ``above``, ``as`` (where it must stand) with
+        ``as_text``, ``list`` with ``list_title``, and the ``groups`` inside."""
 
     # --- what the tables commands show ---
 

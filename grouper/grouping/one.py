@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.leftovers import tag
-from grouper.records.columns import ColumnMap, aliases, detect_layout, fold
+from grouper.records.columns import ColumnMap, aliases, detect_layout, fold, layout_map
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 from grouper.records.settlement_list import message_nodes
 
@@ -46,9 +42,21 @@ def prepare_record(
     if message_nodes(record) is not None:
         return message_record(reader, record)[0]
     names = tuple(map(str, record))
-    bound = columns.bind(names) if columns else _layout(names)
+    bound = columns.bind(names) if columns else known_layout(names)
     read = {name for field in _READ & bound.fields.keys() for name in bound.fields[field].columns}
     return prepared_row(reader, bound, _batch({k: v for k, v in record.items() if str(k) in read}))
+
+
+def record_batch(record: Mapping[str, Any]) -> tuple[ColumnMap, pa.RecordBatch]:
+    """One record as a batch of one row with all its columns, and the map of their layout.
+
+    ``record`` as ``prepare_record`` takes it. Raises UsageError or DataError.
+    """
+    if message_nodes(record) is not None:
+        return message_batch(record)
+    bound = known_layout(tuple(map(str, record)))
+    read = {name for source in bound.fields.values() for name in source.columns}
+    return bound, _batch({name: value for name, value in record.items() if str(name) in read})
 
 
 def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dict[str, Any]:
@@ -63,24 +71,24 @@ def prepared_row(reader: Reader, bound: ColumnMap, batch: pa.RecordBatch) -> dic
 
 def message_record(reader: Reader, message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The canonical fields of a 4101 message, and all its columns by canonical name."""
-    from grouper.records.source import open_records
+    columns, batch = message_batch(message)
+    row = batch.to_pylist()[0]
+    plain = {
+        name: row[given.columns[0]]
+        for name, given in columns.fields.items()
+        if given.columns[0] in row and not columns.ambiguous(name)
+    }
+    return prepared_row(reader, columns, batch), plain
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix=f"grouper.{tag()}.", suffix=".json", encoding="utf-8", delete=False
-    ) as file:
-        json.dump(message, file, ensure_ascii=False, default=str)
-    try:
-        with open_records([file.name]) as source:
-            batch = next(iter(source.batches()))
-            row = batch.to_pylist()[0]
-            plain = {
-                name: row[given.columns[0]]
-                for name, given in source.columns.fields.items()
-                if given.columns[0] in row and not source.columns.ambiguous(name)
-            }
-            return prepared_row(reader, source.columns.bind(batch.schema.names), batch), plain
-    finally:
-        Path(file.name).unlink()
+
+def message_batch(message: Mapping[str, Any]) -> tuple[ColumnMap, pa.RecordBatch]:
+    """A 4101 message as a batch of one row, and the columns of its fields; columns with personal data are
+    none of them. Raises DataError for a message that a file would be refused for."""
+    from grouper.records.settlement_list import MessageReader
+
+    found = MessageReader(message, "4101")
+    columns = layout_map("settlement-list", found.schema.names)
+    return columns, next(found.batches(1))
 
 
 def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
@@ -90,7 +98,7 @@ def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
 
     layouts = (a.column for a in aliases() if a.layout != "label")
     known = {fold(name): name for name in (*CANONICAL, *also, *layouts)}
-    unknown = [key for key in record if fold(key) not in known and not _numbered(key)]
+    unknown = [key for key in record if fold(key) not in known and not numbered(key)]
     if not unknown:
         return
     zh, en = [], []
@@ -106,7 +114,8 @@ def check_keys(record: Mapping[str, Any], also: Collection[str] = ()) -> None:
     )
 
 
-def _numbered(key: str) -> bool:
+def numbered(key: str) -> bool:
+    """Whether a key is a column with a running number of some layout."""
     from grouper.records.columns import running_number
 
     folded = fold(key)
@@ -114,7 +123,7 @@ def _numbered(key: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _layout(names: tuple[str, ...]) -> ColumnMap:
+def known_layout(names: tuple[str, ...]) -> ColumnMap:
     """The known layout of a record with these keys; a row of records mostly has the same ones."""
     try:
         return detect_layout(names)
@@ -138,9 +147,14 @@ def _batch(record: Mapping[str, Any]) -> pa.RecordBatch:
 
 
 def _array(name: str, value: Any) -> pa.Array:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and name in CODE_FIELDS:
+        value = [_code(name, entry) for entry in value]
+    return one_row(value)
+
+
+def one_row(value: Any) -> pa.Array:
+    """A value of a record as a column of one row. Raises whatever Arrow raises for what it cannot hold."""
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        if name in CODE_FIELDS:
-            value = [_code(name, entry) for entry in value]
         return pa.array([list(value)]) if len(value) > 0 else pa.array([[]], pa.list_(pa.string()))
     if value is None:
         return pa.nulls(1, pa.string())

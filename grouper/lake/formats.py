@@ -4,6 +4,10 @@
 2  ``runs.format``; digests of policies are over their canonical form
 3  ``outputs`` has the reports too (table_name "report"), and every run its record in ``chain/``; steps after
    a settlement are runs of other kinds; ``adjustments.document``
+4  ``records`` has what schemes read and did not need to be priced: sex, age in days, weights, hours of
+   intensive care; ADRG, complication with its code, warnings. People treated elsewhere and others treated
+   here: ``cases.offsite`` and the columns of ``hospitals`` and ``pools`` that tell of them; a partial
+   clearing has the budget of its months
 
 A new column of the ledger, or of a table of the lake, is a new format: add its columns to HASHED, leave the
 older ones as they are, and raise ``grouper.base.formats.FORMATS["lake"]``.
@@ -35,4 +39,5 @@ HASHED: dict[int, dict[str, tuple[str, ...]]] = {
     1: {"runs": _RUNS_1, **_ROWS},
     2: {"runs": (*_RUNS_1, "format"), **_ROWS},
     3: {"runs": (*_RUNS_1, "format"), **_ROWS},
+    4: {"runs": (*_RUNS_1, "format"), **_ROWS},
 }

@@ -30,9 +30,12 @@ _AREA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Lake:
-    """The folder of a lake."""
+    """The folder of a lake, given as a path or as a text."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
 
     @property
     def ledger(self) -> Path:

@@ -14,8 +14,10 @@ replaced.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grouper.base.machine import database_memory
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, scan
 from grouper.lake import ledger, steps
@@ -40,7 +42,7 @@ _FOLDER = "CAST(regexp_extract(_path, '.*[/\\\\]{name}=([^/\\\\]*)[/\\\\]', 1) A
 
 
 def connect(
-    lake: Lake,
+    lake: Lake | str | Path,
     *,
     before: str | None = None,
     without: Sequence[str] = (),
@@ -57,7 +59,8 @@ def connect(
     """
     import duckdb
 
-    made = connection or duckdb.connect(config={"temp_directory": spill_folder()})
+    lake = lake if isinstance(lake, Lake) else Lake(Path(lake))
+    made = connection or _bounded(duckdb.connect(config={"temp_directory": spill_folder()}))
     for table, columns in ledger.COLUMNS.items():
         told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         made.execute(f"CREATE OR REPLACE TABLE {table} ({told})")
@@ -75,6 +78,12 @@ def connect(
                 made.execute(f"CREATE OR REPLACE VIEW {table}_{kind} AS SELECT * FROM {scan_parts(found)}")
     if "current" in kinds:
         _effective(made, paths)
+    return made
+
+
+def _bounded(made: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    if limit := database_memory():
+        made.execute("SET memory_limit = ?", [limit])
     return made
 
 

@@ -29,6 +29,7 @@ from grouper.records.stays import Gate
 if TYPE_CHECKING:
     from grouper.payment.pool.budget import Budget
     from grouper.payment.pool.settle import Run as Settlement
+    from grouper.payment.pool.unused import Unused
     from grouper.records import ColumnMap
 
 Progress = Callable[[int, int | None], None]
@@ -48,7 +49,7 @@ class Paid:
     settlement: Settlement | None = None
     cleared: bool = False
     what_if: WhatIf | None = None
-    odd: list[Oddity] = field(default_factory=list)
+    odd: list[Oddity | Unused] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
 
 
@@ -124,7 +125,7 @@ def pay(
     done = _statements(priced, settlement, output, job)
     done.what_if = compared
     with connect(threads, memory) as connection:
-        done.odd = find(connection, output)
+        done.odd = [*find(connection, output), *_unused(chosen, settlement)]
     _write(done, output)
     return done
 
@@ -146,8 +147,10 @@ def _run(policy: Policy, job: _Job, output: str) -> tuple[Priced, _Settled | Non
         return _price(policy, job, output), None
     from grouper.payment.pool.budget import read_budget
     from grouper.payment.pool.settle import settle_cases
+    from grouper.payment.pool.unused import refuse_without_lake
 
     budget = read_budget(job.budget)
+    refuse_without_lake(budget)
     clear(Path(output).resolve().parent, ".pay")
     with tempfile.TemporaryDirectory(prefix=f".pay.{tag()}.", dir=Path(output).resolve().parent) as place:
         between = str(Path(place) / "priced.parquet")
@@ -164,6 +167,26 @@ def _price(policy: Policy, job: _Job, output: str) -> Priced:
         policy, job.files, output, threads=job.threads, memory=job.memory, progress=job.progress,
         shared=job.shared,
     )  # fmt: skip
+
+
+def _unused(policy: Policy, settled: _Settled | None) -> list[Unused]:
+    """What the budget file says and nothing went by, its area among it where it is another."""
+    from grouper.payment.pool.unused import Unused, not_used
+
+    if settled is None:
+        return []
+    _, budget = settled
+    found = not_used(policy, budget)
+    if budget.area and budget.area != policy.area:
+        own = policy.area
+        found.append(
+            Unused(
+                "area",
+                f"政策的地区是 {own}，不是 {budget.area}",
+                f"the policy is of {own}, not {budget.area}",
+            )
+        )
+    return found
 
 
 def _compared(before: str, after: str, changes: Mapping[str, str], job: _Job) -> WhatIf:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -64,6 +64,12 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _PLAIN = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, object_pairs_hook=_pairs)
 _TEXTUAL = json.JSONDecoder(parse_float=Number, parse_int=Number, object_pairs_hook=_pairs)
+
+
+def textual(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An object in memory as ``objects`` gives it: numbers as :class:`Number`, what JSON lacks as text."""
+    found: dict[str, Any] = _TEXTUAL.decode(json.dumps(value, ensure_ascii=False, default=str))
+    return found
 
 
 def json_encoding(path: Path, label: str, encoding: str | None) -> str:

@@ -201,6 +201,33 @@ class Normaliser:
         work.check_order()
         return Prepared(pa.RecordBatch.from_pydict(arrays), work.flags(), work.counts)
 
+    def beside(self, schema: pa.Schema, fields: Collection[str]) -> tuple[str, ...]:
+        """Those of ``fields`` that data of this header could give, though the scheme does not read them."""
+        found = []
+        for field in fields:
+            sources = self._sources(field)
+            if field in self.fields or not sources or self._unit_open(field):
+                continue
+            try:
+                for name in sources:
+                    self._check_source(field, name, schema)
+            except (UsageError, DataError):  # nobody asked for it
+                continue
+            found.append(field)
+        return tuple(found)
+
+    def _unit_open(self, field: str) -> bool:
+        """A column of ages in months or days, of which nobody has said which."""
+        source = self.columns.fields.get(field)
+        unclear = source is not None and source.transform == "months-or-days"
+        return field == "age_days" and unclear and self.options.age_days_unit is None
+
+    def more(self, batch: pa.RecordBatch, fields: Collection[str]) -> dict[str, pa.Array]:
+        """The values of ``fields``, which ``beside`` named. Nothing is flagged or counted: a value that is
+        not understood is missing."""
+        work = _Work(self, batch, 0)
+        return {field: work.make(field) for field in fields}
+
     def _check_newborns(self, arrays: Mapping[str, pa.Array], first_row: int) -> None:
         """Raise UsageError when a row may be a newborn and a field that only newborns need is missing."""
         asked = [

@@ -38,13 +38,18 @@ CANONICAL: dict[str, pa.DataType] = {
     "los_days": _INT,
     "discharge_way": _INT,
     "department": _TEXT,
+    "doctor": _TEXT,
     "admission_department": _TEXT,
     "admission_type": _TEXT,
+    "newborn_admission_type": _TEXT,
     "payment_method": _TEXT,
     "diagnoses": pa.list_(_TEXT),
+    "diagnosis_names": pa.list_(_TEXT),
     "present_on_admission": pa.list_(_TEXT),
     "procedures": pa.list_(_TEXT),
     "procedure_dates": pa.list_(_DATE),
+    "external_cause": _TEXT,
+    "pathology": _TEXT,
     "icu_hours": _HOURS,
     "ventilator_hours": _HOURS,
     "coma_before_hours": _HOURS,
@@ -53,6 +58,7 @@ CANONICAL: dict[str, pa.DataType] = {
     "drug_cost": _YUAN,
     "consumable_cost": _YUAN,
     "service_cost": _YUAN,
+    "operation_cost": _YUAN,
     "own_expense": _YUAN,
     "self_pay_first": _YUAN,
     "deductible": _YUAN,
@@ -75,7 +81,9 @@ CANONICAL: dict[str, pa.DataType] = {
 }
 
 # Columns that hold one value per diagnosis or operation of a row.
-LIST_FIELDS = frozenset({"diagnoses", "present_on_admission", "procedures", "procedure_dates"})
+LIST_FIELDS = frozenset(
+    {"diagnoses", "diagnosis_names", "present_on_admission", "procedures", "procedure_dates"}
+)
 # Columns whose text is a code: a number in their place has lost its zeros.
 CODE_FIELDS = ("diagnoses", "procedures")
 DATE_FIELDS = ("birth_date", "admission_date", "discharge_date", "settlement_date")

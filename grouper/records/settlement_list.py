@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from grouper.base.errors import DataError, UsageError
 from grouper.records.columns import ColumnMap, Source, fold
 from grouper.records.damage import whole_batches
-from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects
+from grouper.records.jsonfile import JsonReader, Number, json_encoding, objects, textual
 from grouper.records.nodes import MADE, MADE_TYPES, NODES, PARTS, made_columns
 from grouper.records.normalise import refuse_numbers
 from grouper.records.readers import BaseReader, Reader
@@ -49,6 +49,9 @@ class SettlementJsonReader(JsonReader):
         self._path = path
         self.label = label
         self._encoding = json_encoding(path, label, encoding)
+        self._open(label)
+
+    def _open(self, label: str) -> None:
         names: dict[str, str] = {}
         present: set[str] = set()
         kinds: set[str] = set()
@@ -72,8 +75,11 @@ class SettlementJsonReader(JsonReader):
             yield self._batch(batch, number)
             number += len(batch)
 
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        return objects(self._path, self.label, self._encoding)
+
     def _messages(self) -> Iterator[dict[str, Any]]:
-        for number, message in enumerate(objects(self._path, self.label, self._encoding), 1):
+        for number, message in enumerate(self._objects(), 1):
             nodes = message_nodes(message)
             if nodes is None:
                 raise DataError(
@@ -129,6 +135,18 @@ class SettlementJsonReader(JsonReader):
             en=f"{self.label} object {number}, {node}.{column}: the code is a number, not text, "
             "and has lost its zeros",
         )
+
+
+class MessageReader(SettlementJsonReader):
+    """One 4101 message that is in memory; nothing of it reaches the disk."""
+
+    def __init__(self, message: Mapping[str, Any], label: str) -> None:
+        self._message = textual(message)
+        self.label = label
+        self._open(label)
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        yield self._message
 
 
 def _is_entries(value: Any) -> bool:

@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, yuan_of
-from grouper.base.scratch import spill_folder
 from grouper.base.sql import literal, quote
 from grouper.records import gate
 from grouper.records.words import FLAG_FIELDS, WordReader
@@ -33,7 +32,8 @@ DATES = ("admission_date", "discharge_date")
 FIELDS = (*IDS, *FLAG_FIELDS, *DATES, "total_cost")
 # Names of the settlement that a refund takes back, folded, in files of no known layout.
 ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")
-_DAYS = "['%Y-%m-%d', '%Y/%m/%d', '%Y%m%d', '%Y-%m-%d %H:%M:%S', '%Y/%m/%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S']"
+DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+_DAYS = f"[{', '.join(map(literal, DAYS))}]"
 _NULLS = {
     **dict.fromkeys(IDS, "NULL::VARCHAR"),
     **dict.fromkeys(FLAG_FIELDS, "NULL::BOOLEAN"),
@@ -189,19 +189,6 @@ def stage(
     connection.execute(f"INSERT INTO at_gate {rows}")
     connection.unregister("_coming")
     return has
-
-
-def reason_of(rows: pa.Table, place: int = 0) -> str | None:
-    """Why a row of canonical records is no stay, among all of them; None for one that is."""
-    import duckdb
-
-    with duckdb.connect(config={"temp_directory": spill_folder()}) as connection:
-        connection.register("_records", rows.append_column("row_place", pa.arange(0, rows.num_rows)))
-        given = given_columns(rows.schema.names)
-        found, has = rows_sql(connection, "_records", rows.schema, given, number="t.row_place")
-        pass_gate(connection, found, has, Gate(amounts="total_cost" in has))
-        left = connection.execute("SELECT reason FROM gate_left WHERE n = ?", [place]).fetchall()
-        return str(left[0][0]) if left else None
 
 
 def _day_sql(quoted: str, kind: pa.DataType) -> str:

@@ -36,6 +36,8 @@ _NUMBER = re.compile(r"([+-]?\d+)(?:\.(\d*))?")
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
 # A comma stands only between groups of three digits: 5000,00 and 1,2 are not amounts.
 _MONEY = re.compile(r"[+-]?(?:(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.(\d{0,12}))?|\.\d{1,12})")
+_MONEY_SIGN = re.compile(r"^([+-]?)\s*(?:¥|人民币|RMB|CNY)\s*(?=[+\d.-])", re.IGNORECASE)
+_MONEY_UNIT = re.compile(r"\s*(?:元整?|圆整?|yuan|RMB|CNY)$", re.IGNORECASE)
 _MAX_LENGTH = 40  # a longer text is no number, whatever it holds
 _DURATION = re.compile(r"(\d+)/(\d+)/(\d+)|(?:(\d+)天)?(?:(\d+)小?时)?(?:(\d+)分钟?)?")
 _MONTHS = re.compile(r"(?:(\d+)(?:\s+|\+|月|个月))?(\d{1,2})/30|(\d+(?:\.\d+)?)(?:个?月)?")
@@ -190,7 +192,7 @@ def plain_text(text: str) -> Parsed:
 
 
 def parse_money(text: str) -> Parsed:
-    """Yuan with at most two decimals (zeros aside); ``1,234.50`` and ``12元`` are understood.
+    """Yuan with at most two decimals (zeros aside); ``1,234.50``, ``￥12`` and ``12元`` are understood.
 
     Not understood: ``5000,00``, ``1,2``, ``1e30``, ``inf``, ``nan``, parts of a fen, more than 15 digits.
     """
@@ -199,10 +201,32 @@ def parse_money(text: str) -> Parsed:
         return NOT_UNDERSTOOD
     if (nothing := blank(text)) is not None:
         return nothing
-    bare = text.removesuffix("元").strip()
+    bare = _bare_money(text)
     if len(bare) > _MAX_LENGTH or not _MONEY.fullmatch(bare):
         return NOT_UNDERSTOOD
     value = Decimal(bare.replace(",", ""))
     if not fits(value, 2):
         return NOT_UNDERSTOOD
     return Parsed(half_up(value, 2), note=note or ("unit-text" if bare != text or "," in bare else ""))
+
+
+def money_text(text: str) -> str | None:
+    """An amount as a plain text, ``8600.00`` for ``￥8,600.00 元``; None for what ``parse_money`` does not
+    understand, or where nothing is given."""
+    if parse_money(text).value is None:
+        return None
+    return _bare_money(clean(text)[0]).replace(",", "")
+
+
+def not_money(text: str) -> tuple[str, str]:
+    """What an error says of a cell that is no amount, and how one is written, Chinese and English."""
+    return (
+        f"{text!r} 不是金额 [bad-amount]；应为元，最多两位小数，如 8600.00、8,600.00、￥8,600.00、600元",
+        f"{text!r} is no amount [bad-amount]; write yuan with at most two decimals, such as 8600.00, "
+        "8,600.00, ￥8,600.00 or 600元",
+    )
+
+
+def _bare_money(text: str) -> str:
+    """An amount without the sign of yuan before it or the word behind it."""
+    return _MONEY_UNIT.sub("", _MONEY_SIGN.sub(r"\1", text, count=1)).strip()

@@ -20,7 +20,7 @@ from grouper.base.output import FORMULA_SIGNS
 from grouper.base.whole import whole_file
 from grouper.payment.policy import words
 from grouper.report.cells import neutral
-from grouper.report.data import Query, RunInfo
+from grouper.report.data import CAUSE, Query, RunInfo
 from grouper.report.feeds import PERSONAL
 from grouper.report.names import group_name
 from grouper.report.numbers import Lang
@@ -146,7 +146,7 @@ def _listed(
     query: Query, code: str, shown: list[tuple[str, tuple[str, str], str, int]], info: RunInfo, t: Lang
 ) -> pa.Table:
     """The columns in words, by their headings; amounts as the numbers that a cell can hold."""
-    names = ", ".join(f'"{name}"' for name, *_ in shown)
+    names = ", ".join(f"{CAUSE} AS {name}" if name == "pay_reason" else f'"{name}"' for name, *_ in shown)
     table = query.table(
         f"SELECT {names} FROM all_cases LEFT JOIN charts USING (record_id) WHERE hospital_code = ? "
         "ORDER BY coalesce(row_kind, 'case'), record_id", [code],

@@ -18,6 +18,7 @@ from grouper.base.errors import UsageError
 from grouper.base.scratch import spill_folder
 from grouper.base.sql import rows_of, scan
 from grouper.base.whole import refuse_input
+from grouper.payment.price.causes import cause_sql
 from grouper.report.numbers import Lang
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("record_id", "settlement_id", "person_id", "hospital_code", "pool", "group", "group_name",
              "price_group", "status", "reason", "route", "method", "outlier", "pay_status", "pay_reason",
-             "row_kind", "admission_date", "discharge_date"), _TEXT
+             "row_kind", "admission_date", "discharge_date", "input_file"), _TEXT
         ),
         "pay_date": "DATE",
         "los_days": _COUNT,
@@ -53,6 +54,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("by_group", "by_tcm", "by_per_diem", "by_quota", "by_by_item", "by_by_cost"), _COUNT
         ),
+        **dict.fromkeys(("offsite_own_cases", "offsite_visitor_cases"), _COUNT),
+        **dict.fromkeys(("offsite_own_fund", "offsite_visitor_fund"), _MONEY),
         "cmi": "DECIMAL(18,4)",
         "points": _POINTS,
         "clauses": _TEXT,
@@ -72,7 +75,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("total_cost", "income", "person_paid", "other_funds", "fund_by_item", "fund_due", "budget",
              "reserve", "carve_outs", "distributable", "total", "fund_balance", "by_points", "fixed",
-             "residual"), _MONEY
+             "residual", "offsite_set_apart", "offsite_used", "offsite_left", "offsite_visitor_fund"), _MONEY
         ),
     },
     "rejected": {
@@ -101,6 +104,9 @@ _NUMBERS = (
 )
 _SMALL = 50_000  # rows that may be kept in memory
 _REQUIRED = ("run", "kind", "area", "period", "software", "policy")
+
+
+CAUSE = cause_sql(COLUMNS["cases"])  # SQL: why a case is not paid
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from grouper.report.data import Query, ReportData, Row, plain
+from grouper.report.data import CAUSE, Query, ReportData, Row, plain
 
 TOP_CASES = 15
 TOP_ADJUSTMENTS = 40
@@ -96,7 +96,7 @@ def measure(data: ReportData) -> Measures:
             months=_paid_by(query, "strftime(pay_date, '%Y-%m') AS month", "month")
             if data.info.yearly
             else [],
-            reasons=_counts(query, "cases", "pay_status, pay_reason", "WHERE pay_status <> 'paid'"),
+            reasons=_unpaid(query),
             grouping=_counts(query, "cases", "status, reason"),
             rejected=_rejected(query),
             adjustments=_adjustments(query),
@@ -213,6 +213,16 @@ def _counts(query: Query, table: str, keys: str, where: str = "") -> list[Row]:
     return query.rows(
         f"SELECT {keys}, count(*) AS cases, sum(total_cost) AS cost FROM {table} {where} "
         f"GROUP BY {keys} ORDER BY cases DESC, {keys}"
+    )
+
+
+def _unpaid(query: Query) -> list[Row]:
+    """Cases not paid by status and cause, and from which inputs they come where there are several."""
+    several = query.one("SELECT count(DISTINCT input_file) AS n FROM cases")["n"] > 1
+    inputs = "string_agg(DISTINCT input_file, ', ' ORDER BY input_file)" if several else "NULL::VARCHAR"
+    return query.rows(
+        f"SELECT pay_status, {CAUSE} AS cause, count(*) AS cases, sum(total_cost) AS cost, "
+        f"{inputs} AS inputs FROM cases WHERE pay_status <> 'paid' GROUP BY 1, 2 ORDER BY cost DESC, 1, 2"
     )
 
 

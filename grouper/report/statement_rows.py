@@ -11,7 +11,7 @@ from grouper.base.errors import UsageError
 from grouper.base.money import fen_of
 from grouper.payment.policy import words
 from grouper.report.advice import what_to_send
-from grouper.report.data import Query, Row, RunInfo, plain
+from grouper.report.data import CAUSE, Query, Row, RunInfo, plain
 from grouper.report.measures import BETWEEN_YEARS, MONTHLY, SELDOM, YEARLY
 from grouper.report.names import group_name
 from grouper.report.numbers import Lang, mean, number
@@ -37,7 +37,28 @@ LINES: tuple[tuple[str, tuple[str, str], str], ...] = (
     ("fund_due", ("统筹应付（元）", "fund due (yuan)"), "money"),
     ("difference", ("应付 − 按项目（元）", "due − by item (yuan)"), "money"),
     ("income", ("支付合计（元）", "payment in all (yuan)"), "money"),
+    (
+        "offsite_own_cases",
+        ("本地参保人在外地就医，池外（例）", "own people treated elsewhere, cases"),
+        "count",
+    ),
+    (
+        "offsite_own_fund",
+        ("本地参保人在外地就医，不由本池支付（元）", "not paid from this pool (yuan)"),
+        "money",
+    ),
+    (
+        "offsite_visitor_cases",
+        ("外地参保人在本院就医，池外（例）", "people insured elsewhere, cases"),
+        "count",
+    ),
+    (
+        "offsite_visitor_fund",
+        ("外地参保人在本院就医，不由本池支付（元）", "of them not paid from this pool (yuan)"),
+        "money",
+    ),
 )
+_IF_ANY = tuple(name for name, _, _ in LINES if name.startswith("offsite_"))  # lines of some hospitals only
 
 
 @dataclass(frozen=True)
@@ -117,7 +138,7 @@ class Statement:
         made: list[tuple[tuple[str, str], str, list[object]]] = []
         for name, pair, kind in (*LINES, *cleared):
             values: list[object] = [line[name] for line in self.lines]
-            if any(value is not None for value in values):
+            if any(values) if name in _IF_ANY else any(value is not None for value in values):
                 made.append((pair, kind, [*values, self.total.get(name)]))
             if name == "deposit" and self.months_paid and not info.yearly:
                 shared = [sum((plain(line[part]) for part in ("deposit", "prepaid", "deferred")), Decimal(0))
@@ -167,9 +188,9 @@ def read_statement(query: Query, code: str, info: RunInfo) -> Statement:
             [code],
         ),
         query.rows(
-            'SELECT record_id, record_no, "group" AS code, discharge_date, pay_status, pay_reason, '
-            "total_cost FROM cases LEFT JOIN charts USING (record_id) "
-            "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, pay_reason, record_id",
+            f'SELECT record_id, record_no, "group" AS code, discharge_date, pay_status, pay_reason, '
+            f"{CAUSE} AS cause, total_cost FROM cases LEFT JOIN charts USING (record_id) "
+            "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, cause, record_id",
             [code],
         ),
         query.rows(f"{_CHANGES} ORDER BY adjustment_id, record_id", [code, code]),
@@ -288,7 +309,7 @@ def unpaid_rows(statement: Statement, info: RunInfo, t: Lang) -> Iterator[list[o
             str(r["code"] or t("未入组", "no group")),
             str(r["discharge_date"] or "")[:10],
             t.pair(words.STATUSES, r["pay_status"]),
-            t.own(words.reason(reason, t.code, routes)),
+            t.own(words.reason(r["cause"] or "", t.code, routes)),
             what_to_send(reason, str(r["pay_status"]), t),
             r["total_cost"],
         ]

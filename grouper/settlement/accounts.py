@@ -12,7 +12,7 @@ from grouper.base.errors import DataError
 from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import Row, Table, near, read_table
 from grouper.payment.policy.words import POOLS
-from grouper.payment.price.decided import read_number
+from grouper.payment.price.decided import read_money
 from grouper.settlement.funds import FUNDS, POOL
 
 HOSPITAL = ("hospital_code", "医院编码", "医疗机构编码", "定点医药机构编号", "定点医疗机构编码")
@@ -123,8 +123,7 @@ def _date(row: Row, column: str) -> str:
 
 def _fen(row: Row, column: str) -> Fen:
     text = row.text(column)
-    number = read_number(text, 2)
-    yuan = Decimal(number or 0)
+    yuan = Decimal(read_money(row, column))
     if yuan <= 0:
         raise row.error(
             column, f"{text!r} 应为大于 0、到分的金额（元）", f"{text!r} should be yuan above 0, to the fen"

@@ -101,12 +101,14 @@ def _readmitted(rules: Past) -> None:
     if "person_id" not in columns_of(connection, "records_new"):
         return
     names = "record_id, person_id, admission_date"
+    gone = "SELECT min(period) FROM known WHERE record_id IN (SELECT record_id FROM removed)"
+    (since,) = connection.execute(gone).fetchall()[0]  # before it none of them is kept
     relations.make(
         connection,
         relations.STAYS,
         f"SELECT {names} FROM records_new UNION ALL "
         f"SELECT {names} FROM late_records UNION ALL "
-        f"SELECT {names} FROM records_effective WHERE {past.folders(plan)} "
+        f"SELECT {names} FROM records_effective WHERE {past.folders(plan, since or plan.month.period)} "
         "AND record_id IN (SELECT record_id FROM removed)",
     )
     first = connection.execute("SELECT min(admission_date) FROM stays").fetchone()
@@ -188,7 +190,7 @@ def _scope(
             f" UNION ALL SELECT {context} FROM world WHERE person_id IN ({persons}) "
             "AND record_id NOT IN (SELECT record_id FROM scoped)"
         )
-    tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output)
+    tables.write_sql(connection, f"SELECT * FROM ({sql}) ORDER BY {ORDER}", output, scratch=True)
     row = connection.execute("SELECT count(*) FROM scoped").fetchone()
     return row[0] if row else 0
 
@@ -247,13 +249,15 @@ def _again(
 
     priced = place / "priced.parquet"
     files = Files([str(records)], hold_above=plan.format > 2)
-    price_files(policy, files, str(priced), threads=plan.job.threads)
+    price_files(policy, files, str(priced), threads=plan.job.threads, scratch=True)
     now = "record_id IN (SELECT record_id FROM decisions WHERE period IS NOT NULL)"
     of = f"hospital_code <> {literal(CONTEXT)} AND {now}"
     done.reviews += review_counts(connection, priced, of)
     for period in periods:
         changed, settled = (place / f"{name}-{period}.parquet" for name in ("changed", "settled"))
-        if not tables.write_sql(connection, _changed_sql(connection, plan, period, priced), changed):
+        if not tables.write_sql(
+            connection, _changed_sql(connection, plan, period, priced), changed, scratch=True
+        ):
             continue
         settle_cases(
             policy,
@@ -263,6 +267,7 @@ def _again(
             value="budget",
             threads=plan.job.threads,
             memory=plan.job.memory or None,
+            scratch=True,
         )
         _keep(connection, plan, period, records, settled, place, done)
 
@@ -298,9 +303,10 @@ def _keep(
         f"SELECT * REPLACE ({kind} AS row_kind) FROM {scan(records)} "
         f"WHERE hospital_code <> {literal(CONTEXT)} AND record_id IN ({changed}) ORDER BY {ORDER}",
         kept,
+        scratch=True,
     )
     cases = place / f"cases-{period}.parquet"
-    tables.write_sql(connection, cases_sql(connection, scan(settled), scan(kept)), cases)
+    tables.write_sql(connection, cases_sql(connection, scan(settled), scan(kept)), cases, scratch=True)
     done.cases.append(cases)
     done.records.append(kept)
     _difference(connection, plan, period, scan(cases))

@@ -223,8 +223,7 @@ def check_hospitals(items: Sequence[Item], known: Collection[str], zh: str, en: 
 
 def _fen(place: Row) -> Fen:
     text = place.text("amount")
-    number = decided.read_number(text, 2)
-    amount = Decimal(number or -1)
+    amount = Decimal(decided.read_money(place, "amount"))
     if amount < 0:
         raise place.error(
             "amount",

@@ -24,6 +24,7 @@ from grouper.records.columns import fold
 from grouper.records.damage import readable
 from grouper.records.missing import missing_fields
 from grouper.records.normalise import MAX_AGE, MAX_STAY
+from grouper.records.schema import CANONICAL
 from grouper.records.values import Parser, integer
 from grouper.records.words import flag, whole_number, word_fields
 from grouper.settlement import tables
@@ -49,6 +50,8 @@ NUMBERS = {
     "age_years": integer(0, MAX_AGE, "周?岁"),
     "los_days": integer(0, MAX_STAY, "天|日"),
 }
+# What schemes read beside: kept so that a lake can be grouped again by another scheme.
+GROUPED_BY = ("sex", "age_days", "birth_weight_g", "admission_weight_g", "icu_hours")
 WORDS = frozenset(word_fields())
 FLAGS = ("refund_flag", "valid_flag", "interim_flag")
 _ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")  # no canonical name; folded
@@ -64,6 +67,7 @@ _BEFORE = pa.schema(
     + [(name, pa.date32()) for name in DATES]
     + [(name, _YUAN) for name in AMOUNTS]
     + [(name, pa.int32()) for name in NUMBERS]
+    + [(name, CANONICAL[name]) for name in GROUPED_BY]
     + [("discharge_way", pa.int32())]
     + [(name, pa.bool_()) for name in FLAGS]
     + [("diagnoses", pa.list_(pa.string())), ("procedures", pa.list_(pa.string()))]
@@ -165,7 +169,7 @@ def read_files(
                 taken.codes += work.codes
                 taken.all_codes += work.all_codes
 
-    tables.write(output, row_schema(), batches())
+    tables.write(output, row_schema(), batches(), scratch=True)
     return taken
 
 
@@ -228,6 +232,7 @@ class _File:
         self.stay = grouper.options.stay
         self.rows_schema, self.grouped = row_schema(), grouped_columns()
         self.normaliser: Normaliser = self._checked(reading)
+        self.beside = self.normaliser.beside(self.schema, GROUPED_BY)
 
     def _checked(self, reading: Reading) -> Normaliser:
         """The normaliser, when this file has all that the scheme and the policy need; all is told at once."""
@@ -285,8 +290,11 @@ class _File:
         faults.sort(key=lambda fault: fault[0] == "bad-value:hospital_level")  # it may do no harm
         made["refund_of"] = self._original(batch)
         for name, column in zip(prepared.batch.schema.names, prepared.batch.columns, strict=True):
-            if name in ("diagnoses", "procedures") or (name in NUMBERS and self.normaliser.makes(name)):
+            if name in ("diagnoses", "procedures", *GROUPED_BY) or (
+                name in NUMBERS and self.normaliser.makes(name)
+            ):
                 made[name] = column
+        made |= self.normaliser.more(batch, self.beside)
         if self.stay != "given" and not self.normaliser.makes("los_days"):
             made["los_days"] = self._stay(made)  # the scheme does not read it, but payment may
         for item, column in zip(self.grouper.engine.result_fields, grouped.columns, strict=True):

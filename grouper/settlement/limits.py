@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError
+from grouper.base.money import yuan_of
 from grouper.base.sql import scan
 from grouper.codes.book import ISSUES
 from grouper.payment.policy.words import reason as reason_in_words
+from grouper.payment.price.causes import cause_sql
 from grouper.settlement.records import columns_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ NOT_KNOWN = ("unknown", "joined", "cut-short", "clinical", "unmapped", "lost-zer
 # Held because the policy sends the case to a review, not because something about it is not known.
 REVIEWED = "extreme-review"
 SHOWN = 20  # hospitals in a message
+SHOWN_INPUTS = 5
+INPUT = "case-input"  # status of the counts of cases not paid by input
 
 
 def code_counts(taken: Taken) -> list[dict[str, Any]]:
@@ -80,26 +84,28 @@ def check_deducted(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def check_held(plan: Plan, priced: Priced) -> None:
+def check_held(plan: Plan, priced: Priced, found: Sequence[Mapping[str, Any]]) -> None:
     """Cases that nobody gets paid for are within --max-held, by their cost.
 
     Cases that the policy itself sends to a review are not counted: a month waits for them, a clearing does
-    not. Raises DataError that names the reasons.
+    not. ``found``: the counts of cases (``case_counts``). Raises DataError that names the causes and, of
+    several, the inputs.
     """
-    costs = {
-        key.partition(":")[2]: cost
-        for key, cost in priced.costs.items()
-        if key.startswith("held:") and key != f"held:{REVIEWED}"
-    }
-    held, limit = sum(costs.values(), Decimal(0)), Decimal(plan.job.max_held)
+    causes = [
+        row for row in found if row["status"] == "case" and row["reason"].startswith("held:")
+        and row["reason"] != f"held:{REVIEWED}"
+    ]  # fmt: skip
+    held, limit = yuan_of(sum(row["cost_fen"] for row in causes)), Decimal(plan.job.max_held)
     if held <= priced.total_cost * limit:
         return
     routes = {route.name: (route.zh, route.en) for route in priced.policy.routes}
     zh, en = "", ""
-    for name, cost in sorted(costs.items(), key=lambda item: -item[1]):
-        number = priced.reasons[f"held:{name}"]
-        zh += f"\n  {number} 例 {cost:,.2f} 元：{reason_in_words(name, 'zh', routes)} [{name}]"
+    for row in sorted(causes, key=lambda row: -row["cost_fen"]):
+        name, number, cost = row["reason"].partition(":")[2], row["rows"], yuan_of(row["cost_fen"])
+        of_inputs = inputs_told(found, row["reason"])
+        zh += f"\n  {number} 例 {cost:,.2f} 元：{reason_in_words(name, 'zh', routes)} [{name}]{of_inputs}"
         en += f"\n  {number} cases, {cost:,.2f} yuan: {reason_in_words(name, 'en', routes)} [{name}]"
+        en += of_inputs
     raise DataError(
         zh=f"总费用 {priced.total_cost:,.2f} 元中有 {held:,.2f} 元暂不支付，超过 --max-held {limit}；"
         f"没有写入湖{zh}",
@@ -111,8 +117,9 @@ def check_held(plan: Plan, priced: Priced) -> None:
 def check_cleared(connection: duckdb.DuckDBPyConnection, cases: Path) -> None:
     """No case is held at the end of a year. Raises DataError that lists them by hospital."""
     rows = connection.execute(
-        "SELECT hospital_code, count(*), sum(total_cost), string_agg(DISTINCT pay_reason, ', ' ORDER BY "
-        f"pay_reason) FROM {scan(cases)} WHERE pay_status = 'held' GROUP BY 1 ORDER BY 3 DESC, 1"
+        "SELECT hospital_code, count(*), sum(total_cost), string_agg(DISTINCT cause, ', ' ORDER BY cause) "
+        f"FROM (SELECT *, {cause_sql(columns_of(connection, scan(cases)))} AS cause FROM {scan(cases)}) "
+        "WHERE pay_status = 'held' GROUP BY 1 ORDER BY 3 DESC, 1"
     ).fetchall()
     if not rows:
         return
@@ -179,11 +186,32 @@ def summed(counts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [found[key] for key in sorted(found)]
 
 
-def case_counts(connection: duckdb.DuckDBPyConnection, cases: Path) -> list[dict[str, Any]]:
-    """Rows of the ledger for a clearing: cases and fen by status and reason, then by review."""
-    rows = connection.execute(
-        "SELECT pay_status || ':' || pay_reason, count(*), (sum(total_cost) * 100)::BIGINT "
-        f"FROM {scan(cases)} GROUP BY 1 ORDER BY 1"
-    ).fetchall()
-    found = [{"status": "case", "reason": reason, "rows": n, "cost_fen": int(fen)} for reason, n, fen in rows]
-    return found + review_counts(connection, cases)
+def case_counts(connection: duckdb.DuckDBPyConnection, cases: str) -> list[dict[str, Any]]:
+    """Rows of the ledger: cases and fen by status and cause; of those not paid also by input, where there
+    are several (``INPUT``: "status:cause:input"). ``cases``: SQL of priced cases."""
+    names = columns_of(connection, cases)
+    of = f"(SELECT *, pay_status || ':' || ({cause_sql(names)}) AS key FROM {cases})"
+    sums = "count(*), (sum(total_cost) * 100)::BIGINT"
+    rows = connection.execute(f"SELECT 'case', key, {sums} FROM {of} GROUP BY 2 ORDER BY 2").fetchall()
+    if "input_file" in names:
+        several = f"(SELECT count(DISTINCT input_file) FROM {cases}) > 1"
+        rows += connection.execute(
+            f"SELECT '{INPUT}', key || ':' || input_file, {sums} FROM {of} "
+            f"WHERE pay_status <> 'paid' AND {several} GROUP BY 2 ORDER BY 2"
+        ).fetchall()
+    return [
+        {"status": status, "reason": reason, "rows": n, "cost_fen": int(fen)}
+        for status, reason, n, fen in rows
+    ]
+
+
+def inputs_told(counts: Iterable[Mapping[str, Any]], key: str) -> str:
+    """From which inputs the cases of a "status:cause" come, most first; "" where there is only one."""
+    found = sorted(
+        (-row["rows"], row["reason"].removeprefix(f"{key}:"))
+        for row in counts
+        if row["status"] == INPUT and row["reason"].startswith(f"{key}:")
+    )
+    told = ", ".join(f"{name} {-rows:,}" for rows, name in found[:SHOWN_INPUTS])
+    more = f" +{len(found) - SHOWN_INPUTS}" if len(found) > SHOWN_INPUTS else ""
+    return f"  ({told}{more})" if found else ""

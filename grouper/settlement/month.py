@@ -16,14 +16,16 @@ from grouper.lake import commit, views
 from grouper.lake.layout import REPORTS, Lake
 from grouper.lake.ledger import Record
 from grouper.payment.policy.describe import value_text
+from grouper.payment.pool.unused import Unused, not_used
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
-from grouper.settlement import adjust, relations, tables
+from grouper.settlement import adjust, offsite, relations, tables
 from grouper.settlement.corrections import check_hospitals
 from grouper.settlement.documents import check_documents
 from grouper.settlement.hospitals import load_hospitals
 from grouper.settlement.intake import Taken, read_files
 from grouper.settlement.limits import (
+    case_counts,
     check_codes,
     check_deducted,
     check_held,
@@ -34,12 +36,12 @@ from grouper.settlement.limits import (
 )
 from grouper.settlement.plan.job import Job, Plan, make_plan, still_holds
 from grouper.settlement.plan.key import key_mark
-from grouper.settlement.plan.past import Past, late_sql, make_known
+from grouper.settlement.plan.past import Past, late_sql, make_known, offsite_sql
 from grouper.settlement.reasons import text, treatment, unknown_words
-from grouper.settlement.records import ORDER, cases_sql, decide, records_sql, resolve
+from grouper.settlement.records import ORDER, cases_sql, decide, named, records_sql, resolve
 from grouper.settlement.reports import write_reports
 from grouper.settlement.stage import STAGES, Progress, Stage, followed, no_stage, onward
-from grouper.settlement.statements import month_statements
+from grouper.settlement.statements import month_statements, offsite_accounts
 from grouper.settlement.validate import judge
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Done:
     hash: str = ""
     report: Path | None = None
     routes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    odd: list[Oddity] = field(default_factory=list)
+    odd: list[Oddity | Unused] = field(default_factory=list)
     unused_scores: tuple[tuple[str, str], ...] = ()  # hospital and pool ("*": all) that a clearing has not
 
 
@@ -101,13 +103,15 @@ def compute(
             judge(connection, plan.month, plan.job.interim, repeats_first=plan.format > 2)
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
-            _write_records(connection, taken, given, plan.job.allow_missing, plan.about("records"), staged)
+            _write_records(connection, plan, taken, given, staged)
             if plan.format > 2:
                 check_deducted(connection)
         with stage("price") as progress:
             priced = _price(plan, staged, progress)
-            check_held(plan, priced)
-            odd = find(connection, staged / "priced.parquet")
+            check_held(plan, priced, _waiting(connection, staged))
+            odd: list[Oddity | Unused] = [
+                *find(connection, staged / "priced.parquet"), *not_used(plan.policy, plan.budget)
+            ]  # fmt: skip
         with stage("pool") as progress:
             settled = _pool(plan, staged, progress)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):
@@ -117,12 +121,15 @@ def compute(
             _write_cases(connection, plan, adjusted, staged, progress)
             _write_rejected(connection, plan, staged)
             _write_adjustments(connection, plan, staged)
-            pools, amounts = month_statements(connection, plan, settled, staged)
+            accounts = offsite_accounts(connection, plan, staged)
+            pools, amounts = month_statements(connection, plan, settled, staged, accounts)
             assumed = {
                 **priced.assumed, **settled.terms.assumed, **_left_out(plan, taken), **rules.changed,
+                **plan.assumed, **offsite.assumed(accounts, plan.policy, settled.rows),
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()
+            record.rows["counts"] += offsite.counts(accounts)
             reviews = review_counts(connection, staged / "priced.parquet")
             record.rows["counts"] += summed([*reviews, *adjusted.reviews])
             record.rows["counts"] += quota_counts(
@@ -194,7 +201,7 @@ def _finish_decisions(connection: duckdb.DuckDBPyConnection) -> None:
     row = connection.execute(
         "SELECT file, row, id FROM withdrawals WHERE id NOT IN (SELECT record_id FROM known) "
         "AND id NOT IN (SELECT settlement_id FROM known) AND id NOT IN "
-        "(SELECT unnest([rid, sid]) FROM judged WHERE rid IS NOT NULL) ORDER BY 1, 2 LIMIT 1"
+        f"(SELECT unnest([rid, sid]) FROM judged WHERE {named('withdrawals')}) ORDER BY 1, 2 LIMIT 1"
     ).fetchone()
     if row:
         raise DataError(
@@ -224,13 +231,14 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, plan: Plan, taken: Ta
 
 
 def _write_records(
-    connection: duckdb.DuckDBPyConnection, taken: Taken, given: tuple[list[str], list[str]],
-    missing: Sequence[str], about: Mapping[str, Any], staged: Path,
+    connection: duckdb.DuckDBPyConnection, plan: Plan, taken: Taken, given: tuple[list[str], list[str]],
+    staged: Path,
 ) -> None:  # fmt: skip
-    sql = records_sql(taken.present, *given, missing, where="f.n IS NULL")
+    kinds = offsite_sql(plan, taken.present, given[0])
+    sql = records_sql(taken.present, *given, plan.job.allow_missing, where="f.n IS NULL", offsite=kinds)
     output = staged / "accepted.parquet"
     sql = f"SELECT * FROM ({sql}) ORDER BY {ORDER}"
-    if not tables.write_sql(connection, sql, output, about):
+    if not tables.write_sql(connection, sql, output, plan.about("records")):
         raise DataError(
             zh="没有一行可作为本月病例；请核对 --month 与 --input",
             en="no row is a case of this month; check --month and --input",
@@ -259,8 +267,14 @@ def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | No
 
     return price_files(
         plan.policy, files, str(staged / "priced.parquet"), threads=plan.job.threads,
-        memory=plan.job.memory or None, progress=progress,
+        memory=plan.job.memory or None, progress=progress, scratch=True,
     )  # fmt: skip
+
+
+def _waiting(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str, Any]]:
+    """Cases as they are priced, by status and cause."""
+    priced = cases_sql(connection, scan(staged / "priced.parquet"), "records_new", aligned=True)
+    return case_counts(connection, f"({priced})")
 
 
 def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
@@ -269,6 +283,7 @@ def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
         value=plan.job.value, threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
+        scratch=True,
     )  # fmt: skip
 
 
@@ -381,8 +396,6 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
     cases, rejected, adjusted = (scan(staged / f"{n}.parquet") for n in ("cases", "rejected", "adjustments"))
     rows = connection.execute(
         f"""SELECT 'input', role, count(*), coalesce(sum(total_cost), 0) FROM rows GROUP BY role
-        UNION ALL SELECT 'case', pay_status || ':' || pay_reason, count(*), sum(total_cost) FROM {cases}
-          WHERE row_kind = 'case' GROUP BY 2
         UNION ALL SELECT 'grouping', reason, count(*), sum(total_cost) FROM {cases}
           WHERE row_kind = 'case' GROUP BY 2
         UNION ALL SELECT CASE WHEN treatment IN ('rejected', 'held') THEN 'rejected' ELSE 'netted' END,
@@ -394,10 +407,12 @@ def count(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str,
           FROM {adjusted} GROUP BY kind
         ORDER BY ALL"""
     ).fetchall()
-    return [
+    found = [
         {"status": status, "reason": reason or "", "rows": number, "cost_fen": fen_of(cost)}
         for status, reason, number, cost in rows
     ]
+    found += case_counts(connection, f"(SELECT * FROM {cases} WHERE row_kind = 'case')")
+    return sorted(found, key=lambda row: (row["status"], row["reason"]))
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, counts: list[dict[str, Any]], read: int) -> dict[str, int]:

@@ -23,7 +23,7 @@ from grouper.base.whole import refuse_existing, write_text
 from grouper.lake import commit, ledger, steps
 from grouper.lake.layout import Lake
 from grouper.lake.steps import DECISIONS, EXPORT, OBJECTIONS, STATEMENTS, Entry
-from grouper.payment.price.decided import read_number
+from grouper.payment.price.decided import read_money, read_number
 from grouper.report.cells import cell
 from grouper.report.objection_form import REASONS, WISHES, Form, read_form
 from grouper.settlement import states
@@ -140,7 +140,7 @@ def _rows(
                             f"{record or '(blank)'} is not in the statement of {hospital}{en}")  # fmt: skip
         if not row.text("text"):
             raise row.error("text", "请写明理由", "why is not said")
-        amount = _number(row, "amount", 2)
+        amount = _amount(row)
         place = entry.run, hospital, records.get(record, ""), reason
         if place in seen and place[2]:
             raise row.error("record_id", f"{record} 的同一申诉已登记（{seen[place]}）",
@@ -154,12 +154,21 @@ def _rows(
     return made
 
 
-def _number(row: Row, column: str, digits: int) -> str:
-    """The number of a cell, "" for an empty one."""
-    text = row.text(column)
-    number = read_number(text, digits) if text else ""
+def _amount(row: Row) -> str:
+    """The amount of a row, "" for none."""
+    text = row.text("amount")
+    amount = read_money(row, "amount") if text else ""
+    if amount.startswith("-"):
+        raise row.error("amount", f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0")
+    return amount
+
+
+def _points(row: Row) -> str:
+    """The points of a row, "" for none."""
+    text = row.text("points")
+    number = read_number(text, 4) if text else ""
     if number is None or number.startswith("-"):
-        raise row.error(column, f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0")
+        raise row.error("points", f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0")
     return number
 
 
@@ -270,7 +279,7 @@ def _decision(row: Row, known: Mapping[str, Objection]) -> dict[str, str]:
     if one.state in ("exported", "settled"):
         raise row.error("id", f"{name} {STATES[one.state][0]}，不能再改", f"{name} is {STATES[one.state][1]}")
     decision = _word(row, "decision", {code: words for code, (words, _) in DECISIONS_KNOWN.items()})
-    amount, points = _number(row, "amount", 2), _number(row, "points", 4)
+    amount, points = _amount(row), _points(row)
     if (decision == "adjust") != bool(amount or points) or (amount and points):
         raise row.error("amount", "调整须写金额或点数之一，其他决定不写",
                         "an adjustment has an amount or points, and nothing else has")  # fmt: skip

@@ -11,7 +11,7 @@ from grouper.grouping.family import families
 from grouper.payment.price.inputs import DECIDED
 from grouper.settlement import relations
 from grouper.settlement.corrections import Item
-from grouper.settlement.intake import AMOUNTS, DATES, NUMBERS, TEXTS, grouped_columns, row_schema
+from grouper.settlement.intake import AMOUNTS, DATES, GROUPED_BY, NUMBERS, TEXTS, grouped_columns, row_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +35,11 @@ def decide(connection: duckdb.DuckDBPyConnection, items: Sequence[Item]) -> list
     return [name for name in DECIDED if any(name in item.values for item in items)]
 
 
+def named(by: str) -> str:
+    """SQL: a judged row that table ``by`` names by its record or settlement. They are few, the rows many."""
+    return f"rid IS NOT NULL AND (rid IN (SELECT id FROM {by}) OR sid IN (SELECT id FROM {by}))"
+
+
 def resolve(connection: duckdb.DuckDBPyConnection) -> None:
     """Table ``decisions``: ``decided`` by record_id, of this input or of the lake (``period``).
 
@@ -44,12 +49,14 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
         connection,
         relations.DECISIONS,
         "SELECT d.*, o.record_id, o.period FROM decided AS d JOIN ("
-        "SELECT rid AS record_id, NULL::VARCHAR AS period, unnest([rid, sid]) AS id FROM left_rows UNION "
+        "SELECT rid AS record_id, NULL::VARCHAR AS period, unnest([rid, sid]) AS id FROM left_rows "
+        f"WHERE {named('decided')} UNION "
         "SELECT record_id, period, unnest([record_id, settlement_id]) AS id FROM known) AS o ON o.id = d.id",
     )
     row = connection.execute(
         "SELECT file, row, id FROM decided WHERE id NOT IN (SELECT id FROM decisions) "
-        "AND id NOT IN (SELECT unnest([rid, sid]) FROM judged WHERE rid IS NOT NULL) ORDER BY 1, 2 LIMIT 1"
+        f"AND id NOT IN (SELECT unnest([rid, sid]) FROM judged WHERE {named('decided')}) "
+        "ORDER BY 1, 2 LIMIT 1"
     ).fetchone()
     if row:
         raise DataError(
@@ -60,12 +67,12 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
 
 def records_sql(
     present: Collection[str], hospital_columns: Collection[str], decided: Sequence[str],
-    missing: Sequence[str], *, where: str, rows: str = "rows",
+    missing: Sequence[str], *, where: str, rows: str = "rows", offsite: str = "",
 ) -> str:  # fmt: skip
     """SQL of rows as records; only columns that an input has, so that nothing missing looks like nothing.
 
     ``missing``: those that the user lets be missing; they are empty. ``where`` may use r (``rows``)
-    and f (fate).
+    and f (fate). ``offsite``: SQL of the column of that name, over r and h (its hospital).
     """
     columns = [
         "CASE coalesce(f.fate, 'case') WHEN 'case' THEN 'case' ELSE f.fate END AS row_kind",
@@ -73,7 +80,16 @@ def records_sql(
         "coalesce(f.partner, r.record_id, r.settlement_id) AS record_id",
         "coalesce(r.settlement_id, r.record_id) AS settlement_id",
     ]  # fmt: skip
-    given = [*TEXTS[2:], *DATES, *NUMBERS, "discharge_way", "interim_flag", "diagnoses", "procedures"]
+    given = [
+        *TEXTS[2:],
+        *DATES,
+        *NUMBERS,
+        *GROUPED_BY,
+        "discharge_way",
+        "interim_flag",
+        "diagnoses",
+        "procedures",
+    ]
     for name in (*given, *AMOUNTS, *grouped_columns()):
         if name in present and name not in OF_HOSPITAL:
             joined = name in (*relations.SUMMED, "admission_date", "los_days")
@@ -86,6 +102,7 @@ def records_sql(
         elif own:
             columns.append(f"r.{name}")
     columns += [f'r."{name}"' for name in missing if name in row_schema().names and name not in present]
+    columns += [f"{offsite} AS offsite"] if offsite else []
     columns += [f"coalesce(d.{name}, {UNDECIDED.get(name, 'NULL')}) AS {name}" for name in decided]
     joins = "LEFT JOIN fate AS f ON f.n = r.n LEFT JOIN hospitals AS h ON h.hospital_code = r.hospital_code"
     joins += " LEFT JOIN joined_bills AS j ON j.n = r.n"
@@ -114,8 +131,8 @@ def cases_sql(
     own = columns_of(connection, settled)
     known = columns_of(connection, source or str(records))
     wanted = ["settlement_id", "person_id", "visit_id", "admission_date", "discharge_date", "group_name",
-              "mdc", "status", "reason", "region_code", "region_of_treatment", "row_kind", "input_file",
-              "input_row"]  # fmt: skip
+              "mdc", "status", "reason", "region_code", "region_of_treatment", "offsite", "row_kind",
+              "input_file", "input_row"]  # fmt: skip
     of_groups = (each.GROUP_NAME for each in families())
     names = {"group_name": next((n for n in of_groups if n in known), "NULL::VARCHAR")}
     beside = []

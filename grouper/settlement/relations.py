@@ -42,7 +42,7 @@ DATE, FLAG = Kind("date", "DATE"), Kind("flag", "BOOLEAN")
 YUAN = Kind("yuan", "DECIMAL(18,2)")
 POINTS, SCORE = Kind("points", "DECIMAL(38,6)"), Kind("score", "DECIMAL(18,6)")
 NUMBER, RANK, SMALL = Kind("number", "BIGINT"), Kind("count", "BIGINT"), Kind("whole number", "INTEGER")
-HASH = Kind("hash", "UBIGINT")
+HASH, HOURS = Kind("hash", "UBIGINT"), Kind("hours", "DOUBLE")
 
 
 class Column(NamedTuple):
@@ -147,6 +147,8 @@ def _kind(type_: pa.DataType) -> Kind:
         return DATE
     if pa.types.is_boolean(type_):
         return FLAG
+    if pa.types.is_floating(type_):
+        return HOURS
     if pa.types.is_integer(type_):
         return SMALL if type_.bit_width == 32 else NUMBER
     return TEXT
@@ -202,7 +204,13 @@ def _records() -> tuple[Column, ...]:
              *_of(TEXT, "record_id", "settlement_id"))  # fmt: skip
     given = _of_schema(_door(), *_DOOR, needed=False)
     of_hospital = _of(TEXT, *(n for n in _HOSPITAL[2:] if n not in _door().names), needed=False)
-    return (*first, *given, *of_hospital, *(_decision(name, needed=False) for name in DECIDED))
+    return (
+        *first,
+        *given,
+        *of_hospital,
+        *_of(TEXT, "offsite", needed=False),
+        *(_decision(name, needed=False) for name in DECIDED),
+    )
 
 
 def _adjustments() -> tuple[Column, ...]:
@@ -257,8 +265,9 @@ KNOWN = Relation(
     _fixed(_of(TEXT, "record_id", "settlement_id", "visit_id", "person_id", "hospital_code"),
            _of(YUAN, "total_cost"), _of(DATE, "discharge_date"), _of(TEXT, "period")),
     ("plan.past.make_known",),
-    ("adjust._touched", "month._finish_decisions", "records.resolve", "validate._in_lake",
-     "validate._refunds", "validate._billed_before", "validate._settled", "limits.check_deducted"),
+    ("adjust._readmitted", "adjust._touched", "month._finish_decisions", "records.resolve",
+     "validate._in_lake", "validate._refunds", "validate._billed_before", "validate._settled",
+     "limits.check_deducted"),
     sources=("records_effective", "named", "refunders"),
 )  # fmt: skip
 TAKEN_BACK = Relation(
@@ -357,7 +366,7 @@ DECISIONS = Relation(
 RECORDS_NEW = Relation(
     "records_new", "VIEW", "the records of the month's cases", _records,
     ("month._write_records",),
-    ("adjust._readmitted", "adjust._closed", "month._write_cases", "limits.check_deducted"),
+    ("adjust._readmitted", "adjust._closed", "month._waiting", "month._write_cases", "limits.check_deducted"),
     sources=("rows", "fate", "hospitals", "decisions"),
 )  # fmt: skip
 ROWS_AGAIN = Relation(
@@ -434,7 +443,7 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("adjust._changed_sql", "adjust._difference", "adjust._removals", "reviews.of_lake",
       "year._effective")),
     ("pools_current", "pools of closed months, with their point values",
-     ("plan.past.old_budget", "statements._distributable")),
+     ("plan.partial._rows", "plan.past.old_budget", "statements._distributable")),
     ("rejected_current", "rows of closed months that were no cases",
      ("plan.past.make_known", "plan.past._taken_back")),
     ("adjustments_current", "adjustments of closed months",
@@ -448,7 +457,7 @@ FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
      ("month._price", "month._write_cases")),
     ("priced.parquet", "cases with every step of their price",
      ("month._price_files", "adjust._again", "year._effective"),
-     ("month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
+     ("month._waiting", "month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
     ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
-     ("month._write_cases", "statements.month_statements", "year.compute_year")),
+     ("month._write_cases", "statements.month_statements", "year.compute_year", "year._offsite")),
 )  # fmt: skip

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, fen_of, yuan_of
+from grouper.base.sql import scan
 from grouper.payment.policy.sharing import fen as fen_of_share
 from grouper.payment.pool.budget import LAST_YEAR, Budget, Entry
 from grouper.payment.pool.clearing import Monthly, clear_month, dues, months_paid
 from grouper.payment.pool.statement import hospital_statement, pool_summary
-from grouper.settlement import funds, tables
+from grouper.settlement import funds, offsite, tables
 from grouper.settlement.adjust import amounts as adjustment_amounts
 from grouper.settlement.funds import Key
 from grouper.settlement.funds import amounts_of as run_amounts
@@ -36,14 +37,16 @@ AMOUNTS = ("fund_due", "fund_by_item", "total_cost", "adjustments", "due_total",
 
 
 def month_statements(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, settled: Run, staged: Path
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    connection: duckdb.DuckDBPyConnection, plan: Plan, settled: Run, staged: Path,
+    accounts: Sequence[offsite.Account],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # fmt: skip
     """Write tables hospitals and pools; returns the rows of pools, and of the ledger's ``amounts``.
 
     due_total = fund_due + adjustments is what deposit, prepaid and deferred share out; adjustments of earlier
     years are paid beside it. What earlier months could not yet take back (``carried_in``) is taken first.
     Where prepayment goes by quarters, the last month of one pays for its three from the money of its three;
-    in the others there are deductions and adjustments of earlier years only.
+    in the others there are deductions and adjustments of earlier years only. ``accounts``: of people treated
+    elsewhere, and of others treated here.
     """
     added, apart = adjustment_amounts(connection, plan)
     due = _sum(dues(settled.pools), added)
@@ -63,17 +66,33 @@ def month_statements(
         [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing, threads=plan.job.threads,
     )  # fmt: skip
     table = _with_hospitals(connection, statement, added, apart, carried, months)
+    if plan.format > 3:
+        table = offsite.with_hospitals(table, accounts)
     tables.write(staged / "hospitals.parquet", table.schema, table.to_batches(), plan.about("hospitals"))
     pools = with_members(pool_summary(statement, settled.pools), plan.budget)
+    if plan.format > 3:
+        pools = offsite.with_pools(pools, accounts, plan.budget)
     tables.write(staged / "pools.parquet", pools.schema, pools.to_batches(), plan.about("pools"))
     rows = ledger_amounts(table) + [
         {"hospital_code": hospital, "pool": pool, "name": funds.DIFFERENCE, "fen": fen}
         for (hospital, pool), fen in sorted(paid.items())
     ]
+    rows += offsite.amounts(accounts)
     if plan.format > 2:
         rows += _others(connection, plan, staged)
     _check(clearing, covered)
     return pools.to_pylist(), rows
+
+
+def offsite_accounts(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path
+) -> list[offsite.Account]:
+    """Of the month's own cases. Raises UsageError where the same money is there twice."""
+    if plan.format < 4:
+        return []
+    found = offsite.accounts(connection, scan(staged / "cases.parquet"), plan.budget, "row_kind = 'case'")
+    offsite.check_once(found, plan.budget)
+    return found
 
 
 def _sum(*parts: Mapping[Key, Fen]) -> dict[Key, Fen]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouper.base.ahead import ahead
-from grouper.base.output import parquet_options
+from grouper.base.output import parquet_options, scratch_options
 from grouper.base.paths import local_path
 from grouper.base.provenance import PROVENANCE_KEY, stamped
 
@@ -44,14 +44,17 @@ def write(
     batches: Iterable[pa.RecordBatch],
     about: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
+    *,
+    scratch: bool = False,
 ) -> int:
     """Write ``batches`` in row groups of a fixed size; returns the rows. ``about`` goes to the metadata,
-    ``progress`` is told the rows written."""
+    ``progress`` is told the rows written. ``scratch``: the file goes with the run."""
+    options = scratch_options(schema) if scratch else parquet_options(schema)
     made = json.dumps(stamped(**(about or {})), ensure_ascii=False, sort_keys=True)
     rows = 0
     with (
         ahead(iter(batches)) as coming,
-        pq.ParquetWriter(local_path(path), schema, **parquet_options(schema)) as writer,
+        pq.ParquetWriter(local_path(path), schema, **options) as writer,
     ):
         for table in _regrouped(coming, schema):
             writer.write_table(table, row_group_size=GROUP_ROWS)
@@ -100,13 +103,15 @@ def write_sql(
     about: Mapping[str, Any] | None = None,
     schema: pa.Schema | None = None,
     progress: Callable[[int], None] | None = None,
+    *,
+    scratch: bool = False,
 ) -> int:
     """Write what a query gives, in its order; streams."""
     connection.execute("SET preserve_insertion_order = true")
     reader = connection.sql(sql).to_arrow_reader(GROUP_ROWS)
     if progress:
         progress(0)
-    return write(path, schema or plain_schema(reader.schema), reader, about, progress)
+    return write(path, schema or plain_schema(reader.schema), reader, about, progress, scratch=scratch)
 
 
 def write_parts(
@@ -115,6 +120,8 @@ def write_parts(
     path: Path,
     about: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
+    *,
+    scratch: bool = False,
 ) -> int:
     """Write what queries give, one after the other, each in its order; columns that one lacks are empty."""
     connection.execute("SET preserve_insertion_order = true")
@@ -122,7 +129,7 @@ def write_parts(
         parts = _alike(connection, parts)
     first = connection.sql(parts[0]).to_arrow_reader(GROUP_ROWS)
     rest = (batch for part in parts[1:] for batch in connection.sql(part).to_arrow_reader(GROUP_ROWS))
-    return write(path, plain_schema(first.schema), chain(first, rest), about, progress)
+    return write(path, plain_schema(first.schema), chain(first, rest), about, progress, scratch=scratch)
 
 
 def _alike(connection: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> list[str]:

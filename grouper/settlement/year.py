@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from grouper.base.certified import Certified
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, yuan_of
-from grouper.base.sql import literal
+from grouper.base.sql import literal, scan
 from grouper.base.version import VERSION
 from grouper.lake import commit, views
 from grouper.lake.formats import FORMAT
@@ -22,13 +22,15 @@ from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry, read_budget
 from grouper.payment.pool.pool import STAYS
-from grouper.settlement import tables
+from grouper.payment.pool.unused import not_used
+from grouper.settlement import offsite, tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.documents import check_documents
 from grouper.settlement.funds import POOL, Key, differences
 from grouper.settlement.funds import amounts_of as run_amounts
-from grouper.settlement.limits import case_counts, check_cleared
+from grouper.settlement.limits import case_counts, check_cleared, review_counts
 from grouper.settlement.month import Done, finish
+from grouper.settlement.plan import partial
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.job import current_runs, digests_of, month_days
 from grouper.settlement.records import ORDER, columns_of
@@ -48,16 +50,15 @@ AMOUNTS = (
 )  # fmt: skip
 _SURPLUS_THEN = dict.fromkeys((1, 2), "paid_out")  # by format, where the policy has no surplus_rule
 _FOLDER = ("area", "year", "month", "run")
-
-
 _IN_LEDGER_1 = same("year", "budget", "area", "policy", "corrections", "partial")
+_IN_LEDGER_3 = _IN_LEDGER_1 | same("held_remain", "draft")
 
 
 @dataclass(frozen=True)
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), 3: _IN_LEDGER_1 | same("held_remain", "draft")}
+    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), **dict.fromkeys((3, 4), _IN_LEDGER_3)}
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
@@ -78,7 +79,8 @@ class YearJob(Asked):
 @dataclass(frozen=True)
 class YearPlan:
     """A job with what it names loaded. ``months``: period to run; ``after``: likewise of later years, whose
-    adjustments may concern this one."""
+    adjustments may concern this one; ``whole``: the file of the year, where ``budget`` has the money of some
+    of its months only."""
 
     job: YearJob
     area: str
@@ -90,11 +92,17 @@ class YearPlan:
     after: Mapping[str, str]
     format: int = FORMAT
     certified: Certified = field(default_factory=Certified)
+    whole: Budget | None = None
 
     @property
     def policy_digest(self) -> str:
         """The policy's, as the ledger has it in the format of this run."""
         return digest_in(self.policy, self.format)
+
+    @property
+    def assumed(self) -> dict[str, str]:
+        """What the clearing goes by and the user should know."""
+        return partial.told(self.budget, self.whole) if self.whole else {}
 
     def about(self, table: str) -> dict[str, Any]:
         return {
@@ -151,8 +159,11 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
             en="--corrections of a clearing takes quality and audit_deduction only; those of cases go into "
             "the settlement of the last month",
         )
+    whole = budget if missing and format_ > 3 else None
+    if whole:
+        budget = partial.months_budget(lake, whole, months, before)
     return YearPlan(
-        job, area, policy, budget, corrections, inputs, months, after, format_, certified,
+        job, area, policy, budget, corrections, inputs, months, after, format_, certified, whole,
     )  # fmt: skip
 
 
@@ -196,16 +207,25 @@ def compute_year(
             )  # fmt: skip
             table = _with_others(connection, plan, _named(connection, plan, statement), later)
             pools = with_members(pool_summary(statement, settled.pools), plan.budget)
+            beside = _offsite(connection, plan, staged)
+            if plan.format > 3:
+                table = offsite.with_hospitals(table, beside)
+                pools = offsite.with_pools(pools, beside, plan.budget)
             told = onward(progress, 0, rows)
             tables.copy(staged / "settled.parquet", staged / "cases.parquet", plan.about("cases"), told)
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
-            record = _record(connection, plan, run, settled, rows, table, later, staged)
+            assumed = {
+                **settled.terms.assumed, **plan.assumed, **offsite.assumed(beside, plan.policy, rows)
+            }  # fmt: skip
+            record = _record(connection, plan, run, settled, rows, table, later, staged, assumed)
+            record.rows["amounts"] += offsite.amounts(beside)
+            record.rows["counts"] += offsite.counts(beside)
     plan.certified.check()
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
     return Done(
-        run, record, assumed=settled.terms.assumed, pools=pools.to_pylist(), routes=routes,
-        unused_scores=unused,
+        run, record, assumed=assumed, pools=pools.to_pylist(),
+        routes=routes, unused_scores=unused, odd=[*not_used(plan.policy, plan.budget)],
     )  # fmt: skip
 
 
@@ -225,7 +245,7 @@ def _effective(
         whole = f"DATE '{year}-01-01' AND DATE '{year}-12-31'"
         row = connection.execute(f"SELECT count(*) FROM {source}{whole}").fetchone()
         told = onward(progress, 0, row[0] if row else 0)
-    return tables.write_parts(connection, parts, staged / "priced.parquet", progress=told)
+    return tables.write_parts(connection, parts, staged / "priced.parquet", progress=told, scratch=True)
 
 
 def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
@@ -234,8 +254,17 @@ def _pool(plan: YearPlan, staged: Path, progress: Progress | None) -> Run:
     return settle_cases(
         plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
         value="settlement", threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
-        surplus=_SURPLUS_THEN.get(plan.format, STAYS),
+        surplus=_SURPLUS_THEN.get(plan.format, STAYS), scratch=True,
     )  # fmt: skip
+
+
+def _offsite(connection: duckdb.DuckDBPyConnection, plan: YearPlan, staged: Path) -> list[offsite.Account]:
+    """The accounts of the year's cases as they stand. Raises UsageError where one money is there twice."""
+    if plan.format < 4:
+        return []
+    found = offsite.accounts(connection, scan(staged / "settled.parquet"), plan.budget, "TRUE")
+    offsite.check_once(found, plan.budget)
+    return found
 
 
 def _paid_later(connection: duckdb.DuckDBPyConnection, plan: YearPlan) -> dict[Key, Fen]:
@@ -391,7 +420,7 @@ def _lines(plan: YearPlan) -> pa.Table:
 
 def _record(
     connection: duckdb.DuckDBPyConnection, plan: YearPlan, run: str, settled: Run, rows: int, table: pa.Table,
-    later: Mapping[Key, Fen], staged: Path,
+    later: Mapping[Key, Fen], staged: Path, assumed: Mapping[str, str],
 ) -> Record:  # fmt: skip
     """What the ledger keeps; prepaid + deposit + balance = due over all hospitals is checked again here."""
     amounts = ledger_amounts(table, AMOUNTS)
@@ -416,7 +445,8 @@ def _record(
             f"{months and months[0]} prepaid and withheld by the months",
         )
     counts = (
-        case_counts(connection, staged / "priced.parquet")
+        case_counts(connection, scan(staged / "priced.parquet"))
+        + review_counts(connection, staged / "priced.parquet")
         if plan.format > 1
         else [
             {"status": "case", "reason": status, "rows": number, "cost_fen": None}
@@ -429,7 +459,7 @@ def _record(
     ]  # fmt: skip
     parameters += [
         {"name": name, "value": value, "source": "assumed", "verified": False}
-        for name, value in sorted(settled.terms.assumed.items())
+        for name, value in sorted(assumed.items())
     ]
     inputs = plan.inputs + [
         {"role": "run", "path": f"{period} {number}", "bytes": 0, "sha256": _hash(connection, number)}

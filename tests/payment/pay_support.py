@@ -123,10 +123,10 @@ def write_policy(folder: Path, text: str = POLICY, name: str = "policy.toml") ->
     return folder / name
 
 
-def write_cases(folder: Path, cases: list[dict[str, Any]] = CASES) -> Path:
+def write_cases(folder: Path, cases: list[dict[str, Any]] = CASES, name: str = "grouped.parquet") -> Path:
     """The grouped file."""
-    pq.write_table(pa.Table.from_pylist(cases, schema=SCHEMA), folder / "grouped.parquet")
-    return folder / "grouped.parquet"
+    pq.write_table(pa.Table.from_pylist(cases, schema=SCHEMA), folder / name)
+    return folder / name
 
 
 def grouper(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -317,3 +318,58 @@ def test_a_record_of_a_grouped_file_is_explained_anew(tmp_path: Path) -> None:
         told.append(out)
     assert told[0] == told[1]
     assert "GE19" in told[0]
+
+
+def test_refunds_of_a_part_are_taken_off_as_in_pay(tmp_path: Path) -> None:
+    """45,000 less 5,000 is explained as the 40,000 that ``pay`` prices, and it is said."""
+    head = "record_id,settlement_id,refund_of,hospital_code,hospital_level,insurance_type,sex,age_years,"
+    head += "los_days,discharge_way,discharge_date,diagnoses,procedures,total_cost,pool_paid,fund_paid\n"
+    rest = "A,3,310,1,30,6,1,2025-06-10,K35.300,47.0100"
+    lines = (
+        f"a,Sa,,{rest},45000.00,30000.00,30000.00\nb,Sb,Sa,{rest},-4000.00,-3000.00,-3000.00\n"
+        f"c,Sc,Sa,{rest},-1000.00,-500.00,-500.00\nd,Sd,,{rest},45000.00,30000.00,30000.00\n"
+    )
+    (tmp_path / "in.csv").write_text(head + lines, encoding="utf-8")
+    write_policy(tmp_path)
+    for call in (
+        "group in.csv --scheme chs-drg-2.0 -o grouped.csv",
+        "pay grouped.csv --policy policy.toml --scheme-differs -o paid.parquet",
+    ):
+        code, _, err = grouper(*call.split(), cwd=tmp_path)
+        assert code == 0, err
+    of_the_file = ("--scheme", "chs-drg-2.0", "--scheme-differs")
+    found = {row["record_id"]: row for row in pq.read_table(tmp_path / "paid.parquet").to_pylist()}
+    assert [found[n]["total_cost"] for n in "ad"] == [Decimal("40000.00"), Decimal("45000.00")]
+    for name in ("in.csv", "grouped.csv", "paid.parquet"):
+        told = {}
+        for record in "ad":
+            scheme = () if name == "paid.parquet" else of_the_file
+            call = ("explain", name, "--record-id", record, *scheme, "--policy", "policy.toml")
+            code, out, err = grouper(*call, cwd=tmp_path)
+            assert code == 0, err
+            assert f"= {found[record]['amount']} 元" in out
+            told[record] = out
+        if name != "paid.parquet":
+            assert "已减去 2 笔部分冲正，总费用为 40000.00 元" in told["a"] and "部分冲正" not in told["d"]
+    call = ("explain", "in.csv", "--record-id", "b", *of_the_file, "--policy", "policy.toml")
+    code, out, _ = grouper(*call, cwd=tmp_path)
+    assert code == 0 and "不作病例" in out and "[refund-joined]" in out
+
+
+def test_a_priced_file_keeps_the_level_that_its_policy_does_not_ask_for(place: Path) -> None:
+    """Explained by a policy that pays by level it is as that policy would price it."""
+    flat = (place / "policy.toml").read_text(encoding="utf-8")
+    flat = flat.replace('coefficient_rule = { value = "level"', 'coefficient_rule = { value = "none"')
+    by_level = r"\[parameters\.(level_coefficient|high_threshold)\].*?(?=\n\[|\Z)"
+    flat = re.sub(by_level, "", flat, flags=re.DOTALL)
+    high = 'high_threshold = { value = "3", source = "s", verified = true }'
+    flat = flat.replace("[parameters]", f"[parameters]\n{high}", 1)
+    (place / "flat.toml").write_text(flat, encoding="utf-8")
+    code, _, err = grouper("pay", "grouped.parquet", "--policy", "flat.toml", "-o", "flat.parquet", cwd=place)
+    assert code == 0, err
+    rows = {row["record_id"]: row for row in pq.read_table(place / "flat.parquet").to_pylist()}
+    assert rows["normal"]["hospital_level"] == "3" and rows["normal"]["reason"] == "grouped"
+    assert rows["normal"]["amount"] == Decimal("12000.00")
+    call = ("explain", "flat.parquet", "--record-id", "normal", "--policy", "policy.toml")
+    code, out, err = grouper(*call, cwd=place)
+    assert code == 0 and "= 12600.00 元" in out and "—" not in out, out + err

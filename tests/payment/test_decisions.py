@@ -16,6 +16,7 @@ import xlsxwriter
 from grouper.base.errors import DataError, GrouperError
 from grouper.payment import pay
 from grouper.payment.policy.policy import load_policy
+from grouper.records.values import money_text
 from grouper.settlement.corrections import check_decided, read_corrections, read_decisions
 from grouper.settlement.hospitals import load_hospitals
 
@@ -78,10 +79,10 @@ def test_a_word_that_nobody_knows_stops_the_run(tmp_path: Path, word: str) -> No
 WRONG = [  # text of the file, its place in the message, and what is said of it
     ("record_id,special_reveiw\na,by_item\n", "row 1, column special_reveiw", "did you mean special_review?"),
     ("record_id,special_review\n\na,maybe\n", "row 3, column special_review", "keep 维持"),
-    ("record_id,unreasonable_cost\na,十元\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
-    ("record_id,unreasonable_cost\na,1.005\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
-    ("record_id,unreasonable_cost\na,1_0\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
-    ("record_id,unreasonable_cost\na,1e17\n", "row 2, column unreasonable_cost", "at most 2 decimals"),
+    ("record_id,unreasonable_cost\na,十元\n", "row 2, column unreasonable_cost", "at most two decimals"),
+    ("record_id,unreasonable_cost\na,1.005\n", "row 2, column unreasonable_cost", "at most two decimals"),
+    ("record_id,unreasonable_cost\na,1_0\n", "row 2, column unreasonable_cost", "at most two decimals"),
+    ("record_id,unreasonable_cost\na,1e17\n", "row 2, column unreasonable_cost", "at most two decimals"),
     ("record_id,tcm_outcome\na,met\nb,\na,met\n", "row 4, column record_id", "first row 2"),
     ("record_id,tcm_outcome\n,met\n", "row 2, column record_id", "is missing"),
 ]
@@ -339,3 +340,71 @@ def test_a_decision_in_a_column_that_cannot_be_carried_out_is_refused(
 def test_a_review_in_a_column_needs_a_policy_that_knows_reviews(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"row 1, column special_review: policy .* knows no special review"):
         with_columns(tmp_path, [stay("a", 1, 5) | {"special_review": "by_item"}], POLICY)
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [
+        ("￥8,600.00", "8600.00"), ("¥ 8600", "8600"), ("8,600.00", "8600.00"), ("600元", "600"),
+        ("600.00 元", "600.00"), ("８，６００．００", "8600.00"),
+        ("RMB 600.5", "600.5"), ("人民币600元整", "600"),
+        ("-￥5.00", "-5.00"), ("600.00", "600.00"), (".50", ".50"), ("1,234,567.89元", "1234567.89"),
+    ],
+)  # fmt: skip
+def test_an_amount_may_have_its_sign_its_unit_and_groups(cell: str, amount: str) -> None:
+    assert money_text(cell) == amount
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "5000,00",
+        "1,2",
+        "1,23,456",
+        "1e3",
+        "万元",
+        "1.2万",
+        "6.001",
+        "￥",
+        "元",
+        "$5",
+        "￥￥5",
+        "5 000",
+        "--5",
+    ],
+)
+def test_what_is_no_amount_is_told_with_row_and_form(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(DataError, match=r"row 2.*unreasonable_cost.*\[bad-amount\].*8,600\.00"):
+        priced(tmp_path, [stay("a", 1, 3)], f'record_id,unreasonable_cost\na,"{cell}"\n')
+
+
+def by_settlement(place: Path, text: str) -> dict[str, dict[str, Any]]:
+    """Cases a, b and c of the settlements S1, S2 and S2, with decisions."""
+    schema = STAYS.append(pa.field("settlement_id", pa.string()))
+    cases = [stay("a", 1, 3), stay("b", 8, 9), stay("c", 20, 22)]
+    rows = [row | {"settlement_id": sid} for row, sid in zip(cases, ("S1", "S2", "S2"), strict=True)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), place / "g.parquet")
+    (place / "d.csv").write_text(text, encoding="utf-8")
+    path = write_policy(place, REVIEWS)
+    pay(str(place / "g.parquet"), str(path), str(place / "o.parquet"), decisions=str(place / "d.csv"))
+    return {row["record_id"]: row for row in pq.read_table(place / "o.parquet").to_pylist()}
+
+
+def test_pay_finds_a_case_by_its_settlement_id(tmp_path: Path) -> None:
+    for text in ("settlement_id,unreasonable_cost\nS1,￥600.00\n", "record_id,unreasonable_cost\nS1,600元\n"):
+        found = by_settlement(tmp_path, text)
+        assert [found[n]["unreasonable_cost"] for n in "abc"] == [Decimal("600.00"), Decimal(0), Decimal(0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("settlement_id,unreasonable_cost\nS2,1\n", r"row 2.*S2 names 2 records \(b, c\)"),
+        ("record_id,settlement_id,unreasonable_cost\na,S2,1\n", "row 2.*S2 is of the record b, not of a"),
+        ("record_id,unreasonable_cost\na,1\nS1,2\n", "row 3.*a is there twice"),
+        ("settlement_id,unreasonable_cost\nS9,1\n", "row 2.*settlement_id.*S9 is not among the cases"),
+    ],
+)
+def test_a_settlement_id_that_names_no_one_case_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        by_settlement(tmp_path, text)

@@ -20,6 +20,7 @@ from grouper.synth.city import City, city_batches
 from grouper.synth.city.hospitals import hospital_csv
 
 BUDGET = """period = "2025"
+regions = ["3399"]
 [pools.employee]
 budget = "{0}"
 [pools.resident]

@@ -173,7 +173,7 @@ def _of_older_format(folder: Path, *overlays: str) -> Lake:
     return Lake(folder)
 
 
-@pytest.mark.parametrize("overlays", [(), ("lake-format-2",)])
+@pytest.mark.parametrize("overlays", [(), ("lake-format-2",), ("lake-format-3",)])
 def test_lakes_of_older_formats_have_nothing_to_repair(tmp_path: Path, overlays: tuple[str, ...]) -> None:
     lake = _of_older_format(tmp_path / "lake", *overlays)
     assert repair(lake).nothing and not audit(lake).findings

@@ -14,6 +14,7 @@ import pytest
 from grouper.commands.text.ledger import replay_lines
 from grouper.lake import Lake, chain, ledger, whole
 from grouper.lake.formats import FORMAT, HASHED
+from grouper.lake.views import connect
 from grouper.payment.policy.legacy_digest import digest_in, legacy_digest
 from grouper.payment.policy.policy import load_policy
 from grouper.settlement import audit as auditing
@@ -23,6 +24,7 @@ from ..in_process import call
 
 OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
 FORMAT_2 = OLD.with_name("lake-format-2")
+FORMAT_3 = OLD.with_name("lake-format-3")
 RUNS = ("000001", "000002", "000003", "000004", "000005")
 MARCH = (
     "settle", "--policy", "policy/lake.toml", "--month", "2025-03", "--input", "inputs/2025-03.parquet",
@@ -95,7 +97,7 @@ def test_it_is_read_and_computed_again_and_stays_as_it_is(old: Path) -> None:
     assert (old / "lake" / "ledger.duckdb").read_bytes() == before
 
 
-@pytest.mark.parametrize("more", [(), (FORMAT_2,)], ids=["format 1", "format 2"])
+@pytest.mark.parametrize("more", [(), (FORMAT_2,), (FORMAT_3,)], ids=["format 1", "format 2", "format 3"])
 def test_steps_come_on_top_of_it(tmp_path: Path, more: tuple[Path, ...]) -> None:
     """Options, an order and a payment of a month that was settled before there were steps."""
     place = _copied(tmp_path, *more)
@@ -135,8 +137,29 @@ def test_a_month_and_a_clearing_come_on_top_of_it(continued: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
-    place = _copied(tmp_path, FORMAT_2)
+def test_a_lake_of_format_3_is_computed_again_as_it_was(tmp_path: Path) -> None:
+    """Its clearing of three months has the budget of the year, as that version took it."""
+    place = _copied(tmp_path, FORMAT_3)
+    lines = _audit(place, "000006", "000007")
+    assert "7 runs, 38 files" in lines[0] and lines[0].endswith("0 differ")
+    assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 10
+    code, _, err = _grouper(place, *YEAR)
+    assert code == 0, err
+    budgets = _pool_budgets(Lake(place / "lake"))
+    assert budgets["000007"] == {"2400000.00", "3600000.12"}
+    assert budgets["000008"] == {"553846.17", "900000.03"}  # 3 of 13 parts, 3 of 12
+
+
+def _pool_budgets(lake: Lake) -> dict[str, set[str]]:
+    with connect(lake) as connection:
+        rows = connection.execute("SELECT run, budget FROM pools_all").fetchall()
+    return {run: {str(found) for other, found in rows if other == run} for run, _ in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kept", "number"), [(FORMAT_2, 2), (FORMAT_3, 3)])
+def test_a_lake_of_a_later_format_is_read_and_continued(tmp_path: Path, kept: Path, number: int) -> None:
+    place = _copied(tmp_path, kept)
     lines = _audit(place, "000006", "000007")
     assert "7 runs, 38 files, 139 checks, 0 differ" in lines[0]
     assert sum(line.endswith(("same rows", "same bytes")) for line in lines) == 10
@@ -145,8 +168,8 @@ def test_a_lake_of_format_2_is_read_and_continued(tmp_path: Path) -> None:
     assert code == 0, err
     rows = _ledger(place, "SELECT run, hash FROM runs ORDER BY run")
     assert rows[:7] == before and _ledger(place, "SELECT format FROM runs ORDER BY run")[5:] == [
-        (2,),
-        (2,),
+        (number,),
+        (number,),
         (FORMAT,),
     ]
     lake = Lake(place / "lake")

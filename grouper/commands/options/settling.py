@@ -41,7 +41,10 @@ run_options = with_options(
         default="",
         callback=memory_of,
         metavar="SIZE",
-        help=both("内存上限，例如 4GB", "Limit of memory, such as 4GB"),
+        help=both(
+            "数据库内存上限，例如 4GB（默认：合计不超过可用内存的一半）",
+            "Limit of memory of the database, such as 4GB (default: half of what is free, in all)",
+        ),
     ),
     option(
         "-o",

@@ -18,6 +18,7 @@ from grouper.payment.policy.words import REVIEWS, STATUSES
 from grouper.payment.policy.words import pool as pool_in_words
 from grouper.payment.policy.words import reason as reason_in_words
 from grouper.payment.pool.factor import far_off
+from grouper.settlement.limits import inputs_told
 from grouper.settlement.reasons import text
 from grouper.settlement.states import WORDS
 
@@ -73,9 +74,7 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
         yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     for kind, number in done.adjustments.items():
         yield f"  {ADJUSTMENTS[kind][not zh]}  {number:,}"
-    for name, value in done.assumed.items():
-        if words := in_words(name, value, lang):
-            yield f"  {'：'.join(words) if zh else ': '.join(words)}"
+    yield from assumed_lines(done.assumed, lang)
     yield from _pools(done, zh)
     due, adjusted = yuan(run["fund_due_fen"]), yuan(run["adjustments_fen"])
     told = (
@@ -90,6 +89,13 @@ def month_summary(done: Done, lang: str) -> Iterator[str]:
         yield f"拨付预付金 {yuan(advanced)} 元" if zh else f"advance paid {yuan(advanced)} yuan"
     yield from carried_lines(done.record.rows["amounts"], lang)
     yield from _end(done, zh)
+
+
+def assumed_lines(assumed: Mapping[str, str], lang: str) -> Iterator[str]:
+    """Assumptions that have words of their own."""
+    for name, value in assumed.items():
+        if words := in_words(name, value, lang):
+            yield f"  {'：'.join(words) if lang != 'en' else ': '.join(words)}"
 
 
 def carried_lines(amounts: Sequence[Mapping[str, Any]], lang: str) -> Iterator[str]:
@@ -125,6 +131,7 @@ def unpaid_lines(
         for row in sorted(inside, key=lambda row: -row["cost_fen"]) if status != "paid" else ():
             why = row["reason"].partition(":")[2]
             told = f"{row['rows']:,}  {yuan(row['cost_fen'])} {unit}"
+            told += inputs_told(counts, row["reason"])
             yield f"  {reason_in_words(why, lang, routes)} [{why}]  {told}"
     for row in counts:
         if row["status"] == "review":
@@ -167,8 +174,24 @@ def _pools(done: Done, zh: bool) -> Iterator[str]:
             f"{'应付' if zh else 'due'} {pool['fund_due']:,}  {'可分配' if zh else 'distributable'} "
             f"{pool['distributable']:,}"
         )
+    yield from _offsite(done, zh)
     for odd in far_off(done.pools):
         yield f"{'注意：' if zh else 'note: '}{odd.text('zh' if zh else 'en')}"
+
+
+def _offsite(done: Done, zh: bool) -> Iterator[str]:
+    """What own people's care elsewhere used of what is set apart for it, and what others' care came to."""
+    for pool in done.pools:
+        apart, used = pool.get("offsite_set_apart"), pool.get("offsite_used")
+        name = pool_in_words(pool["pool"], "zh" if zh else "en")
+        if apart or used:
+            left = pool["offsite_left"]
+            rest = (("剩余", "left"), ("超出", "exceeded by"))[left < 0][not zh]
+            heads = ("异地就医", "单列", "已用") if zh else ("care elsewhere", "set apart", "used")
+            yield f"  {heads[0]}  {name}  {heads[1]} {apart:,}  {heads[2]} {used:,}  {rest} {abs(left):,}"
+        if others := pool.get("offsite_visitor_fund"):
+            told = "外地参保人在本地（池外）" if zh else "people insured elsewhere"
+            yield f"  {told}  {name}  {others:,}"
 
 
 def _end(done: Done, zh: bool) -> Iterator[str]:
@@ -190,14 +213,21 @@ def year_plan_lines(plan: YearPlan, lang: str) -> Iterator[str]:
     yield f"  {'月份' if zh else 'months'} " + ", ".join(f"{p} ({r})" for p, r in sorted(plan.months.items()))
     for name, pool in plan.budget.pools.items():
         told = pool_in_words(name, lang)
-        yield f"  {'基金池' if zh else 'pool'} {told}{'：' if zh else ': '}{yuan(pool.budget)}"
+        whole = ""
+        if plan.whole:
+            year = yuan(plan.whole.pools[name].budget)
+            whole = f"（全年 {year}）" if zh else f" (of {year} in the year)"
+        yield f"  {'基金池' if zh else 'pool'} {told}{'：' if zh else ': '}{yuan(pool.budget)}{whole}"
 
 
 def year_summary(done: Done, lang: str) -> Iterator[str]:
     """What a cleared year came to."""
     zh, sums = lang != "en", _sums(done)
     yield f"{'病例' if zh else 'cases'} {done.record.run['cases']:,}"
+    yield from assumed_lines(done.assumed, lang)
     yield from unpaid_lines(done.record.rows["counts"], done.routes, lang)
+    for odd in done.odd:
+        yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     yield from _pools(done, zh)
     names = {
         "fund_due": ("统筹应付", "due"), "prepaid": ("各月已预拨", "prepaid"),
@@ -282,7 +312,8 @@ def statement_lines(found: Mapping[str, Any], lang: str) -> Iterator[str]:
         )
 
 
-SELDOM = ("paid_later", "earlier_years", "advanced")
+OFFSITE = ("offsite_own_cases", "offsite_own_fund", "offsite_visitor_cases", "offsite_visitor_fund")
+SELDOM = ("paid_later", "earlier_years", "advanced", *OFFSITE)
 AMOUNTS = {
     "cases": ("病例", "cases"), "held": ("暂不支付", "held"), "total_cost": ("总费用", "total cost"),
     "points": ("点数", "points"), "fund_by_item": ("按项目基金", "fund by item"),
@@ -298,6 +329,10 @@ AMOUNTS = {
     "balance": ("清算差额", "balance"),
     "score": ("考核得分", "score"), "returned": ("返还保证金", "deposit returned"),
     "forfeited": ("扣减保证金", "deposit forfeited"), "final": ("清算应拨", "to pay"),
+    "offsite_own_cases": ("异地就医：本地参保人在外地（池外）例数", "own people treated elsewhere, cases"),
+    "offsite_own_fund": ("异地就医：本地参保人在外地（池外）基金", "own people treated elsewhere, fund"),
+    "offsite_visitor_cases": ("异地就医：外地参保人在本地（池外）例数", "people insured elsewhere, cases"),
+    "offsite_visitor_fund": ("异地就医：外地参保人在本地（池外）基金", "people insured elsewhere, fund"),
 }  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from grouper.commands.text.aligned import aligned
+from grouper.commands.text.ledger import AMOUNTS
 from grouper.payment.api import Paid, total
 from grouper.payment.policy import words
 from grouper.payment.policy.describe import applying
@@ -75,7 +76,14 @@ def _statuses(done: Paid, lang: str) -> Iterator[str]:
         for key, count in inside.items():
             reason = key.partition(":")[2]
             cost = _yuan(priced.costs[key])
-            yield f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]  {cost} {unit}"
+            told = f"    {count:,}  {words.reason(reason, lang, routes)} [{reason}]  {cost} {unit}"
+            yield told + (_inputs(priced.places.get(key, {})) if status != "paid" else "")
+
+
+def _inputs(found: Mapping[str, int]) -> str:
+    """The inputs that rows come from, most first; "" where there is one input only."""
+    told = sorted(found.items(), key=lambda item: -item[1])
+    return f"  ({', '.join(f'{path} {rows:,}' for path, rows in told)})" if told else ""
 
 
 def _outside(priced: Priced, lang: str) -> Iterator[str]:
@@ -151,12 +159,26 @@ def _settlement(done: Paid, lang: str) -> Iterator[str]:
     yield from aligned(rows, right={1, 2, 3, 4, 5}, indent="  ")
     for odd in far_off({"pool": n} | describe(s) for n, s in done.settlement.pools.items()):
         yield f"  {'注意：' if zh else 'note: '}{odd.text(lang)}"
-    if not done.cleared:
+    if done.cleared:
+        yield _cleared(done, zh)
+    else:
         yield (
             "  没有清算：预算文件没有 hospitals（已预拨、保证金）"
             if zh
             else ("  no clearing: the budget file has no hospitals (prepaid, deposit)")
         )
+
+
+def _cleared(done: Paid, zh: bool) -> str:
+    """What the clearing came to over all hospitals: what is paid now, and what was offset or taken."""
+    sums = {
+        name: sum((amount or Decimal(0) for amount in done.hospitals[name].to_pylist()), Decimal(0))
+        for name in ("deposit", "prepaid", "advanced", "advance", "audit", "payable", "carried", "final")
+        if name in done.hospitals.column_names
+    }
+    shown = {name: amount for name, amount in sums.items() if amount or name in ("payable", "final")}
+    told = [f"{AMOUNTS[name][not zh]} {_yuan(amount)}" for name, amount in shown.items()]
+    return f"  清算（元）：{'，'.join(told)}" if zh else f"  clearing (yuan): {', '.join(told)}"
 
 
 def _unverified(done: Paid, lang: str) -> Iterator[str]:

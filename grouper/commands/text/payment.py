@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import DataError, UsageError
 from grouper.base.scratch import spill_folder
+from grouper.records.values import money_text
 
 if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
@@ -38,6 +41,8 @@ class Pricing:
             )
         self.policy, self.as_of, self.settings = policy, as_of, settings
         self.left: str | None = None  # why the record of a file is no stay
+        self.net: dict[str, Decimal | None] = {}  # its amounts, where refunds of parts are taken off them
+        self.parts = 0  # how many of them
 
     def scheme(self) -> str:
         """The grouping scheme of the policy."""
@@ -82,7 +87,17 @@ class Pricing:
             return no_case(str(record.get("record_id") or ""), reason)
         grouped = {name: result[name] for name in GROUPED if name in result}
         group = next((result[name] for name in sources("group") if result.get(name)), None)
-        return self._explain({**record, **grouped, "group": group, **self._given()}, None)
+        row = {**record, **self.net, **grouped, "group": group, **self._given()}
+        explained = self._explain(row, None)
+        if not self.parts:
+            return explained
+        cost = self.net.get("total_cost")
+        note = {
+            "zh": f"已减去 {self.parts} 笔部分冲正，总费用为 {cost} 元（与 pay、settle 相同）",
+            "en": f"{self.parts} refunds of a part are taken off, which leaves a total cost of {cost} yuan "
+            "(as in pay and settle)",
+        }
+        return replace(explained, notes=(note, *explained.notes))
 
     def _given(self) -> dict[str, str]:
         from grouper.payment.explain.row import parse_settings
@@ -146,20 +161,56 @@ class Pricing:
                         }
                     rows += batch.num_rows
                 if found is not None:
-                    pass_gate(connection, "SELECT * FROM at_gate", has, Gate(amounts="total_cost" in has))
+                    gate = Gate(amounts="total_cost" in has, net=True)
+                    gated = pass_gate(connection, "SELECT * FROM at_gate", has, gate)
+                    if gated.joined:
+                        bills = f"SELECT n FROM gate_bills WHERE of = {number} AND refund ORDER BY 1"
+                        parts = [n for (n,) in connection.execute(bills).fetchall()]
+                        self._take_off(path, reading, plain, number, parts)
                     left = connection.execute(f"SELECT reason FROM gate_left WHERE n = {number}").fetchall()
                     self.left = left[0][0] if left else None
                     return found
         raise DataError(zh=f"{path} 中没有记录 {record_id}", en=f"{path} has no record {record_id}")
 
+    def _take_off(
+        self,
+        path: str,
+        reading: Mapping[str, Any],
+        plain: Mapping[str, str],
+        number: int,
+        parts: Sequence[int],
+    ) -> None:
+        """The amounts of row ``number`` less those of the rows ``parts`` (from 0 on); as in ``pay`` one that
+        a row lacks is missing."""
+        from grouper.payment.price.inputs import DECIDED, INPUTS
+        from grouper.records.source import open_records
+
+        if not parts:
+            return
+        own = (*DECIDED, "pool_paid_before")
+        money = [
+            name for name in plain if name in INPUTS and INPUTS[name].kind == "money" and name not in own
+        ]
+        rows: list[dict[str, str | None]] = []
+        first, wanted = 0, {number, *parts}
+        with open_records([path], **reading) as source:
+            for batch in source.batches():
+                here = [n - first for n in sorted(wanted) if first <= n < first + batch.num_rows]
+                given = batch.take(here).select([plain[name] for name in money]).to_pylist()
+                rows += [{name: money_text(str(row[plain[name]])) for name in money} for row in given]
+                first += batch.num_rows
+        self.parts = len(parts)
+        for name in money:
+            amounts = [row[name] for row in rows]
+            whole = sum((Decimal(amount) for amount in amounts if amount is not None), Decimal(0))
+            self.net[name] = None if None in amounts else whole
+
 
 def _reason_of(record: Mapping[str, Any]) -> str | None:
     """Why a single record is no stay, as far as it can be told without others."""
-    import pyarrow as pa
+    from grouper.records.alone import reason_alone
 
-    from grouper.records.stays import FIELDS, reason_of
-
-    given = {name: str(record[name]) for name in FIELDS if record.get(name) is not None}
-    if not _AMOUNT.fullmatch(given.get("total_cost", "")):
-        given.pop("total_cost", None)  # pricing says what is wrong with it
-    return reason_of(pa.table({name: [value] for name, value in given.items()})) if given else None
+    plain = dict(record)
+    if not _AMOUNT.fullmatch(str(plain.get("total_cost"))):
+        plain.pop("total_cost", None)  # pricing says what is wrong with it
+    return reason_alone(plain)

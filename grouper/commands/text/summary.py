@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
-from grouper.commands.text.notes import describe
 from grouper.grouping.files import Summary
 from grouper.records.code_columns import SIDES
+from grouper.records.notes import describe
 from grouper.records.private import KINDS
 
 

@@ -137,10 +137,10 @@ _SHOWN = 12  # packets without any operation of the record that are listed by na
 
 def render(explanation: DipExplanation, lang: str) -> str:
     """The whole explanation, one step under the other."""
-    return "\n".join(_Writer(explanation, lang).lines())
+    return "\n".join(Writer(explanation, lang).lines())
 
 
-class _Writer(words.Writer):
+class Writer(words.Writer):
     def __init__(self, explanation: DipExplanation, lang: str) -> None:
         super().__init__(lang)
         self.e = explanation
@@ -430,7 +430,7 @@ class _Writer(words.Writer):
 _NEAR = 3  # near misses of the summary
 
 
-class _Summary(_Writer):
+class _Summary(Writer):
     """The five lines."""
 
     def five(self) -> Iterator[str]:
@@ -456,7 +456,9 @@ class _Summary(_Writer):
         return self.say(reason.zh, reason.en)
 
     def because(self) -> str:
-        principal = self.e.codes[0]
+        principal = next((step for step in self.e.codes if step.kind == "diagnosis"), None)
+        if principal is None:
+            return self.reason()
         told = [f"{self.place(principal)} {principal.code or principal.raw} {principal.name}".strip()]
         if self.e.key:
             told[0] += self.say(f"（亚目 {self.e.key}）", f" (key {self.e.key})")

@@ -44,8 +44,8 @@ def settled() -> dict[str, pa.DataType]:
     from grouper.grouping.dip.engine import PRIMARY_CARE, SCORE
 
     text = pa.string()
-    texts = {"dip_code": text, "dip_name": text, "dip_kind": text}
-    return {**texts, PRIMARY_CARE: pa.bool_(), "score": SCORE}
+    names = ("dip_code", "dip_name", "dip_kind", "packet", "auxiliary", "warnings")
+    return {**dict.fromkeys(names, text), PRIMARY_CARE: pa.bool_(), "score": SCORE}
 
 
 def folders() -> dict[str, Path]:
@@ -94,6 +94,40 @@ def explain(engine: DipEngine, record: Mapping[str, Any]) -> DipExplanation:
     from grouper.grouping.dip.explain import explain
 
     return explain(engine, record)
+
+
+def codebook(scheme: Catalogue) -> dict[str, list[dict[str, Any]]]:
+    """The packets in the order of the catalogue, each code once."""
+    rows = {row.code: row for row in reversed(scheme.rows)}
+    groups = [
+        {"group_code": row.code, "name_zh": row.name, "score": row.score, "mean_cost": row.average_cost}
+        for row in reversed(rows.values())
+    ]
+    return {"groups": groups, "adrgs": [], "mdcs": []}
+
+
+def details(explained: DipExplanation, lang: str) -> dict[str, Any]:
+    from grouper.grouping.dip.details import Details
+
+    return Details(explained, lang).as_dict()
+
+
+def named_groups(scheme: Catalogue) -> Iterable[tuple[str, str, str]]:
+    from grouper.grouping.dip.lookup import named_groups
+
+    return named_groups(scheme)
+
+
+def standing(engine: DipEngine, code: str) -> dict[str, Any]:
+    from grouper.grouping.dip.lookup import standing
+
+    return standing(engine, code)
+
+
+def leads(engine: DipEngine, code: str, lang: str) -> Iterable[dict[str, Any]]:
+    from grouper.grouping.dip.lookup import leads
+
+    return leads(engine, code, lang)
 
 
 def listing() -> list[dict[str, Any]]:

@@ -136,11 +136,11 @@ class Explanation:
 
 def render(explanation: Explanation, lang: str) -> str:
     """The whole explanation, one step under the other."""
-    writer = _Writer(explanation, lang)
+    writer = Writer(explanation, lang)
     return "\n".join(writer.lines())
 
 
-class _Writer(words.Writer):
+class Writer(words.Writer):
     def __init__(self, explanation: Explanation, lang: str) -> None:
         super().__init__(lang)
         self.e = explanation
@@ -330,7 +330,7 @@ class _Writer(words.Writer):
 _NEAR_SHOWN, _HITS_SHOWN = 3, 3
 
 
-class _Summary(_Writer):
+class _Summary(Writer):
     """The five lines."""
 
     def lines(self) -> Iterator[str]:
@@ -375,7 +375,9 @@ class _Summary(_Writer):
         ]
         if kept_out:
             return self.say("；", "; ").join(self.verdict(t) for t in kept_out)
-        principal = self.e.codes[0]
+        principal = next((step for step in self.e.codes if step.kind == "diagnosis"), None)
+        if principal is None:
+            return self.status()
         invalid = self.e.result["status"] == "invalid"
         if principal.code and not self.e.mdcs and not invalid:
             return self.say(
@@ -433,8 +435,7 @@ class _Summary(_Writer):
 
     def marked(self, step: CodeStep) -> str:
         code = f"{self.place(step)} {self.coded(step.code)}"
-        zh, en = _MARKED[step.mark]
-        return self.say(f"{code} {zh}", f"{code} {en}")
+        return f"{code} {marked_words(step.mark, self.lang)}"
 
 
 _MARKED = {
@@ -448,6 +449,13 @@ _MARKED = {
         "is a code not used for grouping: the scheme does not group by it",
     ),
 }
+
+
+def marked_words(mark: str, lang: str) -> str:
+    """What a mark says of a code; "" where there is none."""
+    return _MARKED[mark][lang == "en"] if mark else ""
+
+
 _PLACES = {
     "principal_dx": ("主要诊断", "principal diagnosis"), "other_dx": ("其他诊断", "other diagnosis"),
     "any_dx": ("诊断", "diagnosis"), "principal_proc": ("主要手术操作", "main procedure"),

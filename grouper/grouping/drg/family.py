@@ -45,7 +45,8 @@ SOURCES = {"workbook": _OF_CATALOGUES, "list": _OF_CATALOGUES}
 def settled() -> dict[str, pa.DataType]:
     import pyarrow as pa
 
-    return {"mdc": pa.string(), "drg": pa.string(), "drg_name": pa.string()}
+    names = ("mdc", "adrg", "drg", "drg_name", "complication", "complication_by", "warnings")
+    return dict.fromkeys(names, pa.string())
 
 
 def folders() -> dict[str, Path]:
@@ -93,6 +94,46 @@ def explain(engine: DrgEngine, record: Mapping[str, Any]) -> Explanation:
     from grouper.grouping.drg.explain import explain
 
     return explain(engine, record)
+
+
+def codebook(scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
+    """Categories, adjacent groups and groups in the order of their codes."""
+    names = {adrg.adrg: adrg.name for adrg in reversed(scheme.adrgs)}
+    groups = {
+        drg.drg: (code.partition("_")[0], drg.name) for code, drgs in scheme.drgs.items() for drg in drgs
+    }
+    return {
+        "mdcs": [{"mdc": mdc.mdc, "name_zh": mdc.name} for mdc in scheme.mdcs],
+        "adrgs": [{"adrg": code, "mdc": f"MDC{code[0]}", "name_zh": names[code]} for code in sorted(names)],
+        "groups": [
+            {"group_code": code, "adrg": adrg, "mdc": f"MDC{code[0]}", "name_zh": name}
+            for code, (adrg, name) in sorted(groups.items())
+        ],
+    }
+
+
+def details(explained: Explanation, lang: str) -> dict[str, Any]:
+    from grouper.grouping.drg.details import Details
+
+    return Details(explained, lang).as_dict()
+
+
+def named_groups(scheme: Scheme) -> Iterable[tuple[str, str, str]]:
+    from grouper.grouping.drg.lookup import named_groups
+
+    return named_groups(scheme)
+
+
+def standing(engine: DrgEngine, code: str) -> dict[str, Any]:
+    from grouper.grouping.drg.lookup import standing
+
+    return standing(engine, code)
+
+
+def leads(engine: DrgEngine, code: str, lang: str) -> Iterable[dict[str, Any]]:
+    from grouper.grouping.drg.lookup import leads
+
+    return leads(engine, code, lang)
 
 
 def listing() -> list[dict[str, Any]]:

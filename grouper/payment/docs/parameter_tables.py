@@ -40,6 +40,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "quota": ("quota",),
     "item": ("item_",),
     "fund": ("fund_", "policy_ratio"),
+    "offsite": ("offsite_",),
     "capitation": ("capitation",),
     "alliance": ("alliance_",),
     "pool": ("",),

@@ -6,7 +6,7 @@ amounts of 0 and columns that only carry a value on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -34,10 +34,10 @@ from grouper.payment.formula.window import Rank
 from grouper.payment.policy import words
 from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.registry import KEYS, PARAMETERS
-from grouper.payment.price.build import build
+from grouper.payment.price.causes import cause
 from grouper.payment.price.compile import evaluate
-from grouper.payment.price.inputs import names_in
-from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.inputs import INPUTS, names_in
+from grouper.payment.price.plan import Plan, plan_of
 from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
@@ -69,27 +69,65 @@ def explain_case(
     Raises UsageError when the policy does not apply on the day, or the row lacks what it reads.
     """
     day = when or day_of(row)
-    steps = build(policy, policy.on(day))
+    plan = plan_of(policy, day)
+    steps = list(plan.steps)
     gathered = gather(policy, steps, row, stored)
     if gathered.route is not None:
         steps = [replace(s, expr=Word(gathered.route)) if s.name == "route" else s for s in steps]
-    values = evaluate(steps, gathered.row, load_lookups(policy))
+    values = evaluate(steps, gathered.row, plan.lookups)
+    return _explained(policy, day, steps, gathered, values, row, stored or {})
+
+
+def explain_values(
+    plan: Plan, gathered: Gathered, values: Mapping[str, Any], row: Mapping[str, Any]
+) -> PaymentExplanation:
+    """Explain columns that were computed already, of a case that may be known in part."""
+    return _explained(plan.policy, plan.day, plan.steps, gathered, values, row, {})
+
+
+def _explained(
+    policy: Policy,
+    day: date,
+    steps: Sequence[Step],
+    gathered: Gathered,
+    values: Mapping[str, Any],
+    row: Mapping[str, Any],
+    stored: Mapping[str, Any],
+) -> PaymentExplanation:
     teller = _Teller(policy, day, steps, {**gathered.row, **values})
     return PaymentExplanation(
         policy=policy.id,
         name={"zh": policy.name, "en": policy.name_en},
         when=day,
         record=str(row.get("record_id") or ""),
-        head={name: values[name] or "—" for name in _HEAD},
+        head=_head(values, row),
         clauses=tuple(teller.way()),
         lines=tuple(teller.lines()),
-        notes=(*_notes(gathered, steps, teller), *_settled(stored or {})),
-        differences=tuple(_differences(steps, values, stored or {})),
+        notes=(*_notes(gathered, steps, teller), *_settled(stored)),
+        differences=tuple(_differences(steps, values, stored)),
         digest=policy.digest,
         older=(legacy_digest(policy),),
         routes={route.name: (route.zh, route.en) for route in policy.routes},
         values=values,
     )
+
+
+def withheld(steps: Sequence[Step], lacking: Collection[str]) -> list[str]:
+    """The columns that rest on a number which a case lacks: without it they could only be guessed."""
+    without = {name for name in lacking if INPUTS[name].kind in ("money", "decimal")}
+    found = []
+    for step in steps if without else ():
+        if names_in(step.expr) & without:
+            without.add(step.name)
+            found.append(step.name)
+    return found
+
+
+def _head(values: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, str]:
+    """What became of the case; with the ``cause`` where its grouping is why it is not paid."""
+    head = {name: values[name] or "—" for name in _HEAD}
+    why = cause(head["pay_status"], head["pay_reason"], str(row.get("reason") or "") or None)
+    return head if why == head["pay_reason"] else head | {"cause": why}
 
 
 def day_of(row: Mapping[str, Any]) -> date:

@@ -124,7 +124,7 @@ class PaymentExplanation:
         for line in self.lines:
             yield from _line_text(line, lang)
         status = words.pick(words.STATUSES[head["pay_status"]], lang)
-        why = words.reason(head["pay_reason"], lang, self.routes)
+        why = words.reason(head.get("cause") or head["pay_reason"], lang, self.routes)
         yield f"  状态：{status}（{why}）" if zh else f"  status: {status} ({why})"
         for note in self.notes:
             yield f"  {'说明' if zh else 'note'}{'：' if zh else ': '}{note[lang]}"

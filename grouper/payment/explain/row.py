@@ -15,7 +15,7 @@ from grouper.base.paths import local_path
 from grouper.base.provenance import read as read_provenance
 from grouper.payment.formula.expression import Expr, Rounded
 from grouper.payment.formula.window import Rank
-from grouper.payment.price.inputs import INPUTS, Input, names_in
+from grouper.payment.price.inputs import GROUPED, INPUTS, Input, names_in
 from grouper.payment.price.steps import Step
 
 if TYPE_CHECKING:
@@ -28,18 +28,25 @@ _DIGITS = 18  # of a whole number
 @dataclass(frozen=True)
 class Gathered:
     """``assumed``: columns that the case lacks and pricing takes a default for. ``route``: of the file,
-    where the case lacks the lists that choose it. ``alone``: the case comes without its run."""
+    where the case lacks the lists that choose it. ``alone``: the case comes without its run. ``lacking``:
+    columns without a value, of a case that may be told in part."""
 
     row: dict[str, Any]
     assumed: list[str]
     route: str | None
     alone: bool
+    lacking: tuple[str, ...] = ()
 
 
 def gather(
-    policy: Policy, steps: Sequence[Step], row: Mapping[str, Any], stored: Mapping[str, Any] | None
+    policy: Policy,
+    steps: Sequence[Step],
+    row: Mapping[str, Any],
+    stored: Mapping[str, Any] | None,
+    *,
+    partial: bool = False,
 ) -> Gathered:
-    """The input columns that the steps read.
+    """The input columns that the steps read. ``partial``: those that are missing are None.
 
     Raises UsageError that names every column that is missing.
     """
@@ -51,6 +58,12 @@ def gather(
         route = str(stored["route"])
     else:
         reading.lacking += reading.lists
+    if partial:
+        own = {*reading.assumed, *GROUPED, "group"}  # grouping gives what there is
+        empty = [n for n, v in reading.row.items() if v is None and n not in own]
+        lacking = tuple(dict.fromkeys((*reading.lacking, *(n for n in empty if INPUTS[n].default is None))))
+        known = {**dict(row), **dict.fromkeys(lacking), **reading.row}
+        return Gathered(known, reading.assumed, route, stored is None, lacking)
     if reading.lacking:
         names = "、".join(reading.lacking)
         raise UsageError(

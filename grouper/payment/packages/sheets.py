@@ -8,6 +8,7 @@ from fractions import Fraction
 from grouper.base.exact import decimal_of
 from grouper.base.tables_in import Row, read_table
 from grouper.records.headings import headings
+from grouper.records.values import money_text, not_money
 
 
 class Line(Row):
@@ -28,7 +29,14 @@ class Line(Row):
 
     def fen(self, name: str) -> int:
         """An amount in yuan as fen."""
-        value = self.number(name) * 100
+        text = self.text(name)
+        if text and money_text(text) is None:
+            raise self.error(name, *not_money(text))
+        value = Fraction(money_text(text) or "0") * 100
+        if value < 0:
+            raise self.error(
+                name, f"{text!r} 应为不小于 0 的数", f"{text!r} should be a number of at least 0"
+            )
         if value.denominator != 1:
             raise self.error(name, "不是整分", "has parts of a fen")
         return value.numerator

@@ -1,4 +1,5 @@
-"""The names of areas (``tables/policies/areas.csv``): what people read where files have ids."""
+"""The names of areas (``tables/policies/areas.csv``): what people read where files have ids; and the codes
+of their regions (GB/T 2260), by which the insured of an area and its hospitals are known."""
 
 from __future__ import annotations
 
@@ -14,7 +15,18 @@ def area_name(area: str) -> tuple[str, str]:
     return _names().get(area, (area, area))
 
 
-@cache
+def area_regions(area: str) -> tuple[str, ...]:
+    """The beginnings of the region codes of an area; none where they are not listed."""
+    code = _rows().get(area, ("", "", ""))[2]
+    return (code,) if code else ()
+
+
 def _names() -> dict[str, tuple[str, str]]:
-    table = read_table(tables_dir() / "policies" / "areas.csv", needed=("area", "zh", "en"), kind=TableError)
-    return {row.text("area"): (row.text("zh"), row.text("en")) for row in table}
+    return {area: (zh, en) for area, (zh, en, _) in _rows().items()}
+
+
+@cache
+def _rows() -> dict[str, tuple[str, str, str]]:
+    columns = ("area", "zh", "en", "region")
+    table = read_table(tables_dir() / "policies" / "areas.csv", needed=columns, kind=TableError)
+    return {row.text("area"): (row.text("zh"), row.text("en"), row.text("region")) for row in table}

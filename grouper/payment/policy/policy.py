@@ -123,6 +123,14 @@ class Policy:
         """
         return canonical.digest(self.as_data())
 
+    @cached_property
+    def tables_digest(self) -> tuple[str | None, str | None]:
+        """SHA-256 of the table of weights and of the table of means."""
+        return (
+            sha256(self.weights.path) if self.weights else None,
+            sha256(self.means.path) if self.means else None,
+        )
+
     def as_data(self) -> dict[str, Any]:
         """All that the policy says, under names that stay whatever the fields are called."""
         return {

@@ -126,6 +126,35 @@ PARAMETERS: dict[str, Spec] = {
         LOW_EXEMPT,
     ),
     # cases without a usable group
+    # people of other regions, and own people treated elsewhere
+    "offsite_own_rule": Spec(
+        "choice",
+        "",
+        "本地参保人在外地就医的病例：计入本地基金池，或池外单列",
+        "cases of own people treated elsewhere: inside the pools, or on an account beside them",
+        ("inside", "outside"),
+    ),
+    "offsite_visitor_rule": Spec(
+        "choice",
+        "",
+        "省内其他地区参保人在本地就医的病例：计入本地基金池，或池外单列",
+        "cases here of people insured elsewhere in the province: inside the pools, or beside them",
+        ("inside", "outside"),
+    ),
+    "offsite_distant_rule": Spec(
+        "choice",
+        "",
+        "外省参保人在本地就医的病例：计入本地基金池，或池外单列",
+        "cases here of people insured in other provinces: inside the pools, or beside them",
+        ("inside", "outside"),
+    ),
+    "offsite_unknown_rule": Spec(
+        "choice",
+        "",
+        "参保地或就医地不明的病例：计入本地基金池，或暂不支付",
+        "cases whose region of insurance or treatment is not known: inside the pools, or held",
+        ("inside", "hold"),
+    ),
     "ungrouped_rule": Spec("choice", "", "未入组病例", "ungrouped cases", VALUE_RULES[:3]),
     "ungrouped_factor": Spec("number", "factor", "未入组病例折扣", "factor on ungrouped cases"),
     "ambiguous_rule": Spec("choice", "", "歧义组（QY）病例", "ambiguous (QY) cases", VALUE_RULES[:3]),

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from grouper.base.reasons import REASONS as OF_GROUPING
 from grouper.payment.formula.expression import Bool, Expr, Field, Text
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.records.gate import REASONS as GATE_REASONS
+from grouper.records.words import WordReader
 
 Pair = tuple[str, str]
 E = TypeVar("E")
@@ -79,15 +81,31 @@ _REASONS: dict[str, Pair] = {
         "of a day on which the policy does not apply; to be priced by the policy of that day",
     ),
     "held": ("分组结果无效或缺数据", "the grouping is invalid or needs data"),
+    "offsite-own": ("本地参保人在外地就医，池外单列", "own people treated elsewhere, beside the pools"),
+    "offsite-visitor": (
+        "省内外地参保人在本地就医，池外单列",
+        "people insured elsewhere in the province, beside the pools",
+    ),
+    "offsite-distant": (
+        "外省参保人在本地就医，池外单列",
+        "people insured in other provinces, beside the pools",
+    ),
+    "offsite-foreign": (
+        "参保地、就医地都不在本地",
+        "neither insured nor treated in the area",
+    ),
+    "offsite-unknown": ("参保地或就医地不明", "region of insurance or treatment not known"),
     "ungrouped": ("未入组", "ungrouped"),
     "ambiguous": ("歧义组", "ambiguous group"),
     **GATE_REASONS,
 }
+_GROUPING: dict[str, Pair] = {each.code: (each.zh, each.en) for each in OF_GROUPING}
 POOLS: dict[str, Pair] = {
     "employee": ("职工", "employees"),
     "resident": ("居民", "residents"),
     "all": ("全部", "all"),
 }
+_POOL_OF_TYPE = {"310": "employee", "390": "resident"}
 VALUES: dict[str, Pair] = {  # at which value of a point a period is settled
     "budget": ("预算点值", "the budget value"),
     "settlement": ("结算点值", "the settlement value"),
@@ -127,6 +145,7 @@ COLUMNS: dict[str, Pair] = {
     "hospital_level": ("医院等级", "hospital level"),
     "hospital_kind": ("医院类别", "kind of hospital"),
     "county": ("县区", "county"),
+    "offsite": ("异地就医", "treated elsewhere, or insured elsewhere"),
     "insurance_type": ("险种", "insurance type"),
     "admission_type": ("就医类型", "admission type"),
     "payment_method": ("医保支付方式", "payment method"),
@@ -210,8 +229,9 @@ def unit(name: str, lang: str) -> str:
 
 
 def reason(code: str, lang: str, routes: Mapping[str, Pair] | None = None) -> str:
-    """Why a case is paid as it is: of the program, of a route of the policy, or of a method."""
-    known = {**METHODS, **(routes or {}), **_REASONS}
+    """Why a case is paid as it is: of the program, of a route of the policy, of a method, or of its
+    grouping."""
+    known = {**_GROUPING, **METHODS, **(routes or {}), **_REASONS}
     return pick(known.get(code, (code, code)), lang)
 
 
@@ -221,9 +241,13 @@ def pool(name: str, lang: str) -> str:
 
 
 def pool_named(text: str, pools: Iterable[str]) -> str:
-    """Which of ``pools`` a text names: by its own name, or in Chinese (职工, 职工医保); else the text."""
-    short = text.removesuffix("基金池").removesuffix("基金").removesuffix("医保")
-    return next((name for name in pools if text == name or short == pool(name, "zh")), text)
+    """Which of ``pools`` a text names: by its own name, by its name in words, or by a word of its 险种 (职工,
+    城乡居民医保, employees); else the text."""
+    own = list(pools)
+    short = text.strip().removesuffix("基金池").removesuffix("池").removesuffix("基金")
+    of_type = _POOL_OF_TYPE.get(WordReader("insurance_type")(short).value)
+    named = (of_type, *(name for name, pair in POOLS.items() if short.casefold() in pair))
+    return text if text in own else next((name for name in named if name in own), text)
 
 
 def pools_told(pools: Iterable[str]) -> str:

@@ -27,13 +27,15 @@ from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
 from grouper.records.headings import headings
+from grouper.records.values import money_text, not_money
 
-_KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", KEY}
+_KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", "regions", KEY}
 _POOL_KEYS = {
     "budget", "annual_budget", "month_weights", "growth_base", "growth_rate", "reserve", "carve_outs",
     "members", "point_value", "pay_ratio", "source",
 }  # fmt: skip
 _AMOUNTS = ("prepaid", "deposit", "advance", "audit", "advance_base")
+OFFSITE = "异地就医"  # the carve-out that pays own people's care elsewhere
 LAST_YEAR = "last_year"  # advance_base of the file: what the months of last year came to
 _HOSPITAL_KEYS = ("hospital_code", "pool", *_AMOUNTS, "score")
 _MONTHS = 12
@@ -53,6 +55,7 @@ class PoolBudget:
     """A pool's money for the period, in fen.
 
     ``reserve`` None: by the policy's ``reserve_rate``. ``members``: the policy's pools that it pays.
+    ``month_weights``: in what proportion the months of a year share it, by number of month.
     ``point_value`` (yuan per point) stands for the policy's budget value, ``pay_ratio`` for the cases' own
     fund shares (F3).
     """
@@ -65,6 +68,12 @@ class PoolBudget:
     point_value: Fraction | None
     pay_ratio: Fraction | None
     source: str
+    month_weights: Mapping[int, Fraction]
+
+    @property
+    def offsite(self) -> Fen:
+        """What is set apart for own people's care elsewhere."""
+        return sum(c.amount for c in self.carve_outs if c.name == OFFSITE)
 
     def as_data(self) -> dict[str, Any]:
         """What a digest is taken over; amounts in fen."""
@@ -103,7 +112,8 @@ class Entry:
 @dataclass(frozen=True)
 class Budget:
     """A budget file. ``hospitals``: (hospital, pool) to what is known of it. ``advance_base``: LAST_YEAR
-    where all hospitals get an advance by their dues of last year, else empty."""
+    where all hospitals get an advance by their dues of last year, else empty. ``regions``: the beginnings of
+    the area's region codes, where the file gives them."""
 
     area: str
     period: str
@@ -111,6 +121,7 @@ class Budget:
     hospitals: Mapping[tuple[str, str], Entry]
     where: str
     advance_base: str = ""
+    regions: tuple[str, ...] = ()
 
     @property
     def yearly(self) -> bool:
@@ -142,6 +153,7 @@ class Budget:
                 for (hospital, pool), entry in sorted(self.hospitals.items())
             ],
             **({"advance_base": self.advance_base} if self.advance_base else {}),
+            **({"regions": self.regions} if self.regions else {}),
         }
 
     def pool_of(self, member: str) -> str:
@@ -219,7 +231,7 @@ def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = P
     pools = raw.get("pools")
     if not isinstance(pools, Mapping) or not pools:
         raise _error(where, "pools", "至少要有一个 [pools.名称]", "there must be a [pools.NAME]")
-    read = {name: _pool(name, item, period, where) for name, item in pools.items()}
+    read = _pools(pools, period, where)
     members = [member for pool in read.values() for member in pool.members]
     for member in members:
         if members.count(member) > 1:
@@ -234,11 +246,39 @@ def parse_budget(raw: Mapping[str, Any], where: str = "budget", folder: Path = P
             f'should be "{LAST_YEAR}" (an advance by last year\'s monthly dues); for one hospital, give '
             "advance_base in hospitals",
         )
-    return Budget(str(raw.get("area", "")), period, read, hospitals, where, advance)
+    regions = _regions(raw.get("regions", ()), where)
+    return Budget(str(raw.get("area", "")), period, read, hospitals, where, advance, regions)
 
 
-def _pool(name: str, raw: Mapping[str, Any], period: str, where: str) -> PoolBudget:
-    key = f"pools.{name}"
+def _regions(raw: Any, where: str) -> tuple[str, ...]:
+    """Region codes or their beginnings, 2 to 6 digits."""
+    good = isinstance(raw, list | tuple) and all(
+        isinstance(code, str) and re.fullmatch(r"[0-9]{2,6}", code) for code in raw
+    )
+    if not good:
+        raise _error(
+            where,
+            "regions",
+            '应为行政区划代码或其前几位的列表，例如 ["3311"]',
+            'should be a list of region codes or their beginnings, such as ["3311"]',
+        )
+    return tuple(raw)
+
+
+def _pools(raw: Mapping[str, Any], period: str, where: str) -> dict[str, PoolBudget]:
+    """The pools by name; 职工 or 城乡居民 is the pool that policies call employee or resident."""
+    found: dict[str, PoolBudget] = {}
+    for given, item in raw.items():
+        name = words.pool_named(given, words.POOLS)
+        if name in found:
+            raise _error(
+                where, f"pools.{given}", f"基金池 {name} 写了两次", f"the pool {name} is there twice"
+            )
+        found[name] = _pool(name, item, period, where, f"pools.{given}")
+    return found
+
+
+def _pool(name: str, raw: Mapping[str, Any], period: str, where: str, key: str) -> PoolBudget:
     _known(raw, _POOL_KEYS, where, key)
     members = raw.get("members", [name])
     if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
@@ -252,10 +292,11 @@ def _pool(name: str, raw: Mapping[str, Any], period: str, where: str) -> PoolBud
             _carve_out(item, where, f"{key}.carve_outs[{number}]")
             for number, item in enumerate(raw.get("carve_outs", ()), 1)
         ),
-        tuple(members),
+        tuple(words.pool_named(member, words.POOLS) for member in members),
         _optional(raw, "point_value", where, key),
         _optional(raw, "pay_ratio", where, key),
         str(raw.get("source", "")),
+        _weights(raw, where, key),
     )
 
 
@@ -280,17 +321,28 @@ def _budget(raw: Mapping[str, Any], period: str, where: str, key: str) -> Fen:
                 "is for months; a year has budget",
             )
         annual = _money(raw["annual_budget"], where, f"{key}.annual_budget")
-        weights = raw.get("month_weights", [1] * _MONTHS)
-        if not isinstance(weights, list) or len(weights) != _MONTHS:
-            raise _error(where, f"{key}.month_weights", "应为 12 个数", "should be 12 numbers")
-        parts = {n: _exact(w, where, f"{key}.month_weights[{n}]") for n, w in enumerate(weights, 1)}
-        found["annual_budget"] = apportion(annual, parts)[int(period[5:])]
+        found["annual_budget"] = apportion(annual, _weights(raw, where, key))[int(period[5:])]
+    elif "month_weights" in raw and len(period) > 4:
+        raise _error(
+            where,
+            f"{key}.month_weights",
+            "只用于分配全年预算；请写 annual_budget",
+            "shares out the budget of a year: give annual_budget",
+        )
     if not found:
         raise _error(where, f"{key}.budget", "缺失", "is missing")
     if len(set(found.values())) > 1:
         told = ", ".join(f"{name} = {yuan_of(amount)}" for name, amount in found.items())
         raise _error(where, key, f"预算互相矛盾：{told}", f"the budgets contradict each other: {told}")
     return next(iter(found.values()))
+
+
+def _weights(raw: Mapping[str, Any], where: str, key: str) -> dict[int, Fraction]:
+    """The weights of the twelve months, equal unless given."""
+    weights = raw.get("month_weights", [1] * _MONTHS)
+    if not isinstance(weights, list) or len(weights) != _MONTHS:
+        raise _error(where, f"{key}.month_weights", "应为 12 个数", "should be 12 numbers")
+    return {n: _exact(w, where, f"{key}.month_weights[{n}]") for n, w in enumerate(weights, 1)}
 
 
 def _carve_out(raw: Any, where: str, key: str) -> CarveOut:
@@ -351,7 +403,9 @@ def _optional(raw: Mapping[str, Any], name: str, where: str, key: str) -> Fracti
 
 def _money(value: Any, where: str, key: str) -> Fen:
     """Fen of an amount in yuan that is not negative."""
-    exact = _exact(value, where, key) * 100
+    if isinstance(value, str) and money_text(value) is None and decimal_of(value) is None:
+        raise _error(where, key, *not_money(value))
+    exact = _exact((isinstance(value, str) and money_text(value)) or value, where, key) * 100
     if exact.denominator != 1:
         raise _error(where, key, f"{value} 不是整分", f"{value} has parts of a fen")
     return exact.numerator

@@ -20,7 +20,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, ReconciliationError
 from grouper.base.machine import peak_rss_mib
 from grouper.base.money import Fen, fen_of
-from grouper.base.output import Output
+from grouper.base.output import SCRATCH, Output
 from grouper.base.paths import local_path
 from grouper.base.provenance import FORMAT as PROVENANCE
 from grouper.base.provenance import read as read_provenance
@@ -40,6 +40,7 @@ from grouper.payment.pool.basis import (
 )
 from grouper.payment.pool.budget import Budget
 from grouper.payment.pool.pool import STAYS, Settled, Volume, describe, settle_pools
+from grouper.payment.pool.unused import check_pools
 from grouper.payment.price.pricing import connect
 
 if TYPE_CHECKING:
@@ -88,12 +89,14 @@ def settle_cases(
     progress: Callable[[int, int | None], None] | None = None,
     shared: bool = False,
     surplus: str = STAYS,
+    scratch: bool = False,
 ) -> Run:
     """Settle priced Parquet files into one that adds settled_points, settled_fund, settled_amount and
     settled_income; it appears whole or not at all, and others may read it only with ``shared``.
 
     ``value``: "settlement" pays out the pools, "budget" pays at the budget value or the standards.
     ``surplus``: what a policy without ``surplus_rule`` means by it.
+    ``scratch``: the file goes when the run is over, and is not made small.
     ``progress`` is told rows written and rows in all, from where the writing begins.
     Raises UsageError or DataError before anything is written, ReconciliationError when sums do not agree.
     """
@@ -101,6 +104,7 @@ def settle_cases(
     connection = connect(threads, memory, output)
     with connection:
         connection.execute(FLOOR_MACRO)
+        check_pools(policy, budget)
         terms = Terms(policy.on(budget.last))
         schema = open_priced(connection, priced)
         check_period(connection, policy, budget)
@@ -110,7 +114,7 @@ def settle_cases(
         pools = settle_pools(terms, budget, volumes, value, surplus)
         _quotas(connection, parts, pools, digits)
         _cuts(connection, parts, pools)
-        with Output(output, "parquet", private=not shared) as out:
+        with Output(output, SCRATCH if scratch else "parquet", private=not shared) as out:
             writer = out.open(_schema(schema, terms))
             tally = _Tally(connection, budget)
             if progress:

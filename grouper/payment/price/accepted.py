@@ -11,7 +11,7 @@ from grouper.payment.formula.expression import walk
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.price.build import build
 from grouper.payment.price.inputs import INPUTS, needed
-from grouper.payment.price.lookups import load_lookups
+from grouper.payment.price.lookups import lookups_of
 from grouper.records.words import WordReader, word_fields
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _levels(policy: Policy) -> set[str]:
         place = parameter.by.index("level")
         for dated in parameter.values:
             levels.update(str(key).split("/")[place] for key in dated.value)
-    lookups = load_lookups(policy)
+    lookups = lookups_of(policy)
     for name in ("level_coefficients", "means"):
         levels.update(key[1] for key in lookups.rows.get(name, {}))
     return levels

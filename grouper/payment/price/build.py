@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from grouper.payment.formula.expression import Expr
 from grouper.payment.policy.parameters import Values
 from grouper.payment.policy.policy import Policy
 from grouper.payment.price import adjustments, funds, outliers, routing, standards
@@ -15,6 +16,16 @@ def build(policy: Policy, values: Values, *, hold_above: bool = True) -> list[St
 
     Raises TableError when the policy lacks a parameter that its method needs.
     """
+    return _built(policy, values, hold_above).steps
+
+
+def limits(policy: Policy, values: Values) -> dict[str, Expr]:
+    """The costs in yuan beyond which a case is "low", "high" or "extreme", over the columns of ``build``;
+    none where the policy knows no outliers."""
+    return outliers.limits(_built(policy, values, True))
+
+
+def _built(policy: Policy, values: Values, hold_above: bool) -> Context:
     context = Context(policy, values, hold_above=hold_above)
     rooms: list[Callable[[Context], None]] = [
         routing.add,
@@ -25,4 +36,4 @@ def build(policy: Policy, values: Values, *, hold_above: bool = True) -> list[St
     ]
     for room in rooms:
         room(context)
-    return context.steps
+    return context

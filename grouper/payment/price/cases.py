@@ -22,6 +22,7 @@ from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, spli
 from grouper.payment.price.hospital_table import read_hospitals
 from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
 from grouper.payment.price.listed import lists_of
+from grouper.payment.price.named_cases import named_cases
 from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
 from grouper.payment.price.scheme_check import check_scheme, schemes_of, stay_of
 from grouper.payment.price.texts import TEXTS, load_texts
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
 SETTLED_BY_ITEM = ("pool_paid", "fund_paid")  # without them cases have amounts, but no due of the fund
 DATES = ("discharge_date", "settlement_date")
+KEPT = ("hospital_level", "reason")  # for people: an explanation, and why a grouping holds a case
 CONTEXT = "~context"  # hospital of rows that only say when a person came again; the area does not count them
 
 
@@ -46,6 +48,7 @@ class Cases:
 
     ``gated``: what the gate found, where it was asked; ``rows`` and ``total_cost`` are of the cases.
     ``outside``: first and last day of cases on which the policy does not apply; they are none of ``rows``.
+    ``sizes``: rows of each path of the inputs.
     """
 
     rows: int
@@ -57,6 +60,7 @@ class Cases:
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
     outside: tuple[datetime.date, datetime.date] | None = None
+    sizes: list[int] = field(default_factory=list)
 
     @property
     def all_rows(self) -> int:
@@ -87,7 +91,7 @@ def open_cases(
         differs = check_scheme(policy, schemes_of(connection, scan, schema, parts), files.scheme_differs)
     sources = _sources(schema, files)
     hospitals = _hospitals(connection, files.hospitals, policy)
-    decided, by_case = _decisions(connection, files.decisions, policy)
+    decided, by_case = _decisions(connection, scan, sources, files.decisions, policy)
     words = Words(connection, scan, files, policy)
     stay = files.stay or stay_of([] if _are_texts(files.paths) else _parquet(files.paths))
     lists = lists_of(files.columns, schema)
@@ -112,6 +116,8 @@ def open_cases(
     if lacking:
         zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)
         raise missing(zh, en, files.paths[0], policy.id)
+    beside = {} if files.gate is None else _beside(reading, set(wanted))  # a month has them from its records
+    select += [f'{sql} AS "{name}"' for name, sql in beside.items()]
     if "readmitted_after" in windows and "discharge_way" not in wanted:
         way = reading.column("discharge_way")  # tells an ordered transfer, where the file has it
         select += [f'{way} AS "discharge_way"'] if way is not None else []
@@ -132,7 +138,26 @@ def open_cases(
     found.scheme_differs, found.outside = differs, outside
     _windows(connection, windows, policy, found)
     found.assumed = reading.assumed
-    found.columns = list(wanted)
+    found.columns = [name for name in INPUTS if name in wanted or name in beside]
+    found.sizes = _sizes(connection, files.paths)
+    return found
+
+
+def _beside(reading: _Reading, wanted: Collection[str]) -> dict[str, str]:
+    """SQL of columns that tell of a case what the policy does not ask: KEPT, where the inputs have them.
+
+    No amount hangs on them, so a word that nobody knows stays as it is written.
+    """
+    found = {}
+    for name in KEPT:
+        if name in wanted:
+            continue
+        try:
+            sql = reading.column(name)
+        except DataError:
+            sql = f"CAST({_own(name, reading.schema, reading.sources)} AS VARCHAR)"
+        if sql is not None:
+            found[name] = sql
     return found
 
 
@@ -173,6 +198,14 @@ def _scan(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> str:
 def _are_texts(paths: Sequence[str]) -> bool:
     kinds = {Path(path).suffix.lower() for path in paths if Path(path).is_file()}
     return bool(kinds) and kinds <= TEXTS
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> list[int]:
+    """The rows of each path, in the order of the places of ``_scan``."""
+    if not _are_texts(paths):
+        return [sum(rows_of(file) for file in _expanded(path)) for path in paths]
+    tables = (f"grouped_{number}" for number in range(len(paths)))
+    return [connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in tables]
 
 
 def _parquet(paths: Sequence[str]) -> list[Path]:
@@ -252,15 +285,17 @@ def _hospitals(connection: duckdb.DuckDBPyConnection, path: str | None, policy: 
 
 
 def _decisions(
-    connection: duckdb.DuckDBPyConnection, path: str | None, policy: Policy
-) -> tuple[list[Decision], set[str]]:
-    """Load the decisions; returns them and the columns they give. Raises DataError as ``decisions``, and
-    for one that the policy cannot carry out."""
+    connection: duckdb.DuckDBPyConnection, scan: str, sources: Mapping[str, str], path: str | None,
+    policy: Policy,
+) -> tuple[list[Decision], set[str]]:  # fmt: skip
+    """Load the decisions; returns them and the columns they give. Raises DataError as ``decisions`` and
+    ``named_cases``, and for one that the policy cannot carry out."""
     if path is None:
         return [], set()
     found, given = decisions(path)
     for each in found:
         each.check(policy)
+    found = named_cases(connection, scan, sources, found)
     rows = [{"record_id": each.record_id, **each.values} for each in found]
     return found, _load(connection, "decisions", "record_id", rows, ["record_id", *given])
 
@@ -424,7 +459,8 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequen
         ).fetchone()
         if stray:
             at = next(each.row for each in decided if each.record_id == stray[0])
-            raise at.error("record_id", f"{stray[0]} 不在病例中", f"{stray[0]} is not among the cases")
+            column = "record_id" if at.text("record_id") else "settlement_id"
+            raise at.error(column, f"{stray[0]} 不在病例中", f"{stray[0]} is not among the cases")
     return Cases(rows, first, last, int(total), [])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from grouper.base.exact import decimal_of, fits
 from grouper.base.tables_in import Row
 from grouper.payment.price.inputs import DECIDED, INPUTS
-from grouper.records.values import clean
+from grouper.records.values import clean, money_text, not_money
 from grouper.records.words import fold_word
 
 if TYPE_CHECKING:
@@ -72,6 +72,14 @@ def read_number(text: str, digits: int) -> str | None:
     return plain if abs(number) < 10 ** (18 - digits) else None
 
 
+def read_money(row: Row, column: str) -> str:
+    """The amount of a cell as a plain text. Raises the error of the row's table for what is none."""
+    amount = money_text(row.text(column))
+    if amount is None:
+        raise row.error(column, *not_money(row.text(column)))
+    return amount
+
+
 def read_decisions(row: Row) -> dict[str, str]:
     """The decisions of a row by column (DECIDED), words and numbers read.
 
@@ -80,12 +88,13 @@ def read_decisions(row: Row) -> dict[str, str]:
     found = {name: row.text(name) for name in DECIDED if row.text(name)}
     for name, value in found.items():
         spec = INPUTS[name]
-        digits = {"money": 2, "decimal": spec.digits}.get(spec.kind)
-        if digits is not None:
-            number = read_number(value, digits)
+        if spec.kind == "money":
+            found[name] = read_money(row, name)
+        elif spec.kind == "decimal":
+            number = read_number(value, spec.digits)
             if number is None:
-                zh = f"{value!r} 应为最多 {digits} 位小数的数"
-                raise row.error(name, zh, f"{value!r} should be a number of at most {digits} decimals")
+                zh = f"{value!r} 应为最多 {spec.digits} 位小数的数"
+                raise row.error(name, zh, f"{value!r} should be a number of at most {spec.digits} decimals")
             found[name] = number
         if name in WORDS:
             word = read_word(name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grouper.payment.formula.expression import ONE, ZERO, Case, Expr, Field, Limit, Null, Text, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, Not, OneOf
 from grouper.payment.price.per_diem import per_diem_amount
+from grouper.payment.price.routing import offsite_apart
 from grouper.payment.price.steps import FUND_PAID, IS_GROUP, LOS, POOL_PAID, TOTAL, Context, money
 
 OWN = money("own_expense", "全自费", "own expense")
@@ -226,6 +227,8 @@ def _reason(context: Context) -> Expr:
         (IsNull(Text("pool")), Word("no-pool")),
         (OneOf("method", ("hold",)), Case(((OneOf("route", ("group",)), Word("no-weight")),), Text("route"))),
     ]
+    if apart := offsite_apart(context):
+        missing.append((OneOf("route", apart), Text("route")))
     for name, word in (
         ("base_rate", "no-base-rate"),
         ("coefficient", "no-coefficient"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.kept import Kept
 from grouper.payment.formula import keyed
 from grouper.payment.policy.digits import COEFFICIENT_DIGITS, DIFFERENCE_DIGITS
 from grouper.payment.policy.tables import cell_error, flag_of, number_of, read_rows
@@ -58,8 +59,19 @@ class Lookups:
         return value if digits is None or value is None else int(value * 10**digits)
 
 
+_KEPT: Kept[tuple[object, ...], Lookups] = Kept(64)
+
+
+def lookups_of(policy: Policy) -> Lookups:
+    """The tables that a policy names, read once for each of their contents. Do not change them.
+
+    Raises TableError that names file, row and column.
+    """
+    return _KEPT.get((policy.tables_digest, policy.weight_digits), lambda: load_lookups(policy))
+
+
 def load_lookups(policy: Policy) -> Lookups:
-    """The tables that a policy names.
+    """The tables that a policy names, read from their files.
 
     Raises TableError that names file, row and column.
     """

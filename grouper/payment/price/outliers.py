@@ -62,6 +62,15 @@ def add(context: Context) -> None:
     )
 
 
+def limits(context: Context) -> dict[str, Expr]:
+    """The costs in yuan at which the classes begin, of a context whose columns are made."""
+    denominator = _denominator(context, context.field("standard"))
+    if denominator is None:
+        return {}
+    thresholds = {name: context.values.number(f"{name}_threshold") for name in ("low", "high", "extreme")}
+    return {name: times * denominator for name, times in thresholds.items() if times is not None}
+
+
 def _denominator(context: Context, standard: Field) -> Expr | None:
     """What the cost is compared with; None where the policy knows no outliers."""
     name = context.values.plain("ratio_denominator")

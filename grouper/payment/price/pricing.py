@@ -17,15 +17,16 @@ import pyarrow as pa
 from grouper.base.ahead import ahead
 from grouper.base.errors import ReconciliationError
 from grouper.base.leftovers import tag
-from grouper.base.machine import memory_size, peak_rss_mib
+from grouper.base.machine import database_memory, memory_size, peak_rss_mib
 from grouper.base.money import yuan_of
-from grouper.base.output import Output
+from grouper.base.output import SCRATCH, Output
 from grouper.base.provenance import stamped
 from grouper.base.scratch import spill_folder
 from grouper.payment.formula.expression import WORDS
 from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, open_cases
+from grouper.payment.price.causes import cause
 from grouper.payment.price.compile import BARRIER, query, word_type
 from grouper.payment.price.gated import LEFT, NOT_IN_FORCE, PLACE, left_sql
 from grouper.payment.price.inputs import INPUTS, Files
@@ -60,6 +61,8 @@ HOLDS = frozenset(
         "no-settlement",
         "fund-above-cost",
         "extreme-review",
+        "offsite-foreign",
+        "offsite-unknown",
         "held",
         NOT_IN_FORCE,
     ]
@@ -70,7 +73,8 @@ HOLDS = frozenset(
 class Priced:
     """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``.
 
-    ``reasons``: "status:reason" to cases, ``costs`` to their yuan. ``gated``: what the gate found.
+    ``reasons``: "status:cause" to cases, ``costs`` to their yuan, ``places`` to the cases of each input where
+    there are several. ``gated``: what the gate found.
     ``outside``: first and last day of cases on which the policy does not apply; they are held.
     """
 
@@ -86,6 +90,7 @@ class Priced:
     peak_rss_mib: int | None = None  # not known on every system
     files: list[str] = field(default_factory=list)
     costs: dict[str, Decimal] = field(default_factory=dict)
+    places: dict[str, dict[str, int]] = field(default_factory=dict)
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
     outside: tuple[date, date] | None = None
@@ -101,9 +106,10 @@ def price_files(
     extra: dict[str, Any] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     shared: bool = False,
+    scratch: bool = False,
 ) -> Priced:
     """Price grouped files into one Parquet file that appears whole or not at all; others may read it only
-    with ``shared``.
+    with ``shared``. ``scratch``: it goes when the run is over, and is not made small.
 
     With ``threads`` above 1 (or none named) the cases are priced while others are written.
 
@@ -114,7 +120,7 @@ def price_files(
     connection = connect(threads, memory, output)
     with connection:
         run = Run(connection, policy, files)
-        with Output(output, "parquet", private=not shared) as out:
+        with Output(output, SCRATCH if scratch else "parquet", private=not shared) as out:
             writer = out.open(run.schema)
             rows = 0
             with (nullcontext if threads == 1 else ahead)(run.batches()) as batches:
@@ -133,7 +139,10 @@ def price_files(
 def connect(
     threads: int | None = None, memory: str | None = None, output: str = ""
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write."""
+    """An in-memory DuckDB for one run, with the macros of the formulas; ``output``: what it will write.
+
+    Without ``memory`` it takes what ``database_memory`` says.
+    """
     import duckdb
 
     from grouper.payment.formula.quotient import MACROS
@@ -141,8 +150,8 @@ def connect(
     connection = duckdb.connect(config={"temp_directory": spill_folder(output)})
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
-    if memory:
-        connection.execute("SET memory_limit = ?", [memory_size(memory)])
+    if limit := memory or database_memory():
+        connection.execute("SET memory_limit = ?", [memory_size(limit)])
     connection.execute(MACROS)
     connection.execute(BARRIER)
     return connection
@@ -211,7 +220,7 @@ class Run:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in the order of the inputs."""
-        self.counts: dict[tuple[str, str], list[int]] = {}
+        self.counts: dict[tuple[str, str, str, int], list[int]] = {}
         queries = self.sql()
         self.connection.execute("SET threads = 1")  # several would not keep the order of the cases
         if len(queries) == 1:
@@ -237,19 +246,39 @@ class Run:
         return batch
 
     def _count(self, batch: pa.RecordBatch) -> None:
-        """Rows and costs in fen by status and reason."""
-        self._rows += batch.num_rows
+        """Rows and costs in fen by status, reason, reason of grouping, and input."""
         status, reason = batch["pay_status"], batch["pay_reason"]
+        keys = ["status", "reason", "grouping", "input"]
         table = pa.table(
-            [status.indices, reason.indices, batch["total_cost"].view(pa.int64())],
-            ["status", "reason", "total_cost"],
-        )
-        sums = table.group_by(["status", "reason"]).aggregate([("total_cost", "sum"), ([], "count_all")])
+            [status.indices, reason.indices, self._grouping(batch), self._inputs(batch.num_rows),
+             batch["total_cost"].view(pa.int64())],
+            [*keys, "total_cost"],
+        )  # fmt: skip
+        self._rows += batch.num_rows
+        sums = table.group_by(keys).aggregate([("total_cost", "sum"), ([], "count_all")])
         for row in sums.to_pylist():
-            key = (status.dictionary[row["status"]].as_py(), reason.dictionary[row["reason"]].as_py())
+            key = (
+                status.dictionary[row["status"]].as_py(),
+                reason.dictionary[row["reason"]].as_py(),
+                row["grouping"] or "",
+                row["input"],
+            )
             entry = self.counts.setdefault(key, [0, 0])
             entry[0] += row["count_all"]
             entry[1] += row["total_cost_sum"] or 0
+
+    def _grouping(self, batch: pa.RecordBatch) -> pa.Array:
+        """Why each case was grouped as it was, where the files say so."""
+        if "reason" in batch.schema.names:
+            return batch["reason"]
+        return pa.nulls(batch.num_rows, pa.string())
+
+    def _inputs(self, number: int) -> pa.Array:
+        """From which input each of the next rows comes, from 0 on; rows come in the order of the inputs."""
+        import numpy as np
+
+        ends = np.cumsum(self.cases.sizes)
+        return pa.array(np.searchsorted(ends, np.arange(self._rows, self._rows + number), side="right"))
 
     def finish(self) -> Priced:
         """Rows in = rows out and cost in = cost out, or nothing is written."""
@@ -262,7 +291,7 @@ class Run:
                 en=f"does not add up: {self.cases.all_rows} rows and {self.cases.all_cost} fen read, "
                 f"{rows} and {cost} written; nothing was written",
             )
-        wrong = sorted(reason for status, reason in self.counts if status == "paid" and reason in HOLDS)
+        wrong = sorted(reason for status, reason, *_ in self.counts if status == "paid" and reason in HOLDS)
         if wrong:
             raise ReconciliationError(
                 zh=f"程序内部错误：有病例以不应支付的原因支付（{wrong[0]}）；没有写出结果，请报告此错误",
@@ -272,10 +301,16 @@ class Run:
         statuses = dict.fromkeys((*STATUSES, LEFT), 0)
         reasons: dict[str, int] = {}
         costs: dict[str, Decimal] = {}
-        for (status, reason), (number, fen) in sorted(self.counts.items()):
-            statuses[status] += number
-            reasons[f"{status}:{reason}"] = number
-            costs[f"{status}:{reason}"] = yuan_of(fen)
+        places: dict[str, dict[str, int]] = {}
+        told = {key: f"{key[0]}:{cause(*key[:3])}" for key in self.counts}
+        for key, (number, fen) in sorted(self.counts.items(), key=lambda item: (told[item[0]], item[0][3])):
+            why, path = told[key], self.files.paths[key[3]]
+            statuses[key[0]] += number
+            reasons[why] = reasons.get(why, 0) + number
+            costs[why] = costs.get(why, Decimal(0)) + yuan_of(fen)
+            if len(self.files.paths) > 1:
+                own = places.setdefault(why, {})
+                own[path] = own.get(path, 0) + number
         listed = [
             {"name": name, "from": str(d.start), "to": str(d.end), "source": d.source, "article": d.article,
              "verified": d.verified}
@@ -292,6 +327,7 @@ class Run:
             listed,
             files=list(self.files.paths),
             costs=costs,
+            places=places,
             gated=self.cases.gated,
             scheme_differs=self.cases.scheme_differs,
             outside=self.cases.outside,

@@ -10,6 +10,14 @@ from grouper.payment.price.inputs import names_in
 from grouper.payment.price.steps import LOS, Context
 
 NO_STAY = "no-stay"
+# Who is treated where (column ``offsite``) -> the route of such a case, and what decides.
+OFFSITE = {
+    "own": ("offsite-own", "offsite_own_rule"),
+    "visitor": ("offsite-visitor", "offsite_visitor_rule"),
+    "distant": ("offsite-distant", "offsite_distant_rule"),
+    "unknown": ("offsite-unknown", "offsite_unknown_rule"),
+}
+FOREIGN = "offsite-foreign"
 _UNUSABLE = {"ungrouped": "ungrouped", "ambiguous": "ambiguous"}
 
 
@@ -32,7 +40,8 @@ def _pool(context: Context) -> Expr:
 def _route(context: Context) -> Expr:
     """The first route that fits; then the state of the grouping."""
     bad = OneOf("status", ("invalid", "needs-data"))
-    branches: list[tuple[Expr, Expr]] = [(bad, Word("held"))]
+    branches = _offsite_routes(context)
+    branches.append((bad, Word("held")))
     for route in context.policy.routes:
         if not route.holds(context.values.when):
             continue
@@ -41,6 +50,21 @@ def _route(context: Context) -> Expr:
         branches.append((route.test, Word(route.name)))
     branches += [(OneOf("status", (status,)), Word(word)) for status, word in _UNUSABLE.items()]
     return Case(tuple(branches), Word("group"))
+
+
+def _offsite_routes(context: Context) -> list[tuple[Expr, Expr]]:
+    """Cases that a policy which has rules of regions pays beside the pools or holds, whatever their group."""
+    if not any(context.values.has(rule) for _, rule in OFFSITE.values()):
+        return []
+    words = {route: kind for kind, (route, _) in OFFSITE.items()}
+    routes = [(OneOf("offsite", (words[route],)), Word(route)) for route in offsite_apart(context)]
+    return [*routes, (OneOf("offsite", ("foreign",)), Word(FOREIGN))]
+
+
+def offsite_apart(context: Context) -> tuple[str, ...]:
+    """The routes of such cases that the policy has."""
+    rules = {route: context.values.plain(rule) for route, rule in OFFSITE.values()}
+    return tuple(route for route, rule in rules.items() if rule not in (None, "inside"))
 
 
 def _price_group(context: Context) -> Expr:
@@ -78,8 +102,14 @@ def _group_columns(context: Context) -> None:
 def _method(context: Context) -> Expr:
     """The method of the route; groups that cannot be priced follow their rule."""
     policy, values = context.policy, context.values
-    branches: list[tuple[Expr, Expr]] = [(OneOf("route", ("held", NO_STAY)), Word("hold"))]
+    branches: list[tuple[Expr, Expr]] = [(OneOf("route", ("held", NO_STAY, FOREIGN)), Word("hold"))]
     branches.append((IsNull(Text("pool")), Word("hold")))
+    inside: list[tuple[Expr, str]] = []
+    for kind, (route, name) in OFFSITE.items():
+        if (rule := values.plain(name)) == "inside":
+            inside.append((OneOf("offsite", (kind,)), name))
+        elif rule:
+            branches.append((OneOf("route", (route,)), values.cited(Word(rule), name)))
     branches += [
         (OneOf("route", (r.name,)), Word(r.method)) for r in policy.routes if r.method not in ("group", "tcm")
     ]
@@ -93,7 +123,10 @@ def _method(context: Context) -> Expr:
     elif unstable:
         branches.append((Bool("unstable_group"), _by_rule(context, "unstable_rule")))
     branches += [(OneOf("route", (r.name,)), Word("tcm")) for r in policy.routes if r.method == "tcm"]
-    return Case(tuple(branches), otherwise)
+    method: Expr = Case(tuple(branches), otherwise)
+    for test, name in inside:
+        method = values.cited(method, name, when=test)
+    return method
 
 
 def _by_rule(context: Context, name: str) -> Expr:

@@ -136,14 +136,19 @@ def _unpaid(m: Measures, info: RunInfo, t: Lang) -> Html:
         return el("div", title, el("p", t("没有。", "None."), class_="none"))
     routes = dict(info.routes)
     rows = [
-        [t.pair(words.STATUSES, r["pay_status"]), t.own(words.reason(r["pay_reason"] or "", t.code, routes)),
-         number(r["cases"]), yuan(r["cost"])]
+        [t.pair(words.STATUSES, r["pay_status"]), t.own(words.reason(r["cause"] or "", t.code, routes)),
+         number(r["cases"]), yuan(r["cost"]), str(r["inputs"] or "")]
         for r in sorted(m.reasons, key=lambda r: (str(r["pay_status"]), -r["cases"]))
     ]  # fmt: skip
     header = [t("状态", "status"), t("原因", "reason"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")]
     whole = [t("合计", "all"), "", number(sum(r["cases"] for r in m.reasons)),
              yuan(sum((plain(r["cost"]) for r in m.reasons), Decimal(0)))]  # fmt: skip
-    return el("div", title, table(header, rows, left=(0, 1), total=whole, class_="small"))
+    if not any(row[-1] for row in rows):
+        found = table(header, [row[:-1] for row in rows], left=(0, 1), total=whole, class_="small")
+    else:
+        inputs = t("来自文件", "inputs")
+        found = table([*header, inputs], rows, left=(0, 1, 4), total=[*whole, ""], class_="small")
+    return el("div", title, found)
 
 
 def _added(rows: Sequence[Row]) -> Row:

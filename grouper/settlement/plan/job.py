@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +29,7 @@ from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
 from grouper.settlement.intake import InputFile, Reading
+from grouper.settlement.plan import skipped
 from grouper.settlement.plan.asked import Asked, same
 from grouper.settlement.plan.inputs import ROLES, Given, given_files, input_files
 from grouper.settlement.plan.key import key_mark, read_key, refuse_weak
@@ -48,7 +48,11 @@ _IN_LEDGER_1 = same(
     "max_rejected", "pseudonymise", "value", "reopen", "columns", "layout", "input_format", "encoding",
     "sheet", "codes", "repair_codes", "stay", "allow_missing",
 )  # fmt: skip
+_IN_LEDGER_3 = _IN_LEDGER_1 | same(
+    "interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft"
+)  # fmt: skip
 _BEFORE_3 = {"interim": "apart", "max_held": "1", "max_unknown_codes": "1", "scheme_differs": True}
+_BEFORE_4 = {"skip_months": True}
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,14 @@ class Job(Asked):
 
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
-        3: _IN_LEDGER_1
-        | same("interim", "max_held", "max_unknown_codes", "scheme_differs", "inputs_file", "draft"),
+        3: _IN_LEDGER_3,
+        4: _IN_LEDGER_3 | same("skip_months"),
     }
-    DEFAULTS: ClassVar = {1: _BEFORE_3, 2: _BEFORE_3}
+    DEFAULTS: ClassVar = {
+        1: {**_BEFORE_3, **_BEFORE_4},
+        2: {**_BEFORE_3, **_BEFORE_4},
+        3: _BEFORE_4,
+    }
 
     month: str
     inputs: tuple[str, ...]
@@ -79,6 +87,7 @@ class Job(Asked):
     interim: str = "hold"
     scheme_differs: bool = False
     draft: bool = False
+    skip_months: bool = False
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -125,6 +134,11 @@ class Plan:
         """The policy's, as the ledger has it in the format of this run."""
         return digest_in(self.policy, self.format)
 
+    @property
+    def assumed(self) -> dict[str, str]:
+        """What the month goes by and the user should know."""
+        return skipped.told(self.closed, self.month.period) if self.format > 3 else {}
+
     def about(self, table: str) -> dict[str, Any]:
         """The provenance of a data file; nothing in it depends on the clock."""
         return {
@@ -153,6 +167,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     budget = month_budget(job.budget, month)
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
+    skipped.check_skipped(closed, month.period, job.skip_months)
     key = read_key(job.pseudonymise)
     _same_key(lake, area, key, before, job.pseudonymise)
     grouper = load_grouper(job, policy, last)
@@ -227,7 +242,7 @@ def month_budget(path: str, month: Month) -> Budget:
     budget = read_budget(path)
     _same_area(budget, month.area)
     if budget.yearly and budget.period == str(month.first.year):
-        return _part(budget, path, month)
+        return _part(budget, month)
     if budget.period != month.period:
         raise UsageError(
             zh=f"{path}：period 是 {budget.period}，而要结算 {month.period}；请用该月或该年的预算文件",
@@ -245,17 +260,13 @@ def _same_area(budget: Budget, area: str) -> None:
         )
 
 
-def _part(budget: Budget, path: str, month: Month) -> Budget:
+def _part(budget: Budget, month: Month) -> Budget:
     """A month of a yearly budget: by month_weights, else equal parts, to the fen. January has the advances of
     its year; what else a yearly file says of hospitals is the clearing's."""
-    raw = read_toml(path)
 
     def of_month(pool: PoolBudget) -> PoolBudget:
-        weights = raw["pools"][pool.name].get("month_weights", [1] * 12)
-        shares = {n: Fraction(str(w)) for n, w in enumerate(weights, 1)}
-
         def take(fen: int) -> int:
-            return apportion(fen, shares)[month.first.month]
+            return apportion(fen, pool.month_weights)[month.first.month]
 
         return replace(
             pool, budget=take(pool.budget),
@@ -265,13 +276,13 @@ def _part(budget: Budget, path: str, month: Month) -> Budget:
 
     pools = {name: of_month(pool) for name, pool in budget.pools.items()}
     if month.first.month > 1:
-        return Budget(budget.area, month.period, pools, {}, budget.where)
+        return Budget(budget.area, month.period, pools, {}, budget.where, regions=budget.regions)
     advances = {
         key: Entry(advance_base=entry.advance_base)
         for key, entry in budget.hospitals.items()
         if entry.advance_base is not None
     }
-    return Budget(budget.area, month.period, pools, advances, budget.where, budget.advance_base)
+    return replace(budget, period=month.period, pools=pools, hospitals=advances)
 
 
 def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading:

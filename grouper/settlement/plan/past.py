@@ -20,6 +20,7 @@ from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, PoolBudget
 from grouper.settlement import relations
 from grouper.settlement.intake import Taken, read_files
+from grouper.settlement.offsite import kind_sql, regions_of
 from grouper.settlement.plan.job import Job, Plan, load_grouper, month_days
 from grouper.settlement.records import OF_HOSPITAL, columns_of, records_sql
 
@@ -195,10 +196,18 @@ def _taken_back(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
 def folders(plan: Plan, first: str = "0000-00", table: str = "") -> str:
     """SQL: kept in the folder of a month from ``first`` on and before the open one. No record is kept in an
-    earlier folder than that of its own month."""
-    months = [int(p[:4]) * 12 + int(p[5:]) for p in (first, plan.month.period)]
-    own = f"{table}year * 12 + {table}month"
-    return f"({own} >= {months[0]} AND {own} < {months[1]} AND {table}area = {literal(plan.month.area)})"
+    earlier folder than that of its own month.
+
+    Year and month are compared apart: of what computes with both, DuckDB does not see which files it spares.
+    """
+    own, area = (f"{table}{name}" for name in ("year", "area"))
+
+    def beyond(period: str, sign: str, last: str) -> str:
+        year, month = int(period[:4]), int(period[5:])
+        return f"({own} {sign} {year} OR ({own} = {year} AND {table}month {last} {month}))"
+
+    bounds = f"{beyond(first, '>', '>=')} AND {beyond(plan.month.period, '<', '<')}"
+    return f"({bounds} AND {area} = {literal(plan.month.area)})"
 
 
 def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[str]], staged: Path) -> str:
@@ -218,15 +227,24 @@ def late_sql(past: Past, taken: Taken, given: tuple[Collection[str], Sequence[st
         if scheme != plan.grouper.engine.scheme.digest:
             other.setdefault(scheme, []).append(period)
     apart = [period for periods in other.values() for period in periods]
-    parts = [records_sql(taken.present, *given, missing, where=f"{LATE} AND NOT {_within('r.', apart)}")]
+    kinds = offsite_sql(plan, taken.present, given[0])
+    where = f"{LATE} AND NOT {_within('r.', apart)}"
+    parts = [records_sql(taken.present, *given, missing, where=where, offsite=kinds)]
     for number, periods in enumerate(other.values(), 1):
         path = staged / f"rows-{number}.parquet"
         again = read_files(plan.files, past.grouper(periods[0]), path)
         view = relations.numbered(relations.ROWS_AGAIN, number)
         relations.make(connection, view, f"SELECT * FROM {scan(path)}")
         where = f"{LATE} AND {_within('r.', periods)}"
-        parts.append(records_sql(again.present, *given, missing, where=where, rows=view.name))
+        parts.append(records_sql(again.present, *given, missing, where=where, rows=view.name, offsite=kinds))
     return " UNION ALL BY NAME ".join(parts)
+
+
+def offsite_sql(plan: Plan, present: Collection[str], hospital_columns: Collection[str]) -> str:
+    """SQL of who is treated where; empty for runs of formats that did not tell."""
+    if plan.format < 4:
+        return ""
+    return kind_sql(present, hospital_columns, regions_of(plan.budget, plan.month.area))
 
 
 def _within(table: str, periods: Collection[str]) -> str:
@@ -244,12 +262,15 @@ def as_then(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         return
     found = ", ".join(f"min({n}) AS {n}, count(DISTINCT {n}) < 2 AS same_{n}" for n in names)
     put = ", ".join(f"CASE WHEN o.same_{n} THEN o.{n} ELSE l.{n} END AS {n}" for n in names)
+    row = connection.execute(f"SELECT min({PERIOD.format('')}) FROM late_records").fetchone()
+    if row is None or row[0] is None:
+        return
     relations.make(
         connection,
         relations.LATE_RECORDS,
         f"SELECT l.* REPLACE ({put}) FROM late_records AS l "
         f"LEFT JOIN (SELECT hospital_code, {PERIOD.format('')} AS period, {found} FROM records_effective "
-        f"WHERE {folders(plan)} AND row_kind = 'case' "
+        f"WHERE {folders(plan, row[0])} AND row_kind = 'case' "
         f"AND (hospital_code, {PERIOD.format('')}) IN "
         f"(SELECT (hospital_code, {PERIOD.format('')}) FROM late_records) GROUP BY 1, 2) AS o "
         f"ON o.hospital_code = l.hospital_code AND o.period = {PERIOD.format('l.')}",
@@ -270,7 +291,7 @@ def old_budget(connection: duckdb.DuckDBPyConnection, plan: Plan, period: str) -
         given = now.point_value if now and period[:4] == plan.month.period[:4] else None
         pools[name] = PoolBudget(
             name, 0, 0, (), tuple(members.split(",")) if members else now.members if now else (name,),
-            Fraction(value) if value else given, Fraction(ratio) if ratio else None, "",
+            Fraction(value) if value else given, Fraction(ratio) if ratio else None, "", {},
         )  # fmt: skip
     return Budget(plan.month.area, period, pools, {}, plan.budget.where)
 

@@ -18,6 +18,7 @@ from grouper.base.paths import local_path
 from grouper.base.toml_in import read_toml
 from grouper.base.toml_out import toml_text
 from grouper.base.whole import unwritten, whole_file, write_text
+from grouper.payment.pool.budget import OFFSITE
 from grouper.synth.city.costs import CaseWeights
 from grouper.synth.city.hospitals import assessment_csv, hospital_csv
 from grouper.synth.city.model import VERSION, City
@@ -71,11 +72,11 @@ def write_city(
         raise unwritten(target, error) from error
     options = {**city.options(), "made": {"weights": weights.origin if weights else ""}}
     _check_city(target, options)
-    budget = expected_budget(city, weights=weights)
+    budget, elsewhere = _expected(city, weights, FUNDED)
     tables = {
         "hospitals.csv": hospital_csv(city),
         "assessment.csv": assessment_csv(city),
-        "budget.toml": _budget_toml(city, budget),
+        "budget.toml": _budget_toml(city, budget, elsewhere),
     }
     _refuse_others(target, city, months, tables)
     done = Written([write_text(target / "city.toml", toml_text(options))], budget=budget)
@@ -177,18 +178,29 @@ def expected_budget(
     Estimated from a sample of the year's rows, so the same whatever months are made. Only
     the people of the city count: what is paid for others is not its budget's.
     """  # fmt: skip
+    return _expected(city, weights, funded)[0]
+
+
+def _expected(city: City, weights: CaseWeights | None, funded: int) -> tuple[dict[str, int], dict[str, int]]:
+    """``expected_budget``, and the part of it for care elsewhere."""
     expected: Counter[str] = Counter()
+    away: Counter[str] = Counter()
     sample = max(1, min(city.rows, _SAMPLE))
     counted = 0
     for month in range(1, 13):
         wanted = sample * _length(city, month) // max(city.rows, 1)
         if wanted:
             batch = next(city_batches(city, month, batch_rows=wanted, weights=weights))
-            own = pc.not_equal(batch.column("region_code"), city.elsewhere)
+            own = pc.and_(pc.not_equal(batch.column("region_code"), city.elsewhere), batch["valid_flag"])
+            left = pc.and_(own, pc.equal(batch.column("region_of_treatment"), city.elsewhere))
             counted += batch.num_rows
-            expected.update(_pool(batch.filter(pc.and_(own, batch.column("valid_flag")))))
-    scale = city.rows / max(counted, 1)
-    return {kind: _round_figure(expected[kind] / 100 * scale * funded / 100) for kind in _INSURANCES}
+            expected.update(_pool(batch.filter(own)))
+            away.update(_pool(batch.filter(left)))
+    scale = city.rows / max(counted, 1) * funded / 10_000
+    whole, part = (
+        {kind: _round_figure(sums[kind] * scale) for kind in _INSURANCES} for sums in (expected, away)
+    )
+    return whole, part
 
 
 def _length(city: City, month: int) -> int:
@@ -202,12 +214,20 @@ def _round_figure(yuan: float) -> int:
     return round(yuan / unit) * unit
 
 
-def _budget_toml(city: City, budget: dict[str, int]) -> str:
+def _budget_toml(city: City, budget: dict[str, int], elsewhere: dict[str, int]) -> str:
     """A budget file as settlement reads it; the pools are named as in the shipped policies."""
     notes = [
         "模拟数据 / invented",
         f"约为预期统筹支付的 {FUNDED}%，单位：元 / in yuan, about {FUNDED} % of what the pool may expect",
         *(f"{pool}: {kind}" for kind, pool in POOLS.items()),
     ]
-    pools = {pool: {"budget": str(budget[kind])} for kind, pool in POOLS.items()}
-    return toml_text({"period": str(city.year), "pools": pools}, notes)
+    pools = {
+        pool: {
+            "budget": str(budget[kind]),
+            "carve_outs": [
+                {"name": OFFSITE, "amount": str(elsewhere[kind]), "source": "模拟数据 / invented"}
+            ],
+        }
+        for kind, pool in POOLS.items()
+    }
+    return toml_text({"period": str(city.year), "regions": [city.region], "pools": pools}, notes)
