@@ -228,7 +228,7 @@ def _share(text: str, flag: str) -> None:
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "清算一年：全年各月的病例（含调整）按结算点值重新分配，减去已预拨和保证金，得出应补付或应收回。\n\n"
+        "清算一年：全年各月的病例（含调整）按结算点值重新分配，减去已预拨和保证金，得出清算应拨或应收回。\n\n"
         "示例：grouper clear --area lishui --year 2025 --budget 2025.toml -o 结算湖",
         "Clear a year: the cases of all its months with their adjustments, at the settlement value; less "
         "what was prepaid and withheld it gives what is still to be paid or recovered.\n\n"

@@ -141,6 +141,27 @@ def _effective(made: duckdb.DuckDBPyConnection, paths: Mapping[tuple[str, str], 
             )
 
 
+def as_cleared(connection: duckdb.DuckDBPyConnection, area: str, year: int, run: str) -> None:
+    """``cases_effective`` and ``pools_current`` with the cleared year, by its clearing ``run``, in place of
+    its months: a case in the month of its ``pay_date`` with the run that priced it, pools in December.
+
+    ``connection``: of ``connect`` with the kinds current and cleared.
+    """
+    own = f"area = {literal(area)} AND run = {literal(run)}"
+    connection.execute("ALTER VIEW cases_effective RENAME TO cases_of_months")
+    connection.execute("ALTER VIEW pools_current RENAME TO pools_of_months")
+    connection.execute(
+        "CREATE VIEW cases_effective AS SELECT * REPLACE (year(pay_date) AS year, month(pay_date) AS month, "
+        f"original_run AS run) FROM cases_cleared WHERE {own} UNION ALL BY NAME "
+        f"SELECT * FROM cases_of_months WHERE NOT (area = {literal(area)} AND year(pay_date) = {year})"
+    )
+    connection.execute(
+        f"CREATE VIEW pools_current AS SELECT * REPLACE (12 AS month) FROM pools_cleared WHERE {own} "
+        "UNION ALL BY NAME "
+        f"SELECT * FROM pools_of_months WHERE NOT (area = {literal(area)} AND year = {year})"
+    )
+
+
 def scan_parts(paths: Sequence[str]) -> str:
     """SQL that reads data files of the lake with the columns of their folders."""
     folders = ", ".join(_FOLDER.format(name=name, kind=kind) for name, kind in _FOLDERS.items())

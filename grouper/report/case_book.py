@@ -131,10 +131,12 @@ def _format(kind: str, t: Lang) -> Format:
 
 
 def _page(title: str, info: RunInfo) -> dict[str, Any]:
-    """A4 across, the width of one page, the header row and the run on each."""
+    """A4 across, the width of two pages so that it can be read, with the header row, the record and the run
+    on each."""
     run = f"{info.run} {info.policy.get('id', '')} {info.seal}"
     return {
-        "landscape": True, "paper_size": 9, "fit_to_pages": (1, 0), "repeat_rows": 0,
+        "landscape": True, "paper_size": 9, "fit_to_pages": (2, 0), "repeat_rows": 0,
+        "repeat_columns": 0,
         "margins": {"left": 0.5, "right": 0.5, "top": 0.6, "bottom": 0.6},
         "header": "&L" + title.replace("&", "&&")[:200], "footer": f"&L{run.replace('&', '&&')}&R&P / &N",
     }  # fmt: skip

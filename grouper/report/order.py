@@ -145,7 +145,7 @@ def _summary(order: Order, t: Lang) -> Html:
     names = order.columns
     head = el("tr", (el("th", text) for text in (
         t("序号", "no."), t("医院编码", "code"), t("医院名称", "hospital"),
-        *(t(*own) for own, _ in names.values()), t("本期拨付", "to pay"), t("收款账户", "account"),
+        *(t(*own) for own, _ in names.values()), t("本期应拨", "to pay"), t("收款账户", "account"),
     )))  # fmt: skip
     rows: list[Html] = []
     for pool in order.pools:
@@ -183,7 +183,7 @@ def formula(order: Order, t: Lang) -> str:
     signed = [(t(*own), sign) for own, sign in order.columns.values() if sign]
     parts = [("" if sign > 0 and not n else " + " if sign > 0 else " − ") + text
              for n, (text, sign) in enumerate(signed)]  # fmt: skip
-    return t("本期拨付 = ", "to pay = ") + "".join(parts)
+    return t("本期应拨 = ", "to pay = ") + "".join(parts)
 
 
 def _formula(order: Order, t: Lang) -> Html:
@@ -208,7 +208,7 @@ def _form(order: Order, line: OrderLine, t: Lang) -> Html:
         for n in range(0, len(names), 2)
     ]  # fmt: skip
     inwords = t("金额（大写）", "in words")
-    figures = el("th", t("本期拨付（小写）", "in figures")), el("td", f"¥ {_yuan(line.pays)}")
+    figures = el("th", t("本期应拨（小写）", "in figures")), el("td", f"¥ {_yuan(line.pays)}")
     paid = el("tr", el("th", inwords), el("td", capitals(line.pays), class_="l"), *figures, class_="pay")
     use = el("tr", el("th", t("用途", "for")), el("td", order.purpose(t), colspan=3, class_="l"))
     to = el("tr", el("th", t("收款单位", "to")), el("td", f"{line.name}（{line.hospital}）", class_="l"),

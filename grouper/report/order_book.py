@@ -107,7 +107,7 @@ class _Book:
         sheet.set_row(0, 28)
         self._merge(sheet, 1, 0, last, "    ".join(order.facts(t)), "fact")
         heads = [t("序号", "no."), t("医院编码", "code"), t("医院名称", "hospital"),
-                 *(t(*own) for own, _ in names.values()), t("本期拨付", "to pay"),
+                 *(t(*own) for own, _ in names.values()), t("本期应拨", "to pay"),
                  *(t(*name) for name in ACCOUNT)]  # fmt: skip
         for column, text in enumerate(heads):
             self._text(sheet, 2, column, text, "head")
@@ -198,7 +198,7 @@ class _Book:
         row += 1
         self._text(sheet, row, 0, t("金额（大写）", "in words"), "head")
         self._text(sheet, row, 1, capitals(line.pays), "words")
-        self._text(sheet, row, 2, t("本期拨付（小写）", "in figures"), "head")
+        self._text(sheet, row, 2, t("本期应拨（小写）", "in figures"), "head")
         self._money(sheet, row, 3, line.pays, "sum")
         sheet.set_row(row, 34)
         self._merge(sheet, row + 1, 0, 3, formula(order, t), "note")

@@ -161,7 +161,7 @@ def _term(t: Lang) -> str:
 
 def _page(made: Sequence[Sheet], info: RunInfo, t: Lang) -> str:
     title = _title(info, t, "", "publication")
-    parts = []
+    parts: list[Html] = []
     for sheet in made:
         texts = [n for n, digits in enumerate(sheet.digits) if digits is None]
         rows = [

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from grouper.base.paths import local_path
 from grouper.base.provenance import software
-from grouper.base.sql import literal
 from grouper.base.version import VERSION
 from grouper.lake import ledger
 from grouper.lake.layout import TABLES, Lake
@@ -23,8 +22,6 @@ from grouper.payment.policy.policy import Policy
 from grouper.settlement.history import history, months_paid, year_budget
 
 if TYPE_CHECKING:
-    import duckdb
-
     from grouper.watch.facts import Facts
 
 
@@ -87,7 +84,7 @@ def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
     run, kinds = record.run, ("current", "cleared")
     with views.connect(lake, before=run["run"], pending=record, kinds=kinds) as connection:
         if run["kind"] == "clear":
-            _as_cleared(connection, run)
+            views.as_cleared(connection, run["area"], int(run["period"]), run["run"])
         rows = watch(connection, run["area"], run["period"], facts=_facts(record)).to_pylist()
     return [
         {
@@ -103,23 +100,6 @@ def indicators(lake: Lake, record: Record) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _as_cleared(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) -> None:
-    """The watch's views with the cleared year in place of its months."""
-    year, own = int(run["period"]), f"area = {literal(run['area'])} AND year = {int(run['period'])}"
-    connection.execute("ALTER VIEW cases_effective RENAME TO cases_of_months")
-    connection.execute("ALTER VIEW pools_current RENAME TO pools_of_months")
-    connection.execute(
-        "CREATE VIEW cases_effective AS SELECT * REPLACE (year(pay_date) AS year, month(pay_date) AS month, "
-        f"original_run AS run) FROM cases_cleared WHERE run = {literal(run['run'])} UNION ALL BY NAME "
-        f"SELECT * FROM cases_of_months WHERE NOT (area = {literal(run['area'])} "
-        f"AND year(pay_date) = {year})"
-    )
-    connection.execute(
-        f"CREATE VIEW pools_current AS SELECT * REPLACE (12 AS month) FROM pools_cleared WHERE {own} "
-        f"AND run = {literal(run['run'])} UNION ALL BY NAME SELECT * FROM pools_of_months WHERE NOT ({own})"
-    )
 
 
 def _facts(record: Record) -> Facts:
@@ -160,7 +140,7 @@ def _records(lake: Lake, tables: Sequence[str]) -> list[str]:
         with pq.ParquetFile(local_path(Path(table))) as file:
             if "original_run" in file.schema_arrow.names:
                 runs |= set(pc.unique(file.read(["original_run"])["original_run"]).to_pylist())
-    runs.discard(None)  # type: ignore[arg-type]
+    runs.discard(None)
     if not runs:
         return []
     with ledger.opened(lake) as source:

@@ -9,8 +9,16 @@ import pytest
 
 from grouper.base.errors import DataError, UsageError
 from grouper.lake import Lake
+from grouper.payment.policy.policy import find_policy
+from grouper.report import ReportData
+from grouper.report.data import plain
+from grouper.report.numbers import Lang, number
+from grouper.report.statement_rows import group_told, hospitals_of, read_statement
 from grouper.settlement.audit import audit
+from grouper.settlement.history import months_paid
 from grouper.settlement.replay import replay
+from grouper.settlement.reports import indicators, paths, run_info
+from grouper.settlement.show import read_run
 from grouper.settlement.year import YearJob, clear_year
 
 from . import settle_support as support
@@ -27,7 +35,7 @@ def test_a_year(area: str, tmp_path: Path) -> None:
     year = _year(area, tmp_path / "lake")
     for check in (
         _every_row_is_accounted_for, _months_pay_what_is_due, _clearing_adds_up, _every_case_is_there_once,
-        _audit_and_replay, _a_closed_month_stays_closed,
+        _the_watch_is_of_the_clearing, _statements_tie, _audit_and_replay, _a_closed_month_stays_closed,
     ):  # fmt: skip
         check(year)
 
@@ -125,6 +133,35 @@ def _every_case_is_there_once(year: Lake) -> None:
         "WHERE c.case_value IS DISTINCT FROM e.case_value OR c.original_run <> e.run",
     )
     assert not changed
+
+
+def _the_watch_is_of_the_clearing(year: Lake) -> None:
+    """The fund watch and the unverified parameters of a clearing's report."""
+    record = read_run(year, str(_one(year, "SELECT run FROM runs WHERE kind = 'clear'")["run"]))
+    found = {row["zh"]: row["value"] for row in indicators(year, record)}
+    pools = _one(year, "SELECT sum(fund_due) AS due, sum(budget) AS budget FROM pools_cleared")
+    assert found["本期预算执行率"] == number(pools["due"] * 100 / pools["budget"], 2)  # type: ignore[operator]
+
+
+def _statements_tie(year: Lake) -> None:
+    """Adjustments and deductions of every statement are those of its summary; months add up to the year."""
+    for run in ("000003", "000007", "000013"):
+        record = read_run(year, run)
+        info = run_info(record, find_policy(record.run["policy_id"]), {})
+        data = ReportData.from_paths(paths(year, record), info | {"months": months_paid(year, record)})
+        with data.open() as query:
+            for code in hospitals_of(query):
+                told = read_statement(query, code, data.info)
+                taken = sum(amount for *_, amount in told.taken(data.info))
+                assert taken == told.total["audit"], (run, code)
+                if run == "000013":
+                    before = sum(plain(row["prepaid"]) for row in told.months)
+                    assert before + told.total["paid_later"] == told.total["prepaid"], code
+                else:
+                    changes = sum(plain(row["difference"]) for row in told.changes)
+                    assert changes == told.total["adjustments"] + told.total["earlier_years"], (run, code)
+                assert all(group_told(row, Lang("zh"))[1] for row in told.groups)
+                assert all(row["record_no"] for row in told.changes)
 
 
 def _audit_and_replay(year: Lake) -> None:

@@ -230,10 +230,11 @@ def year_summary(done: Done, lang: str) -> Iterator[str]:
         yield f"{'注意：' if zh else 'note: '}{odd.text(lang)}"
     yield from _pools(done, zh)
     names = {
-        "fund_due": ("应付", "due"), "prepaid": ("已预拨", "prepaid"), "paid_later": AMOUNTS["paid_later"],
-        "deposit": ("预留保证金", "deposit"), "balance": ("余额", "balance"),
+        "fund_due": ("统筹应付", "due"), "prepaid": ("各月已预拨", "prepaid"),
+        "paid_later": AMOUNTS["paid_later"],
+        "deposit": ("预留保证金", "deposit"), "balance": ("清算差额", "balance"),
         "returned": ("返还保证金", "deposit returned"), "advance": AMOUNTS["advance"],
-        "final": ("应补付（负为收回）", "to pay (negative: to recover)"),
+        "final": ("清算应拨（负为应收回）", "to pay (negative: to recover)"),
         "earlier_years": AMOUNTS["earlier_years"],
     }  # fmt: skip
     for name, words in names.items():

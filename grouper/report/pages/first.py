@@ -11,6 +11,7 @@ from grouper.report.draw.html import Html, el, table
 from grouper.report.measures import Measures
 from grouper.report.numbers import Lang, number, percent, yuan
 from grouper.report.pages.money import BOUNDS, index_of
+from grouper.report.pages.sources import code
 
 _COUNTS = ("cases", "paid", "held", "outside")
 _MONEY = ("total_cost", "paid_cost", "income", "due", "budget")
@@ -137,13 +138,13 @@ def _unpaid(m: Measures, info: RunInfo, t: Lang) -> Html:
     routes = dict(info.routes)
     rows = [
         [t.pair(words.STATUSES, r["pay_status"]), t.own(words.reason(r["cause"] or "", t.code, routes)),
-         number(r["cases"]), yuan(r["cost"]), str(r["inputs"] or "")]
-        for r in sorted(m.reasons, key=lambda r: (str(r["pay_status"]), -r["cases"]))
+         number(r["cases"]), yuan(r["cost"]), code(str(r["inputs"])) if r["inputs"] else ""]
+        for r in sorted(m.reasons, key=lambda r: (str(r["pay_status"]), -plain(r["cost"])))
     ]  # fmt: skip
     header = [t("状态", "status"), t("原因", "reason"), t("例数", "cases"), t("总费用（元）", "cost (yuan)")]
     whole = [t("合计", "all"), "", number(sum(r["cases"] for r in m.reasons)),
              yuan(sum((plain(r["cost"]) for r in m.reasons), Decimal(0)))]  # fmt: skip
-    if not any(row[-1] for row in rows):
+    if info.yearly or not any(row[-1] for row in rows):  # a year's cases come from the inputs of its months
         found = table(header, [row[:-1] for row in rows], left=(0, 1), total=whole, class_="small")
     else:
         inputs = t("来自文件", "inputs")
@@ -177,7 +178,8 @@ def _budget(info: RunInfo, t: Lang) -> Html | None:
     own = _of(info, info.period)
     if not own:
         return None
-    title = el("h3", t("预算执行与时间进度", "Budget, and the time gone"))
+    words_ = ("预算执行", "Budget") if info.yearly else ("预算执行与时间进度", "Budget, and the time gone")
+    title = el("h3", t(*words_))
     pools = [[row["pool"]] for row in own]
     if len(own) > 1:
         pools.append([row["pool"] for row in own])
@@ -187,10 +189,9 @@ def _budget(info: RunInfo, t: Lang) -> Html | None:
         [t("合计", "all") if len(some) > 1 else t.pair(words.POOLS, some[0]), *made(some)] for some in pools
     ]
     total = rows.pop() if len(own) > 1 else None
-    unit = t(
-        f"金额单位：{t.big_unit}；应付含往月调整。",
-        f"amounts in {t.big_unit}; dues with adjustments of closed months.",
-    )
+    unit = t(f"金额单位：{t.big_unit}", f"amounts in {t.big_unit}")
+    if not info.yearly:
+        unit += t("；应付含往月调整。", "; dues with adjustments of closed months.")
     shown = table([name, *header], rows, total=total, class_="small")
     return el("div", title, shown, el("p", unit, class_="sub"))
 

@@ -13,7 +13,7 @@ from grouper.payment.policy.assumed import in_words
 from grouper.report.data import Row, RunInfo
 from grouper.report.draw import charts
 from grouper.report.draw.html import Html, el, figure, section, table
-from grouper.report.measures import TOP_ADJUSTMENTS, Measures
+from grouper.report.measures import Measures
 from grouper.report.names import row_reason
 from grouper.report.numbers import NONE, Lang, number, percent, yuan
 from grouper.report.pages.money import SHOWN, hospital_name
@@ -139,32 +139,28 @@ def _dearest(m: Measures, names: Mapping[str, str], t: Lang) -> Html:
 
 
 def adjustments(m: Measures, info: RunInfo, t: Lang) -> Html:
-    """What earlier runs' cases change now, and why."""
+    """What earlier runs' cases change now, and why; scores move the deposit and stand in the clearing."""
     title = t("调整", "Adjustments")
-    if not m.adjustments:
-        return section(
-            "adjustments",
-            title,
-            el("p", t("本次运行没有调整。", "This run has no adjustments."), class_="none"),
-        )
-    whole = sum(r["cases"] for r in m.adjustments)
+    kinds = [r for r in m.adjustments if r["kind"] != "quality"]
     money = [r for r in m.largest_adjustments if r["kind"] != "quality"]
+    scores = sum(r["cases"] for r in m.adjustments if r["kind"] == "quality")
+    noted = t(f"另登记考核得分 {number(scores)} 条，用于年度清算。",
+              f"{number(scores)} scores, for the clearing.")  # fmt: skip
+    beside = el("p", noted, class_="sub") if scores else None
+    if not kinds:
+        none = el("p", t("本次运行没有调整。", "This run has no adjustments."), class_="none")
+        return section("adjustments", title, none, beside)
+    whole = sum(r["cases"] for r in kinds)
     lead = t(f"共 {number(whole)} 条。", f"{number(whole)} in all.")
-    if len(m.largest_adjustments) == TOP_ADJUSTMENTS:
+    if whole > len(money):
         lead += t(
-            f"下列金额最大的 {TOP_ADJUSTMENTS} 条，其余见 CSV。",
-            f" The {TOP_ADJUSTMENTS} largest are listed; all are in the CSV.",
+            f"下列金额最大的 {len(money)} 条，其余见数据文件。",
+            f" The {len(money)} largest are listed; all are in the CSV.",
         )
-    return section(
-        "adjustments",
-        title,
-        _by_kind(m, t),
-        _largest(m, money, t) if money else None,
-        lead=lead,
-    )
+    return section("adjustments", title, _by_kind(kinds, t), _largest(m, money, t), beside, lead=lead)
 
 
-def _by_kind(m: Measures, t: Lang) -> Html:
+def _by_kind(kinds: Sequence[Row], t: Lang) -> Html:
     """Numbers and amounts of each kind of adjustment."""
     header = [
         t("类型", "kind"),
@@ -178,7 +174,7 @@ def _by_kind(m: Measures, t: Lang) -> Html:
     rows = [
         [t.pair(KINDS, r["kind"]), number(r["cases"]), number(r["hospitals"]), number(r["points"], 4, True),
          yuan(r["up"], True), yuan(r["down"], True), yuan(r["difference"], True)]
-        for r in m.adjustments
+        for r in kinds
     ]  # fmt: skip
     return table(header, rows)
 
@@ -368,7 +364,7 @@ def indicators(info: RunInfo, t: Lang) -> Html | None:
         for i in done
     ]  # fmt: skip
     lacking = [
-        [t(str(i.get("zh", "")), str(i.get("en", ""))), _define(i | {"source": ""}, t)]
+        [t(str(i.get("zh", "")), str(i.get("en", ""))), _define({**i, "source": ""}, t)]
         for i in info.indicators if i.get("value") is None
     ]  # fmt: skip
     heads = [t("指标", "indicator"), t("缺什么，怎样提供", "what lacks, and how to give it")]
