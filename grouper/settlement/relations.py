@@ -358,7 +358,7 @@ DECISIONS = Relation(
 RECORDS_NEW = Relation(
     "records_new", "VIEW", "the records of the month's cases", _records,
     ("month._write_records",),
-    ("adjust._readmitted", "adjust._closed", "month._write_cases", "limits.check_deducted"),
+    ("adjust._readmitted", "adjust._closed", "limits.check_deducted"),
     sources=("rows", "fate", "hospitals", "decisions"),
 )  # fmt: skip
 ROWS_AGAIN = Relation(
@@ -450,6 +450,5 @@ FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("priced.parquet", "cases with every step of their price",
      ("month._price_files", "adjust._again", "year._effective"),
      ("month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
-    ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
-     ("month._write_cases", "statements.month_statements", "year.compute_year")),
+    ("settled.parquet", "cases of a year with what their pool pays", ("year._pool",), ("year.compute_year",)),
 )  # fmt: skip
