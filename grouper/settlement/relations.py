@@ -289,7 +289,8 @@ JUDGED = Relation(
 LEFT_ROWS = Relation(
     "left_rows", "TEMP VIEW", "rows whose fate is open; at last with those that are late", _fixed(_JUDGED),
     ("validate._left", "month._finish_decisions"),
-    ("records.resolve", "validate._reject", "validate._refunds", "validate._same", "validate._duplicates",
+    ("records.resolve", "validate._reject", "validate._refunds", "validate._parts", "validate._same",
+     "validate._duplicates",
      "validate._bills", "validate._billed_before", "validate._settled"),
     sources=("judged", "fate"),
 )  # fmt: skip
