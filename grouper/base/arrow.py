@@ -202,8 +202,8 @@ def batches_of(data: Any) -> pa.RecordBatchReader:
     )
 
 
-def in_lots(batches: Iterator[pa.RecordBatch]) -> Callable[[int], pa.RecordBatch]:
-    """``take(n)``: the next n rows of ``batches`` as one batch, fewer where they end."""
+def in_lots(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Callable[[int], pa.RecordBatch]:
+    """``take(n)``: the next n rows of ``batches``, all of ``schema``, as one batch; fewer where they end."""
     held: list[pa.RecordBatch] = []
 
     def take(rows: int) -> pa.RecordBatch:
@@ -211,7 +211,7 @@ def in_lots(batches: Iterator[pa.RecordBatch]) -> Callable[[int], pa.RecordBatch
         while there < rows and (batch := next(batches, None)) is not None:
             held.append(batch)
             there += batch.num_rows
-        table = pa.Table.from_batches(held)
+        table = pa.Table.from_batches(held, schema)
         held[:] = table.slice(rows).to_batches()
         found = table.slice(0, rows).combine_chunks()
         return pa.RecordBatch.from_arrays(

@@ -148,7 +148,8 @@ def widened(
 
     def batches() -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(local_path(records)) as file:
-            coming = in_lots(file.iter_batches(tables.GROUP_ROWS, columns=read))
+            kept = pa.schema([item for item in known if item.name in read])
+            coming = in_lots(kept, file.iter_batches(tables.GROUP_ROWS, columns=read))
             for batch in settled:
                 found = coming(batch.num_rows)
                 if found.num_rows != batch.num_rows or not found["record_id"].equals(batch["record_id"]):
