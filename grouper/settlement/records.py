@@ -148,7 +148,7 @@ def widened(
 
     def batches() -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(local_path(records)) as file:
-            kept = pa.schema([item for item in known if item.name in read])
+            kept = pa.schema([known.field(name) for name in read])
             coming = in_lots(kept, file.iter_batches(tables.GROUP_ROWS, columns=read))
             for batch in settled:
                 found = coming(batch.num_rows)

@@ -40,7 +40,7 @@ def test_lots_are_the_rows_in_their_order_however_they_were_cut(cut: list[int], 
 @pytest.mark.parametrize("ids", [["b", "a"], ["a", "c"], ["a", "b", "c"]])
 def test_a_case_beside_the_record_of_another_is_an_error(tmp_path: Path, ids: list[str]) -> None:
     pq.write_table(
-        pa.table({"record_id": ["a", "b"], "visit_id": ["v1", "v2"]}), tmp_path / "records.parquet"
+        pa.table({"visit_id": ["v1", "v2"], "record_id": ["a", "b"]}), tmp_path / "records.parquet"
     )
     whole, batches = widened(iter([settled("a"), settled("b")]), tmp_path / "records.parquet", SETTLED)
     assert [batch["visit_id"].to_pylist() for batch in batches] == [["v1"], ["v2"]]
