@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -200,3 +200,26 @@ def batches_of(data: Any) -> pa.RecordBatchReader:
         en=f"cannot read data of type {type(data).__name__}: a dataframe with the Arrow stream "
         "interface is needed",
     )
+
+
+def in_lots(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Callable[[int], pa.RecordBatch]:
+    """``take(n)``: the next n rows of ``batches``, all of ``schema``, as one batch; fewer where they end."""
+    held: list[pa.RecordBatch] = []
+
+    def take(rows: int) -> pa.RecordBatch:
+        there = sum(batch.num_rows for batch in held)
+        while there < rows and (batch := next(batches, None)) is not None:
+            held.append(batch)
+            there += batch.num_rows
+        table = pa.Table.from_batches(held, schema)
+        held[:] = table.slice(rows).to_batches()
+        found = table.slice(0, rows).combine_chunks()
+        return pa.RecordBatch.from_arrays(
+            [_one_chunk(column) for column in found.columns], found.schema.names
+        )
+
+    return take
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -38,7 +39,16 @@ from grouper.settlement.plan.job import Job, Plan, make_plan, still_holds
 from grouper.settlement.plan.key import key_mark
 from grouper.settlement.plan.past import Past, late_sql, make_known, offsite_sql
 from grouper.settlement.reasons import text, treatment, unknown_words
-from grouper.settlement.records import ORDER, cases_sql, decide, named, records_sql, resolve
+from grouper.settlement.records import (
+    ORDER,
+    beside,
+    columns_of,
+    decide,
+    named,
+    records_sql,
+    resolve,
+    widened,
+)
 from grouper.settlement.reports import write_reports
 from grouper.settlement.stage import STAGES, Progress, Stage, followed, no_stage, onward
 from grouper.settlement.statements import month_statements, offsite_accounts
@@ -48,7 +58,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from grouper.payment.policy.policy import Policy
-    from grouper.payment.pool.settle import Run
+    from grouper.payment.pool.settle import Settling
     from grouper.payment.price.pricing import Priced
 
 
@@ -97,7 +107,8 @@ def compute(
         taken = read_files(plan.files, plan.grouper, staged / "rows.parquet", progress)
     check_codes(plan, taken)
     rows = sum(taken.rows.values())
-    with _database(lake, plan, staged, before) as connection:
+    with ExitStack() as database:
+        connection = database.enter_context(_database(lake, plan, staged, before))
         with stage("validate") as progress, followed(progress, connection, rows):
             given = _prepare(connection, lake, plan, staged, taken)
             judge(connection, plan.month, plan.job.interim, repeats_first=plan.format > 2)
@@ -112,12 +123,14 @@ def compute(
             odd: list[Oddity | Unused] = [*find(connection, staged / "priced.parquet")]
             odd += not_used(plan.policy, plan.budget)
         with stage("pool") as progress:
-            settled = _pool(plan, staged, progress)
+            settled = database.enter_context(_pool(plan, staged))
+            if progress:
+                progress(priced.rows, priced.rows)
         with stage("adjust") as progress, followed(progress, connection, priced.rows):
             rules = Past(connection, plan)
             adjusted = adjust.adjust(rules, late_sql(rules, taken, given, staged), staged)
         with stage("statements") as progress, followed(progress, connection, priced.rows):
-            _write_cases(connection, plan, adjusted, staged, progress)
+            _write_cases(connection, plan, settled, adjusted, staged, progress)
             _write_rejected(connection, plan, staged)
             _write_adjustments(connection, plan, staged)
             accounts = offsite_accounts(connection, plan, staged)
@@ -271,34 +284,39 @@ def _price_files(plan: Plan, files: Files, staged: Path, progress: Progress | No
 
 
 def _waiting(connection: duckdb.DuckDBPyConnection, staged: Path) -> list[dict[str, Any]]:
-    """Cases as they are priced, by status and cause."""
-    priced = cases_sql(connection, scan(staged / "priced.parquet"), "records_new", aligned=True)
-    return case_counts(connection, f"({priced})")
+    """Cases as they are priced, by status and cause; their records stand in the same order."""
+    priced, accepted = scan(staged / "priced.parquet"), scan(staged / "accepted.parquet")
+    more = beside(columns_of(connection, priced), columns_of(connection, accepted))
+    told = [f"r.{more[name]} AS {name}" for name in ("reason", "input_file") if more.get(name)]
+    same = (
+        "CASE WHEN s.record_id = r.record_id THEN s.record_id "
+        "ELSE error('out of order: ' || s.record_id || ', ' || r.record_id) END AS record_id"
+    )
+    both = f"{priced} AS s POSITIONAL JOIN {accepted} AS r"
+    return case_counts(connection, f"(SELECT {', '.join([f's.* REPLACE ({same})', *told])} FROM {both})")
 
 
-def _pool(plan: Plan, staged: Path, progress: Progress | None) -> Run:
-    from grouper.payment.pool.settle import settle_cases
+def _pool(plan: Plan, staged: Path) -> AbstractContextManager[Settling]:
+    from grouper.payment.pool.settle import settling
 
-    return settle_cases(
-        plan.policy, [str(staged / "priced.parquet")], plan.budget, str(staged / "settled.parquet"),
-        value=plan.job.value, threads=plan.job.threads, memory=plan.job.memory or None, progress=progress,
-        scratch=True,
+    return settling(
+        plan.policy, [str(staged / "priced.parquet")], plan.budget, value=plan.job.value,
+        threads=plan.job.threads, memory=plan.job.memory or None, output=str(staged / "cases.parquet"),
     )  # fmt: skip
 
 
 def _write_cases(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, adjusted: adjust.Adjusted, staged: Path,
-    progress: Progress | None,
+    connection: duckdb.DuckDBPyConnection, plan: Plan, settled: Settling, adjusted: adjust.Adjusted,
+    staged: Path, progress: Progress | None,
 ) -> None:  # fmt: skip
     """Tables cases and records: the month's own in their order, then what adjustments added in theirs."""
     accepted, records = staged / "accepted.parquet", staged / "records.parquet"
-    settled = staged / "settled.parquet"
-    own = cases_sql(connection, scan(settled), "records_new", aligned=True)
-    cases = rows_of(settled, *adjusted.cases)
+    own = widened(settled.batches(), accepted, settled.schema)
+    cases = rows_of(accepted, *adjusted.cases)
     total = cases + (rows_of(accepted, *adjusted.records) if adjusted.records else 0)
     told = onward(progress, 0, total)
     about = plan.about("cases")
-    tables.write_parts(connection, [own, *_added(adjusted.cases)], staged / "cases.parquet", about, told)
+    tables.write_after(connection, own, _added(adjusted.cases), staged / "cases.parquet", about, told)
     if adjusted.records:
         parts = [f"SELECT * FROM {scan(accepted)}", *_added(adjusted.records)]
         told = onward(progress, cases, total)
@@ -342,8 +360,8 @@ def _write_adjustments(connection: duckdb.DuckDBPyConnection, plan: Plan, staged
 
 
 def _record(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, run: str, taken: Taken, priced: Priced, settled: Run,
-    staged: Path, amounts: list[dict[str, Any]], assumed: Mapping[str, str],
+    connection: duckdb.DuckDBPyConnection, plan: Plan, run: str, taken: Taken, priced: Priced,
+    settled: Settling, staged: Path, amounts: list[dict[str, Any]], assumed: Mapping[str, str],
 ) -> Record:  # fmt: skip
     """What the ledger keeps; the identities are checked on the way."""
     counts = count(connection, staged) + code_counts(taken)

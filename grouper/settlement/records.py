@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grouper.base.errors import DataError
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grouper.base.arrow import in_lots
+from grouper.base.errors import DataError, ReconciliationError
+from grouper.base.paths import local_path
 from grouper.grouping.family import families
 from grouper.payment.price.inputs import DECIDED
-from grouper.settlement import relations
+from grouper.settlement import relations, tables
 from grouper.settlement.corrections import Item
 from grouper.settlement.intake import AMOUNTS, DATES, GROUPED_BY, NUMBERS, TEXTS, grouped_columns, row_schema
 
@@ -119,34 +124,54 @@ def columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
     return list(connection.sql(f"SELECT * FROM {source} LIMIT 0").columns)
 
 
-def cases_sql(
-    connection: duckdb.DuckDBPyConnection, settled: str, records: Path | str, source: str = "",
-    *, aligned: bool = False,
-) -> str:  # fmt: skip
-    """SQL of settled cases with what their records know beside: who, when, which group, from which row.
-
-    ``aligned``: the cases stand in the order of their records, so that they meet by place; a case beside
-    another's record is an error.
-    """
-    own = columns_of(connection, settled)
-    known = columns_of(connection, source or str(records))
+def beside(own: Collection[str], known: Collection[str]) -> dict[str, str | None]:
+    """What a case gets of its record beside its ``own`` columns: who, when, which group, from which row. Name
+    to the column of the record; None where the record has none."""
     wanted = ["settlement_id", "person_id", "visit_id", "admission_date", "discharge_date", "group_name",
               "mdc", "status", "reason", "region_code", "region_of_treatment", "offsite", "row_kind",
               "input_file", "input_row"]  # fmt: skip
     of_groups = (each.GROUP_NAME for each in families())
-    names = {"group_name": next((n for n in of_groups if n in known), "NULL::VARCHAR")}
-    beside = []
-    for name in wanted:
-        column = names.get(name, name)
-        if name not in own:
-            found = f"r.{column}" if column in known else "NULL::VARCHAR"
-            beside.append(f"{found} AS {name}")
-    if not aligned:
-        both = f"{settled} AS s JOIN {source or records} AS r USING (record_id)"
-        return f"SELECT s.*, {', '.join(beside)} FROM {both}"
-    same = (
-        "CASE WHEN s.record_id = r.record_id THEN s.record_id "
-        "ELSE error('out of order: ' || s.record_id || ', ' || r.record_id) END AS record_id"
-    )
-    both = f"{settled} AS s POSITIONAL JOIN {source or records} AS r"
-    return f"SELECT s.* REPLACE ({same}), {', '.join(beside)} FROM {both}"
+    names = {"group_name": next((n for n in of_groups if n in known), "")}
+    columns = {name: names.get(name, name) for name in wanted if name not in own}
+    return {name: column if column in known else None for name, column in columns.items()}
+
+
+def cases_sql(connection: duckdb.DuckDBPyConnection, settled: str, records: str) -> str:
+    """SQL of settled cases with what their records know beside."""
+    more = beside(columns_of(connection, settled), columns_of(connection, records))
+    told = [
+        f"{'NULL::VARCHAR' if column is None else f'r.{column}'} AS {name}" for name, column in more.items()
+    ]
+    return f"SELECT s.*, {', '.join(told)} FROM {settled} AS s JOIN {records} AS r USING (record_id)"
+
+
+def widened(
+    settled: Iterable[pa.RecordBatch], records: Path, schema: pa.Schema
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Settled cases of ``schema`` with what their records know beside; they stand in the same order, and meet
+    by place. Raises ReconciliationError where a case stands beside the record of another."""
+    known = pq.read_schema(local_path(records))
+    more = beside(schema.names, known.names)
+    kinds = [pa.string() if column is None else known.field(column).type for column in more.values()]
+    whole = pa.schema([*schema, *(pa.field(name, kind) for name, kind in zip(more, kinds, strict=True))])
+    read = list(dict.fromkeys(["record_id", *(column for column in more.values() if column)]))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(local_path(records)) as file:
+            kept = pa.schema([known.field(name) for name in read])
+            coming = in_lots(kept, file.iter_batches(tables.GROUP_ROWS, columns=read))
+            for batch in settled:
+                found = coming(batch.num_rows)
+                if found.num_rows != batch.num_rows or not found["record_id"].equals(batch["record_id"]):
+                    raise ReconciliationError(
+                        zh="程序内部错误：病例与其记录次序不同；没有写入湖，请报告此错误",
+                        en="internal error: cases stand in another order than their records; nothing was "
+                        "written to the lake, please report this",
+                    )
+                added = [
+                    pa.nulls(batch.num_rows, pa.string()) if column is None else found[column]
+                    for column in more.values()
+                ]
+                yield pa.RecordBatch.from_arrays([*batch.columns, *added], schema=whole)
+
+    return whole, batches()

@@ -297,7 +297,8 @@ JUDGED = Relation(
 LEFT_ROWS = Relation(
     "left_rows", "TEMP VIEW", "rows whose fate is open; at last with those that are late", _fixed(_JUDGED),
     ("validate._left", "month._finish_decisions"),
-    ("records.resolve", "validate._reject", "validate._refunds", "validate._same", "validate._duplicates",
+    ("records.resolve", "validate._reject", "validate._refunds", "validate._parts", "validate._same",
+     "validate._duplicates",
      "validate._bills", "validate._billed_before", "validate._settled"),
     sources=("judged", "fate"),
 )  # fmt: skip
@@ -366,7 +367,7 @@ DECISIONS = Relation(
 RECORDS_NEW = Relation(
     "records_new", "VIEW", "the records of the month's cases", _records,
     ("month._write_records",),
-    ("adjust._readmitted", "adjust._closed", "month._waiting", "month._write_cases", "limits.check_deducted"),
+    ("adjust._readmitted", "adjust._closed", "limits.check_deducted"),
     sources=("rows", "fate", "hospitals", "decisions"),
 )  # fmt: skip
 ROWS_AGAIN = Relation(
@@ -454,10 +455,9 @@ OF_THE_LAKE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("rows.parquet", "`rows`, from the door", ("month.compute",), ("month._prepare",)),
     ("accepted.parquet", "`records_new`: what pricing reads", ("month._write_records",),
-     ("month._price", "month._write_cases")),
+     ("month._price", "month._waiting", "month._write_cases")),
     ("priced.parquet", "cases with every step of their price",
      ("month._price_files", "adjust._again", "year._effective"),
      ("month._waiting", "month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
-    ("settled.parquet", "cases with what their pool pays", ("month._pool", "year._pool"),
-     ("month._write_cases", "statements.month_statements", "year.compute_year", "year._offsite")),
+    ("settled.parquet", "cases of a year with what their pool pays", ("year._pool",), ("year.compute_year", "year._offsite")),
 )  # fmt: skip

@@ -27,7 +27,7 @@ from grouper.settlement.plan.job import Plan
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.payment.pool.settle import Run
+    from grouper.payment.pool.settle import Settling
 
 _MONEY = pa.decimal128(38, 2)
 _PAID = (
@@ -37,7 +37,7 @@ AMOUNTS = ("fund_due", "fund_by_item", "total_cost", "adjustments", "due_total",
 
 
 def month_statements(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, settled: Run, staged: Path,
+    connection: duckdb.DuckDBPyConnection, plan: Plan, settled: Settling, staged: Path,
     accounts: Sequence[offsite.Account],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # fmt: skip
     """Write tables hospitals and pools; returns the rows of pools, and of the ledger's ``amounts``.
@@ -63,7 +63,8 @@ def month_statements(
         settled.terms, budget, covered, more=_distributable(connection, runs), earlier_years=apart
     )
     statement = hospital_statement(
-        [str(staged / "settled.parquet")], settled.pools, plan.budget, clearing, threads=plan.job.threads,
+        [str(staged / "cases.parquet")], settled.pools, plan.budget, clearing, threads=plan.job.threads,
+        own=settled.schema,
     )  # fmt: skip
     table = _with_hospitals(connection, statement, added, apart, carried, months)
     if plan.format > 3:

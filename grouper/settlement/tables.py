@@ -15,6 +15,7 @@ from grouper.base.ahead import ahead
 from grouper.base.output import parquet_options, scratch_options
 from grouper.base.paths import local_path
 from grouper.base.provenance import PROVENANCE_KEY, stamped
+from grouper.base.sql import scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -130,6 +131,35 @@ def write_parts(
     first = connection.sql(parts[0]).to_arrow_reader(GROUP_ROWS)
     rest = (batch for part in parts[1:] for batch in connection.sql(part).to_arrow_reader(GROUP_ROWS))
     return write(path, plain_schema(first.schema), chain(first, rest), about, progress, scratch=scratch)
+
+
+def write_after(
+    connection: duckdb.DuckDBPyConnection,
+    first: tuple[pa.Schema, Iterator[pa.RecordBatch]],
+    parts: Sequence[str],
+    path: Path,
+    about: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """``write_parts`` of what is on its way in ``first`` and of what queries give after it."""
+    schema, batches = first
+    if {tuple(connection.sql(part).columns) for part in parts} - {tuple(schema.names)}:
+        stand_in = path.with_name("first.parquet")
+        write(stand_in, schema, [], scratch=True)
+        whole, *parts = _alike(connection, [f"SELECT * FROM {scan(stand_in)}", *parts])
+        schema = plain_schema(connection.sql(whole).to_arrow_reader().schema)
+        batches = (_put(batch, schema) for batch in batches)
+    rest = (batch for part in parts for batch in connection.sql(part).to_arrow_reader(GROUP_ROWS))
+    return write(path, schema, chain(batches, rest), about, progress)
+
+
+def _put(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with all columns of ``schema``; those that it lacks are empty."""
+    columns = [
+        batch[f.name].cast(f.type) if f.name in batch.schema.names else pa.nulls(batch.num_rows, f.type)
+        for f in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _alike(connection: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> list[str]:

@@ -107,10 +107,10 @@ def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool, again: bool)
     named = f"{gate.refunds('refund_of', '(FROM refunds)')} AND {_OPEN}"
     _pair(connection, named, gate.originals("sid", "left_rows"), closed=False)
     _pair(connection, named, _in_lake("settlement_id"), closed=True)
-    for key in (gate.VISIT, gate.PERSON):
+    for key, column in (gate.VISIT, "visit_id"), (gate.PERSON, "person_id"):
         unnamed = f"{gate.refunds(key, '(FROM refunds)')} AND {_OPEN} AND refund_of IS NULL"
         _pair(connection, unnamed, _in_lake(key), closed=True)
-        _pair(connection, unnamed, gate.originals(key, "left_rows"), closed=False)
+        _pair(connection, unnamed, gate.originals(key, _LIKE.format(column)), closed=False)
     if parts:
         _parts(connection)
     if again:  # not before: given again with its original, it takes that out
@@ -147,8 +147,8 @@ def _parts(connection: duckdb.DuckDBPyConnection) -> None:
     _wait(connection, "SELECT n, of FROM part_refunds WHERE net < 0")
     connection.execute("DELETE FROM part_refunds WHERE net <= 0")
     connection.execute(f"INSERT INTO fate SELECT n, 'rejected', '{gate.PART}', NULL FROM part_refunds")
-    for key in (gate.VISIT, gate.PERSON):
-        _wait(connection, gate.unnamed(key, open_, "left_rows"))
+    for key, column in (gate.VISIT, "visit_id"), (gate.PERSON, "person_id"):
+        _wait(connection, gate.unnamed(key, open_, _LIKE.format(column)))
 
 
 def _wait(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:
@@ -175,6 +175,8 @@ def _net(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+# The rows that refunds may mean: few, of whose columns a key is made.
+_LIKE = "(FROM left_rows WHERE {0} IN (SELECT {0} FROM refunds))"
 _OPEN = "NOT EXISTS (SELECT 1 FROM fate AS f WHERE f.n = r.n)"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -101,8 +102,66 @@ def settle_cases(
     Raises UsageError or DataError before anything is written, ReconciliationError when sums do not agree.
     """
     begin = time.perf_counter()
-    connection = connect(threads, memory, output)
-    with connection:
+    with (
+        settling(
+            policy, priced, budget, value=value, threads=threads, memory=memory, output=output,
+            surplus=surplus,
+        ) as work,
+        Output(output, SCRATCH if scratch else "parquet", private=not shared) as out,
+    ):  # fmt: skip
+        writer = out.open(work.schema)
+        for batch in work.batches(progress):
+            writer.write(batch)
+        counts = dict(sorted(work.tally.counts.items()))
+        run = Run(work.pools, work.terms, work.tally.rows, counts, value, output)
+        run.seconds = time.perf_counter() - begin
+        writer.provenance = _provenance(priced, budget, run) | (extra or {})
+    return run
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Pools that are settled, and their cases on the way: ``batches`` gives these once, in ``schema``."""
+
+    pools: dict[str, Settled]
+    terms: Terms
+    schema: pa.Schema
+    tally: _Tally
+    _connection: duckdb.DuckDBPyConnection
+    _priced: pa.Schema
+    _parts: Sequence[_Part]
+
+    def batches(self, progress: Callable[[int, int | None], None] | None = None) -> Iterator[pa.RecordBatch]:
+        """The priced cases in their order, with what their pools pay; ``progress`` as of ``settle_cases``.
+
+        Raises ReconciliationError after the last where sums do not agree.
+        """
+        total, _ = self.tally.read
+        if progress:
+            progress(0, total)
+        for batch in _settled(self._connection, self._priced, self.terms):
+            self.tally.add(batch)
+            yield batch
+            if progress:
+                progress(self.tally.rows, total)
+        self.tally.check(self._parts, self.pools)
+
+
+@contextmanager
+def settling(
+    policy: Policy,
+    priced: Sequence[str],
+    budget: Budget,
+    *,
+    value: str = "settlement",
+    threads: int | None = None,
+    memory: str | None = None,
+    output: str = "",
+    surplus: str = STAYS,
+) -> Iterator[Settling]:
+    """Settle the pools of priced Parquet files, for whoever writes the cases: ``settle_cases`` into a file
+    of their own. Raises as that does; ``output``: where they will be written."""
+    with connect(threads, memory, output) as connection:
         connection.execute(FLOOR_MACRO)
         check_pools(policy, budget)
         terms = Terms(policy.on(budget.last))
@@ -114,21 +173,8 @@ def settle_cases(
         pools = settle_pools(terms, budget, volumes, value, surplus)
         _quotas(connection, parts, pools, digits)
         _cuts(connection, parts, pools)
-        with Output(output, SCRATCH if scratch else "parquet", private=not shared) as out:
-            writer = out.open(_schema(schema, terms))
-            tally = _Tally(connection, budget)
-            if progress:
-                progress(0, tally.read[0])
-            for batch in _settled(connection, schema, terms):
-                tally.add(batch)
-                writer.write(batch)
-                if progress:
-                    progress(tally.rows, tally.read[0])
-            tally.check(parts, pools)
-            run = Run(pools, terms, tally.rows, dict(sorted(tally.counts.items())), value, output)
-            run.seconds = time.perf_counter() - begin
-            writer.provenance = _provenance(priced, budget, run) | (extra or {})
-    return run
+        tally = _Tally(connection, budget)
+        yield Settling(pools, terms, _schema(schema, terms), tally, connection, schema, parts)
 
 
 def _volumes(

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError
 from grouper.base.money import Fen, fen_of, yuan_of
-from grouper.base.sql import literal, scan
+from grouper.base.sql import literal, quote, scan
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.pool.basis import need
@@ -44,14 +44,17 @@ def hospital_statement(
     *,
     points_scale: Fraction | None = None,
     threads: int | None = None,
+    own: pa.Schema | None = None,
 ) -> pa.Table:
     """One row per hospital and pool: volumes, amounts in yuan, and what the clearing makes of them.
 
-    ``points_scale`` (points of a case of weight 1) gives the CMI where cases have no weight. Raises
+    ``points_scale`` (points of a case of weight 1) gives the CMI where cases have no weight. ``own``: columns
+    of the cases that ``pools`` paid, where the files of a lake hold others beside (``row_kind``). Raises
     ReconciliationError when the file does not agree with the dues of the pools.
     """
     with connect(threads) as connection:
-        table = connection.sql(_query(connection, settled, budget, points_scale)).to_arrow_table()
+        source = scan(*settled) if own is None else _own(settled, own)
+        table = connection.sql(_query(connection, source, budget, points_scale)).to_arrow_table()
     rows = {(row["hospital_code"], row["pool"]): row for row in table.to_pylist()}
     for key in _dues(pools).keys() - rows.keys():
         rows[key] = _empty(table.schema, *key)
@@ -73,10 +76,18 @@ def hospital_statement(
     return pa.Table.from_pylist(made, schema=schema)
 
 
-def _query(
-    connection: duckdb.DuckDBPyConnection, settled: Sequence[str], budget: Budget, scale: Fraction | None
-) -> str:
-    source = scan(*settled)
+def _own(settled: Sequence[str], own: pa.Schema) -> str:
+    """SQL of a run's own cases, as they were before others came beside them."""
+    columns = [
+        f"CAST({quote(f.name)} AS DECIMAL({f.type.precision},{f.type.scale})) AS {quote(f.name)}"
+        if pa.types.is_decimal(f.type)
+        else quote(f.name)
+        for f in own
+    ]
+    return f"(SELECT {', '.join(columns)} FROM {scan(*settled)} WHERE row_kind = 'case')"
+
+
+def _query(connection: duckdb.DuckDBPyConnection, source: str, budget: Budget, scale: Fraction | None) -> str:
     schema = connection.sql(f"SELECT * FROM {source} LIMIT 0").to_arrow_table().schema
     for name in ("settled_fund", "settled_income", "pool_paid", "person_paid"):
         need(schema, name)

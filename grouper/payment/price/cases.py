@@ -460,7 +460,8 @@ def _readmissions(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None
           SELECT record_id, hospital_code, discharge_date, way, lead(admission_date) {stays} AS next,
             lead(hospital_code) {stays} AS next_hospital, lead(justified) {stays} AS next_justified
           FROM (SELECT *, {by} AS by_what, {way} AS way, {justified} AS justified FROM plain_cases)
-          WHERE person_id IS NOT NULL AND by_what IS NOT NULL)
+          WHERE by_what IS NOT NULL AND person_id IN (
+            SELECT person_id FROM plain_cases GROUP BY 1 HAVING count(*) > 1))
         WHERE next - discharge_date <= {int(limit)} AND next_justified IS DISTINCT FROM 'yes'
           AND NOT coalesce(
             way = 2 AND next_hospital <> hospital_code AND next - discharge_date <= 1, FALSE)"""
