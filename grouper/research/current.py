@@ -68,7 +68,8 @@ def query(table: str, there: Columns, *, padded: bool = False) -> str:
     if source not in there:
         empty = (f"CAST(NULL AS {c.type}) AS {quote(c.name)}" for c in declared()[table])
         return f"SELECT {', '.join(empty)} WHERE FALSE"
-    own, beside = there[source], ()
+    own: Sequence[str] = there[source]
+    beside: Sequence[str] = ()
     priced = "original_run" if table == "cases_cleared" else "run"
     joined = f"{LAKE}.{source} AS s LEFT JOIN {LAKE}.runs AS u ON u.run = s.{priced}"
     if table in _BESIDE and _BESIDE[table][0] in there:
