@@ -42,6 +42,7 @@ ONLY: dict[str, dict[str, str]] = {
     "os.replace": {
         "base.whole": "the one atomic write",
         "lake.chain": "the record of a run, by way of its staging folder",
+        "lake.guide": "a text that goes with a lake, by way of a staging folder",
         "lake.intent": "moves the files of a run to their places, and the intent that names them",
         "lake.ledger": "puts a ledger in its place, under its own protocol",
     },
@@ -74,6 +75,7 @@ ONLY: dict[str, dict[str, str]] = {
     SCANNING: {
         "base.sql": "the one place of scans in SQL",
         "research.readme": "what a reader of a snapshot may type",
+        "research.standalone": "views.sql, which goes into a lake and has no Python beside it",
         "research.views": "views.sql, which goes out with a snapshot and has no Python beside it",
     },
     "os.rename": {"lake.repair": "files that no run owns are set aside, in the same lake"},
@@ -105,6 +107,7 @@ CALLS: dict[str, dict[str, str]] = {
     "write_text": {
         "base.whole": "the one atomic write",
         "lake.chain": "into the staging folder, then to the disk and to its place",
+        "lake.guide": "likewise",
         "lake.intent": "into the staging folder, then to the disk and to its place",
     },
     "write_bytes": {},
@@ -254,6 +257,7 @@ def test_parts_beside_a_file_are_named_in_one_place() -> None:
         "base.whole",
         "base.leftovers",
         "lake.chain",
+        "lake.guide",
         "lake.intent",
     }  # the latter inside their staging folder
 

@@ -180,10 +180,11 @@ def _make_city(source: Path, city: City) -> None:
 
 def _made(lake: Lake, records: Sequence[Record]) -> dict[str, str]:
     """What the runs of the demo left in the lake, by its SHA-256; not the files of anybody else."""
+    from grouper.lake import guide
     from grouper.lake.chain import place_of
 
     made = {row["path"]: row["sha256"] for record in records for row in record.rows["outputs"]}
-    own = [LEDGER, *(place_of(record.run["run"]) for record in records)]
+    own = [LEDGER, *(place_of(record.run["run"]) for record in records), *guide.own(lake)]
     return made | {name: sha256(lake.root / name) for name in own}
 
 

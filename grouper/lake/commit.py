@@ -22,7 +22,7 @@ from grouper.base.digests import sha256
 from grouper.base.errors import DataError, GrouperError, UsageError
 from grouper.base.paths import local_path
 from grouper.base.whole import sync
-from grouper.lake import chain, intent, ledger
+from grouper.lake import chain, guide, intent, ledger
 from grouper.lake.formats import REPORT
 from grouper.lake.layout import LEDGER, REPORTS, TABLES, Lake, is_run, ledger_gone, part
 from grouper.lake.lock import writing
@@ -234,6 +234,7 @@ def commit(lake: Lake, record: ledger.Record) -> str:
             chain.remove(lake, run)
         raise
     sync(lake.root)
+    guide.put(lake, folder)
     with suppress(OSError):  # whatever becomes of the ledger from here on, nothing may be taken back
         intent.write(lake, intent.Intent(run, {}))
     return own

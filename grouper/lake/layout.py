@@ -4,6 +4,7 @@
 <table>/area=A/year=YYYY/month=MM/run=RRRRRR/part-00000.parquet   (month=00: of a whole year)
 reports/<run>/...
 chain/<run>.json      all that the ledger has of a run
+README.md  views.sql  how to read it, for people and for DuckDB (grouper.lake.guide)
 set-aside/NNNN/...    what ``grouper lake repair`` moved out of the way
 """
 

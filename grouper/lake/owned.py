@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from grouper.base.errors import UsageError
-from grouper.lake import chain, intent
+from grouper.lake import chain, guide, intent
 from grouper.lake.formats import CHAINED
 from grouper.lake.layout import (
     CHAIN,
@@ -80,7 +80,7 @@ def unowned(lake: Lake, records: Iterable[Record], unfinished: Iterable[intent.I
 
     Reports of runs before format 3 have no digests: their folders are taken for theirs.
     """
-    owned, folders = set(_OF_LAKE), {SET_ASIDE}
+    owned, folders = {*_OF_LAKE, *guide.own(lake)}, {SET_ASIDE}
     for record in records:
         run = record.run["run"]
         owned.add(chain.place_of(run))

@@ -8,6 +8,7 @@ The views of ``grouper.lake.views`` stay reachable in the schema ``lake`` (``lak
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from grouper.base.sql import literal, quote
@@ -15,11 +16,12 @@ from grouper.grouping.family import families
 from grouper.lake import views
 from grouper.lake.layout import Lake
 from grouper.research import names
-from grouper.research.columns import NAMED, SOURCES, Column, declared
+from grouper.research.columns import SOURCES, Column, declared
 
 if TYPE_CHECKING:
     import duckdb
 
+Columns = Mapping[str, Sequence[str]]  # views to their columns
 LAKE = "lake"  # the schema of the lake's own views
 RENAMED = {"group_code": "group"}  # a reserved word in every dialect of SQL
 _FOLDERS = ("area", "year", "month", "run")
@@ -45,47 +47,46 @@ def opened(lake: Lake, connection: duckdb.DuckDBPyConnection | None = None) -> d
     made.execute("USE main")
     there = _views(made)
     for table in SOURCES:
-        made.execute(f"CREATE OR REPLACE VIEW {table} AS {_query(made, table, there)}")
-    made.execute(f"CREATE OR REPLACE VIEW periods AS {_periods()}")
+        made.execute(f"CREATE OR REPLACE VIEW {table} AS {query(table, there)}")
+    made.execute(f"CREATE OR REPLACE VIEW periods AS {periods()}")
     names.define(made)
     return made
 
 
-def _views(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def _views(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The lake's own views with their columns."""
     rows = connection.execute(
         f"SELECT table_name FROM information_schema.tables WHERE table_schema = {literal(LAKE)}"
     ).fetchall()
-    return {name for (name,) in rows}
+    return {name: list(connection.sql(f"SELECT * FROM {LAKE}.{name} LIMIT 0").columns) for (name,) in rows}
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
-    return list(connection.sql(f"SELECT * FROM {LAKE}.{view} LIMIT 0").columns)
-
-
-def _query(connection: duckdb.DuckDBPyConnection, table: str, there: set[str]) -> str:
-    """SQL of a table; without rows where the lake has no such period."""
+def query(table: str, there: Columns, *, padded: bool = False) -> str:
+    """SQL of a table over the lake's own views, ``there`` with their columns; without rows where the lake has
+    no such period. ``padded``: a view may have columns that its files lack, which are empty."""
     source = SOURCES[table]
     if source not in there:
         empty = (f"CAST(NULL AS {c.type}) AS {quote(c.name)}" for c in declared()[table])
         return f"SELECT {', '.join(empty)} WHERE FALSE"
-    own = _columns(connection, source)
-    beside: list[str] = []
+    own: Sequence[str] = there[source]
+    beside: Sequence[str] = ()
     priced = "original_run" if table == "cases_cleared" else "run"
     joined = f"{LAKE}.{source} AS s LEFT JOIN {LAKE}.runs AS u ON u.run = s.{priced}"
     if table in _BESIDE and _BESIDE[table][0] in there:
         other, on = _BESIDE[table]
-        beside = _columns(connection, other)
+        beside = there[other]
         joined += f" LEFT JOIN {LAKE}.{other} AS r ON {on} AND r.record_id = s.record_id"
     if table in ("hospitals", "hospitals_cleared"):
-        joined += f" LEFT JOIN ({_weights(connection, table)}) AS w ON w.run = s.run "
+        joined += f" LEFT JOIN ({_weights(table, there)}) AS w ON w.run = s.run "
         joined += "AND w.hospital_code = s.hospital_code AND w.pool = s.pool"
-    taken = [_column(each, table, own, beside) for each in declared()[table]]
+    taken = [_column(each, table, own, beside, padded) for each in declared()[table]]
     known = {RENAMED.get(c.name, c.name) for c in declared()[table]} | {*_FOLDERS}
-    taken += [f"s.{quote(name)}" for name in sorted(set(own) - known)]
+    if not padded:
+        taken += [f"s.{quote(name)}" for name in sorted(set(own) - known)]
     return f"SELECT {', '.join(taken)} FROM {joined}"
 
 
-def _column(column: Column, table: str, own: list[str], beside: list[str]) -> str:
+def _column(column: Column, table: str, own: Sequence[str], beside: Sequence[str], padded: bool) -> str:
     name, source = column.name, RENAMED.get(column.name, column.name)
     cleared = table.endswith("_cleared")
     found = {
@@ -97,23 +98,23 @@ def _column(column: Column, table: str, own: list[str], beside: list[str]) -> st
         "scheme_id": "u.scheme_id",
         "packet": _counted(own),
     }.get(name)
-    if found is None and source in own:
-        found = f"s.{quote(source)}"
-    elif found is None:
-        found = f"r.{quote(source)}" if source in beside else "NULL"
+    if found is None:
+        places = [f"{letter}.{quote(source)}" for letter, columns in (("s", own), ("r", beside))
+                  if source in columns]  # fmt: skip
+        found = f"coalesce({', '.join(places)})" if padded and len(places) > 1 else (*places, "NULL")[0]
     return f"CAST({found} AS {column.type}) AS {quote(name)}"
 
 
-def _counted(own: list[str]) -> str | None:
+def _counted(own: Sequence[str]) -> str | None:
     """The groups that indices count by, of whatever family; None for a table without them."""
     found = [f"s.{quote(each.COUNTED)}" for each in families() if each.COUNTED in own]
     return f"coalesce({', '.join(found)})" if found else None
 
 
-def _weights(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+def _weights(table: str, there: Columns) -> str:
     """What a CMI is made of, by run, hospital and pool: paid cases of the run that have a weight."""
     kind = "cleared" if table.endswith("_cleared") else "current"
-    weight = "weight" if "weight" in _columns(connection, f"cases_{kind}") else "CAST(NULL AS DECIMAL(18,9))"
+    weight = "weight" if "weight" in there[f"cases_{kind}"] else "CAST(NULL AS DECIMAL(18,9))"
     own = "TRUE" if kind == "cleared" else "row_kind = 'case'"
     return (
         f"WITH owners AS (SELECT run, pool AS owner, unnest(string_split(members, ',')) AS member "
@@ -124,7 +125,7 @@ def _weights(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     )
 
 
-def _periods() -> str:
+def periods() -> str:
     """The runs that count, as they stand in the ledger."""
     found = {
         "year": "left(period, 4)",
@@ -134,6 +135,3 @@ def _periods() -> str:
         f"CAST({found.get(c.name, c.name)} AS {c.type}) AS {c.name}" for c in declared()["periods"]
     )
     return f"SELECT {columns} FROM {LAKE}.runs_current WHERE kind IN ('settle', 'clear')"
-
-
-__all__ = ["LAKE", "NAMED", "opened"]

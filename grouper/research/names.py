@@ -68,7 +68,7 @@ def define(connection: duckdb.DuckDBPyConnection) -> None:
     _put(connection, "code_values", "code_values", _code_values(connection))
     connection.execute(f"CREATE OR REPLACE TABLE groups AS {_WITH_THOSE_SEEN}")
     connection.execute("DROP TABLE _groups")
-    connection.execute(f"CREATE OR REPLACE VIEW hospital_names AS {_HOSPITALS}")
+    connection.execute(f"CREATE OR REPLACE VIEW hospital_names AS {HOSPITALS}")
 
 
 _WITH_THOSE_SEEN = """SELECT * FROM _groups UNION ALL BY NAME
@@ -78,7 +78,7 @@ FROM (SELECT p.scheme_id, p.policy_id, c.* FROM cases AS c JOIN periods AS p USI
 WHERE c.group_code IS NOT NULL AND NOT EXISTS (SELECT 1 FROM _groups AS g
   WHERE g.scheme_id = c.scheme_id AND g.policy_id = c.policy_id AND g.group_code = c.group_code)
 ORDER BY 1, 2, 3"""
-_HOSPITALS = """SELECT h.area, h.hospital_code, arg_max(h.hospital_name, h.run) AS hospital_name,
+HOSPITALS = """SELECT h.area, h.hospital_code, arg_max(h.hospital_name, h.run) AS hospital_name,
   arg_max(h.hospital_level, h.run) AS hospital_level, any_value(k.kind) AS hospital_kind,
   arg_max(h.county, h.run) AS county
 FROM hospitals AS h LEFT JOIN (SELECT area, hospital_code, arg_max(hospital_kind, run) AS kind FROM cases

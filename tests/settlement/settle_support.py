@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grouper.lake import Lake
+from grouper.lake import Lake, guide
 from grouper.lake.views import connect
 from grouper.settlement.month import Done, settle_month
 from grouper.settlement.plan.job import Job
@@ -105,7 +105,7 @@ def corrections(path: Path, found: Sequence[Mapping[str, str]]) -> Path:
 def data_files(lake: Lake) -> set[str]:
     """All files of a lake but the lock and the ledger."""
     found = {p.relative_to(lake.root).as_posix() for p in lake.root.rglob("*") if p.is_file()}
-    return found - {".lock", "ledger.duckdb", "ledger.duckdb.wal"}
+    return found - {".lock", "ledger.duckdb", "ledger.duckdb.wal", *guide.NAMES}
 
 
 def known_files(lake: Lake) -> set[str]:

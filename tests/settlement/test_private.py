@@ -41,7 +41,7 @@ def test_a_new_lake(tmp_path: Path, shared: bool) -> None:
     support.settle(lake, support.city(900, 0.03, (5,)), "2025-05", shared=shared)
     assert _mode(lake.root) == (0o755 if shared else 0o700)
     files = [path for path in lake.root.rglob("*") if path.is_file() and path.name != ".lock"]
-    assert len(files) == 8 and {_mode(path) for path in files} == {0o644 if shared else 0o600}
+    assert len(files) == 10 and {_mode(path) for path in files} == {0o644 if shared else 0o600}
 
 
 def test_grouped_and_priced_cases(tmp_path: Path) -> None:
