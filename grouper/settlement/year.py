@@ -20,8 +20,9 @@ from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import Record, check_files
 from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
-from grouper.payment.pool.budget import Budget, Entry, read_budget
+from grouper.payment.pool.budget import Budget, Entry
 from grouper.payment.pool.pool import STAYS
+from grouper.payment.pool.revision import read_revised
 from grouper.settlement import offsite, tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.documents import check_documents
@@ -59,7 +60,11 @@ _IN_LEDGER_3 = _IN_LEDGER_1 | same("held_remain", "draft")
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), **dict.fromkeys((3, 4), _IN_LEDGER_3)}
+    NAMES: ClassVar = {
+        **dict.fromkeys((1, 2), _IN_LEDGER_1),
+        3: _IN_LEDGER_3,
+        4: _IN_LEDGER_3 | same("revision"),
+    }
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
@@ -69,6 +74,7 @@ class YearJob(Asked):
     corrections: tuple[str, ...] = ()
     partial: bool = False
     held_remain: bool = False
+    revision: tuple[str, ...] = ()
     draft: bool = False
     who: str = ""
     when: str = ""
@@ -94,6 +100,7 @@ class YearPlan:
     format: int = FORMAT
     certified: Certified = field(default_factory=Certified)
     whole: Budget | None = None
+    revised: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def policy_digest(self) -> str:
@@ -103,7 +110,7 @@ class YearPlan:
     @property
     def assumed(self) -> dict[str, str]:
         """What the clearing goes by and the user should know."""
-        return partial.told(self.budget, self.whole) if self.whole else {}
+        return {**self.revised, **(partial.told(self.budget, self.whole) if self.whole else {})}
 
     def about(self, table: str) -> dict[str, Any]:
         return {
@@ -130,9 +137,11 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
     if before is None:
         may_settle(lake, area, "clear", job.year, job.draft, job.who)
     certified = Certified()
-    named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
+    revisions = [("revision", path) for path in job.revision]
+    named = [("budget", job.budget), *revisions, *(("correction", path) for path in job.corrections)]
     inputs = digests_of(named, certified)
-    budget = read_budget(job.budget)
+    revised = read_revised(job.budget, job.revision)
+    budget = revised.budget
     if budget.period != job.year or (budget.area and budget.area != area):
         raise UsageError(
             zh=f"{job.budget}：period、area 应为 {job.year}、{area}，而不是 {budget.period}、{budget.area}",
@@ -165,6 +174,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
         budget = partial.months_budget(lake, whole, months, before)
     return YearPlan(
         job, area, policy, budget, corrections, inputs, months, after, format_, certified, whole,
+        revised.told(),
     )  # fmt: skip
 
 
