@@ -26,7 +26,7 @@ from grouper.payment.pool.revision import read_revised
 from grouper.settlement import offsite, tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
 from grouper.settlement.documents import check_documents
-from grouper.settlement.funds import POOL, Key, differences
+from grouper.settlement.funds import POOL, Key, clearing_differences, differences
 from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.limits import case_counts, check_cleared
 from grouper.settlement.month import Done, finish
@@ -332,7 +332,9 @@ def _clear(
         check_documents(connection, lake, lines, plan.area, ("clear", plan.job.year))
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
-    for key, fen in differences(connection, plan.area, plan.months, POOL).items():
+    paid = [differences(connection, plan.area, plan.months, POOL)]
+    paid += [clearing_differences(connection, plan.area, plan.job.year)] if plan.format > 3 else []
+    for key, fen in (item for found in paid for item in found.items()):
         audits[key] = audits.get(key, 0) + fen
     for item in plan.corrections.of("audit_deduction"):
         audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen
