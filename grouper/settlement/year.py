@@ -23,8 +23,9 @@ from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.pool.budget import Budget, Entry
 from grouper.payment.pool.pool import STAYS
 from grouper.payment.pool.revision import read_revised
-from grouper.settlement import offsite, tables
+from grouper.settlement import counties, offsite, tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
+from grouper.settlement.counties import share_counties
 from grouper.settlement.documents import check_documents
 from grouper.settlement.funds import POOL, Key, clearing_differences, differences
 from grouper.settlement.funds import amounts_of as run_amounts
@@ -226,11 +227,13 @@ def compute_year(
             tables.copy(staged / "settled.parquet", staged / "cases.parquet", plan.about("cases"), told)
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
+            shared = share_counties(settled.terms, settled.pools, plan.budget) if plan.format > 3 else []
             assumed = {
-                **settled.terms.assumed, **plan.assumed, **offsite.assumed(beside, plan.policy, rows)
+                **settled.terms.assumed, **plan.assumed, **offsite.assumed(beside, plan.policy, rows),
+                **counties.told(shared),
             }  # fmt: skip
             record = _record(connection, plan, run, settled, rows, table, later, staged, assumed)
-            record.rows["amounts"] += offsite.amounts(beside)
+            record.rows["amounts"] += offsite.amounts(beside) + counties.amounts(shared)
             record.rows["counts"] += offsite.counts(beside)
     plan.certified.check()
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}

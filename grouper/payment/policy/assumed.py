@@ -64,6 +64,16 @@ def _revised(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
     )
 
 
+def _counties(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
+    pool, (balance, parts) = words.pool(rule[0], lang), told
+    if lang == "en":
+        what = "overspend" if balance.startswith("-") else "surplus"
+        return f"{what} of the year shared by city and counties, {pool}", f"{balance} yuan: {parts}"
+    parts = parts.replace("city", "市").replace(", ", "，")
+    what = "超支" if balance.startswith("-") else "结余"
+    return f"市县分担的年度{what}（{pool}）", f"{balance} 元：{parts}"
+
+
 def _regions(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
     if lang == "en":
         return (
@@ -91,6 +101,7 @@ _KINDS: tuple[tuple[str, str, Callable[[tuple[str, ...], tuple[str, ...], str], 
     (r"year begins (\d{4}-\d{2})", r"(.+)", _begins),
     (r"partial budget (.+)", r"([\d.]+) of ([\d.]+)", _partial),
     (r"budget revision (\d+) (.+)", r"([\d.]+) to ([\d.]+) by (.+) from (\d{4}-\d{2})", _revised),
+    (r"county sharing (.+)", r"(-?[\d.]+) = (.+)", _counties),
     (r"regions unknown", r"(\d+) of (\d+)", _regions),
     (r"offsite without a rule", r"(\d+) own, (\d+) others", _no_rule),
 )

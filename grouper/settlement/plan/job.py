@@ -427,8 +427,8 @@ def describe(plan: Plan, lang: str) -> list[str]:
         told = f"{words.pool(name, lang)}: {yuan_of(pool.budget):,.2f}"
         lines.append(f"  基金池 {told} 元" if zh else f"  pool {told} yuan")
     for name, value in plan.assumed.items():
-        if told := in_words(name, value, lang):
-            lines.append(f"  {'：'.join(told) if zh else ': '.join(told)}")
+        if pair := in_words(name, value, lang):
+            lines.append(f"  {'：'.join(pair) if zh else ': '.join(pair)}")
     lines.append(f"  {'点值' if zh else 'point value'}: {words.pick(words.VALUES[plan.job.value], lang)}")
     if plan.closed:
         lines.append(f"  {'已关账月份' if zh else 'closed months'}: {_months(plan)}")
