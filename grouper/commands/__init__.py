@@ -24,6 +24,7 @@ COMMANDS = {
     "alliance": ("grouper.commands.layers", "alliance"),
     "settle": ("grouper.commands.settle", "settle"),
     "clear": ("grouper.commands.settle", "clear"),
+    "resettle": ("grouper.commands.resettle", "resettle"),
     "review": ("grouper.commands.states", "review"),
     "approve": ("grouper.commands.states", "approve"),
     "reject": ("grouper.commands.states", "reject"),

@@ -13,6 +13,7 @@ from grouper.commands.options.settling import (
     corrections_option,
     draft_option,
     policy_options,
+    revision_option,
     run_options,
 )
 from grouper.commands.options.shared import (
@@ -183,6 +184,7 @@ from grouper.commands.text.progress import Stages
     help=both("可以没有的列", "A column that may be missing"),
 )
 @shared_option
+@revision_option
 @draft_option
 @run_options
 @lang_option
@@ -259,6 +261,7 @@ def _share(text: str, flag: str) -> None:
         "Clear although cases are held (default: refuse, and list them by hospital)",
     ),
 )
+@revision_option
 @draft_option
 @run_options
 @lang_option

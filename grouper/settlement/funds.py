@@ -127,16 +127,13 @@ def differences(
     run) has taken: counted from the first payment that is known of a hospital."""
     total: dict[Key, Fen] = {}
     for period, run in sorted(months.items()):
-        paid = connection.execute(
-            "SELECT run FROM runs WHERE kind = ? AND area = ? AND period = ? ORDER BY run",
-            [PAID, area, period],
-        ).fetchall()
+        paid = _payments(connection, area, period)
         if not paid:
             continue
         due = amounts_of(connection, [run], name_of(fund, "payable"))
         later = [other for name, other in months.items() if name > period]
         seen: set[Key] = set()
-        for (step,) in paid:
+        for step in paid:
             taken = any(other > step for other in later)
             for key, fen in amounts_of(connection, [step], name_of(fund, "paid")).items():
                 change = fen - (0 if key in seen else due.get(key, 0))
@@ -144,6 +141,36 @@ def differences(
                 if not taken:
                     total[key] = total.get(key, 0) + change
     return {key: fen for key, fen in total.items() if fen}
+
+
+def clearing_differences(
+    connection: duckdb.DuckDBPyConnection, area: str, until: str = "9999"
+) -> dict[Key, Fen]:
+    """The same of clearings of years before ``until``, which no valid month of any year has taken: those that
+    were settled after a payment became known take it. A clearing that recovers orders nothing."""
+    valid = connection.execute(
+        "SELECT kind, period, run FROM runs_current WHERE area = ? ORDER BY period", [area]
+    ).fetchall()
+    months = [run for kind, _, run in valid if kind == "settle"]
+    total: dict[Key, Fen] = {}
+    for period, run in [(period, run) for kind, period, run in valid if kind == "clear" and period < until]:
+        due = {key: max(fen, 0) for key, fen in amounts_of(connection, [run], "final").items()}
+        seen: set[Key] = set()
+        for step in _payments(connection, area, period):
+            for key, fen in amounts_of(connection, [step], name_of(POOL, "paid")).items():
+                change = fen - (0 if key in seen else due.get(key, 0))
+                seen.add(key)
+                if not any(month > step for month in months):
+                    total[key] = total.get(key, 0) + change
+    return {key: fen for key, fen in total.items() if fen}
+
+
+def _payments(connection: duckdb.DuckDBPyConnection, area: str, period: str) -> list[str]:
+    """The steps that say what was paid for a period, in order."""
+    rows = connection.execute(
+        "SELECT run FROM runs WHERE kind = ? AND area = ? AND period = ? ORDER BY run", [PAID, area, period]
+    ).fetchall()
+    return [run for (run,) in rows]
 
 
 def amounts_of(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], name: str) -> dict[Key, Fen]:

@@ -168,6 +168,8 @@ def _pool_rows(
             if told.get(part, {}).get(key) != fen:
                 raise _off(record, f"{hospital} {pool} {part}")
         names[hospital] = name or hospital
+        if wanted[-1] not in amounts and not any(amounts.values()):
+            continue  # all its cases are held, or beside the pools: nothing is ordered
         amounts[funds.DIFFERENCE] = told.get(funds.DIFFERENCE, {}).get(key, 0)
         _identity(record, key, amounts)
         rows.append((key, name or hospital, amounts))

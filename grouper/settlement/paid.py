@@ -45,12 +45,11 @@ class Compared:
 
 @dataclass(frozen=True)
 class Paid:
-    """What is known after a file was entered. ``carried``: whether differences go to the next month."""
+    """What is known after a file was entered; differences go to the next month that is settled."""
 
     run: str
     state: states.State
     rows: list[Compared]
-    carried: bool
 
 
 def record_paid(
@@ -86,7 +85,7 @@ def record_paid(
         ]
         steps.enter(lake, run, PAID, entry, says, who=who, when=when, note=note,
                     rows={"inputs": inputs, "amounts": _amounts(found)})  # fmt: skip
-    return Paid(run, states.find(lake, entry.run), rows, entry.kind == "settle")
+    return Paid(run, states.find(lake, entry.run), rows)
 
 
 def known(found: Sequence[Entry]) -> list[Mapping[str, Any]]:

@@ -459,5 +459,6 @@ FILES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("priced.parquet", "cases with every step of their price",
      ("month._price_files", "adjust._again", "year._effective"),
      ("month._waiting", "month.compute", "month._pool", "year._pool", "year.compute_year", "year._record")),
-    ("settled.parquet", "cases of a year with what their pool pays", ("year._pool",), ("year.compute_year", "year._offsite")),
+    ("settled.parquet", "cases of a year with what their pool pays", ("year._pool",),
+     ("year.compute_year", "year._offsite")),
 )  # fmt: skip

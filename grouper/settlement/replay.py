@@ -63,7 +63,7 @@ def replay(lake: Lake, run: str) -> Replayed:
             zh=f"运行 {run} 是步骤（{record.run['kind']}），没有可重算的表",
             en=f"run {run} is a step ({record.run['kind']}) and has no tables to compute again",
         )
-    _same_inputs(record)
+    same_inputs(record)
     with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as place:
         staged = Path(place)
         _again(lake, record, staged)
@@ -75,7 +75,7 @@ def replay(lake: Lake, run: str) -> Replayed:
 _NO_FILES = ("run", "policy", "scheme")  # roles of inputs that name something else than a file
 
 
-def _same_inputs(record: ledger.Record) -> None:
+def same_inputs(record: ledger.Record) -> None:
     """Raises DataError for inputs that are not found, all of them named, and for one that is another file."""
     entries = [entry for entry in record.rows["inputs"] if entry["role"] not in _NO_FILES]
     if gone := [entry["path"] for entry in entries if not Path(entry["path"]).is_file()]:

@@ -117,13 +117,14 @@ def _distributable(connection: duckdb.DuckDBPyConnection, runs: Sequence[str]) -
 
 
 def _known_pools(plan: Plan, covered: Mapping[Key, Fen]) -> None:
-    """Raises UsageError where an earlier month of the quarter paid from a pool that the budget lacks."""
+    """Raises UsageError where an earlier month of the quarter, or a clearing whose payment differed, has a
+    pool that the budget lacks."""
     for pool in sorted({pool for _, pool in covered} - plan.budget.pools.keys()):
         raise UsageError(
-            zh=f"{plan.job.budget}（--budget）：本季前几个月有基金池 {pool}，而该预算没有；"
+            zh=f"{plan.job.budget}（--budget）：本季前几个月（或清算款的差额）有基金池 {pool}，而该预算没有；"
             f"请补 [pools.{pool}]",
-            en=f"{plan.job.budget} (--budget): earlier months of the quarter have the pool {pool}, which it "
-            f"lacks; add [pools.{pool}]",
+            en=f"{plan.job.budget} (--budget): earlier months of the quarter (or the payment of a clearing) "
+            f"have the pool {pool}, which it lacks; add [pools.{pool}]",
         )
 
 
@@ -145,7 +146,12 @@ def _paid(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen]:
     """What was paid from the pools otherwise than ordered (fen, over-paid positive)."""
     if not plan.closed:
         return {}
-    return funds.differences(connection, plan.month.area, _year(plan), funds.POOL)
+    own = funds.differences(connection, plan.month.area, _year(plan), funds.POOL)
+    if plan.format < 4:
+        return own
+    cleared = funds.clearing_differences(connection, plan.month.area)
+    _known_pools(plan, cleared)
+    return {key: fen for key, fen in _sum(own, cleared).items() if fen}
 
 
 def _others(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> list[dict[str, Any]]:

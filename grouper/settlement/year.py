@@ -20,13 +20,15 @@ from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import Record, check_files
 from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
-from grouper.payment.pool.budget import Budget, Entry, read_budget
+from grouper.payment.pool.budget import Budget, Entry
 from grouper.payment.pool.pool import STAYS
+from grouper.payment.pool.revision import read_revised
 from grouper.payment.pool.unused import not_used
-from grouper.settlement import offsite, tables
+from grouper.settlement import counties, offsite, tables
 from grouper.settlement.corrections import Corrections, check_hospitals, read_corrections
+from grouper.settlement.counties import share_counties
 from grouper.settlement.documents import check_documents
-from grouper.settlement.funds import POOL, Key, differences
+from grouper.settlement.funds import POOL, Key, clearing_differences, differences
 from grouper.settlement.funds import amounts_of as run_amounts
 from grouper.settlement.limits import case_counts, check_cleared, review_counts
 from grouper.settlement.month import Done, finish
@@ -58,7 +60,11 @@ _IN_LEDGER_3 = _IN_LEDGER_1 | same("held_remain", "draft")
 class YearJob(Asked):
     """A year to clear, as the user asked for it. What is not in NAMES changes no result."""
 
-    NAMES: ClassVar = {**dict.fromkeys((1, 2), _IN_LEDGER_1), **dict.fromkeys((3, 4), _IN_LEDGER_3)}
+    NAMES: ClassVar = {
+        **dict.fromkeys((1, 2), _IN_LEDGER_1),
+        3: _IN_LEDGER_3,
+        4: _IN_LEDGER_3 | same("revision"),
+    }
     DEFAULTS: ClassVar = {1: {"held_remain": True}, 2: {"held_remain": True}}
 
     year: str
@@ -68,6 +74,7 @@ class YearJob(Asked):
     corrections: tuple[str, ...] = ()
     partial: bool = False
     held_remain: bool = False
+    revision: tuple[str, ...] = ()
     draft: bool = False
     who: str = ""
     when: str = ""
@@ -93,6 +100,7 @@ class YearPlan:
     format: int = FORMAT
     certified: Certified = field(default_factory=Certified)
     whole: Budget | None = None
+    revised: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def policy_digest(self) -> str:
@@ -102,7 +110,7 @@ class YearPlan:
     @property
     def assumed(self) -> dict[str, str]:
         """What the clearing goes by and the user should know."""
-        return partial.told(self.budget, self.whole) if self.whole else {}
+        return {**self.revised, **(partial.told(self.budget, self.whole) if self.whole else {})}
 
     def about(self, table: str) -> dict[str, Any]:
         return {
@@ -129,9 +137,11 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
     if before is None:
         may_settle(lake, area, "clear", job.year, job.draft, job.who)
     certified = Certified()
-    named = [("budget", job.budget), *(("correction", path) for path in job.corrections)]
+    revisions = [("revision", path) for path in job.revision]
+    named = [("budget", job.budget), *revisions, *(("correction", path) for path in job.corrections)]
     inputs = digests_of(named, certified)
-    budget = read_budget(job.budget)
+    revised = read_revised(job.budget, job.revision)
+    budget = revised.budget
     if budget.period != job.year or (budget.area and budget.area != area):
         raise UsageError(
             zh=f"{job.budget}：period、area 应为 {job.year}、{area}，而不是 {budget.period}、{budget.area}",
@@ -164,6 +174,7 @@ def make_year_plan(lake: Lake, job: YearJob, *, before: str | None = None, forma
         budget = partial.months_budget(lake, whole, months, before)
     return YearPlan(
         job, area, policy, budget, corrections, inputs, months, after, format_, certified, whole,
+        revised.told(),
     )  # fmt: skip
 
 
@@ -215,11 +226,13 @@ def compute_year(
             tables.copy(staged / "settled.parquet", staged / "cases.parquet", plan.about("cases"), told)
             for name, made in (("hospitals", table), ("pools", pools), ("adjustments", _lines(plan))):
                 tables.write(staged / f"{name}.parquet", made.schema, made.to_batches(), plan.about(name))
+            shared = share_counties(settled.terms, settled.pools, plan.budget) if plan.format > 3 else []
             assumed = {
-                **settled.terms.assumed, **plan.assumed, **offsite.assumed(beside, plan.policy, rows)
+                **settled.terms.assumed, **plan.assumed, **offsite.assumed(beside, plan.policy, rows),
+                **counties.told(shared),
             }  # fmt: skip
             record = _record(connection, plan, run, settled, rows, table, later, staged, assumed)
-            record.rows["amounts"] += offsite.amounts(beside)
+            record.rows["amounts"] += offsite.amounts(beside) + counties.amounts(shared)
             record.rows["counts"] += offsite.counts(beside)
     plan.certified.check()
     routes = {route.name: (route.zh, route.en) for route in plan.policy.routes}
@@ -321,7 +334,9 @@ def _clear(
         check_documents(connection, lake, lines, plan.area, ("clear", plan.job.year))
     scores = _scores(connection, plan)
     audits: dict[Key, Fen] = {key: -fen for key, fen in carried.items()}
-    for key, fen in differences(connection, plan.area, plan.months, POOL).items():
+    paid = [differences(connection, plan.area, plan.months, POOL)]
+    paid += [clearing_differences(connection, plan.area, plan.job.year)] if plan.format > 3 else []
+    for key, fen in (item for found in paid for item in found.items()):
         audits[key] = audits.get(key, 0) + fen
     for item in plan.corrections.of("audit_deduction"):
         audits[item.hospital, item.pool] = audits.get((item.hospital, item.pool), 0) + item.amount_fen

@@ -76,6 +76,16 @@ step_options = with_options(
     ),
     option("--note", default="", metavar="TEXT", help=both("备注，写入账本", "Note, for the ledger")),
 )
+revision_option = option(
+    "--revision",
+    multiple=True,
+    type=FILE,
+    metavar="FILE.toml",
+    help=both(
+        "年中预算调整（写明文号和起始月份），可重复，按月份先后",
+        "Revision of the year's budget (with its document and first month); repeatable, in order of months",
+    ),
+)
 draft_option = option(
     "--draft",
     is_flag=True,

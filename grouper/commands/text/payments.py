@@ -35,11 +35,11 @@ def paid_lines(done: Paid, lang: str) -> Iterator[str]:
     yield f"应拨 {yuan(ordered)} 元，已登记拨付 {yuan(paid)} 元" if zh else (
         f"{yuan(ordered)} yuan ordered, {yuan(paid)} known to be paid"
     )  # fmt: skip
-    yield from difference_lines(done.rows, done.carried, lang)
+    yield from difference_lines(done.rows, lang)
     yield step_line(done.state, lang)
 
 
-def difference_lines(rows: Sequence[Compared], carried: bool, lang: str) -> Iterator[str]:
+def difference_lines(rows: Sequence[Compared], lang: str) -> Iterator[str]:
     """Hospitals that were paid otherwise than ordered, and those of which nothing is known yet."""
     zh = lang != "en"
     off = [row for row in rows if row.difference]
@@ -52,17 +52,10 @@ def difference_lines(rows: Sequence[Compared], carried: bool, lang: str) -> Iter
                       yuan(row.ordered), yuan(row.paid), yuan(row.difference)) for row in off)],
             right={4, 5, 6}, indent="  ",
         )  # fmt: skip
-        if carried:
-            yield (
-                "  差额结转到下一个月：多付的扣回，少付的补付" if zh
-                else "  carried to the next month: over-paid is taken off, under-paid is added"
-            )  # fmt: skip
-        else:
-            yield (
-                "  清算的差额不自动结转；请在下一个月用 --corrections（audit_deduction）或补付处理" if zh
-                else "  a clearing's difference is not carried: take it by --corrections (audit_deduction) "
-                "of the next month, or pay the rest"
-            )  # fmt: skip
+        yield (
+            "  差额结转到下一个月：多付的扣回，少付的补付" if zh
+            else "  carried to the next month: over-paid is taken off, under-paid is added"
+        )  # fmt: skip
     waiting = [row for row in rows if row.ordered and not row.vouchers]
     if waiting:
         fen = yuan(sum(row.ordered for row in waiting))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 
 from grouper.payment.policy import words
 
@@ -51,6 +52,28 @@ def _partial(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
     return f"所清算月份的预算（{pool}）", f"{part} 元，全年 {whole} 元"
 
 
+def _revised(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
+    (_, pool), (old, new, document, first) = rule, told
+    change = Decimal(new) - Decimal(old)
+    if lang == "en":
+        where = f"budget of the year revised, {words.pool(pool, lang)}"
+        return where, f"{old} to {new} yuan ({change:+}), {document}, from {first}"
+    return (
+        f"全年预算调整（{words.pool(pool, lang)}）",
+        f"原 {old} 元，现 {new} 元，差额 {change:+} 元；{document}，自 {first} 起",
+    )
+
+
+def _counties(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
+    pool, (balance, parts) = words.pool(rule[0], lang), told
+    if lang == "en":
+        what = "overspend" if balance.startswith("-") else "surplus"
+        return f"{what} of the year shared by city and counties, {pool}", f"{balance} yuan: {parts}"
+    parts = parts.replace("city", "市").replace(", ", "，")
+    what = "超支" if balance.startswith("-") else "结余"
+    return f"市县分担的年度{what}（{pool}）", f"{balance} 元：{parts}"
+
+
 def _regions(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
     if lang == "en":
         return (
@@ -77,6 +100,8 @@ _KINDS: tuple[tuple[str, str, Callable[[tuple[str, ...], tuple[str, ...], str], 
     (r"months skipped (\d{4}-\d{2})", r"(.+)", _skipped),
     (r"year begins (\d{4}-\d{2})", r"(.+)", _begins),
     (r"partial budget (.+)", r"([\d.]+) of ([\d.]+)", _partial),
+    (r"budget revision (\d+) (.+)", r"([\d.]+) to ([\d.]+) by (.+) from (\d{4}-\d{2})", _revised),
+    (r"county sharing (.+)", r"(-?[\d.]+) = (.+)", _counties),
     (r"regions unknown", r"(\d+) of (\d+)", _regions),
     (r"offsite without a rule", r"(\d+) own, (\d+) others", _no_rule),
 )

@@ -126,6 +126,16 @@ PARAMETERS: dict[str, Spec] = {
         LOW_EXEMPT,
     ),
     # cases without a usable group
+    # city and counties
+    "county_surplus_share": Spec(
+        "number", "share", "年度结余归县（市、区）的比例", "share of a year's surplus that counties keep"
+    ),
+    "county_overspend_share": Spec(
+        "number",
+        "share",
+        "年度超支由县（市、区）承担的比例",
+        "share of a year's overspend that counties bear",
+    ),
     # people of other regions, and own people treated elsewhere
     "offsite_own_rule": Spec(
         "choice",

@@ -114,6 +114,7 @@ ROLES: dict[str, Pair] = {  # what a run of a lake reads
     "input": ("输入", "input"),
     "correction": ("更正", "correction"),
     "decisions": ("评审决定", "decisions"),
+    "revision": ("预算调整", "budget revision"),
     "budget": ("预算", "budget"),
     "hospitals": ("医院表", "hospitals"),
     "columns": ("列映射", "column map"),

@@ -32,7 +32,7 @@ from grouper.records.values import money_text, not_money
 _KEYS = {"area", "period", "source", "pools", "hospitals", "advance_base", "regions", KEY}
 _POOL_KEYS = {
     "budget", "annual_budget", "month_weights", "growth_base", "growth_rate", "reserve", "carve_outs",
-    "members", "point_value", "pay_ratio", "source",
+    "members", "point_value", "pay_ratio", "source", "counties",
 }  # fmt: skip
 _AMOUNTS = ("prepaid", "deposit", "advance", "audit", "advance_base")
 OFFSITE = "异地就医"  # the carve-out that pays own people's care elsewhere
@@ -57,7 +57,7 @@ class PoolBudget:
     ``reserve`` None: by the policy's ``reserve_rate``. ``members``: the policy's pools that it pays.
     ``month_weights``: in what proportion the months of a year share it, by number of month.
     ``point_value`` (yuan per point) stands for the policy's budget value, ``pay_ratio`` for the cases' own
-    fund shares (F3).
+    fund shares (F3). ``counties``: their weights, where city and counties share what the year leaves.
     """
 
     name: str
@@ -69,6 +69,7 @@ class PoolBudget:
     pay_ratio: Fraction | None
     source: str
     month_weights: Mapping[int, Fraction] = field(default_factory=dict)
+    counties: Mapping[str, Fraction] = field(default_factory=dict)
 
     @property
     def offsite(self) -> Fen:
@@ -81,6 +82,7 @@ class PoolBudget:
         return {
             "budget": self.budget, "reserve": self.reserve, "carve_outs": carved, "members": self.members,
             "point_value": self.point_value, "pay_ratio": self.pay_ratio, "source": self.source,
+            **({"counties": dict(self.counties)} if self.counties else {}),
         }  # fmt: skip
 
 
@@ -297,7 +299,18 @@ def _pool(name: str, raw: Mapping[str, Any], period: str, where: str, key: str) 
         _optional(raw, "pay_ratio", where, key),
         str(raw.get("source", "")),
         _weights(raw, where, key),
+        _counties(raw.get("counties", {}), where, f"{key}.counties"),
     )
+
+
+def _counties(raw: Any, where: str, key: str) -> dict[str, Fraction]:
+    """Weights by county, which add up to more than 0."""
+    if not isinstance(raw, Mapping):
+        raise _error(where, key, '应为 { 县区 = "比重" }', 'should be { COUNTY = "weight" }')
+    found = {str(name): _exact(weight, where, f"{key}.{name}") for name, weight in raw.items()}
+    if found and not sum(found.values()):
+        raise _error(where, key, "比重之和为 0", "the weights add up to 0")
+    return found
 
 
 def _budget(raw: Mapping[str, Any], period: str, where: str, key: str) -> Fen:

@@ -20,11 +20,12 @@ from grouper.lake.formats import FORMAT
 from grouper.lake.layout import Lake, check_area
 from grouper.lake.ledger import check_files, opened
 from grouper.payment.policy import words
+from grouper.payment.policy.assumed import in_words
 from grouper.payment.policy.legacy_digest import digest_in
 from grouper.payment.policy.policy import Policy, find_policy
 from grouper.payment.policy.registry import label
-from grouper.payment.pool.apportion import apportion
-from grouper.payment.pool.budget import Budget, Entry, PoolBudget, read_budget
+from grouper.payment.pool.budget import Budget, Entry
+from grouper.payment.pool.revision import Revised, read_revised
 from grouper.payment.price.scheme_check import check_scheme
 from grouper.records.schema import GROUPING_FIELDS
 from grouper.settlement.corrections import Corrections, Item, check_decided, read_corrections, read_decisions
@@ -63,7 +64,7 @@ class Job(Asked):
     NAMES: ClassVar = {
         **dict.fromkeys((1, 2), _IN_LEDGER_1),
         3: _IN_LEDGER_3,
-        4: _IN_LEDGER_3 | same("skip_months"),
+        4: _IN_LEDGER_3 | same("skip_months", "revision"),
     }
     DEFAULTS: ClassVar = {
         1: {**_BEFORE_3, **_BEFORE_4},
@@ -88,6 +89,7 @@ class Job(Asked):
     scheme_differs: bool = False
     draft: bool = False
     skip_months: bool = False
+    revision: tuple[str, ...] = ()
     pseudonymise: str = ""
     value: str = "budget"
     reopen: bool = False
@@ -128,6 +130,7 @@ class Plan:
     replaces: str
     format: int = FORMAT
     certified: Certified = field(default_factory=Certified)
+    revised: Mapping[str, str] = field(default_factory=dict)  # what revisions of the budget changed by now
 
     @property
     def policy_digest(self) -> str:
@@ -137,7 +140,9 @@ class Plan:
     @property
     def assumed(self) -> dict[str, str]:
         """What the month goes by and the user should know."""
-        return skipped.told(self.closed, self.month.period) if self.format > 3 else {}
+        if self.format < 4:
+            return {}
+        return {**skipped.told(self.closed, self.month.period), **self.revised}
 
     def about(self, table: str) -> dict[str, Any]:
         """The provenance of a data file; nothing in it depends on the clock."""
@@ -164,7 +169,8 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     certified = Certified()
     given = given_files(job.inputs, job.corrections, job.inputs_file)
     inputs = digests(job, given, certified)
-    budget = month_budget(job.budget, month)
+    revised = read_revised(job.budget, job.revision)
+    budget = month_budget(revised, job.budget, month)
     closed, voids, replaces = _past(lake, job, month, before)
     check_files(lake, list(closed.values()))
     skipped.check_skipped(closed, month.period, job.skip_months)
@@ -182,7 +188,7 @@ def make_plan(lake: Lake, job: Job, *, before: str | None = None, format_: int =
     reading = _reading(job, key, policy, last)
     return Plan(
         job, month, policy, grouper, budget, reading, input_files(lists, reading), corrections, decisions,
-        inputs, closed, voids, replaces, format_, certified,
+        inputs, closed, voids, replaces, format_, certified, revised.told(first.month),
     )  # fmt: skip
 
 
@@ -206,7 +212,8 @@ def month_days(month: str) -> tuple[date, date]:
 def digests(job: Job, given: Sequence[Given], certified: Certified) -> list[dict[str, Any]]:
     """Every file that the run reads: role, path as given, size and SHA-256. Raises UsageError."""
     named = [(role, each.path) for role in ROLES for each in given if each.role == role]
-    named += [("budget", job.budget), ("hospitals", job.hospitals), ("decisions", job.decisions)]
+    named += [("budget", job.budget), *(("revision", path) for path in job.revision)]
+    named += [("hospitals", job.hospitals), ("decisions", job.decisions)]
     named += [("columns", job.columns), ("inputs", job.inputs_file)]
     named += [("columns", each.columns) for each in given if each.where]
     return digests_of(list(dict.fromkeys(named)), certified)
@@ -234,15 +241,15 @@ def _beside(budget: str) -> list[str]:
     return [str(Path(budget).parent / named)] if isinstance(named, str) else []
 
 
-def month_budget(path: str, month: Month) -> Budget:
+def month_budget(revised: Revised, path: str, month: Month) -> Budget:
     """The budget of the month: of a file for it, or its part of a file for the year.
 
     Raises UsageError when the file is for another time or another area.
     """
-    budget = read_budget(path)
+    budget = revised.original
     _same_area(budget, month.area)
     if budget.yearly and budget.period == str(month.first.year):
-        return _part(budget, month)
+        return _part(revised, month)
     if budget.period != month.period:
         raise UsageError(
             zh=f"{path}：period 是 {budget.period}，而要结算 {month.period}；请用该月或该年的预算文件",
@@ -260,21 +267,11 @@ def _same_area(budget: Budget, area: str) -> None:
         )
 
 
-def _part(budget: Budget, month: Month) -> Budget:
+def _part(revised: Revised, month: Month) -> Budget:
     """A month of a yearly budget: by month_weights, else equal parts, to the fen. January has the advances of
     its year; what else a yearly file says of hospitals is the clearing's."""
-
-    def of_month(pool: PoolBudget) -> PoolBudget:
-        def take(fen: int) -> int:
-            return apportion(fen, pool.month_weights)[month.first.month]
-
-        return replace(
-            pool, budget=take(pool.budget),
-            reserve=None if pool.reserve is None else take(pool.reserve),
-            carve_outs=tuple(replace(c, amount=take(c.amount)) for c in pool.carve_outs),
-        )  # fmt: skip
-
-    pools = {name: of_month(pool) for name, pool in budget.pools.items()}
+    budget = revised.original
+    pools = revised.of_month(month.first.month).pools
     if month.first.month > 1:
         return Budget(budget.area, month.period, pools, {}, budget.where, regions=budget.regions)
     advances = {
@@ -429,6 +426,9 @@ def describe(plan: Plan, lang: str) -> list[str]:
     for name, pool in plan.budget.pools.items():
         told = f"{words.pool(name, lang)}: {yuan_of(pool.budget):,.2f}"
         lines.append(f"  基金池 {told} 元" if zh else f"  pool {told} yuan")
+    for name, value in plan.assumed.items():
+        if pair := in_words(name, value, lang):
+            lines.append(f"  {'：'.join(pair) if zh else ': '.join(pair)}")
     lines.append(f"  {'点值' if zh else 'point value'}: {words.pick(words.VALUES[plan.job.value], lang)}")
     if plan.closed:
         lines.append(f"  {'已关账月份' if zh else 'closed months'}: {_months(plan)}")
