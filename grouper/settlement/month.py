@@ -137,7 +137,7 @@ def compute(
             pools, amounts = month_statements(connection, plan, settled, staged, accounts)
             assumed = {
                 **priced.assumed, **settled.terms.assumed, **_left_out(plan, taken), **rules.changed,
-                **plan.assumed, **offsite.assumed(accounts, plan.policy, settled.rows),
+                **plan.assumed, **offsite.assumed(accounts, plan.policy, priced.rows),
             }  # fmt: skip
             record = _record(connection, plan, run, taken, priced, settled, staged, amounts, assumed)
             record.rows["inputs"] = plan.inputs + rules.inputs()
