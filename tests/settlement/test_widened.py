@@ -17,7 +17,7 @@ from grouper.base.errors import ReconciliationError
 from grouper.settlement import tables
 from grouper.settlement.records import widened
 
-SETTLED = pa.schema([("record_id", pa.string()), ("settled_fund", pa.decimal128(18, 2))])
+SETTLED = pa.schema({"record_id": pa.string(), "settled_fund": pa.decimal128(18, 2)})
 
 
 def settled(*ids: str) -> pa.RecordBatch:
