@@ -7,6 +7,7 @@ removed file by file, only what the mark names and only as it was written; anyth
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -126,6 +127,11 @@ def sync(path: Path) -> None:
 def unwritten(path: str | Path, error: OSError) -> UsageError:
     """The error for a place that does not take what is written."""
     why = error.strerror or error
+    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return UsageError(
+            zh=f"无法写入 {path}：{why}；请腾出空间后再试",
+            en=f"cannot write {path}: {why}; make room and try again",
+        )
     return UsageError(zh=f"无法写入 {path}：{why}", en=f"cannot write {path}: {why}")
 
 

@@ -25,6 +25,7 @@ Columns = Mapping[str, Sequence[str]]  # views to their columns
 LAKE = "lake"  # the schema of the lake's own views
 RENAMED = {"group_code": "group"}  # a reserved word in every dialect of SQL
 _FOLDERS = ("area", "year", "month", "run")
+_APART = frozenset({"record_no"})  # the number of a chart is for its hospital, not for research
 _BESIDE = {  # which record a case meets
     "cases": ("records_effective", "r.run = s.run"),
     "cases_cleared": ("records_all", "r.run = s.original_run"),
@@ -80,7 +81,7 @@ def query(table: str, there: Columns, *, padded: bool = False) -> str:
         joined += f" LEFT JOIN ({_weights(table, there)}) AS w ON w.run = s.run "
         joined += "AND w.hospital_code = s.hospital_code AND w.pool = s.pool"
     taken = [_column(each, table, own, beside, padded) for each in declared()[table]]
-    known = {RENAMED.get(c.name, c.name) for c in declared()[table]} | {*_FOLDERS}
+    known = {RENAMED.get(c.name, c.name) for c in declared()[table]} | {*_FOLDERS} | _APART
     if not padded:
         taken += [f"s.{quote(name)}" for name in sorted(set(own) - known)]
     return f"SELECT {', '.join(taken)} FROM {joined}"

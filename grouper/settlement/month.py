@@ -263,10 +263,10 @@ def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
     try:
         return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile
-        own, given = (
-            str(staged / "accepted.parquet"),
-            ", ".join(file.path for file in plan.files if file.role == "input"),
-        )
+        own = str(staged / "accepted.parquet")
+        if own not in error.en:
+            raise
+        given = ", ".join(file.path for file in plan.files if file.role == "input")
         raise UsageError(
             zh=error.zh.replace(own, given) + "；确无此列时可用 --allow-missing 列名",
             en=error.en.replace(own, given)
