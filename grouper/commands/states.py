@@ -26,10 +26,18 @@ def _command(name: str, zh: str, en: str) -> Callable[..., click.Command]:
     return decorate
 
 
-def _say(state: Any) -> None:
+def _do(step: str, lake: Path, target: str, **said: str) -> None:
+    """Take a step of ``grouper.settlement.states`` and say what the run is now."""
     from grouper.commands.text.states import step_line
+    from grouper.lake import Lake
+    from grouper.settlement import states
 
-    click.echo(step_line(state, language()))
+    steps: dict[str, Callable[..., Any]] = {
+        "review": states.review,
+        "approve": states.approve,
+        "reject": states.reject,
+    }
+    click.echo(step_line(steps[step](Lake(lake), target, **said), language()))
 
 
 @_command(
@@ -40,10 +48,7 @@ def _say(state: Any) -> None:
     'Example: grouper review LAKE 2025-06 --who "Wang" --note "checked against the lists"',
 )
 def review(lake: Path, target: str, area: str, who: str, when: str, note: str) -> None:
-    from grouper.lake import Lake
-    from grouper.settlement.states import review as library
-
-    _say(library(Lake(lake), target, who=who, when=when, note=note, area=area))
+    _do("review", lake, target, who=who, when=when, note=note, area=area)
 
 
 @_command(
@@ -54,10 +59,7 @@ def review(lake: Path, target: str, area: str, who: str, when: str, note: str) -
     'persons, who settled it cannot.\n\nExample: grouper approve LAKE 2025-06 --who "Li"',
 )
 def approve(lake: Path, target: str, area: str, who: str, when: str, note: str) -> None:
-    from grouper.lake import Lake
-    from grouper.settlement.states import approve as library
-
-    _say(library(Lake(lake), target, who=who, when=when, note=note, area=area))
+    _do("approve", lake, target, who=who, when=when, note=note, area=area)
 
 
 @_command(
@@ -69,7 +71,4 @@ def approve(lake: Path, target: str, area: str, who: str, when: str, note: str) 
 )
 @option("--reason", required=True, metavar="TEXT", help=both("退回原因", "Why"))
 def reject(lake: Path, target: str, area: str, who: str, when: str, note: str, reason: str) -> None:
-    from grouper.lake import Lake
-    from grouper.settlement.states import reject as library
-
-    _say(library(Lake(lake), target, who=who, when=when, note=note, reason=reason, area=area))
+    _do("reject", lake, target, who=who, when=when, note=note, reason=reason, area=area)

@@ -53,6 +53,15 @@ class Writer:
         if parts:
             yield self.say("   资料：", "   Data: ") + self.say("；", "; ").join(parts)
 
+    def five_lines(self, *told: str) -> Iterator[str]:
+        """The summary: the five texts that a family has for them, each behind what it is."""
+        names = (
+            ("病组", "Group"), ("依据", "Because of"), ("并发症", "Complications"),
+            ("差一步", "One step away"), ("问题", "Wrong"),
+        )  # fmt: skip
+        for (zh, en), text in zip(names, told, strict=True):
+            yield self.say(f"{zh}：{text}", f"{en}: {text}")
+
     def verdict_lines(self, result: Mapping[str, Any]) -> Iterator[str]:
         """Status and reason."""
         status, code = result["status"] or "", result["reason"]

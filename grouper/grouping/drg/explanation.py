@@ -334,12 +334,9 @@ class _Summary(Writer):
     """The five lines."""
 
     def lines(self) -> Iterator[str]:
-        for zh, en, told in (
-            ("病组", "Group", self.group()), ("依据", "Because of", self.because()),
-            ("并发症", "Complications", self.complications()), ("差一步", "One step away", self.one_step()),
-            ("问题", "Wrong", self.wrong()),
-        ):  # fmt: skip
-            yield self.say(f"{zh}：{told}", f"{en}: {told}")
+        return self.five_lines(
+            self.group(), self.because(), self.complications(), self.one_step(), self.wrong()
+        )
 
     def group(self) -> str:
         r = self.e.result
