@@ -32,6 +32,9 @@ WORDS = {
     "payment/price/adjustments.py": "the method of points by packets",
     "payment/price/standards.py": "the method of points by packets",
     "payment/price/lookups.py": "the column of groups in tables of weights",
+    "checks/weights.py": "the column of groups in tables of weights",
+    "commands/sql.py": "the functions in SQL, in the command's help",
+    "report/data.py": "the method of points by packets",
     "report/scheme_changes.py": "a page of what two DRG schemes have changed; a family says whether it fits",
 }
 IMPORTS = {
@@ -54,9 +57,13 @@ def words(text: str) -> list[str]:
     """The kinds and the columns of groups of the two families that a module names: as whole strings, as the
     beginning of a kind, and as columns in f-strings and in texts of SQL."""
     tree = ast.parse(text)
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    documented = {id(text) for text in texts if isinstance(text, ast.Constant)}
     pieces = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     found = []
     for node in ast.walk(tree):
+        if id(node) in documented:
+            continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if node.value in {*FAMILIES, *COLUMNS}:
                 found.append(node.value)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from grouper.base.errors import UsageError
 from grouper.base.sql import literal, quote
+from grouper.grouping.family import families
 from grouper.lake.layout import LEDGER, Lake
 from grouper.lake.views import connect
 from grouper.records.columns import ColumnMap, detect_layout
@@ -98,7 +99,7 @@ def open_records_of(path: str | Path, area: str, months: Sequence[str]) -> LakeR
             en=f"{path} has no cases of {chosen} {', '.join(months)}",
         )
     schema = connection.sql("SELECT * FROM records_effective LIMIT 0").to_arrow_table().schema
-    wanted = [*CANONICAL, "mdc", "drg", "dip_code", "status", "reason"]
+    wanted = [*CANONICAL, "mdc", *(each.GROUP for each in families()), "status", "reason"]
     names = tuple(name for name in schema.names if name in wanted)
     scheme, policy = _made_by(connection, where)
     kept = pa.schema([schema.field(name) for name in names])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def _prefixes(where: Path, side: dict[str, str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(codes) for name, codes in found.items()}
 
 
-@cache
+@lru_cache(maxsize=16)
 def _reference(name: str) -> Any:
     """The scheme whose lists are read."""
     return locate(name, None).load(None)

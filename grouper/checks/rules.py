@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -134,7 +134,7 @@ def load_rules(area: str = "", when: date | None = None, folder: Path | None = N
     return Rules(tuple(rule for rule in switched if rule.holds_on(when)), area, off, sources, rank)
 
 
-@cache
+@lru_cache(maxsize=16)
 def _shipped(where: Path) -> tuple[tuple[Rule, ...], Mapping[str, str], Rank]:
     return read_rules(where)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from grouper.base.errors import TableError
 from grouper.base.exact import decimal_of
@@ -10,7 +10,7 @@ from grouper.base.paths import tables_dir
 from grouper.base.tables_in import read_table
 
 
-@cache
+@lru_cache(maxsize=64)
 def weights_of(scheme: str) -> dict[str, float]:
     """Weight by group of ``tables/weights/<scheme>.csv``; empty where none are shipped."""
     path = tables_dir() / "weights" / f"{scheme}.csv"

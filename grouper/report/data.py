@@ -202,7 +202,7 @@ class RunInfo:
     def lang(self, code: str) -> Lang:
         """The language, in the words of the way of paying."""
         method = str(self.policy.get("method", ""))
-        return Lang(code, {"dip": "dip", "drg_points": "points", "drg_rate": "rate"}.get(method, ""))
+        return Lang(code, {"dip": "scores", "drg_points": "points", "drg_rate": "rate"}.get(method, ""))
 
     @property
     def yearly(self) -> bool:

@@ -18,7 +18,7 @@ NONE = "—"
 # and what is said instead. Longer ones come first.
 FAMILIES: dict[str, tuple[tuple[str, str], ...]] = {
     "points": (("点数（标准）", "点数"), ("或标准调整系数", "")),
-    "dip": (
+    "scores": (
         ("点数（标准）", "分值"), ("病组", "病种"), ("点数", "分值"), ("元／点", "元／分"),
         ("点或元", "分或元"), ("（点）", "（分）"), ("或标准调整系数", ""),
     ),
@@ -86,7 +86,7 @@ class Lang:
     @property
     def point(self) -> str:
         """The unit of points, after a number."""
-        return self("分" if self.family == "dip" else "点", "points")
+        return self("分" if self.family == "scores" else "点", "points")
 
     @property
     def html(self) -> str:

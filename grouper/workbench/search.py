@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from grouper.base.errors import UsageError
@@ -138,7 +138,7 @@ def _plain(name: str) -> str:
     return _NOT_PLAIN.sub("", name.casefold())
 
 
-@cache
+@lru_cache(maxsize=16)
 def codes(kind: str) -> Index:
     """The index of "diagnosis" or "procedure" codes."""
     names = icd.diagnoses() if kind == "diagnosis" else icd.procedures_of(icd.EDITIONS[-1])

@@ -98,9 +98,9 @@ def test_the_last_month_of_a_quarter_says_which_months_it_pays(month: Sample, tm
 
 def test_papers_speak_the_words_of_the_way_of_paying() -> None:
     texts = {family: Lang("zh", family).own("病组、点数（标准）支付、点值（元／点）或标准调整系数")
-             for family in ("points", "dip", "rate")}  # fmt: skip
+             for family in ("points", "scores", "rate")}  # fmt: skip
     assert texts == {
         "points": "病组、点数支付、点值（元／点）",
-        "dip": "病种、分值支付、点值（元／分）",
+        "scores": "病种、分值支付、点值（元／分）",
         "rate": "病组、病组标准支付、费率调整系数",
     }

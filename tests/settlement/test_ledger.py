@@ -125,6 +125,6 @@ def test_jobs_are_told_and_read_back_in_one_way() -> None:
     assert YearJob.from_json(year.as_json()) == YearJob("2025", "b.toml", "lishui", corrections=("q.csv",))
     assert year.as_json() == (
         '{"area": "lishui", "budget": "b.toml", "corrections": ["q.csv"], "draft": false, '
-        '"held_remain": false, "partial": false, "policy": "", "year": "2025"}'
+        '"held_remain": false, "partial": false, "policy": "", "revision": [], "year": "2025"}'
     )
     assert issubclass(Job, Asked) and issubclass(YearJob, Asked)
