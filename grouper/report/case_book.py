@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,7 @@ from grouper.report.data import CAUSE, Query, RunInfo
 from grouper.report.feeds import PERSONAL
 from grouper.report.names import group_name
 from grouper.report.numbers import Lang
+from grouper.report.statement_rows import among
 
 if TYPE_CHECKING:
     from rustpy_xlsxwriter import Format
@@ -76,17 +77,38 @@ _WORDS = {
 }
 
 
-def write_case_book(path: Path, title: str, code: str, info: RunInfo, query: Query, lang: str) -> None:
-    """All cases of the hospital; without the person unless person ids are keyed hashes."""
-    from rustpy_xlsxwriter import write_worksheets
+class Listed(NamedTuple):
+    """Cases of several hospitals in words, each with its own: ``columns`` as in CASES."""
 
-    t = info.lang(lang)
+    columns: list[tuple[str, tuple[str, str], str, int]]
+    tables: dict[str, pa.Table]
+
+
+def list_cases(query: Query, codes: Sequence[str], info: RunInfo, t: Lang) -> Listed:
+    """All cases of the hospitals; without the person unless person ids are keyed hashes."""
     charted = query.one("SELECT count(*) AS n FROM charts")["n"]
     shown = [
         column for column in CASES
         if (info.pseudonymised or column[0] not in PERSONAL) and (charted or column[0] != "record_no")
     ]  # fmt: skip
-    table = _listed(query, code, shown, info, t)
+    names = ", ".join(f"{CAUSE} AS {name}" if name == "pay_reason" else f'"{name}"' for name, *_ in shown)
+    found = query.table(
+        f"SELECT hospital_code AS owner, {names} FROM all_cases LEFT JOIN charts USING (record_id) "
+        f"WHERE {among(codes)} ORDER BY owner, coalesce(row_kind, 'case'), record_id"
+    )
+    table, place = _told(found, shown, info, t), 0
+    tables = {code: table.slice(0, 0) for code in codes}
+    for entry in pc.value_counts(found["owner"]).to_pylist():
+        tables[entry["values"]] = table.slice(place, entry["counts"])
+        place += entry["counts"]
+    return Listed(shown, tables)
+
+
+def write_case_book(path: Path, title: str, listed: Listed, code: str, info: RunInfo, t: Lang) -> None:
+    """The cases of one of the hospitals as a workbook."""
+    from rustpy_xlsxwriter import write_worksheets
+
+    shown, table = listed.columns, listed.tables[code]
     name = t("病例", "cases")
     pieces = [table.slice(start, ROWS) for start in range(0, max(table.num_rows, 1), ROWS)]
     sheets = [(name if n == 1 else f"{name} {n}", piece) for n, piece in enumerate(pieces, 1)]
@@ -142,15 +164,10 @@ def _page(title: str, info: RunInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _listed(
-    query: Query, code: str, shown: list[tuple[str, tuple[str, str], str, int]], info: RunInfo, t: Lang
+def _told(
+    table: pa.Table, shown: list[tuple[str, tuple[str, str], str, int]], info: RunInfo, t: Lang
 ) -> pa.Table:
     """The columns in words, by their headings; amounts as the numbers that a cell can hold."""
-    names = ", ".join(f"{CAUSE} AS {name}" if name == "pay_reason" else f'"{name}"' for name, *_ in shown)
-    table = query.table(
-        f"SELECT {names} FROM all_cases LEFT JOIN charts USING (record_id) WHERE hospital_code = ? "
-        "ORDER BY coalesce(row_kind, 'case'), record_id", [code],
-    )  # fmt: skip
     routes = {name: (zh, en) for name, (zh, en) in info.routes.items()}
     columns = []
     for name, _, kind, _ in shown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -10,9 +10,9 @@ from pathlib import Path
 from grouper.base.whole import put_text
 from grouper.payment.policy import words
 from grouper.payment.policy.value_words import clauses_told
-from grouper.report.case_book import write_case_book
+from grouper.report.case_book import list_cases, write_case_book
 from grouper.report.cells import case_book_name, file_name
-from grouper.report.data import ReportData, Row, RunInfo, plain
+from grouper.report.data import Query, ReportData, Row, RunInfo, plain
 from grouper.report.draw.html import Html, document, el, section, table
 from grouper.report.numbers import Lang, number, percent, yuan
 from grouper.report.pages.page import style
@@ -28,7 +28,7 @@ from grouper.report.statement_rows import (
     hospitals_of,
     month_header,
     month_rows,
-    read_statement,
+    read_statements,
     show,
     statement_title,
     unpaid_header,
@@ -38,6 +38,7 @@ from grouper.report.workbook import write_workbook
 
 SHOWN = 40  # unpaid cases on the page; the workbook has all
 SHOWN_GROUPS = 60  # likewise
+LOT = 250_000  # cases that are read together
 
 
 def write_statements(
@@ -56,23 +57,43 @@ def write_statements(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     done: list[Path] = []
+    t = data.info.lang(lang)
     with data.open() as query:
         wanted = hospitals_of(query) if hospitals is None else hospitals
         if progress:
             progress(0, 3 * len(wanted))
-        for code in wanted:
-            statement = read_statement(query, code, data.info)
-            page = data.place(target / f"{file_name(code)}.html")
-            put_text(page, statement_page(statement, data.info, lang))
-            book = data.place(target / f"{file_name(code)}.xlsx")
-            write_workbook(book, statement, data, lang)
-            cases = data.place(target / case_book_name(code))
-            title = statement_title(statement, data.info, data.info.lang(lang))
-            write_case_book(cases, title, code, data.info, query, lang)
-            done += [page, book, cases]
-            if progress:
-                progress(len(done), 3 * len(wanted))
+        for codes in _lots(query, wanted):
+            listed = list_cases(query, codes, data.info, t)
+            for statement in read_statements(query, codes, data.info):
+                page = data.place(target / f"{file_name(statement.code)}.html")
+                put_text(page, statement_page(statement, data.info, lang))
+                book = data.place(target / f"{file_name(statement.code)}.xlsx")
+                write_workbook(book, statement, data, lang)
+                cases = data.place(target / case_book_name(statement.code))
+                title = statement_title(statement, data.info, t)
+                write_case_book(cases, title, listed, statement.code, data.info, t)
+                done += [page, book, cases]
+                if progress:
+                    progress(len(done), 3 * len(wanted))
     return done
+
+
+def _lots(query: Query, codes: Sequence[str]) -> Iterator[list[str]]:
+    """The hospitals, as many at a time as have some LOT cases together: the tables are read once for each
+    lot, not for each hospital, and in bounded memory."""
+    cases = {
+        row["code"]: row["n"]
+        for row in query.rows("SELECT hospital_code AS code, count(*) AS n FROM all_cases GROUP BY 1")
+    }
+    lot, rows = list[str](), 0
+    for hospital in codes:
+        rows += cases.get(hospital, 0)
+        if lot and rows > LOT:
+            yield lot
+            lot, rows = [], cases.get(hospital, 0)
+        lot.append(hospital)
+    if lot:
+        yield lot
 
 
 def statement_page(statement: Statement, info: RunInfo, lang: str) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from grouper.base.capitals import capitals
 from grouper.base.errors import UsageError
 from grouper.base.money import fen_of
+from grouper.base.sql import literal
 from grouper.payment.policy import words
 from grouper.report.advice import what_to_send
 from grouper.report.data import CAUSE, Query, Row, RunInfo, plain
@@ -165,53 +166,86 @@ def hospitals_of(query: Query) -> list[str]:
 
 def read_statement(query: Query, code: str, info: RunInfo) -> Statement:
     """Raises UsageError for a hospital that the run does not have."""
-    lines = query.rows(
-        "SELECT h.*, p.point_value FROM hospitals AS h LEFT JOIN pools AS p USING (pool) "
-        "WHERE hospital_code = ? ORDER BY pool", [code],
-    )  # fmt: skip
-    if not lines:
-        raise UsageError(zh=f"本次运行没有医院 {code}", en=f"the run has no hospital {code}")
-    return Statement(
-        code,
-        str(lines[0]["hospital_name"] or code),
-        str(lines[0]["hospital_level"] or ""),
-        lines,
-        _sums(query, code, lines),
-        query.rows(
-            'SELECT coalesce(price_group, "group") AS code, max(group_name) AS name, method, '
-            "count(*) AS cases, "
-            "count(*) FILTER (outlier = 'high' OR outlier = 'extreme') AS high, "
-            "count(*) FILTER (outlier = 'low') AS low, "
-            "sum(settled_points) AS points, sum(total_cost) AS cost, sum(settled_income) AS income, "
-            "sum(settled_fund) AS fund, sum(settled_income) - sum(total_cost) AS gain FROM cases "
-            "WHERE hospital_code = ? AND pay_status = 'paid' GROUP BY 1, 3 ORDER BY cases DESC, code, method",
-            [code],
-        ),
-        query.rows(
-            f'SELECT record_id, record_no, "group" AS code, discharge_date, pay_status, pay_reason, '
-            f"{CAUSE} AS cause, total_cost FROM cases LEFT JOIN charts USING (record_id) "
-            "WHERE hospital_code = ? AND pay_status <> 'paid' ORDER BY pay_status, cause, record_id",
-            [code],
-        ),
-        query.rows(f"{_CHANGES} ORDER BY adjustment_id, record_id", [code, code]),
-        query.rows(
-            "SELECT * FROM adjustments WHERE hospital_code = ? AND kind = 'audit_deduction' "
-            "ORDER BY adjustment_id", [code],
-        ),
-        [dict(row) for row in info.months if row["hospital_code"] == code],
-    )  # fmt: skip
+    return next(read_statements(query, [code], info))
+
+
+def read_statements(query: Query, codes: Sequence[str], info: RunInfo) -> Iterator[Statement]:
+    """The statements of ``codes`` in their order; each table is read once for all of them.
+
+    Raises UsageError for a hospital that the run does not have.
+    """
+    ours = among(codes)
+
+    def found(sql: str) -> dict[str, list[Row]]:
+        """Rows by hospital, which is the first column (``owner``) of the query."""
+        rows: dict[str, list[Row]] = {}
+        for row in query.rows(sql):
+            rows.setdefault(row.pop("owner"), []).append(row)
+        return rows
+
+    lines = found(
+        "SELECT h.hospital_code AS owner, h.*, p.point_value FROM hospitals AS h LEFT JOIN pools AS p "
+        f"USING (pool) WHERE {ours} ORDER BY pool"
+    )
+    for code in codes:
+        if code not in lines:
+            raise UsageError(zh=f"本次运行没有医院 {code}", en=f"the run has no hospital {code}")
+    weights = found(
+        "SELECT hospital_code AS owner, sum(weight) AS weights, count(weight) AS weighted FROM cases "
+        f"WHERE {ours} AND pay_status = 'paid' GROUP BY 1"
+    )
+    groups = found(
+        'SELECT hospital_code AS owner, coalesce(price_group, "group") AS code, max(group_name) AS name, '
+        "method, count(*) AS cases, "
+        "count(*) FILTER (outlier = 'high' OR outlier = 'extreme') AS high, "
+        "count(*) FILTER (outlier = 'low') AS low, "
+        "sum(settled_points) AS points, sum(total_cost) AS cost, sum(settled_income) AS income, "
+        "sum(settled_fund) AS fund, sum(settled_income) - sum(total_cost) AS gain FROM cases "
+        f"WHERE {ours} AND pay_status = 'paid' GROUP BY 1, 2, method ORDER BY cases DESC, code, method"
+    )
+    unpaid = found(
+        f'SELECT hospital_code AS owner, record_id, record_no, "group" AS code, discharge_date, pay_status, '
+        f"pay_reason, {CAUSE} AS cause, total_cost FROM cases LEFT JOIN charts USING (record_id) "
+        f"WHERE {ours} AND pay_status <> 'paid' ORDER BY pay_status, cause, record_id"
+    )
+    changes = found(f"{_CHANGES.format(ours=ours)} ORDER BY adjustment_id, record_id")
+    deductions = found(
+        f"SELECT hospital_code AS owner, * FROM adjustments WHERE {ours} AND kind = 'audit_deduction' "
+        "ORDER BY adjustment_id"
+    )
+    for code in codes:
+        own = lines[code]
+        yield Statement(
+            code,
+            str(own[0]["hospital_name"] or code),
+            str(own[0]["hospital_level"] or ""),
+            own,
+            _sums(own, *weights.get(code, ())),
+            groups.get(code, []),
+            unpaid.get(code, []),
+            changes.get(code, []),
+            deductions.get(code, []),
+            [dict(row) for row in info.months if row["hospital_code"] == code],
+        )
+
+
+def among(codes: Sequence[str]) -> str:
+    """SQL: the row is of one of these hospitals. The range lets groups of rows of a file be passed over."""
+    span = f"hospital_code BETWEEN {literal(min(codes))} AND {literal(max(codes))}"
+    return f"{span} AND hospital_code IN ({', '.join(map(literal, codes))})"
 
 
 # Adjustments of cases, with the case as it is now; a refunded one is in no table of the run.
 _CHANGES = (
-    "SELECT a.*, n.record_no, c.code, c.name FROM adjustments AS a LEFT JOIN charts AS n USING (record_id) "
-    'LEFT JOIN (SELECT record_id, any_value(coalesce(price_group, "group")) AS code, '
-    "any_value(group_name) AS name FROM all_cases WHERE hospital_code = ? GROUP BY 1) AS c "
-    "USING (record_id) WHERE a.hospital_code = ? AND a.kind NOT IN ('quality', 'audit_deduction')"
+    "SELECT hospital_code AS owner, a.*, n.record_no, c.code, c.name FROM adjustments AS a "
+    "LEFT JOIN charts AS n USING (record_id) LEFT JOIN (SELECT hospital_code, record_id, "
+    'any_value(coalesce(price_group, "group")) AS code, any_value(group_name) AS name FROM all_cases '
+    "WHERE {ours} AND record_id IN (SELECT record_id FROM adjustments) GROUP BY 1, 2) AS c "
+    "USING (hospital_code, record_id) WHERE {ours} AND a.kind NOT IN ('quality', 'audit_deduction')"
 )
 
 
-def _sums(query: Query, code: str, lines: Sequence[Row]) -> Row:
+def _sums(lines: Sequence[Row], weights: Row | None = None) -> Row:
     total: Row = {}
     for name, _, kind in LINES:
         if kind in ("count", "money", "points"):
@@ -219,12 +253,7 @@ def _sums(query: Query, code: str, lines: Sequence[Row]) -> Row:
             total[name] = sum(values, Decimal(0) if kind != "count" else 0) if values else None
     for name in (*MONTHLY, *YEARLY):
         total[name] = sum((plain(line[name]) for line in lines), Decimal(0))
-    found = query.one(
-        "SELECT sum(weight) AS weights, count(weight) AS weighted FROM cases "
-        "WHERE hospital_code = ? AND pay_status = 'paid'",
-        [code],
-    )
-    total["cmi"] = mean(found["weights"], found["weighted"], 4)
+    total["cmi"] = mean(weights["weights"], weights["weighted"], 4) if weights else None
     total["point_value"] = None
     return total
 
