@@ -63,7 +63,7 @@ __all__ = [
     "search",
 ]
 
-_get = lazy(__name__, _HOME)
+_get, __dir__ = lazy(__name__, _HOME)
 
 
 def __getattr__(name: str) -> Any:

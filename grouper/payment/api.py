@@ -16,6 +16,7 @@ from grouper.base.errors import UsageError
 from grouper.base.leftovers import clear, tag
 from grouper.base.output import Output
 from grouper.base.plain import refuse_passing
+from grouper.base.shown import Shown
 from grouper.base.sql import scan
 from grouper.base.whole import refuse_input
 from grouper.payment.policy.policy import Policy, find_policy
@@ -38,7 +39,7 @@ _Settled = tuple["Settlement", "Budget"]
 
 
 @dataclass
-class Paid:
+class Paid(Shown):
     """What a run made. ``hospitals``, ``pools``: the statements as tables; ``totals``: cases and yuan by
     pool, status and reason; ``paths``: what was written, by name."""
 
@@ -51,6 +52,10 @@ class Paid:
     what_if: WhatIf | None = None
     odd: list[Oddity | Unused] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return self.priced.line()
 
 
 @dataclass(frozen=True)

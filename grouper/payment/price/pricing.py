@@ -22,6 +22,7 @@ from grouper.base.money import yuan_of
 from grouper.base.output import SCRATCH, Output
 from grouper.base.provenance import stamped
 from grouper.base.scratch import spill_folder
+from grouper.base.shown import Shown, counted
 from grouper.payment.formula.expression import WORDS
 from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
@@ -70,7 +71,7 @@ HOLDS = frozenset(
 
 
 @dataclass
-class Priced:
+class Priced(Shown):
     """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``.
 
     ``reasons``: "status:cause" to cases, ``costs`` to their yuan, ``places`` to the cases of each input where
@@ -94,6 +95,10 @@ class Priced:
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
     outside: tuple[date, date] | None = None
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.policy.id}: {self.rows:,} rows ({counted(self.statuses)})"
 
 
 def price_files(
