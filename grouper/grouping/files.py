@@ -240,8 +240,6 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "reasons": dict(sorted(summary.reasons.items())),
         "codes": dict(sorted(summary.codes.items())),
         "fields": dict(sorted(summary.fields.items())),
-        "seconds": round(summary.seconds, 3),
-        "peak_rss_mib": summary.peak_rss_mib,
     }
 
 

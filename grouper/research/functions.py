@@ -21,8 +21,7 @@ from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.grouping.api import Grouper
-    from grouper.grouping.bound import Bound
+    from grouper.grouping.api import Bound, Grouper
 
 # What a scheme may read, and the dates that ages and stays are checked against and made of.
 FIELDS = (*GROUPING_FIELDS, "birth_date", "admission_date", "discharge_date")

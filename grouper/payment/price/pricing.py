@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.ahead import ahead
+from grouper.base.canonical import canonical
 from grouper.base.errors import ReconciliationError
 from grouper.base.leftovers import tag
 from grouper.base.machine import database_memory, memory_size, peak_rss_mib
@@ -318,7 +319,7 @@ class Run:
                 own[path] = own.get(path, 0) + number
         listed = [
             {"name": name, "from": str(d.start), "to": str(d.end), "source": d.source, "article": d.article,
-             "verified": d.verified}
+             "verified": d.verified, "value": canonical(d.as_data()["value"])}
             for (name, _), d in sorted(self.used.items(), key=lambda item: (item[0][0], item[0][1]))
         ]  # fmt: skip
         return Priced(
@@ -420,6 +421,4 @@ def provenance(done: Priced) -> dict[str, Any]:
         "costs": {reason: str(cost) for reason, cost in done.costs.items()},
         **({"gate": done.gated.as_dict()} if done.gated else {}),
         "total_cost": str(done.total_cost),
-        "seconds": round(done.seconds, 3),
-        "peak_rss_mib": done.peak_rss_mib,
     }
