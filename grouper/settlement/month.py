@@ -263,6 +263,8 @@ def _price(plan: Plan, staged: Path, progress: Progress | None) -> Priced:
     try:
         return _price_files(plan, files, staged, progress)
     except UsageError as error:  # name what the user gave, not where it is kept meanwhile
+        if isinstance(error.__cause__, OSError):
+            raise  # the disk, not a column
         own, given = (
             str(staged / "accepted.parquet"),
             ", ".join(file.path for file in plan.files if file.role == "input"),
