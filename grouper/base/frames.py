@@ -59,7 +59,8 @@ class Frame:
             made = polars.DataFrame(polars.from_arrow(plain_table(table)))
             return made.lazy() if self._lazy else made
         if self.kind == "pandas":
-            return plain_table(table).to_pandas()
+            frame = plain_table(table).to_pandas()
+            return frame.set_axis(self.data.index) if len(frame) == len(self.data) else frame
         if self.kind == "duckdb":
             made = table  # DuckDB finds the variable by its name
             return self.data.query("_given", "SELECT * FROM made")
