@@ -4,11 +4,13 @@ Set GROUPER_DEBUG=1 to build with bounds checks and assertions on, as the test s
 """
 
 import os
+import subprocess
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 DEBUG = os.environ.get("GROUPER_DEBUG") == "1"
 
@@ -32,6 +34,39 @@ extensions = [
 ]
 
 
+COMMIT = Path("grouper", "base", "commit.txt")  # grouper.base.version reads it; never in the source tree
+
+
+def commit() -> str:
+    """The commit of this checkout, ``+changes`` where the tree has others than it; "" outside of one."""
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != Path.cwd():
+            return ""  # a tree that was unpacked within another repository
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def write_commit(folder: str) -> None:
+    """Writes the commit into a built package, or into the tree of an sdist."""
+    if found := commit():
+        Path(folder, COMMIT).unlink(missing_ok=True)
+        Path(folder, COMMIT).write_text(found + "\n", encoding="ascii")
+
+
+class WithCommit(sdist):
+    """Writes the commit into the tree that is packed: whoever builds from it has no checkout."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        write_commit(base_dir)
+
+
 class WithTables(build_py):
     """Puts ``tables/``, which lies beside the package in the source tree, into the package.
 
@@ -47,6 +82,7 @@ class WithTables(build_py):
                 target = Path(self.build_lib, "grouper", source)
                 self.mkpath(str(target.parent))
                 self.copy_file(str(source), str(target))
+            write_commit(self.build_lib)
 
     def remove_left_over(self) -> None:
         """Empties the folder of the build but for today's kernels, which build_ext renews by their age."""
@@ -71,7 +107,7 @@ class WithTables(build_py):
 
 # The debug build keeps to a folder of its own, so that neither build finds the other's files.
 setup(
-    cmdclass={"build_py": WithTables},
+    cmdclass={"build_py": WithTables, "sdist": WithCommit},
     ext_modules=cythonize(
         extensions,
         compiler_directives=DIRECTIVES,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from grouper.base.errors import DataError, GrouperError, ReconciliationError, TableError, UsageError
     from grouper.grouping.api import Grouper, Options, load_scheme
     from grouper.grouping.files import Summary, group_files
+    from grouper.payment.frames import price
     from grouper.research.open import OpenLake, open_lake
     from grouper.workbench.answer import CaseAnswer
     from grouper.workbench.case import case
@@ -36,6 +37,7 @@ _HOME = {
     "OpenLake": "research.open",
     "open_lake": "research.open",
     "leads": "workbench.search",
+    "price": "payment.frames",
     "search": "workbench.search",
     "GrouperError": "base.errors",
     "UsageError": "base.errors",
@@ -60,10 +62,11 @@ __all__ = [
     "leads",
     "load_scheme",
     "open_lake",
+    "price",
     "search",
 ]
 
-_get = lazy(__name__, _HOME)
+_get, __dir__ = lazy(__name__, _HOME)
 
 
 def __getattr__(name: str) -> Any:

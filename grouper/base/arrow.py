@@ -202,6 +202,21 @@ def batches_of(data: Any) -> pa.RecordBatchReader:
     )
 
 
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, where a type is a dictionary of them."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def plain(column: pa.Array) -> pa.Array:
+    """A dictionary column as its values."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """Dictionary columns as plain values."""
+    return table.cast(pa.schema([f.with_type(plain_type(f.type)) for f in table.schema]))
+
+
 def in_lots(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Callable[[int], pa.RecordBatch]:
     """``take(n)``: the next n rows of ``batches``, all of ``schema``, as one batch; fewer where they end."""
     held: list[pa.RecordBatch] = []

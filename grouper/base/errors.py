@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 EXIT_OK = 0
 EXIT_USAGE = 1
@@ -62,9 +63,20 @@ class GrouperError(Exception):
         self.zh = shortened(zh)
         self.en = shortened(en)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error crosses to another process with both of its texts."""
+        return _again, (type(self), self.__dict__)
+
     def text(self, lang: str) -> str:
         """The message in ``lang`` ("zh" or "en")."""
         return self.en if lang == "en" else self.zh
+
+
+def _again(kind: type[GrouperError], state: dict[str, Any]) -> GrouperError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, state["en"])
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(GrouperError):

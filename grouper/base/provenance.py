@@ -12,7 +12,7 @@ from typing import Any
 
 from grouper.base.errors import DataError
 from grouper.base.formats import FORMATS, format_of
-from grouper.base.version import VERSION
+from grouper.base.version import VERSION, commit
 
 FORMAT = FORMATS["provenance"]
 PROVENANCE_KEY = "grouper.provenance"  # of Parquet metadata
@@ -24,8 +24,11 @@ def software(version: str = VERSION) -> dict[str, str]:
 
 
 def stamped(**told: Any) -> dict[str, Any]:
-    """A provenance: software and format, then what else is told."""
-    return {"software": software(), "format": FORMAT, **told}
+    """A provenance: software with its commit, and format, then what else is told.
+
+    Nothing in it is of the run (times, memory): the same input gives the same bytes.
+    """
+    return {"software": software() | {"commit": commit()}, "format": FORMAT, **told}
 
 
 def read(metadata: Mapping[bytes, bytes] | None, where: str) -> dict[str, Any]:

@@ -41,4 +41,4 @@ _HOME = {
     "check_lake": "files",
 }
 
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(__name__, _HOME)

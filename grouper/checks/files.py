@@ -21,6 +21,7 @@ from grouper.base.leftovers import tag
 from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
+from grouper.base.shown import Shown
 from grouper.base.whole import refuse_input
 from grouper.checks import month
 from grouper.checks.evaluate import Checker
@@ -59,7 +60,7 @@ class Tally:
 
 
 @dataclass
-class CheckSummary:
+class CheckSummary(Shown):
     """What a run did. ``tallies``: of every rule, in the order of the rules; ``off``: rules that the area
     switches off. ``records``: rows with a finding of their own."""
 
@@ -75,6 +76,10 @@ class CheckSummary:
     dropped: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     peak_rss_mib: int | None = None
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.scheme}: {self.rows:,} rows, {self.records:,} with findings → {self.output}"
 
 
 def check_files(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from grouper.base.shown import Shown
 from grouper.checks.evaluate import Checker
 from grouper.checks.rules import Rule, load_rules
 from grouper.grouping.api import Grouper, load_scheme
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Shown):
     """One finding. ``codes``: those it is about. ``fields``: canonical fields that the rule reads.
     ``correction``: the code of the record that would stand first ("principal=I63.300"), ``corrected_group``
     the group that gives, ``money`` the difference of the amount in yuan, where a policy was given."""
@@ -38,17 +39,25 @@ class Finding:
     source: tuple[str, ...]
     verified: bool
 
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.id} {self.severity}: {self.text}"
+
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "money": None if self.money is None else str(self.money)}
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(Shown):
     """All that the rules say of a record: findings, ids of rules that passed, and of those not evaluated."""
 
     findings: tuple[Finding, ...]
     passed: tuple[str, ...]
     not_evaluated: tuple[str, ...]
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{len(self.findings)} findings, {len(self.passed)} passed"
 
 
 def check_record(

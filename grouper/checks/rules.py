@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from grouper.base.errors import TableError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.shown import Shown
 from grouper.base.tables_in import Row, read_table
 from grouper.base.toml_in import read_toml
 
@@ -31,7 +32,7 @@ _LIMIT = re.compile(r"\$(\w+)")
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Shown):
     """One rule.
 
     ``check``: its number in the list of checks. ``when``: a condition over the facts of a record, with
@@ -64,6 +65,10 @@ class Rule:
     verified: bool
     valid_from: date | None = None
     valid_to: date | None = None
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.id} {self.severity}, {self.scope}: {self.name_en}"
 
     def title(self, lang: str) -> str:
         return self.name_en if lang == "en" else self.name
@@ -106,7 +111,7 @@ class Rank:
 
 
 @dataclass(frozen=True)
-class Rules:
+class Rules(Shown):
     """The rules in force, in the order of the file. ``off``: ids that the area switches off. ``sources``:
     name of each document."""
 
@@ -115,6 +120,10 @@ class Rules:
     off: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     rank: Rank = field(default_factory=lambda: Rank(dict.fromkeys(SEVERITIES, 1), 1000))
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{len(self.rules)} rules{self.area and f' in {self.area}'}, {len(self.off)} off"
 
     def __getitem__(self, id_: str) -> Rule:
         return next(rule for rule in self.rules if rule.id == id_)

@@ -20,4 +20,4 @@ if TYPE_CHECKING:
 _HOME = {"Coefficients": "parameters", "apply": "apply", "load": "parameters"}
 __all__ = ["Coefficients", "apply", "load"]
 
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -188,5 +188,4 @@ def _record(summary: Summary, how: StepOptions) -> dict[str, Any]:
         "inputs": digests([path for path in summary.inputs if Path(path).is_file()]),
         "rows": summary.rows,
         "by_tool": dict(sorted(summary.counts.items())),
-        "seconds": round(summary.seconds, 3),
     }

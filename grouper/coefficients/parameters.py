@@ -22,6 +22,7 @@ from grouper.base.errors import TableError, UsageError
 from grouper.base.exact import decimal_of, fits
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.shown import Shown
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import parse_toml, read_bytes
 from grouper.grouping.dip.tables.catalogue import AUX_LEVELS
@@ -98,7 +99,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class Coefficients(Shown):
     """A file of parameters. ``table``: rows by packet (capitals) and number of the class."""
 
     id: str
@@ -115,6 +116,10 @@ class Coefficients:
     starts: tuple[date, ...] = ()  # days on which some coefficient may change; the first is valid_from
     _general: tuple[int, ...] = field(default=(), repr=False)
     _listed: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.id}: {len(self.tools)} tools, {self.valid_from} – {self.valid_to}"
 
     @cached_property
     def classes(self) -> list[tuple[Tool, Class]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from grouper.base.arrow import batches_of, sound
+from grouper.base.arrow import batches_of, plain, plain_type, sound
 from grouper.base.errors import DataError, UsageError
+from grouper.base.frames import Frame
+from grouper.base.shown import Shown
 from grouper.codes.book import CodeOptions
 from grouper.grouping.compiled import CompiledEngine
 from grouper.grouping.engine import Engine, Explained, Grouped
@@ -20,7 +22,7 @@ from grouper.grouping.locate import locate
 from grouper.grouping.origin import origin_of
 
 if TYPE_CHECKING:
-    from grouper.records import ColumnMap, NormaliseOptions, Normaliser
+    from grouper.records import ColumnMap, NormaliseOptions, Normaliser, Prepared
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Options:
     ``stay``, ``age``, ``age_days_unit``: see grouper.records.NormaliseOptions.
     ``prefix``: put before the names of the result columns.
     ``lang``: language of ``reason_text``.
+    ``plain``: texts come as plain strings, not as Arrow dictionaries (numbers of a list of words).
     """
 
     codes: Literal["insurance", "clinical"] = "insurance"
@@ -43,14 +46,22 @@ class Options:
     age_days_unit: Literal["days", "months"] | None = None
     prefix: str = ""
     lang: Literal["zh", "en"] = "zh"
+    plain: bool = False
+
+    def __repr__(self) -> str:
+        """With what differs from the defaults."""
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"Options({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     def as_dict(self) -> dict[str, Any]:
         """For the provenance of a result."""
-        return {**self.__dict__, "allow_missing": sorted(self.allow_missing)}
+        told = {**self.__dict__, "allow_missing": sorted(self.allow_missing)}
+        del told["plain"]  # the same texts, in memory only
+        return told
 
 
 @dataclass
-class Grouper:
+class Grouper(Shown):
     """A loaded scheme. Immutable in use: one object may serve many threads.
 
     It pickles by the id of its scheme (the path of its folder) and its options; a process that is given
@@ -59,6 +70,12 @@ class Grouper:
 
     engine: Engine
     options: Options = field(default_factory=Options)
+
+    def line(self) -> str:
+        """The scheme, how many groups it has, and of which edition codes are."""
+        scheme = self.engine.scheme
+        told = scheme.line() if isinstance(scheme, Shown) else self.id
+        return f"{told}, {self.options.codes} codes"
 
     @property
     def id(self) -> str:
@@ -103,7 +120,8 @@ class Grouper:
     @property
     def result_fields(self) -> list[pa.Field]:
         """The result columns, prefix included."""
-        return [f.with_name(self.options.prefix + f.name) for f in self.engine.result_fields]
+        named = [f.with_name(self.options.prefix + f.name) for f in self.engine.result_fields]
+        return [f.with_type(plain_type(f.type)) for f in named] if self.options.plain else named
 
     @property
     def result_names(self) -> list[str]:
@@ -122,25 +140,25 @@ class Grouper:
         Table). Columns are found by their names in any known layout, or by ``columns``.
         Raises UsageError when a needed column is missing, DataError for unusable types.
         """
-        lazy = type(data).__module__.startswith("polars") and type(data).__name__ == "LazyFrame"
-        frame = data.collect() if lazy else data
-        results = self._results(frame, columns)
-        return _attach(frame, results).lazy() if lazy else _attach(frame, results)
+        frame = Frame(data)
+        bound = self.bind(frame.table.schema, columns=columns)
+        made = [
+            pa.RecordBatch.from_arrays(bound.results(b), self.result_names) for b in frame.table.to_batches()
+        ]
+        return frame.beside(pa.Table.from_batches(made, pa.schema(self.result_fields)))
 
-    def _results(self, data: Any, columns: ColumnMap | None) -> tuple[pa.Table, pa.Table]:
-        """The input as a table, and the result columns as another of the same height."""
-        source = batches_of(data)
-        schema = source.schema
-        batches = list(source)
-        normaliser = self.normaliser(columns or _layout(schema), schema)
-        grouped = [self._group(normaliser, batch) for batch in batches]
-        fields = self.result_fields
-        made = [pa.RecordBatch.from_arrays(g.columns, schema=pa.schema(fields)) for g in grouped]
-        return pa.Table.from_batches(batches, schema), pa.Table.from_batches(made, pa.schema(fields))
+    def bind(self, schema: pa.Schema, *, columns: ColumnMap | None = None) -> Bound:
+        """The grouper for batches of one schema: their layout is found once, here.
 
-    def _group(self, normaliser: Normaliser, batch: pa.RecordBatch) -> Grouped:
-        prepared = normaliser.prepare(sound(batch))
-        return self.engine.group(prepared.batch, prepared.flags)
+        For streams of small batches (functions of a database, ``mapInArrow`` of Spark). Raises as ``group``.
+        """
+
+        return Bound(self, schema, columns)
+
+    def grouped(self, prepared: Prepared) -> Grouped:
+        """The result columns of a prepared batch, as plain texts where ``Options.plain`` says so."""
+        done = self.engine.group(prepared.batch, prepared.flags)
+        return done._replace(columns=[plain(c) for c in done.columns]) if self.options.plain else done
 
     def group_batches(
         self, batches: Iterable[pa.RecordBatch] | Any, *, columns: ColumnMap | None = None
@@ -152,15 +170,10 @@ class Grouper:
         one batch. Raises DataError for a batch whose columns differ in name or type.
         """
         stream = iter(batches if _is_batches(batches) else batches_of(batches))
-        normaliser: Normaliser | None = None
-        for batch in stream:
-            if normaliser is None:
-                normaliser = self.normaliser(columns or _layout(batch.schema), batch.schema)
-                first, schema = batch.schema, self.result_schema(batch.schema)
-            else:
-                batch = _alike(batch, first)
-            grouped = self._group(normaliser, batch)
-            yield pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
+        for first in stream:
+            bound = self.bind(first.schema, columns=columns)
+            yield bound.group(first)
+            yield from bound.group_batches(stream)
 
     def explain(self, record: Mapping[str, Any]) -> Explained:
         """Explain one record, given by column names of any known layout (``sex``, ``diagnoses`` …).
@@ -174,6 +187,51 @@ class Grouper:
 
         prepared = record if "flags" in record else prepare_record(self, record)
         return family(self.engine.kind).explain(self.engine, prepared)
+
+
+class Bound(Shown):
+    """Groups record batches of the columns of ``schema`` (``Grouper.bind``); serves many threads.
+
+    ``adds``: results stand behind the columns of the batch; else they come alone, and may have their names.
+    """
+
+    def __init__(
+        self, grouper: Grouper, schema: pa.Schema, columns: ColumnMap | None = None, *, adds: bool = True
+    ) -> None:
+        self.grouper, self.given, self.columns, self.adds = grouper, schema, columns, adds
+        self._normaliser: Normaliser = grouper.normaliser(columns or _layout(schema), schema, adds=adds)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.grouper, self.given, self.columns, self.adds)
+
+    def line(self) -> str:
+        """The grouper, and how many columns its batches have."""
+        return f"{self.grouper.line()}, {len(self.given)} columns"
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns that come out."""
+        return self.grouper.result_schema(self.given if self.adds else pa.schema([]))
+
+    def group(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch with its results behind its columns, matched by name, in the order of the bound schema.
+
+        Raises DataError for a batch whose columns differ in name or type.
+        """
+        batch = _alike(batch, self.given)
+        results = self.results(batch)
+        return pa.RecordBatch.from_arrays(
+            [*batch.columns, *results] if self.adds else results, schema=self.schema
+        )
+
+    def results(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The result columns of a batch of the bound schema."""
+        prepared = self._normaliser.prepare(sound(batch))
+        return self.grouper.grouped(prepared).columns
+
+    def group_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """``group`` of each; for ``mapInArrow`` and the like."""
+        return map(self.group, batches)
 
 
 def load_scheme(
@@ -200,6 +258,20 @@ def load_scheme(
     return Grouper(engine, chosen)
 
 
+def _is_batches(data: Any) -> bool:
+    return isinstance(data, Sequence | Iterator) and not hasattr(data, "__arrow_c_stream__")
+
+
+def _again(grouper: Grouper, schema: pa.Schema, columns: ColumnMap | None, adds: bool) -> Bound:
+    return Bound(grouper, schema, columns, adds=adds)
+
+
+def _layout(schema: pa.Schema) -> ColumnMap:
+    from grouper.records import detect_layout
+
+    return detect_layout(schema.names)
+
+
 def _alike(batch: pa.RecordBatch, first: pa.Schema) -> pa.RecordBatch:
     """The columns of ``batch`` in the order of the first batch. Raises DataError when they differ."""
     if batch.schema.equals(first):
@@ -221,44 +293,3 @@ def _alike(batch: pa.RecordBatch, first: pa.Schema) -> pa.RecordBatch:
                 en=f"column {mine.name!r} has different types in the batches: {theirs.type} and {mine.type}",
             )
     return pa.RecordBatch.from_arrays(batch.columns, schema=first)
-
-
-def _layout(schema: pa.Schema) -> ColumnMap:
-    from grouper.records import detect_layout
-
-    return detect_layout(schema.names)
-
-
-def _is_batches(data: Any) -> bool:
-    return isinstance(data, Sequence | Iterator) and not hasattr(data, "__arrow_c_stream__")
-
-
-def _attach(data: Any, parts: tuple[pa.Table, pa.Table]) -> Any:
-    """The results behind the columns of ``data``, in the kind of ``data``.
-
-    Libraries are asked for by name, so none is imported that the caller does not use.
-    """
-    table, results = parts
-    kind = type(data).__module__.partition(".")[0]
-    if kind == "polars":
-        import polars
-
-        return polars.concat([data, polars.from_arrow(_plain(results))], how="horizontal")
-    if kind == "pandas":
-        return data.assign(**{name: _plain(results)[name].to_pylist() for name in results.column_names})
-    whole = pa.table([*table.columns, *results.columns], names=[*table.column_names, *results.column_names])
-    if kind in ("duckdb", "_duckdb") and not isinstance(data, pa.RecordBatchReader):
-        return sys.modules["duckdb"].from_arrow(whole)
-    if isinstance(data, pa.RecordBatch):
-        return (
-            whole.combine_chunks().to_batches()[0]
-            if whole.num_rows
-            else pa.RecordBatch.from_pylist([], whole.schema)
-        )
-    return whole
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Dictionary columns as plain text."""
-    fields = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema]
-    return table.cast(pa.schema(fields))

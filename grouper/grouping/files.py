@@ -22,6 +22,7 @@ from grouper.base.machine import peak_rss_mib
 from grouper.base.output import Output, output_format
 from grouper.base.provenance import stamped
 from grouper.base.reasons import REASONS, STATUS_NAMES
+from grouper.base.shown import Shown, counted
 from grouper.base.whole import refuse_input
 from grouper.grouping.family import family
 
@@ -34,7 +35,7 @@ _BATCH_ROWS = 250_000
 
 
 @dataclass
-class Summary:
+class Summary(Shown):
     """What a run did. ``rows`` came in and went out; ``statuses`` and ``reasons`` add up to it."""
 
     scheme: str
@@ -51,6 +52,10 @@ class Summary:
     unread: dict[str, str] = field(default_factory=dict)  # columns of codes that no field is read from
     seconds: float = 0.0
     peak_rss_mib: int | None = None  # not known on every system
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.scheme}: {self.rows:,} rows ({counted(self.statuses)}) → {self.output}"
 
     def add(self, done: _Done) -> None:
         self.rows += done.rows
@@ -178,7 +183,7 @@ def _grouped(
     def work(job: tuple[pa.RecordBatch, int]) -> _Done:
         batch, row = job
         prepared = normaliser.prepare(batch, row)
-        grouped = grouper.engine.group(prepared.batch, prepared.flags)
+        grouped = grouper.grouped(prepared)
         whole = pa.RecordBatch.from_arrays([*batch.columns, *grouped.columns], schema=schema)
         return _Done(whole, batch.num_rows, grouped.reasons, grouped.codes, prepared.counts)
 
@@ -235,8 +240,6 @@ def provenance(grouper: Grouper, summary: Summary) -> dict[str, Any]:
         "reasons": dict(sorted(summary.reasons.items())),
         "codes": dict(sorted(summary.codes.items())),
         "fields": dict(sorted(summary.fields.items())),
-        "seconds": round(summary.seconds, 3),
-        "peak_rss_mib": summary.peak_rss_mib,
     }
 
 

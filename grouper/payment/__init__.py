@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from grouper.payment.check.verify import verify_policy
     from grouper.payment.explain.explain import explain_case
     from grouper.payment.explain.explanation import PaymentExplanation
+    from grouper.payment.frames import price
     from grouper.payment.policy.policy import Policy, find_policy, load_policy
 
 _HOME = {
@@ -28,6 +29,7 @@ _HOME = {
     "find_policy": "policy.policy",
     "load_policy": "policy.policy",
     "pay": "api",
+    "price": "frames",
     "verify_policy": "check.verify",
 }
 __all__ = [
@@ -38,8 +40,9 @@ __all__ = [
     "find_policy",
     "load_policy",
     "pay",
+    "price",
     "verify_policy",
 ]
 
 
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(__name__, _HOME)

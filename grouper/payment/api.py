@@ -16,6 +16,7 @@ from grouper.base.errors import UsageError
 from grouper.base.leftovers import clear, tag
 from grouper.base.output import Output
 from grouper.base.plain import refuse_passing
+from grouper.base.shown import Shown
 from grouper.base.sql import scan
 from grouper.base.whole import refuse_input
 from grouper.payment.policy.policy import Policy, find_policy
@@ -23,7 +24,7 @@ from grouper.payment.price.gated import LEFT
 from grouper.payment.price.inputs import Files
 from grouper.payment.price.oddities import Oddity, find
 from grouper.payment.price.pricing import Priced, connect, price_files
-from grouper.payment.price.whatif import WhatIf, by_hospital, compare
+from grouper.payment.price.whatif import WhatIf, by_hospital, compare, write_beside
 from grouper.records.stays import Gate
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _Settled = tuple["Settlement", "Budget"]
 
 
 @dataclass
-class Paid:
+class Paid(Shown):
     """What a run made. ``hospitals``, ``pools``: the statements as tables; ``totals``: cases and yuan by
     pool, status and reason; ``paths``: what was written, by name."""
 
@@ -51,6 +52,10 @@ class Paid:
     what_if: WhatIf | None = None
     odd: list[Oddity | Unused] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return self.priced.line()
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ def pay(
     else each case takes those of its ``date`` column. ``hospitals``, ``decisions``: CSV files with
     properties of hospitals and decisions by case. ``budget``: a budget file; the pools are then settled,
     at the "settlement" or the "budget" ``value`` of a point. ``what_if``: parameters to change
-    ("base_rate": "11000", "level_coefficient.3": "1.1"), and both results are compared by hospital.
+    ("base_rate": "11000", "level_coefficient.3": "1.1"): every case has its amounts under the policy and, as
+    ``what_if_amount`` and the like, under the reform; hospitals are compared, provenance names the changes.
     Every row comes out, in order; a refund with its original, and any other row that is no stay, has the
     status "left" and no amounts. A file of another scheme than the policy's is refused, but for
     ``scheme_differs``. ``interim``: several bills of one stay are held ("hold") or joined ("join").
@@ -117,11 +123,15 @@ def pay(
     clear(Path(output).resolve().parent, ".what-if")
     with tempfile.TemporaryDirectory(prefix=f".what-if.{tag()}.", dir=Path(output).resolve().parent) as place:
         other = str(Path(place) / "cases.parquet")
-        if reform is not None:
+        if reform is None or not what_if:
+            priced, settlement = _run(chosen, job, output)
+        else:
+            first = str(Path(place) / "as-it-is.parquet")
             _run(reform, job, other)
-        priced, settlement = _run(chosen, job, output)
-        if reform is not None and what_if:
-            compared = _compared(output, other, what_if, job)
+            priced, settlement = _run(chosen, job, first)
+            compared = _compared(first, other, what_if, job)
+            told = {"changes": dict(what_if), "policy": reform.id, "sha256": reform.digest}
+            write_beside(first, other, output, told, shared=shared)
     done = _statements(priced, settlement, output, job)
     done.what_if = compared
     with connect(threads, memory) as connection:

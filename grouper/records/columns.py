@@ -21,6 +21,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import tables_dir
+from grouper.base.shown import Shown
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import read_toml
 from grouper.records.schema import CANONICAL, DATE_FIELDS, HOUR_FIELDS, LIST_FIELDS
@@ -57,7 +58,7 @@ class Alias(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ColumnMap:
+class ColumnMap(Shown):
     """Canonical field -> source columns, for one layout; ``drop`` are columns with personal data.
 
     ``values``: field -> word of the source -> value. ``base``: a known layout that gives the fields
@@ -70,6 +71,10 @@ class ColumnMap:
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     base: str = ""
     header_row: int = 1
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.layout}: {len(self.fields)} fields, {len(self.drop)} columns left out"
 
     def bind(self, header: Sequence[str]) -> ColumnMap:
         """This map with the names as ``header`` writes them and running numbers expanded.

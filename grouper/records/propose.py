@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from grouper.base.errors import UsageError
+from grouper.base.shown import Shown
 from grouper.base.toml_out import comment, plain, toml_line
 from grouper.records import code_columns
 from grouper.records.columns import Alias, aliases, detect_layout, fold, running_number
@@ -329,7 +330,7 @@ def _bare(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Shown):
     """``cells``: column -> its texts with their numbers; ``numbers``: columns with cells that are numbers.
 
     ``header_row``: the row of the file with the names, from 1.
@@ -339,3 +340,7 @@ class Sample:
     cells: Mapping[str, Counter[str]] = field(default_factory=dict)
     numbers: frozenset[str] = frozenset()
     header_row: int = 1
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{len(self.header)} columns, from row {self.header_row} on"

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from grouper.base.arrow import plain_type
 from grouper.records.schema import CANONICAL, CODE_FIELDS, GROUPING_FIELDS
 
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.grouping.api import Grouper
-    from grouper.records import Normaliser
+    from grouper.grouping.api import Bound, Grouper
 
 # What a scheme may read, and the dates that ages and stays are checked against and made of.
 FIELDS = (*GROUPING_FIELDS, "birth_date", "admission_date", "discharge_date")
@@ -37,7 +37,7 @@ def register(connection: duckdb.DuckDBPyConnection, grouper: Grouper, name: str 
     name = name or grouper.engine.kind
     bare = replace(grouper, options=replace(grouper.options, prefix="", allow_missing=()))
     given = ", ".join(f"{field} {_sql(CANONICAL[field])}" for field in FIELDS)
-    made = ", ".join(f"{field.name} {_sql(_plain(field.type))}" for field in bare.result_fields)
+    made = ", ".join(f"{field.name} {_sql(plain_type(field.type))}" for field in bare.result_fields)
     inner = f"_{name}"
     connection.execute(f"DROP MACRO IF EXISTS {name}")
     try:
@@ -62,28 +62,19 @@ def register(connection: duckdb.DuckDBPyConnection, grouper: Grouper, name: str 
 
 
 def grouped(grouper: Grouper) -> Callable[[pa.ChunkedArray], pa.Array]:
-    """From structs of canonical fields to structs of results."""
-    from grouper.records import detect_layout
-
-    normaliser: Normaliser | None = None
-    fields = grouper.result_fields
+    """From structs of canonical fields to structs of results, with plain texts."""
+    bound: Bound | None = None
+    plainly = replace(grouper, options=replace(grouper.options, plain=True))
+    names = plainly.result_names
 
     def call(rows: pa.ChunkedArray) -> pa.Array:
-        nonlocal normaliser
+        nonlocal bound
         struct = rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows
         batch = pa.RecordBatch.from_arrays(struct.flatten(), names=[field.name for field in struct.type])
-        if normaliser is None:
-            normaliser = grouper.normaliser(detect_layout(batch.schema.names), batch.schema)
-        prepared = normaliser.prepare(batch)
-        columns = grouper.engine.group(prepared.batch, prepared.flags).columns
-        plain = [column.cast(_plain(field.type)) for column, field in zip(columns, fields, strict=True)]
-        return pa.StructArray.from_arrays(plain, [field.name for field in fields])
+        bound = bound or plainly.bind(batch.schema)
+        return pa.StructArray.from_arrays(bound.results(batch), names)
 
     return call
-
-
-def _plain(type_: pa.DataType) -> pa.DataType:
-    return type_.value_type if pa.types.is_dictionary(type_) else type_
 
 
 def _sql(type_: pa.DataType) -> str:

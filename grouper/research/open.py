@@ -43,6 +43,10 @@ class OpenLake:
         ).fetchall()
         return f"<OpenLake {self.lake.root}: {months} months, {years} years cleared, run {run or '-'}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the lake itself, as it is then."""
+        return OpenLake, (self.lake.root,)
+
     def __enter__(self) -> OpenLake:
         return self
 

@@ -43,4 +43,4 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(__name__, _HOME)

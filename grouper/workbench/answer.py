@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grouper.base.shown import Shown
+
 FORMAT = "grouper.case/1"
 
 
 @dataclass(frozen=True)
-class CaseAnswer:
+class CaseAnswer(Shown):
     """What is known of one record. All parts are plain data for JSON, whose keys docs/case.md has: amounts,
     weights and ratios are texts of decimals, and words are in ``lang``.
 
@@ -26,6 +28,12 @@ class CaseAnswer:
     prices: list[dict[str, Any]]
     alternatives: Mapping[str, Any] | None
     provenance: Mapping[str, Any]
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return (
+            f"{len(self.schemes)} schemes, {len(self.prices)} policies, {len(self.missing)} missing; .text()"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with the name and number of its shape under ``format``."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grouper.base.reasons import REASONS
+from grouper.base.shown import Shown
 from grouper.grouping import explaining, words
 from grouper.grouping.dip.explain_chain import ChainStepView, NearMiss
 from grouper.grouping.dip.options import CLASSES, CLASSES_ZH
@@ -17,7 +18,7 @@ _SPECIFIC = 12  # so many specific codes are named in the place of a grey one
 
 
 @dataclass(frozen=True)
-class DipExplanation:
+class DipExplanation(Shown):
     """The steps of one record. ``result`` holds the result columns of the batch for it.
 
     ``mixed`` is None, and ``lists`` empty, where the chain had the last word.
@@ -40,6 +41,10 @@ class DipExplanation:
     tools: Tools | None
     missing: str
     result: dict[str, Any]
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.scheme}: {self.result['status']}, {self.result['dip_code']}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; scores as texts."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
+from grouper.base.shown import Shown
 from grouper.grouping import explaining, words
 from grouper.grouping.drg.compile import FIELDS, WEIGHTS
 from grouper.grouping.drg.conditions import And, Condition, Const, Department, In, Not, Or, Severity, to_text
@@ -89,7 +90,7 @@ class Because:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Shown):
     """The steps of one record. ``result`` holds the result columns of the batch for it."""
 
     scheme: str
@@ -108,6 +109,10 @@ class Explanation:
     because: list[Because] = field(default_factory=list)
     lists: Lists = _NO_LISTS  # of the scheme
     tables: Lists = _NO_LISTS  # its exclusion tables: the principal diagnoses in each
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.scheme}: {self.result['status']}, {self.result['drg']}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; conditions in the notation of the tables. ``lists`` and ``tables``: those that

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from grouper.base.exact import decimal_of
+from grouper.base.shown import Shown
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy import words
 from grouper.payment.policy.value_words import value_told
@@ -60,7 +61,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class PaymentExplanation:
+class PaymentExplanation(Shown):
     """How a policy pays one case. ``values`` are all columns, whether told or not."""
 
     policy: str
@@ -76,6 +77,10 @@ class PaymentExplanation:
     older: tuple[str, ...]  # the same in older formats
     routes: Mapping[str, words.Pair]
     values: Mapping[str, Any] = field(repr=False)
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.policy}, {self.record}: {self.head['pay_status']} ({self.head['pay_reason']})"
 
     def priced_by(self, digest: str | None) -> PaymentExplanation:
         """With a note, where the file was priced by another policy, or another state of this one."""

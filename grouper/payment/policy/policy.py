@@ -17,6 +17,7 @@ from grouper.base.digests import sha256
 from grouper.base.errors import TableError, UsageError
 from grouper.base.formats import KEY, format_of
 from grouper.base.paths import is_there, tables_dir
+from grouper.base.shown import Shown
 from grouper.base.toml_in import read_toml
 from grouper.payment.formula.expression import Expr
 from grouper.payment.policy import shapes
@@ -95,7 +96,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Policy:
+class Policy(Shown):
     """A policy, whole: its own file and those that it extends."""
 
     id: str
@@ -114,6 +115,10 @@ class Policy:
     validity_verified: bool
     notes: tuple[str, ...]
     files: tuple[Path, ...]
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.id}: {self.method}, {self.scheme}, {self.valid_from} – {self.valid_to}"
 
     @cached_property
     def digest(self) -> str:

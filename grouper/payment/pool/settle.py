@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import DataError, ReconciliationError
-from grouper.base.machine import peak_rss_mib
 from grouper.base.money import Fen, fen_of
 from grouper.base.output import SCRATCH, Output
 from grouper.base.paths import local_path
@@ -429,7 +428,5 @@ def _provenance(priced: Sequence[str], budget: Budget, run: Run) -> dict[str, An
             "rows": run.rows,
             "counts": run.counts,
             "pools": {name: describe(settled) for name, settled in run.pools.items()},
-            "seconds": round(run.seconds, 3),
-            "peak_rss_mib": peak_rss_mib(),
         },
     }

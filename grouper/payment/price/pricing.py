@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.ahead import ahead
+from grouper.base.canonical import canonical
 from grouper.base.errors import ReconciliationError
 from grouper.base.leftovers import tag
 from grouper.base.machine import database_memory, memory_size, peak_rss_mib
@@ -22,6 +23,7 @@ from grouper.base.money import yuan_of
 from grouper.base.output import SCRATCH, Output
 from grouper.base.provenance import stamped
 from grouper.base.scratch import spill_folder
+from grouper.base.shown import Shown, counted
 from grouper.payment.formula.expression import WORDS
 from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
@@ -70,7 +72,7 @@ HOLDS = frozenset(
 
 
 @dataclass
-class Priced:
+class Priced(Shown):
     """What a pricing run did. Amounts are Decimal yuan; ``statuses`` add up to ``rows``.
 
     ``reasons``: "status:cause" to cases, ``costs`` to their yuan, ``places`` to the cases of each input where
@@ -94,6 +96,10 @@ class Priced:
     gated: Gated | None = None
     scheme_differs: dict[str, Any] | None = None
     outside: tuple[date, date] | None = None
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.policy.id}: {self.rows:,} rows ({counted(self.statuses)})"
 
 
 def price_files(
@@ -313,7 +319,7 @@ class Run:
                 own[path] = own.get(path, 0) + number
         listed = [
             {"name": name, "from": str(d.start), "to": str(d.end), "source": d.source, "article": d.article,
-             "verified": d.verified}
+             "verified": d.verified, "value": canonical(d.as_data()["value"])}
             for (name, _), d in sorted(self.used.items(), key=lambda item: (item[0][0], item[0][1]))
         ]  # fmt: skip
         return Priced(
@@ -415,6 +421,4 @@ def provenance(done: Priced) -> dict[str, Any]:
         "costs": {reason: str(cost) for reason, cost in done.costs.items()},
         **({"gate": done.gated.as_dict()} if done.gated else {}),
         "total_cost": str(done.total_cost),
-        "seconds": round(done.seconds, 3),
-        "peak_rss_mib": done.peak_rss_mib,
     }

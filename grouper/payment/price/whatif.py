@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from grouper.base.arrow import in_lots
+from grouper.base.errors import ReconciliationError
 from grouper.base.exact import half_up
+from grouper.base.output import Output
+from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import scan
 
 if TYPE_CHECKING:
@@ -19,6 +23,13 @@ if TYPE_CHECKING:
 _MONEY = pa.decimal128(20, 2)
 _PERCENT = pa.decimal128(20, 2)
 _MEASURES = ("amount", "fund")
+_BATCH = 131_072
+PREFIX = "what_if_"
+# of the priced case, which the reform may change; the settled ones where there is a budget
+CHANGED = (
+    "pay_status", "pay_reason", "outlier", "amount", "fund_due",
+    "settled_points", "settled_amount", "settled_fund", "settled_income",
+)  # fmt: skip
 SCHEMA = pa.schema(
     [
         pa.field("hospital_code", pa.string()),
@@ -77,6 +88,38 @@ def compare(
     ]
     total = _row("", _sum(before), _sum(after))
     return WhatIf(dict(changes), pa.Table.from_pylist(rows, schema=SCHEMA), total, settled)
+
+
+def write_beside(before: str, after: str, output: str, what_if: Mapping[str, Any], *, shared: bool) -> None:
+    """One file of two over the same rows: the cases as ``before`` has them, and ``what_if_…`` of ``after``.
+
+    The provenance is that of ``before``, with ``what_if`` in it. Raises ReconciliationError where the rows
+    are not the same.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(before) as first, pq.ParquetFile(after) as second:
+        names = [name for name in CHANGED if name in first.schema_arrow.names]
+        own = pa.schema([second.schema_arrow.field(n).with_name(f"{PREFIX}{n}") for n in names])
+        schema = pa.schema([*first.schema_arrow.remove_metadata(), *own])
+        take = in_lots(second.schema_arrow.remove_metadata(), second.iter_batches(_BATCH))
+        with Output(output, "parquet", private=not shared) as out:
+            writer = out.open(schema)
+            for batch in first.iter_batches(_BATCH):
+                other = take(batch.num_rows)
+                _check_same(batch, other)
+                columns = [*batch.columns, *(other[name] for name in names)]
+                writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
+            made = read_provenance(first.schema_arrow.metadata, before)
+            writer.provenance = made | {"what_if": {**what_if, "columns": own.names}}
+
+
+def _check_same(batch: pa.RecordBatch, other: pa.RecordBatch) -> None:
+    if batch.num_rows != other.num_rows or not batch["record_id"].equals(other["record_id"]):
+        raise ReconciliationError(
+            zh="对不上：原政策与假设下的病例行不一致；没有写出结果",
+            en="does not add up: the rows under the policy and under the reform differ; nothing was written",
+        )
 
 
 def _row(code: str, before: Side, after: Side) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.errors import TableError, UsageError
+from grouper.base.shown import Shown
 from grouper.grouping.dip.names import Names
 from grouper.grouping.dip.options import CLASSES, DipOptions, options_from
 from grouper.grouping.dip.tables.packets import AUX_LEVELS as AUX_LEVELS
@@ -89,7 +90,7 @@ _MIXED_KEY = re.compile(r"[A-Z]([0-9]{1,2})?|[A-Z][0-9]{2}-[A-Z][0-9]{2}")
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalogue(Shown):
     """A complete scheme: ``rows`` in printed order, packets by key, options and what is known of them.
 
     ``rows`` ends with those of the rules of ``chain``. ``primary_care``: the packets (in capitals) of an
@@ -109,6 +110,10 @@ class Catalogue:
     blank: Row | None = None
     chain: Chain = field(default=Chain(), repr=False)
     primary_care: frozenset[str] | None = None
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.id}: {len(self.rows):,} DIP"
 
     @property
     def entries(self) -> tuple[Row, ...]:

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from grouper.base.shown import Shown
 from grouper.grouping.drg.options import DrgOptions, options_from
 
 UNGROUPED = "0000"
@@ -81,7 +82,7 @@ class Drg:
 
 
 @dataclass(frozen=True)
-class Scheme:
+class Scheme(Shown):
     """A complete grouping scheme, overlays already applied.
 
     ``mdcs`` and ``adrgs`` stand in the order in which they are tried; ``drgs`` maps a
@@ -102,6 +103,10 @@ class Scheme:
     exclusions: Mapping[str, frozenset[str]]
     primary_care: tuple[str, ...] = ()
     digest: str = ""
+
+    def line(self) -> str:
+        """What it is, in one line."""
+        return f"{self.id}: {sum(map(len, self.drgs.values())):,} DRG"
 
     @property
     def stops_without_drg(self) -> bool:
