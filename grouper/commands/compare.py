@@ -21,7 +21,7 @@ from grouper.commands.options.shared import (
 )
 
 if TYPE_CHECKING:
-    from grouper.compare.run import Compared
+    from grouper.compare.compared import Compared
 
 _OF_SCHEME = ("codes", "repair_codes", "stay", "age_from", "age_days_unit", "allow_missing")
 _OF_FILES = ("layout", "input_format", "encoding", "sheet")
@@ -149,7 +149,7 @@ _OF_FILES = ("layout", "input_format", "encoding", "sheet")
 @lang_option
 def compare(inputs: tuple[str, ...], output: str, as_of: datetime | None, **given: Any) -> None:
     from grouper.commands.text.progress import progress_line
-    from grouper.compare.run import Settings
+    from grouper.compare.compared import Settings
     from grouper.compare.run import compare as make
 
     columns = column_map(given.pop("column_map"))

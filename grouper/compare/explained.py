@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grouper.base.errors import GrouperError
 from grouper.base.money import yuan_of
 from grouper.base.sql import quote, scan
 from grouper.compare import tables
+from grouper.compare.compared import Moved
 
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.compare.run import Compared
+    from grouper.compare.compared import Compared
     from grouper.compare.sides import Side
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A record: ``row`` of the input from 1, amounts in yuan (None without policies), lines of both sides."""
-
-    row: int
-    record: str
-    hospital: str
-    before: Decimal | None
-    after: Decimal | None
-    old: tuple[str, ...]
-    new: tuple[str, ...]
 
 
 def explained(connection: duckdb.DuckDBPyConnection, done: Compared, number: int, lang: str) -> list[Moved]:

@@ -20,7 +20,7 @@ from grouper.report.pages.page import style
 if TYPE_CHECKING:
     import duckdb
 
-    from grouper.compare.run import Compared
+    from grouper.compare.compared import Compared
     from grouper.compare.sides import Side
 
 _CSS = """

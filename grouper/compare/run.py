@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.errors import UsageError
 from grouper.base.leftovers import clear, tag
 from grouper.base.machine import peak_rss_mib
-from grouper.base.provenance import stamped
 from grouper.base.whole import put_text, refuse_existing, refuse_inside, whole_folder
 from grouper.compare import given as taken
 from grouper.compare import money, rows, tables
-from grouper.compare.explained import Moved, explained
+from grouper.compare.compared import Compared, Settings
+from grouper.compare.explained import explained
 from grouper.compare.sides import Progress, Side, fit_weights, group, mean_weight, price, with_weights
 from grouper.fitting.sums import workspace
 from grouper.grouping.api import load_scheme
@@ -32,71 +30,7 @@ if TYPE_CHECKING:
 
     from grouper.records import ColumnMap
 
-WEIGHTS = ("taken", "fit", "both")
-MOVED = 20  # records that are explained
 _SCRATCH = ".compare"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is compared and how. ``scheme``, ``policy``: of the new side, "" for that of the old one.
-    ``from_scheme``, ``from_policy``: of the old side; a lake tells its own. ``weights``: "taken" from the
-    policies, and fitted where none of the scheme is named; "fit": those of the new side are fitted, "both":
-    of both.
-    ``as_of``: the day whose parameters the new side takes for all cases. ``neutral``: the value of a unit is
-    solved so that pools pay what they paid."""
-
-    scheme: str = ""
-    policy: str = ""
-    from_scheme: str = ""
-    from_policy: str = ""
-    weights: str = "taken"
-    as_of: date | None = None
-    neutral: bool = False
-    hospitals: str | None = None
-    decisions: str | None = None
-    period: str | None = None
-    area: str | None = None
-    moved: int = MOVED
-    memory: str = "2GiB"
-    threads: int = 2
-
-
-@dataclass
-class Compared:
-    """What was made. ``counts``: rows, cases and what is no stay. ``unit``: by how much units of the new side
-    are divided to be units of the old one. ``written``: rows by table."""
-
-    old: Side
-    new: Side
-    counts: rows.Counts
-    settings: Settings
-    given: taken.Given
-    folder: Path
-    neutral: list[money.Neutral] = field(default_factory=list)
-    unit: Decimal = Decimal(1)
-    moved: list[Moved] = field(default_factory=list)
-    written: dict[str, int] = field(default_factory=dict)
-    statuses: dict[str, dict[str, int]] = field(default_factory=dict)  # cases by status of each side
-    total: dict[str, Any] | None = None  # the row of all cases in the table of money
-    peak_rss_mib: int | None = None
-
-    @property
-    def priced(self) -> bool:
-        return self.new.paid is not None
-
-    def provenance(self) -> dict[str, Any]:
-        """What made the tables, without anything of the machine."""
-        chosen = self.settings
-        return stamped(
-            kind="compare", **self.given.about, old=self.old.about(), new=self.new.about(),
-            rows=self.counts.rows, cases=self.counts.cases, left=dict(self.counts.left),
-            options={"weights": chosen.weights, "budget_neutral": chosen.neutral},
-            point_values=[
-                {"pool": n.pool, "before": n.before and str(n.before), "solved": str(n.solved)}
-                for n in self.neutral
-            ],
-        )  # fmt: skip
 
 
 def compare(

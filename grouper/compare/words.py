@@ -11,7 +11,7 @@ from grouper.payment.policy import words
 from grouper.report.numbers import number, yuan
 
 if TYPE_CHECKING:
-    from grouper.compare.run import Compared
+    from grouper.compare.compared import Compared
 
 Pair = tuple[str, str]
 PART_WORDS: dict[str, Pair] = {
