@@ -18,6 +18,7 @@ COMMANDS = {
     "case": ("grouper.commands.case", "case"),
     "search": ("grouper.commands.search", "search"),
     "crosswalk": ("grouper.commands.crosswalk", "crosswalk"),
+    "compare": ("grouper.commands.compare", "compare"),
     "policy": ("grouper.commands.policy", "policy"),
     "pay": ("grouper.commands.pay", "pay"),
     "capitation": ("grouper.commands.layers", "capitation"),
