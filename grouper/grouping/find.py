@@ -57,7 +57,7 @@ def find_row(path: str, record_id: str, **reading: Any) -> dict[str, Any]:
         for rows in _rows(source, path, record_id):
             mapped = reading.get("columns") is not None
             each = (rows.slice(number, 1) for number in range(rows.num_rows))
-            found += [_named(source.columns, row) if mapped else row.to_pylist()[0] for row in each]
+            found += [named_row(source.columns, row) if mapped else row.to_pylist()[0] for row in each]
     return _one(found, path, record_id)
 
 
@@ -80,7 +80,7 @@ def _one(found: list[dict[str, Any]], path: str, record_id: str) -> dict[str, An
     return found[0]
 
 
-def _named(columns: ColumnMap, rows: pa.RecordBatch) -> dict[str, Any]:
+def named_row(columns: ColumnMap, rows: pa.RecordBatch) -> dict[str, Any]:
     """A row by canonical names: words by the map, fields with a transform as the normaliser reads
     them."""
     from grouper.records.normalise import NormaliseOptions, Normaliser
