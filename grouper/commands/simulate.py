@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     help=both("分组方案（默认为政策的）", "Scheme (default: that of the policy)"),
 )
 @option(
-    "--date",
+    "--as-of",
     "when",
     metavar="YYYY-MM-DD",
     help=both(
@@ -109,7 +109,7 @@ def simulate(inputs: tuple[str, ...], policy: str, output: str | None, **options
     from grouper.records.schema import GROUPING_FIELDS
     from grouper.workbench.simulate.run import simulate as run
 
-    lang, when = language(), parse_date(options["when"])
+    lang, when = language(), parse_date(options["when"], "--as-of")
     chosen = find_policy(policy, when)
     named = options["scheme"] or chosen.scheme
     if not named:

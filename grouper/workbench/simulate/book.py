@@ -18,6 +18,7 @@ from grouper.payment.policy import words
 from grouper.report.case_book import each_text, neutral_column, write_list
 from grouper.report.cells import neutral
 from grouper.report.names import group_name
+from grouper.report.numbers import Lang
 from grouper.workbench.simulate.cases import DIMENSIONS
 from grouper.workbench.simulate.tables import DIMENSION_WORDS, STANDINGS, Reader, Table
 
@@ -58,9 +59,14 @@ _EDGES = {"high": ("高倍率", "high"), "low": ("低倍率", "low")}
 
 
 def write_book(
-    path: Path, title: str, facts: Sequence[tuple[str, Any]], tables: Sequence[Table], t: Any
+    path: Path,
+    title: str,
+    facts: Sequence[tuple[str, Any]],
+    tables: Sequence[Table],
+    origin: Sequence[tuple[str, Any]],
+    t: Lang,
 ) -> None:
-    """Write the workbook: a summary of facts, then the tables. The same tables give the same bytes."""
+    """Write the workbook: a summary of facts, the tables, and what made them. The same tables give the same bytes."""
     import xlsxwriter
 
     with whole_file(path) as part:
@@ -68,15 +74,16 @@ def write_book(
         try:
             book.set_properties({"title": title, "created": _FIXED})
             writer = _Writer(book, title, t)
-            writer.summary(facts)
+            writer.facts(t("汇总", "summary"), facts)
             for table in tables:
                 writer.table(table)
+            writer.facts(t("来历", "provenance"), origin)
         finally:
             close_book(book)
 
 
 class _Writer:
-    def __init__(self, book: Workbook, title: str, t: Any) -> None:
+    def __init__(self, book: Workbook, title: str, t: Lang) -> None:
         self.book, self.title, self.t = book, title, t
         font = {"font_name": t("微软雅黑", "Arial"), "font_size": 10}
         self.big = book.add_format({**font, "bold": True, "font_size": 14})
@@ -111,19 +118,19 @@ class _Writer:
         sheet.set_footer("&R&P / &N")
         return sheet
 
-    def summary(self, facts: Sequence[tuple[str, Any]]) -> None:
+    def facts(self, name: str, facts: Sequence[tuple[str, Any]]) -> None:
         """Facts, one a line; a name without a value is a heading of its own."""
-        sheet = self._sheet(self.t("汇总", "summary"), landscape=False)
+        sheet = self._sheet(name, landscape=False)
         sheet.set_column(0, 0, 30)
         sheet.set_column(1, 1, 74)
         sheet.write_string(0, 0, neutral(self.title), self.big)
         wrapped = self.wrapped
-        for row, (name, value) in enumerate(facts, 2):
+        for row, (label, value) in enumerate(facts, 2):
             if value is None:
-                sheet.write_string(row, 0, name, self.head)
+                sheet.write_string(row, 0, label, self.head)
                 sheet.write_blank(row, 1, None, self.head)
             else:
-                sheet.write_string(row, 0, name, self.label)
+                sheet.write_string(row, 0, label, self.label)
                 sheet.write_string(row, 1, neutral(str(value)), wrapped)
 
     def table(self, table: Table) -> None:
@@ -148,7 +155,7 @@ class _Writer:
         sheet.freeze_panes(3, 1)
         sheet.repeat_rows(2)
 
-    def _row(self, sheet: Any, row: int, table: Table, values: Sequence[Any], formats: Any) -> None:
+    def _row(self, sheet: Lang, row: int, table: Table, values: Sequence[Any], formats: Any) -> None:
         """Numbers as numbers, everything else as a neutral text; never a formula or a link."""
         for column, (value, each) in enumerate(zip(values, table.columns, strict=True)):
             if value is None or value == "":

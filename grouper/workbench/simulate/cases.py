@@ -65,6 +65,7 @@ def make_cases(
     Raises UsageError for a column ``ward`` that is not there, ReconciliationError when rows are lost.
     """
     connection.execute(MACROS)
+    connection.execute("CREATE TYPE word AS VARCHAR")  # of formulas; files have plain texts
     ours, theirs = parquet_schema(grouped), parquet_schema(priced)
     places = _dimensions(ours.names, columns, ward)
     group = next(each for each in families() if each.GROUP in ours.names)

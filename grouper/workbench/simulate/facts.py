@@ -36,7 +36,6 @@ def facts_of(done: Simulation, reader: Reader) -> list[Fact]:
         (t("结果", "results"), None), *_results(done, t),
         (t("去向（每一行）", "what becomes of every row"), None), *_standings(done, t),
         (t("须知", "to know"), None), *((t("说明", "note"), text) for text in notes(done, reader)),
-        (t("来历", "provenance"), None), *_origin(done, t),
     ]  # fmt: skip
 
 
@@ -88,14 +87,19 @@ def notes(done: Simulation, reader: Reader) -> list[str]:
     if lacking := missing_dimensions(reader.grounds):
         zh = "、".join(DIMENSION_WORDS[name][0] for name in lacking)
         en = ", ".join(DIMENSION_WORDS[name][1] for name in lacking)
-        how = t("；病区列可用 --ward 指明，其他可用 --columns 映射", "; name a column by --ward or --columns")
+        how = t("；列名不同时请在命令中指明", "; name a column by --ward or --columns")
         made.append(
             t(f"输入没有{zh}列，因此没有按{zh}的表{how}。", f"The input has no {en}; no table by it{how}.")
         )
     for name, value in done.constants.items():
         made.append(t(
-            f"全部行的{words.column(name, 'zh')}按“{value}”计（--set）。",
+            f"全部行的{words.column(name, 'zh')}按“{value}”计（命令中给出）。",
             f"All rows are taken to have {name} = {value} (--set).",
+        ))  # fmt: skip
+    if done.without_persons:
+        made.append(t(
+            "输入没有人员编号，不能判断再住院：没有病例按再住院扣减。",
+            "The input has no persons: readmissions are not known, and nothing is taken off for them.",
         ))  # fmt: skip
     if assumed := [name for name in done.priced.assumed if name not in ("pool_paid", "fund_paid")]:
         told = t("、", ", ").join(words.column(name, t.code) for name in assumed)
@@ -107,7 +111,7 @@ def notes(done: Simulation, reader: Reader) -> list[str]:
         ))  # fmt: skip
     if done.priced.unverified:
         made.append(t(
-            f"政策有 {len(done.priced.unverified)} 项参数未与原文核对，见 grouper policy show {done.policy.id}。",
+            f"政策有 {len(done.priced.unverified)} 项参数未与原文核对。",
             f"{len(done.priced.unverified)} parameters of the policy are not verified.",
         ))  # fmt: skip
     made.append(t(
@@ -117,10 +121,10 @@ def notes(done: Simulation, reader: Reader) -> list[str]:
     return made
 
 
-def _origin(done: Simulation, t: Lang) -> Iterator[Fact]:
+def origin_of(done: Simulation, t: Lang) -> Iterator[Fact]:
+    """By what the papers can be made again."""
     policy, provenance = done.policy, done.summary
-    name = words.pick((policy.name, policy.name_en), t.code)
     yield t("输入", "input"), t("、", ", ").join(Path(path).name for path in provenance.inputs)
-    yield t("支付政策", "policy"), f"{name} [{policy.id} {short_digest(policy.digest)}]"
+    yield t("支付政策", "policy"), f"{policy.id} [{short_digest(policy.digest)}]"
     yield t("政策有效期", "valid"), f"{policy.valid_from} – {policy.valid_to}"
     yield t("分组方案", "scheme"), provenance.scheme

@@ -15,7 +15,7 @@ from grouper.base.exact import decimal_of
 from grouper.base.sql import scan
 from grouper.grouping.find import named_row
 from grouper.report.names import group_name
-from grouper.report.numbers import Lang
+from grouper.report.numbers import Lang, yuan
 from grouper.workbench.case import case
 from grouper.workbench.simulate.cases import ungrouped_sql
 from grouper.workbench.simulate.tables import Column, Reader, Table
@@ -54,9 +54,9 @@ def mend(reader: Reader, grouped: str, asked: Mapping[str, Any], columns: Any, m
     ]  # fmt: skip
     note = t(
         f"未入组、歧义组、缺数据和无效共 {whole['n']:,} 行，费用 {whole['cost']:,.2f} 元；逐例核查其中费用最大的 {len(rows)} 行，"
-        f"只重排记录中已有的编码，差额合计 {worth:,.2f} 元。这是核查线索，不是调高编码的建议，怎样编码以病历为准。",
+        f"只重排记录中已有的编码，差额合计 {yuan(worth, True)} 元。这是核查线索，不是调高编码的建议，怎样编码以病历为准。",
         f"{whole['n']:,} rows of {whole['cost']:,.2f} yuan have no good group; the {len(rows)} dearest were "
-        f"looked at. Only codes of the record are rearranged, {worth:,.2f} yuan in all. These are leads for a "
+        f"looked at. Only codes of the record are rearranged, {yuan(worth, True)} yuan in all. These are leads for a "
         "check, never advice to code higher.",
     )
     return Table(
@@ -94,7 +94,7 @@ def _mended(
     told = case(record, when=r["pay_date"], lang=lang, **asked).as_dict()
     colon, semicolon = ("：", "；") if lang == "zh" else (": ", "; ")
     parts = [
-        f"{lack['why']}{colon}{lack['mend']}"
+        f"{lack['why']}{colon}{'请补填' if lang == 'zh' else 'fill in '}{lack['label']}"
         for lack in told["missing"]
         if any(name.startswith("scheme:") for name in lack["wanted_by"])
     ]

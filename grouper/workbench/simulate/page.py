@@ -12,41 +12,39 @@ from grouper.report.draw.charts import Bar, bars
 from grouper.report.draw.html import Html, document, el, figure, section, table
 from grouper.report.numbers import number, percent, yuan
 from grouper.report.pages.page import style
-from grouper.workbench.simulate.facts import notes
+from grouper.workbench.simulate.facts import notes, origin_of
 from grouper.workbench.simulate.tables import DIMENSION_WORDS, STANDINGS, Reader, Table
 
 if TYPE_CHECKING:
     from grouper.workbench.simulate.run import Simulation
 
 SHOWN = {"department": 30, "doctor": 20, "group": 20, "ward": 20}  # rows of a dimension; the dearest losses
+_SHORT = 20  # texts of columns of this width are never broken
 LISTED = 30  # rows of the lists beside the 50 losses
 _FIGURES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 11)  # of the columns of a dimension, those that the page has
 _CSS = """
+@page { size: A4 landscape; }
 .card.bad b { color: #8c3a10; } .card.warn { border-left-color: var(--loss); background: #fdf3ed; }
-td.neg { color: #a8430f; } .note { background: var(--ground); padding: 8px 14px; margin: 12px 0; }
-.note li { margin: 3px 0; } .lists td.l { min-width: 4.5em; } .lists td.l:last-child { min-width: 14em; }
-.lists td.l:first-child { min-width: 0; overflow-wrap: anywhere; }
-@media print { .lists table, .dims table { font-size: 6.9pt; } .lists td.l { min-width: 0; }
- .lists td.l:last-child { min-width: 11em; } .cards { grid-template-columns: repeat(4, 1fr); } }
+.note { background: var(--ground); padding: 8px 14px; margin: 12px 0; } .note ul { margin: 4px 0; }
+.note li { margin: 3px 0; } .lists th, .dims th { white-space: nowrap; } .lists td.l:last-child { min-width: 14em; }
+@media print { .lists table, .dims table { font-size: 7pt; } .cards { grid-template-columns: repeat(4, 1fr); }
+ svg { max-width: 620px; } }
 """
 
 
-def write_page(path: Path, title: str, facts: Sequence[Any], done: Simulation, reader: Reader) -> None:
+def write_page(path: Path, title: str, done: Simulation, reader: Reader) -> None:
     """Write the page. The same tables give the same bytes."""
-    put_text(path, _Page(done, reader).page(title, facts))
+    put_text(path, _Page(done, reader).page(title))
 
 
 class _Page:
     def __init__(self, done: Simulation, reader: Reader) -> None:
         self.done, self.reader, self.t = done, reader, reader.t
 
-    def page(self, title: str, facts: Sequence[Any]) -> str:
-        t, done = self.t, self.done
-        place = [name for name, value in facts if value is None].index(t("来历", "provenance"))
-        heads = [n for n, (_, value) in enumerate(facts) if value is None]
-        origin = facts[heads[place] + 1 :]
+    def page(self, title: str) -> str:
+        t = self.t
         made = [
-            el("header", el("h1", title), el("p", self.under(), class_="sub"), self.menu(), class_="top"),
+            el("header", el("h1", title), self.under(), self.menu(), class_="top"),
             el("section", el("div", self.cards(), class_="cards"), self.notes(), id="first"),
             self.standing(),
             *(self.dimension(name) for name in ("department", "doctor", "ward", "group") if self.has(name)),
@@ -55,14 +53,14 @@ class _Page:
             self.listing("edges", self.table_of(t("临界病例", "near limits")), LISTED),
             self.listing("reviews", self.table_of(t("特例单议", "reviews")), LISTED),
             self.listing("peers", self.table_of(t("同业比较", "peers")), LISTED),
-            el("footer", el("h2", t("来历", "Provenance")),
-               el("dl", ((el("dt", name), el("dd", str(value))) for name, value in origin)), id="provenance"),
+            self.origin(),
         ]  # fmt: skip
-        return (
-            document(title, t.html, style() + _CSS, [part for part in made if part is not None])
-            if done
-            else ""
-        )
+        return document(title, t.html, style() + _CSS, [part for part in made if part is not None])
+
+    def origin(self) -> Html:
+        facts = origin_of(self.done, self.t)
+        told = ((el("dt", name), el("dd", el("code", str(value)))) for name, value in facts)
+        return el("footer", el("h2", self.t("来历", "Provenance")), el("dl", told), id="provenance")
 
     def table_of(self, name: str) -> Table | None:
         return self.done.tables.get(name)
@@ -70,9 +68,9 @@ class _Page:
     def has(self, name: str) -> bool:
         return self.t(*DIMENSION_WORDS[name]) in self.done.tables
 
-    def under(self) -> str:
+    def under(self) -> Html:
         policy = self.done.policy
-        return f"{self.t(policy.name, policy.name_en)} [{policy.id}]"
+        return el("p", self.t(policy.name, policy.name_en), " ", el("code", policy.id), class_="sub")
 
     def menu(self) -> Html:
         t = self.t
@@ -180,8 +178,14 @@ def _told(
 
     total = None if found.total is None else line(found.total)
     heads = [found.columns[n].title for n in places]
+    short = [places.index(n) for n in left if found.columns[n].width <= _SHORT]
     return table(
-        heads, [line(row) for row in rows], left=[places.index(n) for n in left], total=total, class_=class_
+        heads,
+        [line(row) for row in rows],
+        left=[places.index(n) for n in left],
+        short=short,
+        total=total,
+        class_=class_,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from grouper.base.sql import parquet_schema
 from grouper.base.whole import refuse_input
 from grouper.fitting.sums import workspace
 from grouper.grouping.files import Summary, group_files
+from grouper.payment.price.accepted import required_columns
 from grouper.payment.price.inputs import INPUTS, Files
 from grouper.payment.price.pricing import Priced, price_files
 from grouper.records.columns import detect_layout
@@ -33,7 +36,7 @@ from grouper.workbench.missing import mend as how_to_write
 from grouper.workbench.plain import label_of
 from grouper.workbench.simulate.book import write_book, write_cases
 from grouper.workbench.simulate.cases import Grounds, make_cases
-from grouper.workbench.simulate.facts import facts_of, title_of
+from grouper.workbench.simulate.facts import facts_of, origin_of, title_of
 from grouper.workbench.simulate.mend import mend
 from grouper.workbench.simulate.page import write_page
 from grouper.workbench.simulate.peers import peers
@@ -47,11 +50,16 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 LISTED = 200_000  # rows up to which the list of cases is a workbook; a longer one is Parquet
 _BATCH = 131_072
+_OF_ONE = ("record_id", "person_id", "total_cost", "principal", "group", "status", "reason")  # each row's own
+_CONSTANTS = tuple(
+    name for name, spec in INPUTS.items() if spec.kind not in ("window", "list") and name not in _OF_ONE
+)
 
 
 @dataclass
 class Simulation:
-    """What a run made. ``tables``: as in the workbook, by name; ``paths``: what was written."""
+    """What a run made. ``tables``: as in the workbook, by name; ``paths``: what was written. ``without_persons``:
+    the policy looks at readmissions and the input has no column of persons."""
 
     policy: Policy
     summary: Summary
@@ -61,6 +69,7 @@ class Simulation:
     grounds: Grounds
     tables: dict[str, Table] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    without_persons: bool = False
     paths: dict[str, Path] = field(default_factory=dict)
     seconds: float = 0.0
     peak_rss_mib: int | None = None
@@ -127,7 +136,7 @@ def simulate(
         grounds = make_cases(connection, made.source, made.priced, policy, columns, ward)
         reader = Reader(connection, policy, grounds, t)
         done = Simulation(policy, summary, priced, reader.totals(), reader.whole(), grounds)
-        done.constants = made.constants
+        done.constants, done.without_persons = made.constants, "person_id" in made.added
         asked = {"schemes": () if policy.scheme == grouper.id else (scheme or grouper.id,),
                  "policy": policy.id if policy.id in policy_ids() else str(policy.files[0])}  # fmt: skip
         tables = [
@@ -154,8 +163,8 @@ def _write_all(
 ) -> Path:
     """The workbook, the page and the list of all rows."""
     title, facts = title_of(done, reader), facts_of(done, reader)
-    write_book(targets["workbook"], title, facts, list(done.tables.values()), t)
-    write_page(targets["page"], title, facts, done, reader)
+    write_book(targets["workbook"], title, facts, list(done.tables.values()), list(origin_of(done, t)), t)
+    write_page(targets["page"], title, done, reader)
     if done.totals.rows <= LISTED:
         target = place / f"{t(*_CASES)}.xlsx"
         write_cases(target, title, done.policy.id, reader)
@@ -187,7 +196,23 @@ class _Made:
     @property
     def source(self) -> str:
         """The grouped rows with the constants."""
-        return str(self.scratch / "filled.parquet") if self.constants else self.grouped
+        return str(self.scratch / "filled.parquet") if self.added else self.grouped
+
+    @cached_property
+    def added(self) -> dict[str, str | None]:
+        """The columns that all rows get: the constants; and no person, where the policy reads one that the
+        input has not, so that nothing counts as a readmission."""
+        reads = required_columns(self.policy, self.policy.valid_from)
+        lacks = "person_id" in reads and "person_id" not in (*self.names, *self.bound.fields)
+        return {**self.constants, **({"person_id": None} if lacks else {})}
+
+    @cached_property
+    def names(self) -> list[str]:
+        return parquet_schema(self.grouped).names
+
+    @cached_property
+    def bound(self) -> ColumnMap:
+        return self.columns.bind(self.names) if self.columns else detect_layout(self.names)
 
     @property
     def priced(self) -> str:
@@ -196,14 +221,16 @@ class _Made:
     def price(
         self, hospitals: str | None, as_of: date | None, gate: Gate, differs: bool, threads: int, memory: str
     ) -> Priced:
-        if self.constants:
+        if self.added:
             self._fill()
         files = Files([self.source], self.columns, hospitals, as_of=as_of, gate=gate, scheme_differs=differs)
         try:
             return price_files(self.policy, files, self.priced, threads=threads, memory=memory, scratch=True)
         except GrouperError as error:  # it names a file of ours for the user's
             zh, en = error.zh.replace(self.source, "输入"), error.en.replace(self.source, "the input")
-            lacking = [name for name in INPUTS if name in error.en] if "--columns" in error.en else []
+            told = error.zh.partition("缺少列")[2].partition("，政策")[0]
+            told = re.sub(r"（[^）]*）", "", told)  # columns that look like it
+            lacking = [name for name in _CONSTANTS if name in re.findall(r"\w+", told, re.ASCII)]
             if lacking:
                 zh += f"；或用 --set 给全部行一个值：{'；'.join(how_to_write(n, 'zh') for n in lacking)}"
                 en += f"; or give all rows one value by --set: {'; '.join(how_to_write(n, 'en') for n in lacking)}"
@@ -211,29 +238,26 @@ class _Made:
 
     def _fill(self) -> None:
         """The grouped rows with a column for each constant, batch by batch."""
-        schema = parquet_schema(self.grouped)
-        bound = self.columns.bind(schema.names) if self.columns else detect_layout(schema.names)
         for name in self.constants:
-            if name not in INPUTS or INPUTS[name].kind in ("window", "list"):
-                known = "、".join(n for n, spec in INPUTS.items() if spec.kind not in ("window", "list"))
+            if name not in _CONSTANTS:
                 raise UsageError(
-                    zh=f"--set {name}：没有这样的列；可用 {known}",
-                    en=f"--set {name}: no such column; there are {known.replace('、', ', ')}",
+                    zh=f"--set {name}：没有这样的列；可用 {'、'.join(_CONSTANTS)}",
+                    en=f"--set {name}: no such column; there are {', '.join(_CONSTANTS)}",
                 )
-            if name in schema.names or name in bound.fields:
+            if name in self.names or name in self.bound.fields:
                 raise UsageError(
                     zh=f"--set {name}：输入已有{label_of(name, 'zh')}列，不能用一个值代替",
                     en=f"--set {name}: the input has that column; one value cannot stand for it",
                 )
-        added = [pa.field(name, pa.string()) for name in self.constants]
+        added = [pa.field(name, pa.string()) for name in self.added]
         with pq.ParquetFile(local_path(self.grouped)) as file, Output(self.source, SCRATCH) as out:
             plain = file.schema_arrow.remove_metadata()
             writer = out.open(pa.schema([*plain, *added]))
             for batch in file.iter_batches(_BATCH):
-                more = [pa.repeat(value, batch.num_rows) for value in self.constants.values()]
+                more = [pa.array([value] * batch.num_rows, pa.string()) for value in self.added.values()]
                 writer.write(
                     pa.RecordBatch.from_arrays(
                         [*batch.columns, *more], schema=pa.schema([*batch.schema, *added])
                     )
                 )
-            writer.provenance = read_provenance(file.schema_arrow.metadata)
+            writer.provenance = read_provenance(parquet_schema(self.grouped).metadata, self.grouped)

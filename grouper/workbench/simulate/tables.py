@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from grouper.base.errors import ReconciliationError
 from grouper.base.reasons import STATUS_NAMES, STATUS_ZH
 from grouper.payment.policy import words
-from grouper.report.names import group_name
-from grouper.report.numbers import Lang
+from grouper.report.names import group_name, row_reason
+from grouper.report.numbers import Lang, yuan
 from grouper.workbench.simulate.cases import DIMENSIONS, EDGE, Grounds
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Reader:
 
     def why(self, cause: Any) -> str:
         """A reason of payment or grouping in words."""
-        return self.t.own(words.reason(str(cause or ""), self.t.code, self.routes))
+        return row_reason(words.reason(str(cause or ""), self.t.code, self.routes), self.t)
 
     def totals(self) -> Totals:
         found = self.rows(f"SELECT standing, {_SUMS}, sum(total_cost) AS whole FROM cases GROUP BY 1")
@@ -238,7 +238,7 @@ class Reader:
         ]  # fmt: skip
         lost = self.whole()
         note = t(
-            f"亏损病例共 {lost['losing']:,} 例，亏损额 {-lost['lost']:,.2f} 元；以下是亏损最大的 {len(rows)} 例。",
+            f"亏损病例共 {lost['losing']:,} 例，亏损额 {yuan(-lost['lost'])} 元；以下是亏损最大的 {len(rows)} 例。",
             f"{lost['losing']:,} cases lose {-lost['lost']:,.2f} yuan; these are the {len(rows)} dearest.",
         )
         name = t(f"亏损前{LOSSES}", f"dearest {LOSSES}")
@@ -263,7 +263,7 @@ class Reader:
         if outlier in ("high", "extreme") and high is not None:
             over = r["total_cost"] - high
             parts.append(t(
-                f"{t.pair(words.OUTLIERS, outlier)}：费用超过界限 {high:,.2f} 元 {over:,.2f} 元，超过的部分按办法补偿",
+                f"{t.pair(words.OUTLIERS, outlier)}：费用比界限 {high:,.2f} 元高 {over:,.2f} 元",
                 f"{t.pair(words.OUTLIERS, outlier)}: {over:,.2f} yuan above the limit of {high:,.2f}",
             ))  # fmt: skip
         elif outlier == "normal" and r["method"] == "group":
