@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.shown import Shown
 from grouper.checks.evaluate import Checker
+from grouper.checks.fields import Read
 from grouper.checks.rules import Rule, load_rules
 from grouper.grouping.api import Grouper, load_scheme
 from grouper.grouping.one import record_batch
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from grouper.payment.policy.policy import Policy
+    from grouper.records.columns import ColumnMap
 
 
 @dataclass(frozen=True)
@@ -92,17 +96,33 @@ def checked(
     grouper = load_scheme(scheme, when=when) if isinstance(scheme, str) else scheme
     priced = _policy(policy, when)
     checker = checker_of(grouper, area or (priced.area if priced else ""), when, lang)
-    columns, batch = record_batch(record)
+
+    def worth(read: Read, correction: str) -> Decimal | None:
+        if priced is None:
+            return None
+        from grouper.checks.money import difference
+
+        return difference(priced, checker, read, correction, record, when)
+
+    return checked_row(checker, *record_batch(record), worth)
+
+
+def checked_row(
+    checker: Checker,
+    columns: ColumnMap,
+    batch: pa.RecordBatch,
+    worth: Callable[[Read, str], Decimal | None] = lambda read, correction: None,
+) -> Checked:
+    """The same of a batch of one row. ``worth``: the yuan of a correction that leads to a group.
+
+    Raises UsageError or DataError for a row that cannot be read.
+    """
     reader = checker.reader(columns, batch.schema)
     read = reader.read(batch)
     done = checker.check(read, reader.fields)
     made = []
     for row in done.findings.iter_rows(named=True):
-        money = None
-        if priced is not None and row["corrected_group"]:
-            from grouper.checks.money import difference
-
-            money = difference(priced, checker, read, row["correction"], record, when)
+        money = worth(read, row["correction"]) if row["corrected_group"] else None
         made.append(_finding(checker.rules[row["rule"]], row, money))
     passed = tuple(name for name in done.states.columns if done.states[name][0] is False)
     told = {*passed, *(finding.id for finding in made)}

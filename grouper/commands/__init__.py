@@ -16,6 +16,7 @@ COMMANDS = {
     "group": ("grouper.commands.group", "group"),
     "explain": ("grouper.commands.explain", "explain"),
     "case": ("grouper.commands.case", "case"),
+    "simulate": ("grouper.commands.simulate", "simulate"),
     "search": ("grouper.commands.search", "search"),
     "crosswalk": ("grouper.commands.crosswalk", "crosswalk"),
     "compare": ("grouper.commands.compare", "compare"),

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from grouper.base.errors import UsageError
+from grouper.commands.options.reading import column_map, file_options
 from grouper.commands.options.record import from_options, record_options
 from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
 
@@ -21,21 +22,27 @@ from grouper.commands.options.shared import DATE, BilingualCommand, both, day, l
     help=both(
         "提交前问一条记录：入哪个组、为什么、支付多少、离各界限多远、缺什么，以及同一记录换主要诊断、"
         "换主要手术操作等的核对。可同时问几个方案和几个政策。\n\n"
-        "记录用选项给出，或从标准输入读 JSON（SOURCE 为 -），或取 JSON 文件（一条记录）。"
+        "记录用选项给出，或从标准输入读 JSON（SOURCE 为 -），或取 JSON 文件（一条记录），"
+        "或取表格文件中的一行（加 --record-id）。"
         "个人信息不会进入，也不会输出；金额不齐时列出缺什么，只有用 --pool-share 写明占比和来源才估计。\n\n"
         "示例：grouper case --dx K80.000x002 --proc 51.2300 --sex 1 --age 60 --los 6 --policy lishui "
         "--when 2025-06-10 --set total_cost=12000 --set hospital_level=3 --set insurance_type=310",
         "Ask about one record before it is submitted: which group, why, what would be paid, how far each "
         "limit is, what is missing; and the same record with another principal diagnosis or main procedure, "
         "to check it. Several schemes and policies may be asked at once.\n\n"
-        "The record comes from options, as JSON from standard input (SOURCE is -), or from a JSON file of "
-        "one record. Personal data stop at the door. What is missing is listed; amounts of the funds are "
-        "estimated only with --pool-share and its source.\n\n"
+        "The record comes from options, as JSON from standard input (SOURCE is -), from a JSON file of "
+        "one record, or from a row of a table (with --record-id). Personal data stop at the door. What is "
+        "missing is listed; amounts of the funds are estimated only with --pool-share and its source.\n\n"
         "Example: grouper case --dx K80.000x002 --proc 51.2300 --sex 1 --age 60 --los 6 --policy lishui "
         "--when 2025-06-10 --set total_cost=12000 --set hospital_level=3 --set insurance_type=310",
     ),
 )
 @click.argument("source", required=False, metavar="[SOURCE]")
+@option(
+    "--record-id",
+    "--record",
+    help=both("文件中的记录号（或结算号、就诊号、病案号）", "Id of the record in the file"),
+)
 @option(
     "--scheme",
     "schemes",
@@ -57,6 +64,7 @@ from grouper.commands.options.shared import DATE, BilingualCommand, both, day, l
     help=both("支付参数的日期（默认出院日期）", "The day of the parameters (default: of discharge)"),
 )
 @record_options
+@file_options
 @option(
     "--set",
     "settings",
@@ -147,17 +155,29 @@ def case(
 def _record(source: str | None, options: dict[str, Any]) -> Any:
     from grouper.records.jsonfile import one_value
 
+    record_id, table = options["record_id"], source not in (None, "-") and Path(str(source))
     if source is None:
         return from_options(options)
+    if table and record_id is not None:
+        from grouper.grouping.find import find_row
+
+        names = {"layout": "layout", "input_format": "file_format", "encoding": "encoding", "sheet": "sheet"}
+        reading = {given: options[name] for name, given in names.items()}
+        return find_row(source, record_id, columns=column_map(options["column_map"]), **reading)
+    if table and table.suffix.lower() in (".csv", ".xlsx", ".xls", ".parquet"):
+        raise UsageError(
+            zh=f"从 {source} 取记录时请用 --record-id 指明哪一条",
+            en=f"name the record of {source} with --record-id",
+        )
     if source == "-":
         return one_value(sys.stdin.read())
     try:
         return one_value(Path(source).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            zh=f"无法读取 {source}；应为 UTF-8 的 JSON 文件（一条记录）。表格中的记录用 grouper explain",
+            zh=f"无法读取 {source}；应为 UTF-8 的 JSON 文件（一条记录）。表格中的记录加 --record-id",
             en=f"cannot read {source}: it should be a JSON file of one record, in UTF-8. For a record of a "
-            "table there is grouper explain",
+            "table name it with --record-id",
         ) from error
 
 

@@ -106,10 +106,26 @@ def list_cases(query: Query, codes: Sequence[str], info: RunInfo, t: Lang) -> Li
 
 def write_case_book(path: Path, title: str, listed: Listed, code: str, info: RunInfo, t: Lang) -> None:
     """The cases of one of the hospitals as a workbook."""
+    run = f"{info.run} {info.policy.get('id', '')} {info.seal}"
+    kinds, widths = [kind for _, _, kind, _ in listed.columns], [width for *_, width in listed.columns]
+    write_list(path, listed.tables[code], t("病例", "cases"), kinds, widths, title, run, t)
+
+
+def write_list(
+    path: Path,
+    table: pa.Table,
+    name: str,
+    kinds: Sequence[str],
+    widths: Sequence[int],
+    title: str,
+    footer: str,
+    t: Lang,
+) -> None:
+    """A long list as a workbook, a second sheet where the first is full. ``table``: columns by their
+    headings, texts as they may stand in a cell; ``kinds``: money, points, count, index or text of each.
+    The same table gives the same bytes."""
     from rustpy_xlsxwriter import write_worksheets
 
-    shown, table = listed.columns, listed.tables[code]
-    name = t("病例", "cases")
     pieces = [table.slice(start, ROWS) for start in range(0, max(table.num_rows, 1), ROWS)]
     sheets = [(name if n == 1 else f"{name} {n}", piece) for n, piece in enumerate(pieces, 1)]
     names = [name for name, _ in sheets]
@@ -119,11 +135,11 @@ def write_case_book(path: Path, title: str, listed: Listed, code: str, info: Run
             sheets,
             str(part),
             freeze_panes={"general": {"row": 1, "col": 1}},
-            column_widths={name: [float(width) for *_, width in shown] for name in names},
-            column_formats={name: [_format(kind, t) for _, _, kind, _ in shown] for name in names},
+            column_widths={name: [float(width) for width in widths] for name in names},
+            column_formats={name: [_format(kind, t) for kind in kinds] for name in names},
             header_format=dict.fromkeys(names, header),
             row_heights={name: {0: 30.0} for name in names},
-            page_setup=dict.fromkeys(names, _page(title, info)),
+            page_setup=dict.fromkeys(names, _page(title, footer)),
             autofilter=dict.fromkeys(names, table.num_rows > 0),
         )
         _dated(part)
@@ -152,10 +168,9 @@ def _format(kind: str, t: Lang) -> Format:
     return font.set_num_format(_PATTERNS[kind])
 
 
-def _page(title: str, info: RunInfo) -> dict[str, Any]:
+def _page(title: str, run: str) -> dict[str, Any]:
     """A4 across, the width of two pages so that it can be read, with the header row, the record and the run
     on each."""
-    run = f"{info.run} {info.policy.get('id', '')} {info.seal}"
     return {
         "landscape": True, "paper_size": 9, "fit_to_pages": (2, 0), "repeat_rows": 0,
         "repeat_columns": 0,
@@ -175,24 +190,24 @@ def _told(
         if kind != "text":
             columns.append(pc.cast(column, pa.int64() if kind == "count" else pa.float64()))
         elif name in ("pay_reason", "route"):
-            columns.append(_each(column, lambda text: t.own(words.reason(text, t.code, routes))))
+            columns.append(each_text(column, lambda text: t.own(words.reason(text, t.code, routes))))
         elif name == "group_name":
-            columns.append(_each(column, lambda text: neutral(group_name(text, t))))
+            columns.append(each_text(column, lambda text: neutral(group_name(text, t))))
         elif name in _WORDS:
-            columns.append(_each(column, partial(t.pair, _WORDS[name])))
+            columns.append(each_text(column, partial(t.pair, _WORDS[name])))
         else:
-            columns.append(_neutral(pc.cast(column, pa.string())))
+            columns.append(neutral_column(pc.cast(column, pa.string())))
     return pa.table(columns, names=[t(*pair) for _, pair, _, _ in shown])
 
 
-def _each(column: pa.Array, said: Callable[[str], str]) -> pa.Array:
+def each_text(column: pa.Array, said: Callable[[str], str]) -> pa.Array:
     """The texts of a column changed, each different one once."""
     coded = pc.dictionary_encode(column)
     told = [None if text is None else said(text) for text in coded.dictionary.to_pylist()]
     return pc.take(pa.array(told, pa.string()), coded.indices)
 
 
-def _neutral(column: pa.Array) -> pa.Array:
+def neutral_column(column: pa.Array) -> pa.Array:
     """Texts as they may stand in a cell; few need to be looked at one by one."""
     doubtful = pc.match_substring_regex(column, _DOUBTFUL)
-    return _each(column, neutral) if pc.any(doubtful).as_py() else column
+    return each_text(column, neutral) if pc.any(doubtful).as_py() else column

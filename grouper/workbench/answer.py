@@ -18,7 +18,8 @@ class CaseAnswer(Shown):
 
     ``record``: what was understood, changed and left out. ``missing``: what the record lacks, and what each
     lack keeps from being known. ``schemes``: its grouping by each scheme. ``prices``: its payment by each
-    policy. ``alternatives``: the same record arranged otherwise; None where nobody asked.
+    policy. ``alternatives``: the same record arranged otherwise; None where nobody asked. ``checks``: the
+    findings of the rules of coding, by scheme.
     """
 
     lang: str
@@ -27,6 +28,7 @@ class CaseAnswer(Shown):
     schemes: list[dict[str, Any]]
     prices: list[dict[str, Any]]
     alternatives: Mapping[str, Any] | None
+    checks: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
     def line(self) -> str:
@@ -45,6 +47,7 @@ class CaseAnswer(Shown):
             "schemes": self.schemes,
             "prices": self.prices,
             "alternatives": self.alternatives,
+            "checks": self.checks,
             "provenance": self.provenance,
         }
 

@@ -25,6 +25,7 @@ from grouper.records.normalise import NormaliseOptions
 from grouper.workbench import loaded
 from grouper.workbench.alternatives import alternatives_of
 from grouper.workbench.answer import CaseAnswer
+from grouper.workbench.checks import checks_of
 from grouper.workbench.door import Entered, Note, enter
 from grouper.workbench.grouped import Grouping
 from grouper.workbench.missing import Missing, of_grouping
@@ -196,13 +197,15 @@ class _Work:
         lacks = [*of_grouping(self.groupings.values()), *(m for p in self.pricings for m in p.missing())]
         record["notes"] = [note.as_dict(self.lang) for note in self._notes(notes)]
         prices = [priced_dict(pricing, self.lang) for pricing in self.pricings]
+        arranged = alternatives_of(self.groupings, self.pricings, self.lang) if alternatives else None
         return CaseAnswer(
             lang=self.lang,
             record=record,
             missing=[lack.as_dict(self.lang) for lack in Missing.joined(lacks)],
             schemes=[self._scheme(grouping, prices) for grouping in self.groupings.values()],
             prices=prices,
-            alternatives=alternatives_of(self.groupings, self.pricings, self.lang) if alternatives else None,
+            alternatives=arranged,
+            checks=checks_of(self.entered, self.groupings, self.pricings, arranged, self.when, self.lang),
             provenance=self._provenance(),
         )
 

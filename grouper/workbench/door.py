@@ -56,13 +56,15 @@ class Note(NamedTuple):
 @dataclass(frozen=True)
 class Entered:
     """One record inside. ``batch``: its columns that are read, ``columns``: which fields they give.
-    ``given``: what payment and the gate read, by canonical name. ``dropped``: what was left outside."""
+    ``given``: what payment and the gate read, by canonical name. ``dropped``: what was left outside.
+    ``checkable``: ``columns`` with the fields that only the checks read."""
 
     columns: ColumnMap
     batch: pa.RecordBatch
     given: Mapping[str, Any]
     notes: tuple[Note, ...]
     dropped: tuple[Note, ...]
+    checkable: ColumnMap
 
     def prepared(self, required: tuple[str, ...], options: NormaliseOptions) -> dict[str, Any]:
         """The canonical fields and flags, as a file with this one row would give them to a scheme."""
@@ -112,9 +114,11 @@ class _Door:
         else:
             extra = {n: v for n, v in _named(hospital).items() if n in PAID and isinstance(v, _SCALARS)}
         columns, batch = self._without_numbers_of_persons(*found)
+        seen = {name: source for name, source in columns.fields.items() if name not in _READ}
         columns, batch = self._usable(columns, batch)
         given = self._given(columns, batch) | extra
-        return Entered(columns, batch, self._typed(given), tuple(self.notes), tuple(self.dropped))
+        checkable = replace(columns, fields={**seen, **columns.fields})
+        return Entered(columns, batch, self._typed(given), tuple(self.notes), tuple(self.dropped), checkable)
 
     def _drop(self, code: str, name: str, zh: str, en: str) -> None:
         told = name[:_LONGEST].encode("utf-8", "replace").decode()

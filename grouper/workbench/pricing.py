@@ -159,7 +159,9 @@ class _Told:
             "status": status,
             "status_text": words.pick(_STATUSES.get(status, (status, status)), self.lang),
             "reason": reason,
-            "reason_text": words.reason(str(reason), self.lang, told.routes),
+            "reason_text": words.pick(words.OUTLIERS[reason], self.lang)
+            if status == "partial" and reason in words.OUTLIERS
+            else words.reason(str(reason), self.lang, told.routes),
             "group": values.get("price_group"),
             "weight": plain_value(values.get("weight") or self.priced.row.get("score")),
             "outlier": outlier,

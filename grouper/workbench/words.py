@@ -26,6 +26,7 @@ def told(answer: Mapping[str, Any]) -> Iterator[str]:
     for price in answer["prices"]:
         yield from writer.price(price)
     yield from writer.missing()
+    yield from writer.checks(answer["checks"])
     if answer["alternatives"] is not None:
         yield from writer.alternatives(answer["alternatives"])
 
@@ -91,6 +92,22 @@ class _Writer:
                     f"    {value['policy']} {lack['field']}={value['value']} → {value['method_text']} "
                     f"{value['amount'] or '—'}"
                 )
+
+    def checks(self, found: Mapping[str, Any]) -> Iterator[str]:
+        yield ""
+        yield self.say(f"质控（{found['label']}）", f"Checks ({found['label']})")
+        for item in found["items"]:
+            yield self.say(
+                f"  {item['scheme']}：发现 {len(item['findings'])} 条，通过 {len(item['passed'])} 条，"
+                f"未评估 {len(item['not_evaluated'])} 条",
+                f"  {item['scheme']}: {len(item['findings'])} findings, {len(item['passed'])} passed, "
+                f"{len(item['not_evaluated'])} not evaluated",
+            )
+            if item["error"]:
+                yield self.say(f"  无法核查：{item['error']}", f"  cannot be checked: {item['error']}")
+            for finding in item["findings"]:
+                mend = finding["mend"] and self.say("；", "; ") + finding["mend"]
+                yield f"    [{finding['severity_text']}] {finding['text']}{mend}"
 
     def alternatives(self, found: Mapping[str, Any]) -> Iterator[str]:
         if not found["items"] and not found["missing"]:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import grouper
 from grouper.base.errors import UsageError
+from grouper.checks import checked
 from grouper.payment import find_policy, pay
 from grouper.records.schema import CANONICAL
 from grouper.records.schema import GROUPING_FIELDS as PREPARED
@@ -345,3 +346,29 @@ def test_two_schemes_and_policies_stand_side_by_side() -> None:
     assert all(
         len(item["schemes"]) == 4 for item in answer.alternatives["items"] if item["kind"] == "principal"
     )
+
+
+def test_checks_are_those_of_grouper_check_and_their_money_that_of_the_alternative() -> None:
+    record = {**RECORD, **HOSPITAL, "diagnoses": ["R55.x00x012", "K29.500"], "procedures": []}
+    told = grouper.case(record, policy="lishui/2022").as_dict()
+    [item] = told["checks"]["items"]
+    done = checked(record, loaded("zhejiang-2022"), find_policy("lishui/2022"))
+    assert [f["id"] for f in item["findings"]] == [f.id for f in done.findings]
+    assert (item["passed"], item["not_evaluated"]) == (list(done.passed), list(done.not_evaluated))
+    [finding] = [f for f in item["findings"] if f["id"] == "symptom-principal"]
+    [own] = [f for f in done.findings if f.id == "symptom-principal"]
+    assert own.money and finding["money"] == [
+        {"policy": "lishui/2022", "difference": format(own.money, ".2f")}
+    ]
+    assert finding["correction"] == "principal=K29.500"
+    [quick] = grouper.case(record, policy="lishui/2022", alternatives=False).as_dict()["checks"]["items"]
+    assert [f["id"] for f in quick["findings"]] == [f["id"] for f in item["findings"]]
+    assert all(f["money"] == [] for f in quick["findings"])
+
+
+def test_a_record_that_cannot_be_checked_says_so_and_no_rule_passes() -> None:
+    record = {**RECORD, "diagnosis_names": 5, "procedure_dates": {"a": 1}, "person_id": "p1"}
+    [item] = grouper.case(record, "zhejiang-2022").as_dict()["checks"]["items"]
+    assert item["error"] is None or not item["passed"]
+    [item] = grouper.case({}, "zhejiang-2022").as_dict()["checks"]["items"]
+    assert item["error"] is not None or "principal-missing" in {f["id"] for f in item["findings"]}

@@ -6,6 +6,9 @@ import json
 from datetime import date
 from pathlib import Path
 
+import polars as pl
+import pytest
+
 import grouper
 
 from ..in_process import call
@@ -62,3 +65,53 @@ def test_a_wrong_call_says_what_is_wrong() -> None:
     assert code == 1 and "chs-drg-2.0" in err.decode()
     code, _, err = call("case", *RECORD, *MONEY, "--pool-share", "0.6")
     assert code == 1 and "来源" in err.decode()
+
+
+ROW = {
+    "record_id": "a1", "diagnoses": "R55.x00x012|K29.500", "procedures": "", "sex": "1", "age_years": "60",
+    "los_days": "6", "discharge_date": "2025-06-07", "admission_date": "2025-06-01", "total_cost": "9000",
+    "hospital_code": "H1", "hospital_level": "3", "insurance_type": "310", "admission_type": "21",
+    "姓名": "赵钱孙",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["csv", "xlsx", "parquet"])
+def test_a_row_of_a_table_is_the_same_record(tmp_path: Path, end: str) -> None:
+    table = pl.DataFrame([ROW, {**ROW, "record_id": "a2", "total_cost": "1"}])
+    path = tmp_path / f"f.{end}"
+    {"csv": table.write_csv, "xlsx": table.write_excel, "parquet": table.write_parquet}[end](path)
+    code, out, err = call("case", path, "--record-id", "a1", "--policy", "lishui", "--json")
+    assert code == 0, err
+    assert "赵钱孙" not in out.decode()
+    told, wanted = json.loads(out), grouper.case(ROW, policy="lishui").as_dict()
+    for name in ("missing", "schemes", "prices", "alternatives", "checks"):
+        assert told[name] == wanted[name], name
+    assert call("case", path, "--policy", "lishui")[0] == 1
+    code, _, err = call("case", path, "--record-id", "a3", "--policy", "lishui")
+    assert code == 2 and "a3" in err.decode()
+
+
+def test_a_row_by_a_column_map(tmp_path: Path) -> None:
+    given = {"号": "a1", "主诊": "R55.x00x012", "次诊": "K29.500", "费用": "9000", "出院": "2025-06-07"}
+    pl.DataFrame([given]).write_csv(tmp_path / "f.csv")
+    columns = {
+        "record_id": "号",
+        "diagnoses": ["主诊", "次诊"],
+        "total_cost": "费用",
+        "discharge_date": "出院",
+    }
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in columns.items()]
+    (tmp_path / "m.toml").write_text("[fields]\n" + "\n".join(lines))
+    more = ["--columns", tmp_path / "m.toml", "--policy", "lishui", "--json"]
+    code, out, err = call("case", tmp_path / "f.csv", "--record-id", "a1", *more)
+    assert code == 0, err
+    told = json.loads(out)["record"]["fields"]
+    assert told["diagnoses"] == ["R55.x00x012", "K29.500"] and told["total_cost"] == "9000"
+
+
+def test_checks_are_printed_with_what_was_not_evaluated() -> None:
+    record = {name: value for name, value in ROW.items() if name != "姓名"}
+    code, out, _ = call("case", "-", "--policy", "lishui", stdin=json.dumps(record).encode())
+    text = out.decode()
+    assert code == 0 and "质控（核查线索" in text and "未评估" in text and "[警告]" in text
+    assert "（normal）" not in text

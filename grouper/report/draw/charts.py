@@ -46,7 +46,7 @@ def bars(rows: Sequence[Bar], label: str, unit: str, room: float = 230.0) -> Htm
     left = _label_room([row.label for row in rows], room)
     texts = max((text_width(row.text) for row in rows), default=0.0) + 8
     signed = any(row.value < 0 for row in rows)
-    labels = [in_two(row.label, left - _GAP) for row in rows]
+    labels = [in_two(row.label, left - _GAP + 0.01) for row in rows]  # the widest just fits
     high = ROW + (9 if any(len(lines) > 1 for lines in labels) else 0)
     canvas = Canvas(_TOP - 14 + high * len(rows) + _FOOT)
     bottom = canvas.height - _FOOT
