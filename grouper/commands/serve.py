@@ -21,14 +21,14 @@ _PARTS = ("fastapi", "starlette", "uvicorn", "jinja2", "python_multipart", "argo
 @click.command(
     cls=BilingualCommand,
     help=both(
-        "在浏览器中使用：病例、批量、目录、政策、结算各页和 /v1 接口。不联网，不保存病例。\n\n"
+        "在浏览器中使用：病例、目录、政策各页和 /v1 接口。不联网，不保存病例。\n\n"
         "默认只有本机可访问；--host 给出别的地址时，须设置令牌或口令。需要 pip install 'grouper[web]'。\n\n"
-        "示例：grouper serve --lake grouper-demo/lake",
-        "Use it in a browser: pages for cases, batches, tables, policies and settlement, and the API /v1. "
+        "示例：grouper serve --port 8321",
+        "Use it in a browser: pages for cases, tables and policies, and the API /v1. "
         "Offline; no case is stored.\n\n"
         "Only this machine reaches it unless --host says otherwise, which needs a token or a password. Needs "
         "pip install 'grouper[web]'.\n\n"
-        "Example: grouper serve --lake grouper-demo/lake",
+        "Example: grouper serve --port 8321",
     ),
 )
 @option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True, help=both("端口", "Port"))
@@ -44,11 +44,6 @@ _PARTS = ("fastapi", "starlette", "uvicorn", "jinja2", "python_multipart", "argo
     multiple=True,
     metavar="HOST",
     help=both("浏览器中使用的主机名，可重复", "A host name that browsers use; repeatable"),
-)
-@option(
-    "--lake",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=both("在结算页只读显示的结算湖", "A lake to show, read-only, on the settlement page"),
 )
 @option(
     "--token-file",
@@ -70,26 +65,16 @@ _PARTS = ("fastapi", "starlette", "uvicorn", "jinja2", "python_multipart", "argo
 )
 @option("--certfile", type=_FILE, help=both("TLS 证书（PEM）", "TLS certificate (PEM)"))
 @option("--keyfile", type=_FILE, help=both("TLS 私钥（PEM）", "TLS key (PEM)"))
-@option(
-    "--max-upload",
-    type=click.IntRange(1),
-    default=2048,
-    show_default=True,
-    metavar="MIB",
-    help=both("上传文件的最大 MiB 数", "Largest file that may be uploaded, in MiB"),
-)
 @lang_option
 def serve(
     port: int,
     host: str,
     names: tuple[str, ...],
-    lake: Path | None,
     token_file: Path | None,
     password_file: Path | None,
     hash_password: bool,
     certfile: Path | None,
     keyfile: Path | None,
-    max_upload: int,
 ) -> None:
     needed()
     if hash_password:
@@ -99,12 +84,11 @@ def serve(
         raise UsageError(
             zh="--certfile 和 --keyfile 须同时给出", en="--certfile and --keyfile are given together"
         )
-    from grouper.web.settings import MIB, Settings
+    from grouper.web.settings import Settings
 
     settings = Settings(
-        host=host, port=port or free_port(host), lang=language(), lake=lake, names=names,
+        host=host, port=port or free_port(host), lang=language(), names=names,
         token=_only_line(token_file), password=_only_line(password_file), tls=certfile is not None,
-        upload=max_upload * MIB,
     )  # fmt: skip
     run(settings, certfile, keyfile)
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from grouper.base.errors import GrouperError
 from grouper.base.version import VERSION
-from grouper.web import api, case_page, door
+from grouper.web import api, browse_page, case_page, door
 from grouper.web.guard import API, Guard, refusal
 from grouper.web.known import Unknown
 from grouper.web.render import HERE, Pages
@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, warm: bool = True) -> ASGIApp:
     sessions = Sessions()
     pages = Pages(settings, sessions)
     inner.mount("/static", StaticFiles(directory=HERE / "static"), "static")
-    for router in (door.routes(pages), case_page.routes(pages), api.router):
+    for router in (door.routes(pages), case_page.routes(pages), browse_page.routes(pages), api.router):
         inner.include_router(router)
     _errors(inner, pages)
     return Guard(inner, settings, sessions)

@@ -40,13 +40,13 @@ def shown(settings: Settings, given: str) -> bool:
         return False
 
 
-async def signed_form(request: Request, *, files: int = 0) -> FormData:
+async def signed_form(request: Request) -> FormData:
     """The form of a request. Raises 403 unless it brings the sign of its session, as a field or a header."""
     session: Session | None = request.state.session
     given = request.headers.get("x-csrf-token", "")
     if session is None or (given and not session.signed(given)):
         raise HTTPException(403, refusal(403, "en"))
-    form = await request.form(max_files=files, max_fields=1_000)
+    form = await request.form(max_files=0, max_fields=1_000)
     if not given and not session.signed(str(form.get("csrf", ""))):
         raise HTTPException(403, refusal(403, "en"))
     return form

@@ -23,7 +23,6 @@ from grouper.web.settings import Settings
 
 LOG = logging.getLogger("grouper.web")
 API = "/v1/"
-UPLOADS = ("/batch/file", "/v1/batches/")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _OPEN = ("/login", "/static/")
 _POLICY = (
@@ -86,7 +85,7 @@ class Guard:
             if refused is not None:
                 await refused(scope, receive, sent)
             else:
-                await self.app(scope, self._bounded(scope, receive), sent)
+                await self.app(scope, self._bounded(receive), sent)
         except Exception as error:  # it was answered with 500; its text may hold a value and goes nowhere
             LOG.error("%s at %s", type(error).__name__, where(error))
         finally:
@@ -119,7 +118,7 @@ class Guard:
         if scope["method"] not in _SAFE and not _same_origin(headers):
             return 403
         length = headers.get("content-length", "")
-        if length and (not length.isdigit() or int(length) > self._most(scope)):
+        if length and (not length.isdigit() or int(length) > self.settings.body):
             return 413 if length.isdigit() else 400
         return 0
 
@@ -157,12 +156,9 @@ class Guard:
 
     # --- how much it may bring, what goes back ----------------------------------------------
 
-    def _most(self, scope: Scope) -> int:
-        return self.settings.upload if scope["path"].startswith(UPLOADS) else self.settings.body
-
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive) -> Receive:
         """``receive`` that ends a body which is longer than it said, or said nothing."""
-        most, got = self._most(scope), 0
+        most, got = self.settings.body, 0
 
         async def bounded() -> Message:
             nonlocal got

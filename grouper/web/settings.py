@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from grouper.base.errors import UsageError
 
@@ -18,20 +17,18 @@ MIB = 1 << 20
 @dataclass(frozen=True)
 class Settings:
     """``token``: what a caller shows instead of a password. ``password``: its argon2id hash. Neither: whoever
-    reaches the port comes in, which only a loopback address may allow. ``lake``: the settled months that are
-    shown. ``names``: further host names by which the server may be called. ``body``, ``upload``: the largest
-    body of a request and of a file, in bytes. ``rate``: requests a second and address, ``burst`` at once."""
+    reaches the port comes in, which only a loopback address may allow. ``names``: further host names by which
+    the server may be called. ``body``: the largest body of a request, in bytes. ``rate``: requests a second
+    and address, ``burst`` at once."""
 
     host: str = "127.0.0.1"
     port: int = 8321
     lang: str = "zh"
-    lake: Path | None = None
     token: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     tls: bool = False
     names: tuple[str, ...] = ()
     body: int = MIB
-    upload: int = 2048 * MIB
     rate: float = 25.0
     burst: int = 150
 

@@ -12,7 +12,7 @@
   const isCode = (node) => node instanceof HTMLInputElement && Boolean(node.closest(".codes"));
 
   // --- rows ---
-  const rowsOf = (box) => [...box.querySelectorAll("li")];
+  const rowsOf = (box) => [...box.querySelectorAll("li[draggable]")];
   function number(box) {
     rowsOf(box).forEach((row, at) => {
       row.querySelector("input").setAttribute("aria-label", at ? box.dataset.other + " " + at : box.dataset.first);
@@ -20,6 +20,7 @@
     });
   }
   function fresh(box, after) {
+    close();
     const row = rowsOf(box)[0].cloneNode(true), input = row.querySelector("input");
     input.value = "";
     input.removeAttribute("aria-activedescendant");
@@ -30,6 +31,7 @@
     return input;
   }
   function drop(row) {
+    close();
     const box = row.closest(".codes"), rows = rowsOf(box), at = rows.indexOf(row);
     if (rows.length === 1) { row.querySelector("input").value = ""; row.querySelector("output").textContent = ""; }
     else row.remove();
@@ -49,8 +51,8 @@
 
   // --- search as one types ---
   function close() {
-    if (!options) return;
     options.hidden = true; chosen = -1; asked += 1;
+    form.append(options); // it is shown within a row, which may go
     if (owner) { owner.setAttribute("aria-expanded", "false"); owner.removeAttribute("aria-activedescendant"); }
   }
   function mark(at) {
@@ -79,7 +81,7 @@
     options.innerHTML = await got.text();
     if (mine !== asked) return;
     owner = input; chosen = -1;
-    input.closest("li").after(options);
+    input.closest("li").append(options);
     options.hidden = false;
     input.setAttribute("aria-expanded", "true");
   }
