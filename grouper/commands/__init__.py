@@ -48,6 +48,7 @@ COMMANDS = {
     "indices": ("grouper.commands.indices", "indices"),
     "check": ("grouper.commands.check", "check"),
     "watch": ("grouper.commands.watch", "watch"),
+    "serve": ("grouper.commands.serve", "serve"),
     "synth": ("grouper.commands.synth", "synth"),
     "demo": ("grouper.commands.demo", "demo"),
 }
