@@ -40,6 +40,8 @@ REASONS: dict[str, tuple[str, str]] = {
                                                  "is kept"),
     "duplicate-conflict": ("同一标识的各行内容不同，全部退回", "rows of the same id that differ; all go "
                                                "back"),
+    "refund-conflict": ("所冲正的结算有内容不同的几行，与其一并退回", "a refund of a settlement whose rows "
+                                                   "differ; it goes back with them"),
     "interim": ("中途结算：一次住院有多张账单，待合并（--interim join）", "interim bills: a stay with "
                                                "several bills, to be joined (--interim join)"),
     "interim-joined": ("中途结算，已并入本次住院的末次账单", "an interim bill, joined into the last bill of "
@@ -50,6 +52,7 @@ REASONS["dates-out-of-order"] = next((r.zh, r.en) for r in ROW_REASONS if r.code
 HELD = frozenset({"interim", "dates-out-of-order", "refund-partial"})
 JOINED = "interim-joined"
 PART, PARTIAL, AGAIN = "refund-joined", "refund-partial", "refund-again"
+CONFLICT = "refund-conflict"
 
 REFUND = "(refund_flag IS TRUE AND total_cost <= 0 OR total_cost < 0)"
 UNMATCHED = "CASE WHEN refund_flag THEN 'refund-unmatched' ELSE 'negative-cost' END"
@@ -150,10 +153,22 @@ REPEATED = (
 
 
 # Judged before refunds meet their originals: the same row twice is one row, and a refund that has the id of
-# its original is not that row again. Corrections, and ids whose rows differ, come later.
+# its original is not that row again. Nor may a refund choose which of rows that differ is the case. What a
+# correction replaces comes later.
 PLAIN = "total_cost > 0 AND refund_flag IS NOT TRUE"
-SIGNS = ("total_cost < 0", PLAIN)
 SAME = "CASE WHEN equal AND k > 1 THEN 'duplicate' END"
+DIFFERS = (
+    "CASE WHEN NOT equal AND (role = 'correction' OR corrections = 0) THEN 'duplicate-conflict' "
+    "WHEN equal AND k > 1 THEN 'duplicate' END"
+)
+SIGNS = (("total_cost < 0", SAME), (PLAIN, DIFFERS))
+
+
+def of_conflict(rows: str) -> str:
+    """SQL test of a refund without a pair: whether it means one of ``rows``, which differ under one id."""
+    unnamed = " OR ".join(f"{key} IN (SELECT {key} FROM {rows})" for key in (VISIT, PERSON))
+    named = f"coalesce(refund_of, sid) IN (SELECT sid FROM {rows})"
+    return f"{REFUND} AND ({named} OR refund_of IS NULL AND ({unnamed}))"
 
 
 def bills(source: str, visits: str) -> str:

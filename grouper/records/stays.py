@@ -264,8 +264,8 @@ class _Passing:
             self._leave(unusable, self.rows, f"{unusable} IS NOT NULL")
         if refunds:
             for key in self.keys:
-                for sign in gate.SIGNS:
-                    self._repeated(key, sign, gate.SAME)
+                for sign, reason in gate.SIGNS:
+                    self._repeated(key, sign, reason)
             self._refunds()
         if refunds or (free and asked.amounts):
             for reason, test in gate.AMOUNTS if asked.amounts else gate.AMOUNTS[:1]:
@@ -297,6 +297,9 @@ class _Passing:
             if self._table("gate_pairs", paired):
                 self._leave("'refund-netted'", "(SELECT unnest([refund, original]) AS n FROM gate_pairs)",
                             "TRUE")  # fmt: skip
+        differ = "(SELECT n FROM gate_left WHERE reason = 'duplicate-conflict')"
+        if self._table("gate_differ", f"SELECT * FROM {self.rows} WHERE n IN {differ}"):
+            self._leave(f"'{gate.CONFLICT}'", self.open, gate.of_conflict("gate_differ"))
         self._parts(still)
         met = "(SELECT n FROM gate_left WHERE reason = 'refund-netted')"
         whole = f"(SELECT sid FROM {self.rows} WHERE n IN {met} AND {gate.PLAIN})"

@@ -111,7 +111,13 @@ def compute(
         connection = database.enter_context(_database(lake, plan, staged, before))
         with stage("validate") as progress, followed(progress, connection, rows):
             given = _prepare(connection, lake, plan, staged, taken)
-            judge(connection, plan.month, plan.job.interim, repeats_first=plan.format > 2)
+            judge(
+                connection,
+                plan.month,
+                plan.job.interim,
+                repeats_first=plan.format > 2,
+                conflicts_first=plan.format > 3,
+            )
             _finish_decisions(connection)
             _check_rejected(connection, plan, taken)
             _write_records(connection, plan, taken, given, staged)

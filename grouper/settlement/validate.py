@@ -32,8 +32,9 @@ class Month:
 
 
 def judge(
-    connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "hold", *, repeats_first: bool = True
-) -> None:
+    connection: duckdb.DuckDBPyConnection, month: Month, interim: str = "hold", *, repeats_first: bool = True,
+    conflicts_first: bool = True,
+) -> None:  # fmt: skip
     """Make ``fate`` from the view ``rows``, the tables ``hospitals``, ``withdrawals`` and ``known``.
 
     ``known``: effective records of closed months that the rows may mean (record_id, settlement_id, visit_id,
@@ -41,11 +42,12 @@ def judge(
     are held ("hold"), or their money goes into the last of them ("join", table ``joined_bills``); "apart" is
     what version 0.1.0 did. ``repeats_first``: a row that is there twice is one row before refunds meet their
     originals, and a refund that was given before says so; not in runs of formats 1 and 2.
+    ``conflicts_first``: of rows of one id that differ no refund chooses the case; not in formats 1 to 3.
     """
     relations.make(connection, relations.FATE)
     _unreadable(connection, month)
     if repeats_first:
-        _same(connection)
+        _same(connection, conflicts_first)
     _refunds(connection, parts=interim != "apart", again=repeats_first)
     for step in (_amounts, _hospitals, _duplicates, _withdrawn):
         step(connection, month)
@@ -90,11 +92,11 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, month: Month) -> None:
     _reject(connection, reason, f"{reason} IS NOT NULL")
 
 
-def _same(connection: duckdb.DuckDBPyConnection) -> None:
+def _same(connection: duckdb.DuckDBPyConnection, conflicts: bool) -> None:
     """Rows that are there twice, those that take back and those that are taken back apart."""
     for key in ("sid", "rid"):
-        for sign in gate.SIGNS:
-            _repeated(connection, key, f"(FROM left_rows WHERE {sign})", gate.SAME)
+        for sign, reason in gate.SIGNS:
+            _repeated(connection, key, f"(FROM left_rows WHERE {sign})", reason if conflicts else gate.SAME)
 
 
 def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool, again: bool) -> None:
@@ -111,6 +113,8 @@ def _refunds(connection: duckdb.DuckDBPyConnection, *, parts: bool, again: bool)
         unnamed = f"{gate.refunds(key, '(FROM refunds)')} AND {_OPEN} AND refund_of IS NULL"
         _pair(connection, unnamed, _in_lake(key), closed=True)
         _pair(connection, unnamed, gate.originals(key, _LIKE.format(column)), closed=False)
+    differ = "(SELECT j.* FROM judged AS j JOIN fate AS f USING (n) WHERE f.reason = 'duplicate-conflict')"
+    _reject(connection, f"'{gate.CONFLICT}'", gate.of_conflict(differ))
     if parts:
         _parts(connection)
     if again:  # not before: given again with its original, it takes that out

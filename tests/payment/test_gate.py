@@ -149,6 +149,24 @@ LEAVE = {
         [bill("a", "15000"), bill("b", "16000", settlement_id="Sa"), bill("c", "1")],
         {"a": "duplicate-conflict", "b": "duplicate-conflict", "c": None},
     ),
+    "one id, two contents, and the refund of one": (
+        [
+            bill("a", "15000"),
+            bill("b", "16000", settlement_id="Sa"),
+            bill("c", "-15000", refund_of="Sa", refund_flag=True),
+            bill("d", "1"),
+        ],
+        {"a": "duplicate-conflict", "b": "duplicate-conflict", "c": "refund-conflict", "d": None},
+    ),
+    "one id, two contents, and a refund that names none": (
+        [
+            bill("a", "15000"),
+            bill("b", "16000", settlement_id="Sa"),
+            bill("a", "-15000", refund_flag=True) | {"record_id": "c"},
+            bill("d", "1"),
+        ],
+        {"a": "duplicate-conflict", "b": "duplicate-conflict", "c": "refund-conflict", "d": None},
+    ),
     "admitted after discharge": (
         [bill("a", "15000"), bill("b", "15000", admission_date=dt.date(2025, 6, 11))],
         {"a": None, "b": "dates-out-of-order"},

@@ -235,6 +235,14 @@ def test_a_refund_with_the_id_of_its_original_is_not_that_row_again(tmp_path: Pa
     assert (done.record.run["cases"], done.record.run["netted"]) == (7, 2)
 
 
+def test_no_refund_chooses_which_of_two_rows_of_a_settlement_is_the_case(tmp_path: Path) -> None:
+    rows = support.take(support.city(2400, 0.0), MONTH, 8)
+    other = dict(rows[-1]) | {"total_cost": rows[-1]["total_cost"] + 1}
+    _, done = with_refund_of(tmp_path, [*rows, other, part_of(rows[-1], 1, "refund")])
+    assert done.rejected == {"duplicate-conflict": 2, "refund-conflict": 1}
+    assert (done.record.run["cases"], done.record.run["netted"]) == (7, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["netted in May", "taken back in June", "a part in May"])
 def test_a_refund_that_was_given_before_says_so(tmp_path: Path, first: str) -> None:
