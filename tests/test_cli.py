@@ -128,7 +128,14 @@ def test_columns_of_a_known_layout_says_so_first(source: Path) -> None:
     [
         (["group", "x.csv", "-o", "y.csv"], 1, "缺少参数", "Missing option"),
         (["group", "x.csv", "-o", "y.csv", "--scheme", "atlantis"], 1, "没有方案", "there is no scheme"),
-        (["group", "none.csv", "-o", "y.csv", "--scheme", "chs-drg-2.0"], 1, "无法打开", "cannot be opened"),
+        (
+            ["group", "none.csv", "-o", "y.csv", "--scheme", "chs-drg-2.0"],
+            1,
+            "没有文件 none.csv",
+            "no file none.csv",
+        ),
+        (["group", "none.xlsx", "-o", "y.csv", "--scheme", "chs-drg-2.0"], 1, "没有文件", "there is no file"),
+        (["columns", "none.xlsx"], 1, "没有文件", "there is no file"),
         (["explain", "--scheme", "chs-drg-2.0"], 1, "--dx", "--dx"),
         (["explain", "-", "--scheme", "chs-drg-2.0"], 1, "不是 JSON", "not JSON"),
         (["dance"], 1, "没有命令", "No such command"),

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from grouper.base.errors import DataError
+from grouper.base.written import amount, is_text
 
 # Whole fen, a hundred to the yuan. Sums and shares of them are plain ints, so this is a name and no type of
 # its own; yuan are Decimal, which no type checker lets pass for it.
@@ -25,13 +26,14 @@ def cost_columns(column: str, type_: pa.DataType, as_: str, round_cost: bool) ->
     ``column`` is a quoted SQL name of a column of the Arrow type ``type_``. A fault is a value that
     is no amount, or has parts of a fen (unless ``round_cost``, which rounds halves away from zero).
     """
-    yuan = f"TRY_CAST({column} AS {_COST_TYPES})"
+    plain = amount(column) if is_text(type_) else column
+    yuan = f"TRY_CAST({plain} AS {_COST_TYPES})"
     if pa.types.is_floating(type_):
         same = f"CAST({yuan} AS {'FLOAT' if type_ == pa.float32() else 'DOUBLE'}) = {column}"
     elif pa.types.is_integer(type_) or pa.types.is_decimal(type_):
         same = f"{yuan} = {column}"
     else:
-        same = f"{yuan} = TRY_CAST({column} AS DECIMAL(38,12))"
+        same = f"{yuan} = TRY_CAST({plain} AS DECIMAL(38,12))"
     inexact = "NULL" if round_cost else f"CASE WHEN NOT ({same}) THEN 'inexact' END"
     return (
         f"CAST({yuan} * 100 AS BIGINT) AS {as_}, "

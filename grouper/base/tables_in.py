@@ -381,7 +381,9 @@ def _check_header(told: str, header: Sequence[str], kind: Kind) -> None:
     for place, name in enumerate(header, 1):
         if not name:
             raise kind(
-                zh=f"{told} 第 1 行：第 {place} 列没有列名", en=f"{told}, row 1: column {place} has no name"
+                zh=f"{told} 第 1 行：第 {place} 列没有列名；表头应在第 1 行，上面有标题的请删去标题行",
+                en=f"{told}, row 1: column {place} has no name; the header belongs in row 1: delete titles "
+                "above it",
             )
     twice = [name for name, number in Counter(header).items() if number > 1]
     if twice:

@@ -109,6 +109,10 @@ class _File:
     schema: pa.Schema
     before: int
 
+    def row(self, number: int) -> tuple[str, int]:
+        """The name of the file, and the number there of a row of all files."""
+        return self.shown, number - self.before + 1
+
 
 def _ask_gate(connection: duckdb.DuckDBPyConnection, files: Sequence[_File], options: HistoryOptions) -> None:
     """Table ``gate_left`` of all files together."""
@@ -118,7 +122,9 @@ def _ask_gate(connection: duckdb.DuckDBPyConnection, files: Sequence[_File], opt
         given = {**given_columns(file.schema.names), "total_cost": options.cost_column}
         number = f"t.file_row_number + {file.before}"
         source = scan(file.ready, numbered=True)
-        rows, found = rows_sql(connection, source, file.schema, given, number=number, file=len(parts))
+        rows, found = rows_sql(
+            connection, source, file.schema, given, number=number, file=len(parts), at=file.row
+        )
         parts.append(rows)
         has |= found
     pass_gate(connection, " UNION ALL ".join(parts), has, Gate())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import pyarrow as pa
@@ -85,7 +86,7 @@ def read_cases(
         given = given_columns(schema.names) | {n: c for n, c in columns.named.items() if n in _AT_GATE}
         rows, found_here = rows_sql(
             connection, scan(path, numbered=True), schema, given, number=f"t.file_row_number + {before}",
-            file=len(parts),
+            file=len(parts), at=partial(_row, path, before),
         )  # fmt: skip
         parts.append(rows)
         has |= found_here
@@ -113,6 +114,11 @@ def read_cases(
             en="there are no cases to use: no records, or no hospital; check --hospital-column",
         )
     return counts, scheme or {}
+
+
+def _row(path: str, before: int, number: int) -> tuple[str, int]:
+    """The file and the number there of a row of all files."""
+    return path, number - before + 1
 
 
 def _schema(path: str) -> pa.Schema:

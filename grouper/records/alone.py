@@ -7,15 +7,15 @@ holds both against each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from grouper.base.errors import DataError
-from grouper.base.exact import decimal_of, half_up
-from grouper.records.stays import DAYS, FIELDS
+from grouper.base.exact import half_up
+from grouper.records.stays import FIELDS
+from grouper.records.values import parse_date, plain_amount
 from grouper.records.words import FLAG_FIELDS, WordReader
-
-_MOST = 10**16  # yuan that a cost may have
 
 
 def reason_alone(record: Mapping[str, Any]) -> str | None:
@@ -63,16 +63,10 @@ def _flag(name: str, word: str | None) -> bool | None:
 
 
 def _cost(text: str | None) -> Any:
-    number = decimal_of(text) if text is not None else None
-    if number is None or abs(number) >= _MOST:
-        return None
-    return half_up(number, 2)
+    plain = plain_amount(text) if text is not None else None
+    return None if plain is None else half_up(Decimal(plain), 2)
 
 
 def _day(text: str | None) -> date | None:
-    for form in DAYS if text else ():
-        try:
-            return datetime.strptime(str(text).strip(" "), form).date()
-        except ValueError:
-            continue
-    return None
+    found: date | None = parse_date(text).value if text else None
+    return found

@@ -363,6 +363,7 @@ def open_file(
     """The reader of one file. Raises UsageError or DataError when it cannot be opened."""
     kind = file_kind(path, label, file_format)
     need_plain(path, told=label)
+    _there(path, label)
     try:
         if kind == "parquet":
             return ParquetReader(path, label)
@@ -381,6 +382,12 @@ def open_file(
                 zh=f"{label} 无法打开：{error.strerror}", en=f"{label} cannot be opened: {error.strerror}"
             ) from error
         raise unreadable(label, kind) from error
+
+
+def _there(path: Path, label: str) -> None:
+    """A reader of workbooks takes a file that is not there for a damaged one."""
+    if not path.exists():
+        raise UsageError(zh=f"没有文件 {label}", en=f"there is no file {label}")
 
 
 def _open_json(path: Path, label: str, encoding: str | None, *, array: bool) -> Reader:

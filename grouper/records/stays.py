@@ -10,7 +10,7 @@ flags and repeats costs one look at a few columns.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, yuan_of
 from grouper.base.sql import literal, quote
+from grouper.base.written import day
 from grouper.records import gate
 from grouper.records.words import FLAG_FIELDS, WordReader
 
@@ -32,8 +33,6 @@ DATES = ("admission_date", "discharge_date")
 FIELDS = (*IDS, *FLAG_FIELDS, *DATES, "total_cost")
 # Names of the settlement that a refund takes back, folded, in files of no known layout.
 ORIGINALS = ("refund_of", "orig_setl_id", "refd_setl_id", "原结算id")
-DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
-_DAYS = f"[{', '.join(map(literal, DAYS))}]"
 _NULLS = {
     **dict.fromkeys(IDS, "NULL::VARCHAR"),
     **dict.fromkeys(FLAG_FIELDS, "NULL::BOOLEAN"),
@@ -131,13 +130,15 @@ def rows_sql(
     columns: ColumnMap | None = None,
     more: Mapping[str, str] | None = None,
     file: int = 0,
+    at: Callable[[int], tuple[str, int]] | None = None,
 ) -> tuple[str, frozenset[str]]:
     """SQL of the rows of ``source`` as the gate reads them, and the fields that they have.
 
     ``number``: SQL of a number that names the row, in the order of the rows. ``more``: SQL of fields that
-    the caller reads in its own way. ``file``: a number within which record ids are unique.
+    the caller reads in its own way. ``file``: a number within which record ids are unique. ``at``: the file
+    of a row, and its number there from 1 on.
 
-    Raises DataError for a flag that is not understood.
+    Raises DataError for a flag that is not understood, with file, row and column.
     """
     own = dict(more or {})
     for name, column in given.items():
@@ -146,7 +147,8 @@ def rows_sql(
         kind, quoted = schema.field(column).type, f"t.{quote(column)}"
         if name in FLAG_FIELDS:
             values = columns.values.get(name) if columns is not None else None
-            own[name] = _flag_sql(connection, source, quoted, kind, WordReader(name, (), values))
+            reader = WordReader(name, (), values)
+            own[name] = _flag_sql(connection, source, quoted, kind, reader, _Cell(column, number, at))
         elif name in DATES:
             own[name] = _day_sql(quoted, kind)
         elif name == "total_cost":
@@ -191,15 +193,30 @@ def stage(
     return has
 
 
+@dataclass(frozen=True)
+class _Cell:
+    """A column, and how its rows are named: ``number`` and ``at`` as in ``rows_sql``."""
+
+    column: str
+    number: str
+    at: Callable[[int], tuple[str, int]] | None
+
+    def told(self, number: int) -> tuple[str, str]:
+        path, row = self.at(number) if self.at is not None else ("", number + 1)
+        zh, en = (f"{path} ", f"{path}, ") if path else ("", "")
+        return f"{zh}第 {row} 行 {self.column} 列", f"{en}row {row}, column {self.column}"
+
+
 def _day_sql(quoted: str, kind: pa.DataType) -> str:
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return f"CAST({quoted} AS DATE)"
-    return f"CAST(try_strptime(nullif(trim(CAST({quoted} AS VARCHAR)), ''), {_DAYS}) AS DATE)"
+    return day(quoted)
 
 
 def _flag_sql(
-    connection: duckdb.DuckDBPyConnection, source: str, quoted: str, kind: pa.DataType, reader: WordReader
-) -> str:
+    connection: duckdb.DuckDBPyConnection, source: str, quoted: str, kind: pa.DataType, reader: WordReader,
+    cell: _Cell,
+) -> str:  # fmt: skip
     if pa.types.is_boolean(kind):
         return quoted
     sql = f"CAST({quoted} AS VARCHAR)"
@@ -209,9 +226,11 @@ def _flag_sql(
         parsed = reader(word) if word is not None else None
         if parsed is not None and parsed.bad:
             known = reader.known()
+            first = f"SELECT min({cell.number}) FROM {source} AS t WHERE {sql} = {literal(word)}"
+            zh, en = cell.told(int(connection.execute(first).fetchall()[0][0]))
             raise DataError(
-                zh=f"{reader.field}：{word!r} 无法识别；可用：{known}",
-                en=f"{reader.field}: {word!r} is not understood; known are {known}",
+                zh=f"{zh}（{reader.field}）：{word!r} 无法识别；可用：{known}",
+                en=f"{en} ({reader.field}): {word!r} is not understood; known are {known}",
             )
         if parsed is not None and parsed.value is not None:
             branches.append(f"WHEN {literal(word)} THEN {parsed.value}")

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from grouper.base import written
 from grouper.base.exact import fits, half_up
 
 # Texts that stand for "no value", after full-width characters are made half-width.
@@ -34,10 +35,9 @@ _COMPACT_TIME = re.compile(r"(?<=^\d{8})\s?T?(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(
 _DATE = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d\d)(\d\d))")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.(\d*))?")
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
-# A comma stands only between groups of three digits: 5000,00 and 1,2 are not amounts.
-_MONEY = re.compile(r"[+-]?(?:(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.(\d{0,12}))?|\.\d{1,12})")
-_MONEY_SIGN = re.compile(r"^([+-]?)\s*(?:¥|人民币|RMB|CNY)\s*(?=[+\d.-])", re.IGNORECASE)
-_MONEY_UNIT = re.compile(r"\s*(?:元整?|圆整?|yuan|RMB|CNY)$", re.IGNORECASE)
+_MONEY = re.compile(written.AMOUNT)
+_MONEY_SIGN = re.compile(written.SIGN, re.IGNORECASE)
+_MONEY_UNIT = re.compile(written.UNIT, re.IGNORECASE)
 _MAX_LENGTH = 40  # a longer text is no number, whatever it holds
 _DURATION = re.compile(r"(\d+)/(\d+)/(\d+)|(?:(\d+)天)?(?:(\d+)小?时)?(?:(\d+)分钟?)?")
 _MONTHS = re.compile(r"(?:(\d+)(?:\s+|\+|月|个月))?(\d{1,2})/30|(\d+(?:\.\d+)?)(?:个?月)?")
@@ -216,6 +216,12 @@ def money_text(text: str) -> str | None:
     if parse_money(text).value is None:
         return None
     return _bare_money(clean(text)[0]).replace(",", "")
+
+
+def plain_amount(text: str) -> str | None:
+    """An amount as a plain text, of any number of decimals; None for what is none."""
+    bare = _bare_money(clean(text)[0])
+    return bare.replace(",", "") if _MONEY.fullmatch(bare) else None
 
 
 def not_money(text: str) -> tuple[str, str]:

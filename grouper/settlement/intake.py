@@ -270,7 +270,10 @@ class _File:
     def canonical(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
         """The rows of ``batch`` in the columns of ``row_schema``; ``before``: rows of all files before it."""
         rows = batch.num_rows
-        prepared = self.normaliser.prepare(batch, self.rows)
+        try:
+            prepared = self.normaliser.prepare(batch, self.rows)
+        except UsageError as error:
+            raise UsageError(zh=f"{self.name} {error.zh}", en=f"{self.name}, {error.en}") from error
         grouped = self.grouper.engine.group(prepared.batch, prepared.flags)
         self.counts += prepared.counts
         self.codes += grouped.codes + _marked(self.grouper.engine.result_fields, grouped.columns)

@@ -11,7 +11,7 @@ import xlsxwriter
 from grouper.base.errors import DataError, UsageError
 from grouper.records import CANONICAL, Source, detect_layout, load_map, open_records, propose_map
 from grouper.records.columns import LAYOUTS, aliases
-from grouper.records.propose import Sample, draft
+from grouper.records.propose import Sample, draft, field_named
 from grouper.records.sample import read_sample
 
 from .record_files import FIELDS, write_csv
@@ -366,3 +366,15 @@ def test_columns_of_codes_that_are_not_read_are_told(tmp_path):
     path.write_text("diagnoses,sex,其他诊断1,费用,门诊诊断\nI63.900,1,E11.900,12.50,I63.900\n", "utf-8")
     with open_records(path, look=True) as source:
         assert source.unread == {"其他诊断1": "diagnoses"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"),
+    [
+        ("中途结算", "interim_flag"), ("自费", "own_expense"), ("自费金额", "own_expense"),
+        ("个人账户", "account_paid"), ("符合范围金额", "in_scope_amount"),
+        ("政策范围内费用", "in_scope_amount"),
+    ],
+)  # fmt: skip
+def test_short_headings_of_offices_are_known(heading: str, field: str) -> None:
+    assert field_named(heading) == field

@@ -178,7 +178,7 @@ def test_unknown_files(tmp_path):
         open_records(tmp_path / "r.csv")
     with pytest.raises(UsageError, match=r"unknown layout 'x'.*canonical, settlement-list, hqms"):
         open_records(tmp_path / "r.csv", layout="x")
-    with pytest.raises(UsageError, match="cannot be opened"):
+    with pytest.raises(UsageError, match="there is no file"):
         open_records(tmp_path / "missing.csv")
     (tmp_path / "r.dat").write_text("diagnoses\nI10\n")
     with pytest.raises(UsageError, match="--format"):
@@ -242,7 +242,7 @@ def test_headers_of_unknown_files(tmp_path):
     path = write_csv(tmp_path / "r.txt", ["性别", "诊断"], [["男", "I10"]], "gb18030")
     assert read_sample(path).header == ["性别", "诊断"]
     assert read_sample(layouts.canonical_xlsx(tmp_path)).header == list(RECORDS[0])
-    with pytest.raises(UsageError, match="cannot be opened"):
+    with pytest.raises(UsageError, match="there is no file"):
         read_sample(tmp_path / "missing.csv")
 
 

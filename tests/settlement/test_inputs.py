@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from click.testing import CliRunner
@@ -24,6 +25,7 @@ CHINESE = {
     "insurance_type": "险种名", "total_cost": "总额", "pool_paid": "统筹", "fund_paid": "基金合计",
     "diagnoses": "诊断", "procedures": "手术",
 }  # fmt: skip
+MONTH = "2025-06"
 KEPT = (
     "record_id", "settlement_id", "visit_id", "person_id", "hospital_code", "hospital_level",
     "insurance_type", "sex", "age_years", "age_days", "birth_weight_g", "los_days", "discharge_way",
@@ -171,3 +173,28 @@ def test_without_any_input_the_command_says_how(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.exit_code == 1 and isinstance(done.exception, UsageError)
     assert done.exception.zh == "没有输入文件；请用 --input 给出，或在 --inputs 的清单中写 [[input]]"
+
+
+def test_a_column_to_go_without_is_one_that_there_is(tmp_path: Path) -> None:
+    """Two in one option were one that nobody asks for."""
+    place = support.city(2400, 0.0)
+    path = support.write(tmp_path / "in.parquet", support.take(place, MONTH, 4), place / f"{MONTH}.parquet")
+    with pytest.raises(UsageError, match="--allow-missing payment_method,icu_hours: there is no such column"):
+        support.settle(
+            Lake(tmp_path / "lake"), place, MONTH, path, area="yulin",
+            allow_missing=("payment_method,icu_hours",),
+        )  # fmt: skip
+
+
+def test_the_file_of_a_row_that_may_be_a_newborn_is_named(tmp_path: Path) -> None:
+    place = support.city(2400, 0.0)
+    rows = support.take(place, MONTH, 4)
+    rows[2] |= {"birth_date": rows[2]["admission_date"], "age_years": 0, "age_days": 0}
+    path = support.write(tmp_path / "in.parquet", rows, place / f"{MONTH}.parquet")
+    table = pq.read_table(path)
+    left = [name for name in table.column_names if "weight_g" not in name]
+    pq.write_table(table.select(left), path)
+    with pytest.raises(UsageError, match=r"^in\.parquet, row 3 may be a newborn"):
+        support.settle(
+            Lake(tmp_path / "lake"), place, MONTH, path, area="yulin", allow_missing=("payment_method",)
+        )

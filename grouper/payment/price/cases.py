@@ -12,15 +12,16 @@ import pyarrow as pa
 from grouper.base.errors import DataError, ReconciliationError, UsageError
 from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal
+from grouper.base.written import day, is_text
 from grouper.payment.formula import keyed
 from grouper.payment.price.accepted import policy_words
 from grouper.payment.price.cells import check_cells
 from grouper.payment.price.decided import WORDS as DECISION_WORDS
 from grouper.payment.price.decisions import Decision, decisions
-from grouper.payment.price.gated import PLACE, asked, in_force, pass_cases, split
-from grouper.payment.price.grouped import are_texts, headers, parquet_files, scan_of, sizes
+from grouper.payment.price.gated import asked, in_force, pass_cases, split
+from grouper.payment.price.grouped import are_texts, headers, parquet_files, row_in, scan_of, sizes
 from grouper.payment.price.hospital_table import read_hospitals
-from grouper.payment.price.inputs import INPUTS, Files, input_sql, missing, sources
+from grouper.payment.price.inputs import INPUTS, PLACE, Files, input_sql, missing, sources
 from grouper.payment.price.listed import lists_of
 from grouper.payment.price.named_cases import named_cases
 from grouper.payment.price.record_words import WORD_FIELDS, Words, check_decided
@@ -127,7 +128,7 @@ def open_cases(
     body = f"SELECT {', '.join(select)}, t.{PLACE} FROM {scan} AS t"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW all_rows AS {body}")
     _check_amounts(connection, scan, reading.faults, files)
-    check_cells(connection, scan, reading.plain, files.paths[0])
+    check_cells(connection, scan, [*reading.plain, *_dated(files, schema, sources)], files.paths)
     gated, outside = None, None
     if files.gate is None:
         connection.execute("CREATE OR REPLACE TEMP VIEW plain_cases AS FROM all_rows")
@@ -336,7 +337,14 @@ def _exact(kind: pa.DataType) -> bool:
 def _date(files: Files, schema: pa.Schema, sources: dict[str, str]) -> str:
     if files.as_of is not None:
         return f"DATE '{files.as_of.isoformat()}'"
-    return f"CAST({_own(files.date, schema, sources)} AS DATE)"
+    own = _own(files.date, schema, sources)
+    return day(own) if is_text(schema.field(sources[files.date]).type) else f"CAST({own} AS DATE)"
+
+
+def _dated(files: Files, schema: pa.Schema, sources: dict[str, str]) -> list[tuple[str, str, pa.DataType]]:
+    """The column of days that chooses the parameters, as ``check_cells`` takes it."""
+    column = sources.get(files.date, "")
+    return [] if files.as_of is not None else [(files.date, column, schema.field(column).type)]
 
 
 def _check_amounts(
@@ -349,12 +357,12 @@ def _check_amounts(
     for name, column, kind in faults:
         checked = cost_columns(f'"{column}"', kind, "fen", False)
         bad = connection.execute(
-            f"SELECT row_number, fault, value FROM (SELECT row_number() OVER () AS row_number, "
-            f'fen_fault AS fault, value FROM (SELECT {checked}, "{column}" AS value FROM {scan})) '
-            "WHERE fault IS NOT NULL LIMIT 1"
+            f'SELECT {PLACE}, fen_fault, value FROM (SELECT {checked}, "{column}" AS value, {PLACE} '
+            f"FROM {scan}) WHERE fen_fault IS NOT NULL ORDER BY 1 LIMIT 1"
         ).fetchone()
         if bad:
-            raise refuse(bad[1], files.paths[0], bad[0], name, bad[2], flags=False)
+            path, row = row_in(connection, files.paths, bad[0])
+            raise refuse(bad[1], path, row, name, bad[2], flags=False)
 
 
 def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequence[Decision]) -> Cases:
@@ -371,12 +379,14 @@ def _survey(connection: duckdb.DuckDBPyConnection, files: Files, decided: Sequen
             hint = "；可用 --as-of 指定统一日期" if name == files.date else ""
             hint_en = "; --as-of names one day for all" if name == files.date else ""
             column = "pay_date" if name == files.date else name
-            place = connection.execute(
-                f"SELECT {PLACE} + 1, record_id FROM plain_cases WHERE {column} IS NULL LIMIT 1"
+            place, record = connection.execute(
+                f"SELECT {PLACE}, record_id FROM plain_cases WHERE {column} IS NULL ORDER BY 1 LIMIT 1"
             ).fetchall()[0]
+            path, row = row_in(connection, files.paths, place)
             raise DataError(
-                zh=f"{rows - count} 行缺 {name}，首见第 {place[0]} 行（{place[1] or '—'}）{hint}",
-                en=f"{rows - count} rows have no {name}, first row {place[0]} ({place[1] or '–'}){hint_en}",
+                zh=f"{rows - count} 行缺 {name}，首见 {path} 第 {row} 行（{record or '—'}）{hint}",
+                en=f"{rows - count} rows have no {name}, first in {path}, row {row} ({record or '–'})"
+                f"{hint_en}",
             )
     twice = connection.execute(
         "SELECT record_id, count(*) FROM plain_cases GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"

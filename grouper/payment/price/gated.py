@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from grouper.base.errors import DataError
-from grouper.payment.price.inputs import DECIDED, INPUTS, Files
+from grouper.payment.price.grouped import row_in
+from grouper.payment.price.inputs import DECIDED, INPUTS, PLACE, Files
 from grouper.records.gate import HELD
 from grouper.records.stays import Gated, given_columns, pass_gate, rows_sql
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from grouper.payment.policy.policy import Policy
 
-PLACE = "row_place"  # the column that names a row of the inputs, from 0 on
 LEFT = "left"  # the status of a row that is no stay
 NOT_IN_FORCE = "not-in-force"  # the reason of a case of a day on which the policy does not apply
 WAITING = HELD | {NOT_IN_FORCE}  # reasons of rows that have no amount yet
@@ -38,7 +38,14 @@ def pass_cases(
     """
     given = given_columns(schema.names, files.columns)
     rows, has = rows_sql(
-        connection, source, schema, given, number=f"t.{PLACE}", columns=files.columns, more=own
+        connection,
+        source,
+        schema,
+        given,
+        number=f"t.{PLACE}",
+        columns=files.columns,
+        more=own,
+        at=lambda place: row_in(connection, files.paths, place),
     )
     gated = pass_gate(connection, rows, has, files.gate)
     if gated.rows and not gated.cases:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from grouper.base.errors import UsageError
 from grouper.base.sql import literal, parquet_schema, rows_of, scan
-from grouper.payment.price.gated import PLACE
+from grouper.payment.price.inputs import PLACE
 from grouper.payment.price.texts import TEXTS, load_texts
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ def sizes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> list[i
 
 def parquet_files(paths: Sequence[str]) -> list[Path]:
     return [file for path in paths for file in _expanded(path)]
+
+
+def row_in(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], place: int) -> tuple[str, int]:
+    """The file of the row at ``place`` (PLACE) of all files, and its number there from 1 on."""
+    texts = are_texts(paths)
+    files = list(paths) if texts else parquet_files(paths)
+    for file, rows in zip(files, sizes(connection, paths) if texts else map(rows_of, files), strict=True):
+        if place < rows:
+            return str(file), place + 1
+        place -= rows
+    raise IndexError("a row of none of the files")
 
 
 def _placed_texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> str:

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from grouper.base.errors import UsageError
+from grouper.base.written import amount, day, is_text, whole
 from grouper.grouping.family import families
 from grouper.payment.formula.expression import Bool, Expr, Field, Lookup, Text, walk
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
 from grouper.payment.formula.window import Rank
 from grouper.records import ColumnMap
+from grouper.records.normalise import MAX_AGE, MAX_STAY
 from grouper.records.stays import Gate
 
 
@@ -32,6 +34,9 @@ class Input(NamedTuple):
     of: str = ""
 
 
+# Whole numbers outside 0 to these are missing, as in ``settle``.
+MOST = {"los_days": MAX_STAY, "age_years": MAX_AGE}
+PLACE = "row_place"  # the column that names a row of the inputs, from 0 on
 INPUTS: dict[str, Input] = {
     "record_id": Input("text"),
     "hospital_code": Input("text"),
@@ -141,24 +146,19 @@ def input_sql(name: str, kind: pa.DataType, quoted: str) -> str:
     """SQL of an input column from the file's column ``quoted`` of Arrow type ``kind``."""
     spec = INPUTS[name]
     if spec.kind == "text":
-        return f"nullif(trim(CAST({quoted} AS VARCHAR)), '')" if not _is_text(kind) else quoted
+        return f"nullif(trim(CAST({quoted} AS VARCHAR)), '')" if not is_text(kind) else quoted
     if spec.kind == "int":
-        return f"CAST({quoted} AS INTEGER)"
+        number = whole(quoted) if is_text(kind) else f"CAST({quoted} AS INTEGER)"
+        return f"CASE WHEN {number} BETWEEN 0 AND {MOST[name]} THEN {number} END" if name in MOST else number
     if spec.kind == "flag":
         return f"CAST({quoted} AS BOOLEAN)"
     if spec.kind == "date":
-        return f"CAST({quoted} AS DATE)"
+        return day(quoted) if is_text(kind) else f"CAST({quoted} AS DATE)"
     if spec.kind == "list":  # a CSV has the codes of a case in one cell
-        return f"string_split(nullif({quoted}, ''), '|')" if _is_text(kind) else quoted
+        return f"string_split(nullif({quoted}, ''), '|')" if is_text(kind) else quoted
+    quoted = amount(quoted) if spec.kind == "money" and is_text(kind) else quoted
     digits = 2 if spec.kind == "money" else spec.digits
     return f"CAST(CAST({quoted} AS DECIMAL(18,{digits})) * {10**digits} AS BIGINT)"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(
-        pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
-    )
 
 
 def missing(zh: str, en: str, path: str, policy: str) -> UsageError:

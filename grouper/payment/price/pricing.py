@@ -30,8 +30,8 @@ from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, open_cases
 from grouper.payment.price.causes import cause
 from grouper.payment.price.compile import BARRIER, query, word_type
-from grouper.payment.price.gated import LEFT, NOT_IN_FORCE, PLACE, left_sql
-from grouper.payment.price.inputs import INPUTS, Files
+from grouper.payment.price.gated import LEFT, NOT_IN_FORCE, left_sql
+from grouper.payment.price.inputs import INPUTS, PLACE, Files
 from grouper.payment.price.lookups import load_lookups
 from grouper.payment.price.order import Placed, merged, spool
 from grouper.payment.price.steps import Step

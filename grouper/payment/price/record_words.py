@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from grouper.base.errors import DataError
+from grouper.base.written import amount
 from grouper.payment.formula import keyed
 from grouper.payment.price import decided
 from grouper.payment.price.accepted import policy_words
+from grouper.payment.price.grouped import row_in
+from grouper.payment.price.inputs import INPUTS, PLACE
 from grouper.records.words import WordReader, word_fields
 
 if TYPE_CHECKING:
@@ -79,11 +82,9 @@ class Words:
 
     def _unknown(self, name: str, column: str, word: str, known: str) -> DataError:
         row = self._connection.execute(
-            f"SELECT row_number FROM (SELECT row_number() OVER () AS row_number, "
-            f'CAST(t."{column}" AS VARCHAR) AS word FROM {self._scan} AS t) WHERE word = ? LIMIT 1',
-            [word],
-        ).fetchone()
-        number, path = (row[0] if row else 0), self._files.paths[0]
+            f'SELECT min({PLACE}) FROM {self._scan} AS t WHERE CAST(t."{column}" AS VARCHAR) = ?', [word]
+        ).fetchall()[0]
+        path, number = row_in(self._connection, self._files.paths, row[0])
         return DataError(
             zh=f"{path} 第 {number} 行 {column} 列（{name}）：{word!r} 无法识别；可用：{known}；"
             f"其他写法请在 --columns 文件的 [values.{name}] 中对应",
@@ -103,19 +104,20 @@ def check_decided(
         return
     own = [f'CAST(t."{sources[n]}" AS VARCHAR)' if n in sources else "NULL::VARCHAR" for n in names]
     rows = connection.execute(
-        f"SELECT {own[0]} AS word, max({own[1]}), max({own[2]}), min(row_number) FROM "
-        f"(SELECT *, row_number() OVER () AS row_number FROM {scan}) AS t WHERE trim({own[0]}) <> '' "
+        f"SELECT {own[0]} AS word, max({own[1]}), max({own[2]}), min({PLACE}) FROM "
+        f"{scan} AS t WHERE trim({own[0]}) <> '' "
         f"GROUP BY word, {own[1]} IS NULL, {own[2]} IS NULL ORDER BY 4"
     ).fetchall()
-    for word, amount, points, row in rows:
-        values = dict(zip(names, (decided.read_word(names[0], word), amount, points), strict=True))
+    for word, yuan, points, place in rows:
+        values = dict(zip(names, (decided.read_word(names[0], word), yuan, points), strict=True))
         if values[names[0]] is None:
             continue  # the reader of words tells it
         if (wrong := decided.unfit(policy, values)) is not None:
             column, zh, en = wrong
+            path, row = row_in(connection, files.paths, place)
             raise DataError(
-                zh=f"{files.paths[0]} 第 {row} 行 {sources.get(column, column)} 列：{zh}",
-                en=f"{files.paths[0]}, row {row}, column {sources.get(column, column)}: {en}",
+                zh=f"{path} 第 {row} 行 {sources.get(column, column)} 列：{zh}",
+                en=f"{path}, row {row}, column {sources.get(column, column)}: {en}",
             )
 
 
@@ -124,13 +126,15 @@ def _check_ranges(
 ) -> None:
     for name in (name for name in decided.RANGES if name in sources):
         zh, en, outside = decided.RANGES[name]
-        value, numbered = f't."{sources[name]}"', "row_number() OVER () AS row_number"
-        row = connection.execute(
-            f"SELECT row_number, word FROM (SELECT {numbered}, CAST({value} AS VARCHAR) AS word, "
-            f"TRY_CAST({value} AS DOUBLE) AS x FROM {scan} AS t) WHERE {outside} ORDER BY 1 LIMIT 1"
+        value = f't."{sources[name]}"'
+        number = amount(value) if INPUTS[name].kind == "money" else value
+        found = connection.execute(
+            f"SELECT {PLACE}, word FROM (SELECT {PLACE}, CAST({value} AS VARCHAR) AS word, "
+            f"TRY_CAST({number} AS DOUBLE) AS x FROM {scan} AS t) WHERE {outside} ORDER BY 1 LIMIT 1"
         ).fetchone()
-        if row is not None:
+        if found is not None:
+            path, row = row_in(connection, files.paths, found[0])
             raise DataError(
-                zh=f"{files.paths[0]} 第 {row[0]} 行 {sources[name]} 列（{name}）：{row[1]} {zh}",
-                en=f"{files.paths[0]}, row {row[0]}, column {sources[name]} ({name}): {row[1]} {en}",
+                zh=f"{path} 第 {row} 行 {sources[name]} 列（{name}）：{found[1]} {zh}",
+                en=f"{path}, row {row}, column {sources[name]} ({name}): {found[1]} {en}",
             )

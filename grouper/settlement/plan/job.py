@@ -284,9 +284,16 @@ def _part(revised: Revised, month: Month) -> Budget:
 
 def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading:
     from grouper.payment.price.accepted import policy_words, required_columns
+    from grouper.payment.price.inputs import INPUTS
     from grouper.records import load_map
+    from grouper.records.schema import CANONICAL
     from grouper.settlement.hospitals import hospital_columns
 
+    if unknown := [n for n in job.allow_missing if n not in CANONICAL and n not in INPUTS]:
+        raise UsageError(
+            zh=f"--allow-missing {unknown[0]}：没有这一列；一列写一个 --allow-missing",
+            en=f"--allow-missing {unknown[0]}: there is no such column; give --allow-missing once for each",
+        )
     words = policy_words(policy)
     given = {*hospital_columns(job.hospitals, words["hospital_level"]), *job.allow_missing}
     needed = tuple(name for name in required_columns(policy, when) if name not in given)
