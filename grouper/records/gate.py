@@ -108,8 +108,9 @@ def parts(refunds: str, source: str) -> str:
     (n, of, net), ``net`` what all of them leave of its cost."""
     return f"""SELECT r.n, o.n AS of, o.cost + sum(r.total_cost) OVER (PARTITION BY o.n) AS net
     FROM (SELECT * FROM {refunds} WHERE refund_of IS NOT NULL AND total_cost < 0) AS r
-    JOIN (SELECT sid, min(n) AS n, min(total_cost) AS cost FROM {source} WHERE total_cost > 0 GROUP BY sid
-      HAVING count(*) = 1) AS o ON o.sid = r.refund_of"""
+    JOIN (SELECT sid, min(n) AS n, min(total_cost) AS cost FROM {source} WHERE total_cost > 0
+      AND sid IN (SELECT refund_of FROM {refunds}) GROUP BY sid HAVING count(*) = 1) AS o
+    ON o.sid = r.refund_of"""
 
 
 def unnamed(key: str, refunds: str, source: str) -> str:

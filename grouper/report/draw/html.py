@@ -35,10 +35,15 @@ def join(*children: Child) -> Html:
         if child is None:
             continue
         if isinstance(child, str):
-            parts.append(child if isinstance(child, Html) else escape(child))
+            parts.append(_safe(child))
         else:
             parts.append(join(*child))
     return Html("".join(parts))
+
+
+def _safe(text: str) -> str:
+    """Markup as it is, every other text escaped."""
+    return text if isinstance(text, Html) else escape(text)
 
 
 def _value(value: object) -> str:
@@ -60,14 +65,15 @@ def table(
 ) -> Html:
     """A table: numbers to the right, the columns ``left`` and ``short`` to the left, the
     latter never broken; ``total`` as its last row."""
-    classes = dict.fromkeys(left, "l") | dict.fromkeys(short, "l n")
+    classes = dict.fromkeys(left, ' class="l"') | dict.fromkeys(short, ' class="l n"')
 
-    def cells(tag: str, row: Sequence[str]) -> list[Html]:
-        return [el(tag, text, class_=classes.get(n)) for n, text in enumerate(row)]
+    def line(tag: str, row: Sequence[str]) -> Html:
+        cells = (f"<{tag}{classes.get(n, '')}>{_safe(text)}</{tag}>" for n, text in enumerate(row))
+        return Html(f"<tr>{''.join(cells)}</tr>")
 
-    head = el("thead", el("tr", cells("th", header)))
-    body = el("tbody", (el("tr", cells("td", row)) for row in rows))
-    foot = el("tfoot", el("tr", cells("td", total))) if total is not None else None
+    head = el("thead", line("th", header))
+    body = el("tbody", (line("td", row) for row in rows))
+    foot = el("tfoot", line("td", total)) if total is not None else None
     return el("div", el("table", head, body, foot), class_=f"wide {class_}".strip())
 
 
