@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.exact import half_up, quotient
 from grouper.base.sql import literal
-from grouper.compare.rows import FEN, UNITS, VALUE, paid_by_units
+from grouper.compare.rows import FEN, UNITS, VALUE, paid_by_units, whole
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,15 +126,15 @@ def decompose(connection: duckdb.DuckDBPyConnection, methods: tuple[str, str]) -
     """
     unit = Decimal(1) if methods[0] == methods[1] else _unit(connection)
     connection.execute(_FLOOR)
-    whole = int(unit.scaleb(UNITS))
-    if whole != 10**UNITS:
+    divisor = int(unit.scaleb(UNITS))
+    if divisor != 10**UNITS:
         connection.execute(
             "UPDATE cases SET "
             + ", ".join(
-                f"{name}_1 = half_up({name}_1 * {10**UNITS}, {whole}::HUGEINT)"
+                f"{name}_1 = half_up({name}_1 * {10**UNITS}, {divisor}::HUGEINT)"
                 for name in ("units", "standard")
             )
-            + f", value_1 = half_up(value_1 * {whole}::HUGEINT, {10**UNITS})"
+            + f", value_1 = half_up(value_1 * {divisor}::HUGEINT, {10**UNITS})"
         )
     connection.execute(_main_weights())
     d = 2 * FEN
@@ -166,8 +166,8 @@ def decompose(connection: duckdb.DuckDBPyConnection, methods: tuple[str, str]) -
         WITH amounts AS (
           SELECT c.*, coalesce(amount_0, 0) AS before, coalesce(amount_1, 0) AS after, {by_units} AS by_units,
             CASE WHEN m.weight > 0 AND weight_1 > 0 AND way_1 = 'group' AND way_0 = 'group'
-              THEN half_up(standard_1 * CAST(m.weight * 1000000000 AS HUGEINT),
-                CAST(weight_1 * 1000000000 AS HUGEINT)) ELSE standard_0 END AS middle
+              THEN half_up(standard_1 * {whole("m.weight", 9)},
+                {whole("weight_1", 9)}) ELSE standard_0 END AS middle
           FROM cases AS c LEFT JOIN main_weights AS m ON m.group_0 = c.group_0
           WHERE kind = 'case'),
         cut AS (

@@ -29,7 +29,11 @@ svg path.away { fill: var(--loss); fill-opacity: .45; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 4px 24px; font-size: 13px; }
 .pair p { margin: 2px 0; overflow-wrap: anywhere; }
 .record { border-top: 1px solid var(--faint); padding: 8px 0; break-inside: avoid; }
-@media print { .pair { font-size: 7.5pt; } }
+@page wide { size: A4 landscape; }
+@media print {
+  .pair { font-size: 7.5pt; }
+  #hospital, #level, #county, #old_group, #new_group { page: wide; }
+}
 """
 _MOST = {"hospital": 60, "level": 20, "county": 60, "old_group": 25, "new_group": 25}
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _MDCS, _ADRGS, _WAYS = 14, 8, 4  # left nodes of both pictures; ways that are drawn of each
+_HIGH = {"mdc": 300.0, "adrg": 360.0}
 _OUT = "grouped"
 
 
@@ -48,7 +49,7 @@ def flow(
         title = f"{words[left]} → {_label(new, new_name, status(new_status))}{t('：', ': ')}{cases:,}"
         rows.append(Flow(left, right, int(cases), title, "away" if away else "flow"))
     label = t("病例的去向", "Where cases go")
-    return flows(rows, label, (t("原方案", "old scheme"), t("新方案", "new scheme")), words)
+    return flows(rows, label, (t("原方案", "old scheme"), t("新方案", "new scheme")), words, _HIGH[level])
 
 
 def _label(code: str | None, name: str | None, status: str) -> str:

@@ -172,8 +172,8 @@ def _paid(side: Side, of: str) -> dict[str, str]:
     scale = 0 if value == "point_value" else 4
 
     def units(name: str) -> str:
-        whole = _whole(f"{of}.{name}", UNITS)
-        return whole if unit == "1" else f"half_up({whole} * {10**scale}, {unit})"
+        found = whole(f"{of}.{name}", UNITS)
+        return found if unit == "1" else f"half_up({found} * {10**scale}, {unit})"
 
     by_units = f"{of}.amount IS NOT NULL AND {of}.case_value IS NOT NULL AND {of}.{value} > 0"
     by_group = f"{of}.method = 'group' AND {of}.standard IS NOT NULL"
@@ -186,14 +186,14 @@ def _paid(side: Side, of: str) -> dict[str, str]:
         "weight": f"{of}.{weight}",
         "pool": f"{of}.pool",
         "amount": f"CAST({of}.amount * 100 AS BIGINT)",
-        "value": f"CASE WHEN {by_units} THEN {_whole(f'{of}.{value}', VALUE)} END",
+        "value": f"CASE WHEN {by_units} THEN {whole(f'{of}.{value}', VALUE)} END",
         "units": f"CASE WHEN {by_units} THEN {units('case_value')} END",
         "standard": f"CASE WHEN {by_units} THEN CASE WHEN {by_group} THEN {units('standard')} "
         f"ELSE {units('case_value')} END END",
     }
 
 
-def _whole(decimal: str, digits: int) -> str:
+def whole(decimal: str, digits: int) -> str:
     """SQL of a decimal of at most ``digits`` decimals as the whole number of its last one."""
     return f"CAST(CAST({decimal} AS DECIMAL(38,{digits})) * {10**digits} AS HUGEINT)"
 

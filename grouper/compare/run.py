@@ -17,7 +17,16 @@ from grouper.compare import given as taken
 from grouper.compare import money, rows, tables
 from grouper.compare.compared import Compared, Settings
 from grouper.compare.explained import explained
-from grouper.compare.sides import Progress, Side, fit_weights, group, mean_weight, price, with_weights
+from grouper.compare.sides import (
+    Progress,
+    Side,
+    fit_weights,
+    group,
+    mean_weight,
+    price,
+    refuse_scores,
+    with_weights,
+)
 from grouper.fitting.sums import workspace
 from grouper.grouping.api import load_scheme
 from grouper.grouping.family import family
@@ -143,6 +152,8 @@ def _sides(
             zh=f"两侧都是 {old.scheme} 和同一政策，没有可比的；请用 --scheme 或 --policy 给出新的一侧",
             en=f"both sides are {old.scheme} and the same policy; name the new side by --scheme or --policy",
         )
+    if new.policy is not None and new.policy.scheme != new.scheme:
+        refuse_scores(new)
     return old, new
 
 

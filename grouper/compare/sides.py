@@ -101,16 +101,21 @@ def price(side: Side, files: Mapping[str, Any], folder: Path, threads: int, memo
     side.paid = price_files(side.policy, given, side.priced, threads=threads, memory=memory, scratch=True)
 
 
-def fit_weights(side: Side, history: Path, level: Decimal, unstable: int) -> None:
-    """Weights of a side's scheme from the cases of the input, all of one year, to the mean ``level``.
-
-    Raises UsageError for a scheme whose groups have no weights.
-    """
+def refuse_scores(side: Side) -> None:
+    """Raise UsageError for a side whose groups have scores, which nothing fits here."""
     if side.kind != "drg":
         raise UsageError(
             zh=f"方案 {side.scheme} 的病种用分值，不能在比较时测算；请用 --policy 给出采用该方案的政策",
             en=f"{side.scheme} has scores, which are not fitted here; name a policy of it with --policy",
         )
+
+
+def fit_weights(side: Side, history: Path, level: Decimal, unstable: int) -> None:
+    """Weights of a side's scheme from the cases of the input, all of one year, to the mean ``level``.
+
+    Raises UsageError for a scheme whose groups have no weights.
+    """
+    refuse_scores(side)
     options = WeightOptions(unstable=unstable, history=HistoryOptions(year_column="fitted_year"))
     side.fitted = fit([str(history)], side.scheme, options)
     side.level, side.weights = level, "fitted"

@@ -77,7 +77,7 @@ def lines(done: Compared, zh: bool) -> Iterator[str]:
         parts = [f"{pair[not zh]} {yuan(told[f'by_{name}'], True)}" for name, pair in PART_WORDS.items()]
         yield f"    {comma.join(parts)}"
     for each in done.neutral:
-        before = "–" if each.before is None else str(each.before.normalize())
+        before = "–" if each.before is None else number(each.before, 4)
         value = "点值" if zh else "value"
         pool = words.pool(each.pool, "zh" if zh else "en") if each.pool else ""
         yield f"    {value} {pool} {before} → {each.solved}"
