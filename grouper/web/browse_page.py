@@ -39,7 +39,7 @@ def routes(pages: Pages) -> APIRouter:
         return pages.show(
             request, "browse.html", scheme=name, kind=kind, schemes=known.schemes(), q=q[:60], found=found,
             tree=_tree(name) if kind == "drg" else (), part=part, value=value[:60],
-            lines=_lines(name, part, value[:60], lang), leads=_leads(name, part, value[:60], lang),
+            lines=_lines(name, part, value[:60], lang), lists=_lists(name, part, value[:60]), leads=_leads(name, part, value[:60], lang),
         )  # fmt: skip
 
     @router.get("/compare")
@@ -91,6 +91,12 @@ def _lines(scheme: str, part: str, value: str, lang: str) -> list[str]:
         raise UsageError(zh="该目录没有这一部分", en="this catalogue has no such part")
     names = {**icd.diagnoses(), **icd.procedures_of(icd.EDITIONS[-1])}
     return list(own.show(engine.scheme, asked, value, names, lang))
+
+
+def _lists(scheme: str, part: str, value: str) -> list[str]:
+    """The lists of codes of an ADRG or MDC, which bear its name."""
+    held = getattr(loaded.scheme(scheme).engine.scheme, "lists", {})
+    return sorted(name for name in held if part in ("mdc", "adrg") and name.startswith(f"{value}."))
 
 
 def _leads(scheme: str, part: str, value: str, lang: str) -> list[dict[str, Any]]:

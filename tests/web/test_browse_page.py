@@ -35,6 +35,10 @@ def test_a_part_of_a_scheme_is_what_tables_show_says(query: str, flags: tuple[st
     assert lines and "\n".join(lines) in page
 
 
+def test_a_group_leads_to_its_lists() -> None:
+    assert "part=list&amp;value=BR1.dx" in client().get("/browse?part=adrg&value=BR1").text
+
+
 def test_codes_and_groups_are_found_and_lead_on() -> None:
     page = client().get("/browse?scheme=chs-drg-2.0&q=ngs").text
     assert "I63.900" in page and "part=code&amp;value=I63.900" in page
