@@ -184,7 +184,7 @@ def test_missing_columns_are_named_before_any_work() -> None:
 def test_result_columns_in_the_way_are_refused() -> None:
     drg = loaded("chs-drg-2.0")
     once = drg.group(records("chs-drg-2.0").select(RECORD_COLUMNS))
-    with pytest.raises(UsageError, match="--prefix"):
+    with pytest.raises(UsageError, match="prefix="):
         drg.group(once)
     again = grouper.load_scheme("chs-drg-1.1", prefix="old_").group(once)
     assert "old_drg" in again.column_names

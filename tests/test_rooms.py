@@ -20,7 +20,8 @@ from .source import imported_by_call
 ROOT = Path(__file__).parent.parent / "grouper"
 ORDER = (
     "_fast", "base", "codes", "records", "grouping", "coefficients", "fitting", "indices", "payment", "lake",
-    "report", "watch", "settlement", "synth", "research", "compare", "checks", "workbench", "web", "commands",
+    "report", "watch", "settlement", "synth", "research", "compare", "checks", "workbench", "spark", "web",
+    "commands",
 )  # fmt: skip
 ALLOWED: dict[tuple[str, str], str] = {}  # (module, module above it): why
 

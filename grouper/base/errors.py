@@ -50,10 +50,50 @@ def shortened(text: str) -> str:
     return _LONG.sub(cut, text)
 
 
+# Options that are arguments of the Python calls, as those write them; {} is the value, where one is named.
+_ARGUMENTS = {
+    "allow-missing": "allow_missing=[{}]",
+    "columns": "columns=grouper.records.load_map({})",
+    "prefix": "prefix={}",
+    "stay": "stay={}",
+    "age-days-unit": "age_days_unit={}",
+    "encoding": "encoding={}",
+    "sheet": "sheet={}",
+    "as-of": "as_of={}",
+    "hospitals": "hospitals={}",
+    "decisions": "decisions={}",
+    "scheme-differs": "scheme_differs=True",
+    "repair-codes": "repair_codes=True",
+}
+_VALUE = r"[a-z_]+"
+_OPTION = re.compile(
+    rf"--(allow-missing) ({_VALUE}(?: --allow-missing {_VALUE})*)"
+    r"|--(prefix|columns|stay|age-days-unit) (new_|map\.toml|nights|days|months|given)\b"
+    rf"|--({'|'.join(_ARGUMENTS)})(?![\w-])"
+)
+
+
+def as_arguments(text: str) -> str:
+    """A message that speaks of options of the command line, in words of a Python call."""
+
+    def said(found: re.Match[str]) -> str:
+        several, fields, one, value, bare = found.groups()
+        if several:
+            listed = fields.split(" --allow-missing ")
+            return _ARGUMENTS[several].format(", ".join(f'"{name}"' for name in listed))
+        if one:
+            return _ARGUMENTS[one].format(f'"{value}"')
+        argument = _ARGUMENTS[bare]
+        return f"{argument.partition('=')[0]}=" if "{}" in argument else argument
+
+    return _OPTION.sub(said, text)
+
+
 class GrouperError(Exception):
     """Base of all errors that are shown to the user as one message.
 
-    ``zh`` and ``en`` say the same; ``str(error)`` is the English text.
+    ``zh`` and ``en`` say the same, with the options of the command line that mend it; ``str(error)`` is the
+    English text as a Python call says it, with its arguments.
     """
 
     exit_code = EXIT_USAGE
@@ -62,6 +102,9 @@ class GrouperError(Exception):
         super().__init__(shortened(en))
         self.zh = shortened(zh)
         self.en = shortened(en)
+
+    def __str__(self) -> str:
+        return as_arguments(self.en)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An error crosses to another process with both of its texts."""

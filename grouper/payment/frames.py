@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from grouper.base.errors import GrouperError
 from grouper.base.frames import Frame
@@ -51,8 +52,9 @@ def price(
     with tempfile.TemporaryDirectory(prefix=f"grouper.{tag()}.") as place:
         path = str(Path(place) / _NAME)
         with Output(path, SCRATCH, private=True) as out:
-            writer = out.open(frame.table.schema)
-            for batch in frame.table.to_batches():
+            table = _local(frame.table)
+            writer = out.open(table.schema)
+            for batch in table.to_batches():
                 writer.write(batch)
         files = Files([path], columns, hospitals, decisions, date, as_of, gate, stay=stay)
         try:
@@ -65,3 +67,11 @@ def price(
                 zh=error.zh.replace(path, "数据表"), en=error.en.replace(path, "the frame")
             ) from error
     return frame.back(priced)
+
+
+def _local(table: pa.Table) -> pa.Table:
+    """Times of a zone as the clock there shows them: the day of a case is that of its hospital."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            table = table.set_column(place, field.name, pc.local_timestamp(table[place]))
+    return table

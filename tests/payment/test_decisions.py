@@ -158,7 +158,7 @@ def test_full_width_digits_of_a_decision_are_understood(tmp_path: Path) -> None:
 
 
 def test_a_decision_about_no_case_is_told_with_its_row(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"d\.csv \(--decisions\), row 3, column record_id: x is not among"):
+    with pytest.raises(DataError, match=r"d\.csv \(decisions=\), row 3, column record_id: x is not among"):
         priced(tmp_path, [stay("a", 1, 5), *others(3)], "record_id,special_review\na,keep\nx,keep\n")
 
 

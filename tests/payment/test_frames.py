@@ -9,6 +9,7 @@ import duckdb
 import pandas
 import polars
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -73,3 +74,11 @@ def test_errors_name_the_frame(table: pa.Table, tmp_path: Path) -> None:
     wrong = pa.Table.from_pylist([case("x", "15000.00", status="bogus")], schema=SCHEMA)
     with pytest.raises(DataError, match=r"^the frame.* 1.*bogus"):
         grouper.price(wrong, policy)
+
+
+def test_the_day_of_a_time_with_a_zone_is_that_of_the_zone(table: pa.Table, tmp_path: Path) -> None:
+    policy = str(write_policy(tmp_path))
+    place = table.schema.get_field_index("discharge_date")
+    zoned = pc.assume_timezone(table["discharge_date"].cast(pa.timestamp("us")), "Asia/Shanghai")
+    priced = grouper.price(table.set_column(place, "discharge_date", zoned), policy)
+    assert priced["pay_date"].equals(grouper.price(table, policy)["pay_date"])

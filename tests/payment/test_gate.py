@@ -376,7 +376,7 @@ def test_a_file_of_another_scheme_is_refused_unless_it_is_meant(place: Path) -> 
         ({"id": "chs-drg-2.0", "sha256": "0"}, "another state of chs-drg-2.0"),
     ):
         path = str(grouped_by(place, other))
-        with pytest.raises(UsageError, match=rf"{said}.*--scheme-differs"):
+        with pytest.raises(UsageError, match=rf"{said}.*scheme_differs=True"):
             pay(path, policy, output)
         pay(path, policy, output, scheme_differs=True)
         assert read_provenance(pq.read_schema(output).metadata, output)["scheme_differs"] == {

@@ -103,7 +103,7 @@ def test_a_map_by_hand(tmp_path, read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("layout = ", r"\(--columns\), line 1, .*Invalid value"),
+        ("layout = ", r"\(columns=\), line 1, .*Invalid value"),
         ("x = 1", "x: unknown key"),
         ("layout = 'a'", r"there is no \[fields\]"),
         ("[fields]\nsexx = 'a'", "sexx: there is no such canonical column; did you mean sex"),
@@ -124,7 +124,7 @@ def test_maps_that_are_refused(tmp_path, text, message):
 
 def test_maps_that_do_not_fit_the_file(tmp_path):
     columns = load_map(write(tmp_path, "[fields]\ndiagnoses = ['主诊断编码', '其他{n}']"))
-    with pytest.raises(UsageError, match=r"diagnoses from column '其他\{n\}'.*--columns"):
+    with pytest.raises(UsageError, match=r"diagnoses from column '其他\{n\}'.*columns="):
         columns.bind(["主诊断编码"])
     with pytest.raises(UsageError, match=r"'主诊断编码'.*did you mean '主诊断码'.*--inputs"):
         columns.bind(["主诊断码", "其他1"])

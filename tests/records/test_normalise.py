@@ -151,7 +151,7 @@ def test_age_in_days(age, days, expected, flag, normalise):
 def test_ages_that_may_be_months(normalise):
     columns = {"age_years": [40, 0, 0, 0], "age_days": ["3", "0", "-", "2 15/30"]}
     unclear = {"age_days": "months-or-days"}
-    with pytest.raises(UsageError, match=r"row 4: column 'age_days'.*'2 15/30'.*--age-days-unit"):
+    with pytest.raises(UsageError, match=r"row 4: column 'age_days'.*'2 15/30'.*age_days_unit="):
         normalise(columns, **unclear)
     result = normalise(columns, NormaliseOptions(age_days_unit="months"), **unclear)
     assert [row["age_days"] for row in result.rows] == [91, 0, None, 75]

@@ -137,7 +137,7 @@ def test_flat_tables_that_are_refused(tmp_path, files, error, message):
 
 def test_flat_tables_without_operations(tmp_path, read):
     folder = tables(tmp_path, setlinfo=SETTLEMENTS, diseinfo=DISEASES)
-    with pytest.raises(UsageError, match="--allow-missing procedures"):
+    with pytest.raises(UsageError, match=r'allow_missing=\[.*"procedures"'):
         read(folder, [])
     assert len(read(folder, [], allow_missing=["procedures"]).rows) == 2
 
