@@ -45,7 +45,7 @@ def _weights(history: list[str], target: Path) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "weights.csv"
-        write(fit(history, "chs-drg-3.0", WeightOptions(year_weights=(1,))), made)
+        write(fit(history, "chs-drg-3.0", WeightOptions(year_weights=(1,), untrimmed="as-is")), made)
         rows = list(csv.DictReader(made.read_text(encoding="utf-8").splitlines()))
         mean = json.loads(sidecar(made).read_text(encoding="utf-8"))["mean_cost_yuan"]
     path = target / WEIGHTS
@@ -61,7 +61,7 @@ def _scores(history: list[str], target: Path) -> str:
     """The catalogue of scores on dip-3.0, without the report of the fit."""
     from grouper.fitting.catalogue import CatalogueOptions, build, quality, scheme_meta, write
 
-    built = build(history, CatalogueOptions(year_weights=(Decimal(1),), on="dip-3.0"))
+    built = build(history, CatalogueOptions(year_weights=(Decimal(1),), untrimmed="as-is", on="dip-3.0"))
     meta = scheme_meta(
         built, "dip-3.0-example", "DIP 3.0示例分值（由虚构城市测算，非任何地区的分值）", "national"
     )

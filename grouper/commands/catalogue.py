@@ -13,7 +13,7 @@ from grouper.base.exact import decimal_of
 from grouper.base.whole import refuse_existing
 from grouper.commands.options.reading import codes_options
 from grouper.commands.options.shared import BilingualCommand, BilingualGroup, both, lang_option, option, say
-from grouper.commands.weights import left_out_lines, statistics_options
+from grouper.commands.weights import left_out_lines, method_lines, shown_riv, statistics_options
 
 if TYPE_CHECKING:
     from grouper.fitting.catalogue import Built
@@ -163,7 +163,8 @@ def _options(given: dict[str, Any]) -> Any:
     from grouper.fitting.trim import parse_year_weights, parse_years
 
     same = ("trim", "small", "unstable", "core", "mixed_min", "method", "base", "points", "digits",
-            "interventional_as", "repair_codes", "memory", "threads", "on")  # fmt: skip
+            "interventional_as", "repair_codes", "memory", "threads", "on",
+            "ratio", "untrimmed", "confidence")  # fmt: skip
     return CatalogueOptions(
         year_weights=parse_year_weights(given["year_weights"]),
         related=given["related"] == "all",
@@ -198,7 +199,6 @@ def _report(built: Built) -> None:
     kept = sum(entry.sums.kept for entry in built.entries)
     left = built.counts.left_out
     share = half_up(built.core_share.scaleb(2), 2)
-    riv = "–" if built.riv is None else str(half_up(built.riv, 4))
     by_year = built.cases_by_year
     years = [f"{year}×{weight} ({by_year[year]:,})" for year, weight in sorted(built.year_weights.items())]
     core, mixed = built.number("core") + built.number("national"), built.number("mixed")
@@ -217,11 +217,20 @@ def _report(built: Built) -> None:
     )
     for zh, en in zip(left_out_lines(left, True), left_out_lines(left, False), strict=True):
         say(zh, en)
+    say(*method_lines(built.options.ratio, built.options.untrimmed, built.trim_share, built.left_whole))
     say(
-        f"  核心病种覆盖病例 {share}%；RIV {riv}；CV > 1 的病种 {built.cv_above_1:,}；"
-        f"不稳定病种 {built.unstable:,}",
-        f"  core packets cover {share}% of the cases; RIV {riv}; CV > 1: {built.cv_above_1:,}; "
-        f"unstable: {built.unstable:,}",
+        f"  核心病种覆盖病例 {share}%；RIV：裁剪后 {shown_riv(built.riv)}，"
+        f"全部病例 {shown_riv(built.riv_all)}；"
+        f"CV > 1 的病种：裁剪后 {built.cv_above_1:,}，全部病例 {built.cv_all_above_1:,}",
+        f"  core packets cover {share}% of the cases; RIV: {shown_riv(built.riv)} after trimming, "
+        f"{shown_riv(built.riv_all)} of all cases; CV > 1: {built.cv_above_1:,} after trimming, "
+        f"{built.cv_all_above_1:,} of all cases",
+    )
+    say(
+        f"  不稳定病种 {built.unstable:,}；有效例数不足 5 的 {built.few:,}；"
+        f"标准误超过分值 20% 的 {built.wide:,}",
+        f"  unstable: {built.unstable:,}; fewer than 5 effective cases: {built.few:,}; standard error above "
+        f"20% of the score: {built.wide:,}",
     )
     if built.options.related and not built.options.on:
         say(

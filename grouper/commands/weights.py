@@ -21,6 +21,8 @@ from grouper.commands.options.shared import (
 )
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from grouper.fitting.weights import Fitted
 
 # what weights and catalogues share
@@ -47,6 +49,36 @@ statistics_options = with_options(
         default=30,
         show_default=True,
         help=both("病例数少于此数的组不裁剪", "Groups of fewer cases are not trimmed"),
+    ),
+    option(
+        "--untrimmed",
+        type=click.Choice(["scaled", "as-is"]),
+        default="scaled",
+        show_default=True,
+        help=both(
+            "未裁剪的小组：scaled 乘以裁剪后均费与全部均费之比（与其他组同一口径），as-is 不调整",
+            "Groups too small to trim: scaled = times what trimming leaves of the others' means, as-is = as "
+            "they are",
+        ),
+    ),
+    option(
+        "--ratio",
+        type=click.Choice(["by-year", "of-means"]),
+        default="by-year",
+        show_default=True,
+        help=both(
+            "by-year 各年组均费与当年总均费之比按年份权重平均（不受价格上涨影响）；of-means 多年均费之比",
+            "by-year = mean of the years' ratios to all cases (a rise of prices changes nothing); of-means = "
+            "ratio of the means over the years",
+        ),
+    ),
+    option(
+        "--confidence",
+        type=click.FloatRange(50, 99.99),
+        default=95.0,
+        show_default=True,
+        metavar="PERCENT",
+        help=both("置信区间的水平（%）", "Level of the confidence intervals, in per cent"),
     ),
     option(
         "--unstable",
@@ -154,6 +186,24 @@ def weights() -> None:
         "CSV of factors (by,key,factor; by is drg, adrg, mdc or kind); the total weight is kept",
     ),
 )
+@option(
+    "--shrink",
+    type=click.Choice(["none", "adrg"]),
+    default="none",
+    show_default=True,
+    help=both(
+        "adrg 将例数少的病组按可信度向其 ADRG 的均值收缩，收缩比例逐组列出",
+        "adrg = draw small groups towards their ADRG by credibility; each group's amount is a column",
+    ),
+)
+@option(
+    "--published",
+    metavar="NAME|FILE",
+    help=both(
+        "与公布的权重比较：随附权重表的名称（如 lishui）或 CSV（drg,weight）",
+        "Compare with published weights: the name of a shipped table (lishui) or a CSV (drg,weight)",
+    ),
+)
 @grouped_prefix_option
 @lang_option
 def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: Any) -> None:
@@ -169,6 +219,7 @@ def fit_command(history: tuple[str, ...], output: Path, scheme: str, **given: An
         unstable=given["unstable"],
         digits=given["digits"],
         structure=given["structure"],
+        **{key: given[key] for key in ("ratio", "untrimmed", "confidence", "shrink", "published")},
         history=HistoryOptions(
             given["prefix"],
             given["cost_column"] or "total_cost",
@@ -193,7 +244,6 @@ def _report(fitted: Fitted) -> None:
     filled = sum(group.cases > 0 for group in fitted.groups)
     by_year = fitted.cases_by_year
     years = [f"{year}×{weight} ({by_year[year]:,})" for year, weight in sorted(fitted.year_weights.items())]
-    riv = "–" if fitted.riv is None else str(half_up(fitted.riv, 4))
     say(
         f"方案 {fitted.scheme.id}：{filled:,} 个病组有病例（共 {len(fitted.groups):,} 个）；"
         f"年份×权重（病例） {'、'.join(years)}",
@@ -207,13 +257,89 @@ def _report(fitted: Fitted) -> None:
     )
     for zh, en in zip(left_out_lines(left, True), left_out_lines(left, False), strict=True):
         say(zh, en)
+    say(*method_lines(fitted.options.ratio, fitted.options.untrimmed, fitted.trim_share, fitted.left_whole))
     say(
-        f"  RIV {riv}；CV > 1 的病组 {fitted.cv_above_1:,}；不稳定病组 {fitted.unstable:,}",
-        f"  RIV {riv}; groups with CV > 1: {fitted.cv_above_1:,}; unstable groups: {fitted.unstable:,}",
+        f"  RIV：裁剪后 {shown_riv(fitted.riv)}，全部病例 {shown_riv(fitted.riv_all)}；"
+        f"CV > 1 的病组：裁剪后 {fitted.cv_above_1:,}，全部病例 {fitted.cv_all_above_1:,}",
+        f"  RIV: {shown_riv(fitted.riv)} after trimming, {shown_riv(fitted.riv_all)} of all cases; groups "
+        f"with CV > 1: {fitted.cv_above_1:,} after trimming, {fitted.cv_all_above_1:,} of all cases",
     )
+    say(
+        f"  不稳定病组 {fitted.unstable:,}；有效例数不足 5 的 {fitted.few:,}；"
+        f"标准误超过权重 20% 的 {fitted.wide:,}",
+        f"  unstable groups: {fitted.unstable:,}; fewer than 5 effective cases: {fitted.few:,}; standard "
+        f"error above 20% of the weight: {fitted.wide:,}",
+    )
+    _report_shrinkage(fitted)
+    _report_published(fitted)
     say(
         f"  {fitted.latest_year} 年总权重：调整前 {half_up(fitted.total_raw, 4)}，"
         f"调整后 {half_up(fitted.total_exact, 4)}，按写出的权重 {fitted.total_rounded}",
         f"  total weight of {fitted.latest_year}: {half_up(fitted.total_raw, 4)} before scaling, "
         f"{half_up(fitted.total_exact, 4)} after, {fitted.total_rounded} with the weights as written",
+    )
+
+
+def shown_riv(riv: Decimal | None) -> str:
+    """Four decimals; a dash where all costs are equal."""
+    from grouper.base.exact import half_up
+
+    return "–" if riv is None else str(half_up(riv, 4))
+
+
+def method_lines(ratio: str, untrimmed: str, share: Decimal, left_whole: int) -> tuple[str, str]:
+    """How years and small groups are taken: Chinese and English."""
+    from grouper.base.exact import half_up
+
+    zh, en = {
+        "by-year": ("各年比值的加权平均", "the mean of the years' ratios"),
+        "of-means": ("多年均费之比", "the ratio of the means over the years"),
+    }[ratio]
+    scale = half_up(share, 4)
+    zh_small, en_small = {
+        "scaled": (f"乘以 {scale}，与裁剪的组同一口径", f"times {scale}, as trimming lowers the others"),
+        "as-is": ("不调整", "as they are"),
+    }[untrimmed]
+    return (
+        f"  方法：{zh}（--ratio {ratio}）；未裁剪的小组 {left_whole:,} 个，{zh_small}"
+        f"（--untrimmed {untrimmed}）",
+        f"  method: {en} (--ratio {ratio}); {left_whole:,} groups too small to trim: {en_small} "
+        f"(--untrimmed {untrimmed})",
+    )
+
+
+def _report_shrinkage(fitted: Fitted) -> None:
+    from grouper.fitting.precision import shown
+
+    drawn = fitted.shrinkage
+    if not drawn:
+        return
+    half = sum(one.shrinkage >= 0.5 for one in drawn.groups.values())
+    within, between = shown(drawn.within, 4), shown(drawn.between, 4)
+    say(
+        f"  向 ADRG 收缩 {len(drawn.groups):,} 个病组，其中一半以上取自 ADRG 的 {half:,} 个；"
+        f"相对方差：病例 {within}，ADRG 内病组之间 {between}",
+        f"  {len(drawn.groups):,} groups drawn towards their ADRG, {half:,} by a half and more; relative "
+        f"variance: of a case {within}, between the groups of an ADRG {between}",
+    )
+
+
+def _report_published(fitted: Fitted) -> None:
+    from grouper.base.exact import half_up
+
+    found = fitted.comparison
+    if not found:
+        return
+    name, groups, scale = found.published.file["name"], len(found.differences), half_up(found.scale, 4)
+    middle, near = half_up(found.median.scaleb(2), 1), half_up(found.near.scaleb(2), 1)
+    marked, ones = len(found.published.placeholders), found.published.unmarked_ones
+    say(
+        f"  与 {name} 比较 {groups:,} 个病组（公布值×{scale}）：差异中位数 {middle}%；"
+        f"{near}% 的病例所在组相差不超过 10%；"
+        f"公布值在置信区间内的 {found.inside:,}/{found.intervals:,}；占位值 {marked:,} 个不比较，"
+        f"另有 {ones:,} 个恰为 1 而未标明",
+        f"  against {name}, {groups:,} groups (published × {scale}): median difference {middle}%; "
+        f"{near}% of the cases are in groups within 10%; published weight within the interval: "
+        f"{found.inside:,} of {found.intervals:,}; {marked:,} placeholders left aside, "
+        f"{ones:,} more are exactly 1 without a mark",
     )

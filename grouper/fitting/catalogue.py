@@ -20,14 +20,27 @@ from grouper.fitting.discharges import Codes, Counts, leave_at_gate, read_discha
 from grouper.fitting.history import HistoryOptions, years_present
 from grouper.fitting.national import Scored, assign_below, below, probe, read_grouped, scores_text
 from grouper.fitting.packets import Packet, assign
-from grouper.fitting.sums import GroupSums, pooled, riv, sums_by_group, workspace
-from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weights_of_years
+from grouper.fitting.precision import (
+    FEW,
+    WIDE,
+    Interval,
+    Precision,
+    beside_all,
+    interval,
+    precision,
+    shown,
+    typical,
+)
+from grouper.fitting.relative import check_method, levels, means_of_all, one_of, ratios_of, trim_share
+from grouper.fitting.sums import PARTS, GroupSums, riv, sums_by_group, workspace
+from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weighted_mean, weights_of_years
 
 METHODS = ("mean", "base-disease", "quota")
+GUARDED = 40  # decimals of a score: a quotient of quotients errs in its last digits, which would undo a half
 CATALOGUE = ("code", "name", "kind", "dx", "procedures", "related", "treatment", "aux", "score",
              "average_cost", "packet", "drug_score", "consumable_score", "cv", "case_count")  # fmt: skip
 REPORT = ("code", "kind", "cases", "cases_trimmed", "weighted_cases", "coverage", "mean_cost", "cv",
-          "unstable", "note")  # fmt: skip
+          "unstable", "note", "cv_all", "n_eff", "se", "ci_low", "ci_high")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,13 +51,16 @@ class CatalogueOptions:
     "mean" by the mean of all. ``related``: operations beside the main one are part of packets.
     ``clinical``, ``repair_codes``: see grouper.codes.book. ``on``: the catalogue whose packets get scores;
     then there are no core packets of its own, and ``allow_missing`` names fields of grouping that may be
-    without a source. Others as in WeightOptions.
+    without a source. Others as in WeightOptions; an interval is of the score.
     """
 
     year_weights: tuple[Decimal, ...] = DEFAULT_YEAR_WEIGHTS
     trim: str = "p2.5-p97.5"
     small: int = 30
     unstable: int = 5
+    ratio: str = "by-year"
+    untrimmed: str = "scaled"
+    confidence: float = 95.0
     core: int = 15
     mixed_min: int = 15
     related: bool = True
@@ -64,6 +80,8 @@ class CatalogueOptions:
 
     def check(self) -> None:
         """Raise UsageError for a method without what it needs, or with what it has no use for."""
+        check_method(self.ratio, self.untrimmed, self.confidence)
+        one_of("--method", self.method, METHODS)
         for flag, value, method in (("--base", self.base, "base-disease"), ("--quota", self.quota, "quota")):
             if (value is None) == (self.method == method):
                 raise UsageError(
@@ -95,7 +113,10 @@ class CatalogueOptions:
 
 @dataclass(frozen=True)
 class Entry:
-    """A packet with its statistics. Means are in fen; scores have 60 digits and are None without costs."""
+    """A packet with its statistics. Means are in fen; scores have 40 decimals and are None without costs.
+
+    ``n_eff`` and ``sure`` (None without degrees of freedom) are of the score.
+    """
 
     packet: Packet | Scored
     sums: GroupSums
@@ -105,11 +126,17 @@ class Entry:
     consumable_score: Decimal | None
     weighted_cases: Decimal
     unstable: bool
+    n_eff: float
+    sure: Interval | None
 
 
 @dataclass(frozen=True)
 class Built:
-    """A catalogue before it is written. ``entries``: core packets by code, then mixed groups by code."""
+    """A catalogue before it is written. ``entries``: core packets by code, then mixed groups by code.
+
+    ``riv`` is after trimming, ``riv_all`` of all costs; ``trim_share`` the factor of the ``left_whole``
+    packets that are too small to trim.
+    """
 
     entries: tuple[Entry, ...]
     year_weights: Mapping[int, Decimal]
@@ -118,6 +145,9 @@ class Built:
     riv: Decimal | None
     options: CatalogueOptions
     inputs: list[dict[str, Any]]
+    riv_all: Decimal | None
+    trim_share: Decimal
+    left_whole: int
 
     @property
     def cases(self) -> int:
@@ -131,8 +161,7 @@ class Built:
     def cases_by_year(self) -> dict[int, int]:
         """The used cases of each year."""
         years = sorted(self.year_weights)
-        sums = [entry.sums.years for entry in self.entries]
-        return {year: sum(found[year].cases for found in sums if year in found) for year in years}
+        return {year: sum(entry.sums.cases_in(year) for entry in self.entries) for year in years}
 
     @property
     def core_cases(self) -> int:
@@ -148,8 +177,24 @@ class Built:
         return sum(entry.sums.cv is not None and entry.sums.cv > 1 for entry in self.entries)
 
     @property
+    def cv_all_above_1(self) -> int:
+        return sum(entry.sums.cv_all is not None and entry.sums.cv_all > 1 for entry in self.entries)
+
+    @property
     def unstable(self) -> int:
         return sum(entry.unstable for entry in self.entries)
+
+    @property
+    def few(self) -> int:
+        """Packets with fewer than five effective cases."""
+        return sum(entry.n_eff < FEW for entry in self.entries)
+
+    @property
+    def wide(self) -> int:
+        """Packets whose standard error is above a fifth of the score."""
+        return sum(
+            entry.sure is not None and entry.sure.se > WIDE * float(entry.score) for entry in self.entries
+        )
 
 
 def build(history: Sequence[str | Path], options: CatalogueOptions | None = None) -> Built:
@@ -180,7 +225,7 @@ def build(history: Sequence[str | Path], options: CatalogueOptions | None = None
             packets = assign_below(connection, under, weights, chosen.mixed_min)
         else:
             packets = assign(connection, codes, weights, chosen.core, chosen.mixed_min)
-        sums = sums_by_group(connection, trim, chosen.small)
+        sums = sums_by_group(connection, trim, chosen.small, chosen.ratio == "by-year")
     return _built(packets, sums, weights, counts, chosen, inputs)
 
 
@@ -192,68 +237,99 @@ def _built(
     options: CatalogueOptions,
     inputs: list[dict[str, Any]],
 ) -> Built:
-    whole = pooled(sums)
-    mean_all = whole.mean(weights)
-    assert mean_all is not None
-    unit = _unit(sums, weights, mean_all, options)
-    parts = {part: whole.mean(weights, part) for part in ("drug", "consumable")}
+    trim = Trim.of(options.trim)
+    level = levels(sums, trim, options.small, options.untrimmed)
+    ratios = ratios_of(sums, weights, level, options.ratio)
+    whole = means_of_all(sums, level)
+    unit = _unit(ratios, weighted_mean(whole, weights), options)
+    parts = {part: ratios_of(sums, weights, level, options.ratio, part) for part in PARTS}
+    prices = whole if options.ratio == "by-year" else dict.fromkeys(weights, Decimal(1))
+    sure = {code: one for code in ratios if (one := precision(sums[code], weights, prices)) is not None}
+    variances = _variances(ratios, sums, weights, sure, options)
 
-    def part_score(group: GroupSums, part: str) -> Decimal | None:
-        mean = group.mean(weights, part)
-        return _score(mean, parts[part], options.points) if mean is not None and parts[part] else None
+    def part_score(code: str, part: str) -> Decimal | None:
+        ratio = parts[part].get(code)
+        return None if ratio is None else product(ratio, options.points)
 
     entries = []
     for code in sorted(sums, key=lambda code: (packets[code].kind, code)):
-        group = sums[code]
-        mean = group.mean(weights)
-        assert mean is not None
+        group, variance = sums[code], variances[code]
+        score = half_up(quotient(product(ratios[code], options.points), unit), GUARDED)
         entries.append(
             Entry(
                 packets[code],
                 group,
-                mean,
-                _score(mean, unit, options.points),
-                part_score(group, "drug"),
-                part_score(group, "consumable"),
+                weighted_mean(group.means(), weights),
+                score,
+                part_score(code, "drug"),
+                part_score(code, "consumable"),
                 _weighted_cases(group, weights),
                 group.cases < options.unstable,
+                sure[code].n_eff,
+                None if variance is None else interval(score, variance, sure[code].df, options.confidence),
             )
         )
-    return Built(tuple(entries), weights, counts, mean_all, riv(sums), options, inputs)
+    return Built(
+        tuple(entries),
+        weights,
+        counts,
+        weighted_mean(means_of_all(sums, dict.fromkeys(sums, Decimal(1))), weights),
+        riv(sums),
+        options,
+        inputs,
+        riv(sums, every=True),
+        trim_share(sums, trim, options.small),
+        sum(trim.leaves_whole(group.cases, options.small) for group in sums.values()),
+    )
 
 
-def _score(mean: Decimal, unit: Decimal | None, points: int) -> Decimal:
-    assert unit is not None
-    return quotient(product(mean, points), unit)
-
-
-def _unit(
+def _variances(
+    ratios: Mapping[str, Decimal],
     sums: Mapping[str, GroupSums],
     weights: Mapping[int, Decimal],
-    mean_all: Decimal,
+    sure: Mapping[str, Precision],
     options: CatalogueOptions,
-) -> Decimal:
-    """The cost in fen that stands for the points of ``--points``."""
+) -> dict[str, float | None]:
+    """Relative variance of each score; its unit is the mean of all, a packet's, or an amount."""
+    plain = {code: one.variance for code, one in sure.items()}
+    if options.method == "quota":
+        return plain
+    if options.method == "base-disease":
+        assert options.base is not None
+        base = options.base.upper()
+        error = plain[base]
+        found = {
+            code: own + error if own is not None and error is not None else None
+            for code, own in plain.items()
+        }
+        return {**found, base: 0.0}
+    costs = {code: float(ratios[code] * _weighted_cases(sums[code], weights)) for code in sorted(ratios)}
+    usual, every = typical(sure[code] for code in sorted(sure)), sum(costs.values())
+    shares = {code: cost / every for code, cost in costs.items()}
+    return beside_all(plain, shares, {code: usual / one.n_eff for code, one in sure.items()})
+
+
+def _unit(ratios: Mapping[str, Decimal], mean_all: Decimal, options: CatalogueOptions) -> Decimal:
+    """The ratio to the mean of all that stands for the points of ``--points``; ``mean_all`` in fen."""
     if options.method == "mean":
-        return mean_all
+        return Decimal(1)
     if options.method == "quota":
         assert options.quota is not None
-        return options.quota.scaleb(2)
+        return quotient(options.quota.scaleb(2), mean_all)
     assert options.base is not None
-    base = sums.get(options.base.upper())
-    mean = base.mean(weights) if base else None
-    if mean is None:
+    base = ratios.get(options.base.upper())
+    if base is None:
         raise UsageError(
             zh=f"--base {options.base} 不在建成的目录中；请给出目录中的病种编码，例如 K35.8",
             en=f"--base {options.base} is not in the catalogue that was built; name one of its codes, "
             "such as K35.8",
         )
-    return mean
+    return base
 
 
 def _weighted_cases(group: GroupSums, weights: Mapping[int, Decimal]) -> Decimal:
     """Cases a year, averaged by the year weights; years without cases count as 0."""
-    above = total(product(weights[year], group.years[year].cases) for year in sorted(group.years))
+    above = total(product(weights[year], group.cases_in(year)) for year in sorted(group.years))
     return quotient(above, total(weights[year] for year in sorted(weights)))
 
 
@@ -300,20 +376,25 @@ def scores_of(built: Built) -> str:
 
 
 def report_text(built: Built) -> str:
-    """report.csv: what stands behind each row."""
-    rows = []
+    """report.csv: what stands behind each row; last the cases of each year."""
+    rows, digits = [], built.options.digits
+    years = sorted(built.year_weights)
     for entry in built.entries:
         sums = entry.sums
-        lacking = [str(year) for year in sorted(built.year_weights) if year not in sums.years]
+        lacking = [str(year) for year in years if year not in sums.years]
+        sure = entry.sure or Interval(0.0, None, None)
         rows.append(
             [
                 entry.packet.code, entry.packet.kind, sums.cases, sums.cases - sums.kept,
                 half_up(entry.weighted_cases, 4), half_up(quotient(sums.cases, built.cases), 6),
                 half_up(entry.mean_cost.scaleb(-2), 2), None if sums.cv is None else half_up(sums.cv, 4),
                 entry.unstable, "no cases in " + " ".join(lacking) if lacking else "",
+                None if sums.cv_all is None else half_up(sums.cv_all, 4), shown(entry.n_eff, 2),
+                shown(sure.se if entry.sure else None, digits), shown(sure.low, digits),
+                shown(sure.high, digits), *(sums.cases_in(year) for year in years),
             ]
         )  # fmt: skip
-    return csv_text(REPORT, rows)
+    return csv_text((*REPORT, *(f"cases_{year}" for year in years)), rows)
 
 
 def quality(built: Built) -> dict[str, Any]:
@@ -323,6 +404,7 @@ def quality(built: Built) -> dict[str, Any]:
     return {
         **stamped(),
         "cases": built.cases,
+        "cases_by_year": {str(year): cases for year, cases in built.cases_by_year.items()},
         "cases_trimmed": sum(entry.sums.cases - entry.sums.kept for entry in built.entries),
         "cases_with_drug_cost": parts["drug"],
         "cases_with_consumable_cost": parts["consumable"],
@@ -331,8 +413,14 @@ def quality(built: Built) -> dict[str, Any]:
         "mixed_groups": built.number("mixed"),
         "core_share": str(half_up(built.core_share, 6)),
         "cv_above_1": built.cv_above_1,
+        "cv_above_1_all_cases": built.cv_all_above_1,
         "unstable": built.unstable,
+        "n_eff_below_5": built.few,
+        "se_above_20_per_cent": built.wide,
+        "left_whole": built.left_whole,
+        "trim_share": str(half_up(built.trim_share, 6)),
         "riv": "" if built.riv is None else str(half_up(built.riv, 6)),
+        "riv_all_cases": "" if built.riv_all is None else str(half_up(built.riv_all, 6)),
         "mean_cost_yuan": str(half_up(built.mean_cost.scaleb(-2), 6)),
         "related_operations_by_resource_share": "not tested: costs by operation are not in the data",
         "year_weights": {str(year): str(weight) for year, weight in sorted(built.year_weights.items())},

@@ -48,6 +48,15 @@ class Trim:
             )
         return cls("percentiles", Fraction(low), Fraction(high))
 
+    def leaves_whole(self, cases: int, small: int) -> bool:
+        """Whether the rule cuts nothing off a group of so many cases, whatever they cost.
+
+        Percentiles take ranks at both ends only from some number on: 2.5 % and 97.5 % from 40.
+        """
+        if self.kind == "none" or cases < small:
+            return True
+        return self.kind == "percentiles" and rank(self.low, cases) == 1 and rank(self.high, cases) == cases
+
 
 def rank(share: Fraction, cases: int) -> int:
     """The rank (from 1) that ``share`` of ``cases`` stands for: ⌈cases·share⌉, at least 1."""

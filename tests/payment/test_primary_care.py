@@ -13,7 +13,7 @@ import pytest
 
 from grouper.base.errors import UsageError
 from grouper.base.findings import Finding
-from grouper.fitting.weights import Fitted, GroupWeight, weights_text
+from grouper.fitting.weights import Fitted, GroupWeight, WeightOptions, weights_text
 from grouper.grouping.api import Grouper, Options
 from grouper.grouping.drg.tables.model import Scheme
 from grouper.grouping.files import group_files
@@ -129,4 +129,6 @@ def _fitted(scheme: Scheme, groups: list[GroupWeight]) -> Fitted:
     made = object.__new__(Fitted)
     object.__setattr__(made, "scheme", scheme)
     object.__setattr__(made, "groups", groups)
+    object.__setattr__(made, "options", WeightOptions())
+    object.__setattr__(made, "year_weights", {})
     return made

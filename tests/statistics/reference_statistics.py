@@ -23,7 +23,7 @@ def rounded(value: Fraction, digits: int) -> Decimal:
     return Decimal(whole).scaleb(-digits)
 
 
-def kept(costs: list[int], trim: str, small: int) -> list[int]:
+def kept(costs: list[Fraction], trim: str, small: int) -> list[Fraction]:
     """The costs of one group that count."""
     if trim == "none" or len(costs) < small:
         return costs
@@ -41,16 +41,91 @@ def kept(costs: list[int], trim: str, small: int) -> list[int]:
     return [cost for cost in costs if low <= cost <= high]
 
 
-def trimmed(cases: list[Case], trim: str, small: int) -> list[Case]:
-    """All cases that count: those whose cost is among the kept ones of their group."""
+def prices(cases: list[Case]) -> dict[int, Fraction]:
+    """Mean cost of each year over that of the latest."""
+    years: dict[int, list[int]] = defaultdict(list)
+    for case in cases:
+        years[case.year].append(case.fen)
+    means = {year: Fraction(sum(costs), len(costs)) for year, costs in years.items()}
+    return {year: mean / means[max(means)] for year, mean in means.items()}
+
+
+def trimmed(cases: list[Case], trim: str, small: int, by_year: bool = True) -> list[Case]:
+    """All cases that count: those whose cost, at the latest year's prices, is among the kept ones."""
+    price = prices(cases) if by_year else defaultdict(lambda: Fraction(1))
     by_group: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         by_group[case.group].append(case)
     left = []
     for members in by_group.values():
-        costs = set(kept([case.fen for case in members], trim, small))
-        left += [case for case in members if case.fen in costs]
+        costs = set(kept([case.fen / price[case.year] for case in members], trim, small))
+        left += [case for case in members if case.fen / price[case.year] in costs]
     return left
+
+
+def whole(trim: str, small: int, number: int) -> bool:
+    """A group of so many cases can lose none."""
+    if trim == "none" or number < small:
+        return True
+    if trim == "iqr":
+        return False
+    first, last = (Fraction(part.removeprefix("p")) / 100 for part in trim.split("-"))
+    return ceil(first * number) <= 1 and ceil(last * number) == number
+
+
+def level_of(cases: list[Case], trim: str, small: int, by_year: bool = True) -> dict[str, Fraction]:
+    """The factor of each group: what trimming leaves of the others' means, for those left whole."""
+    left = trimmed(cases, trim, small, by_year)
+    number: dict[str, int] = defaultdict(int)
+    for case in cases:
+        number[case.group] += 1
+    above = below = Fraction(0)
+    for group, year in {(case.group, case.year) for case in left}:
+        if not whole(trim, small, number[group]):
+            every = [case.fen for case in cases if (case.group, case.year) == (group, year)]
+            some = [case.fen for case in left if (case.group, case.year) == (group, year)]
+            above += Fraction(sum(some), len(some)) * len(every)
+            below += sum(every)
+    share = above / below if below else Fraction(1)
+    return {group: share if whole(trim, small, n) else Fraction(1) for group, n in number.items()}
+
+
+def ratios(
+    cases: list[Case],
+    trim: str,
+    small: int,
+    ratio: str = "by-year",
+    untrimmed: str = "scaled",
+    points: dict[int, Fraction] | None = None,
+) -> dict[str, Fraction]:
+    """Each group over all, by the ratio of each year or of the means over the years."""
+    by_year = ratio == "by-year"
+    weights = points or year_weights(cases)
+    left = trimmed(cases, trim, small, by_year)
+    level = (
+        level_of(cases, trim, small, by_year) if untrimmed == "scaled" else defaultdict(lambda: Fraction(1))
+    )
+    overall = {
+        year: sum(level[case.group] * case.fen for case in left if case.year == year)
+        / sum(case.year == year for case in left)
+        for year in {case.year for case in left}
+    }
+    found = {}
+    for group in sorted({case.group for case in left}):
+        own = [case for case in left if case.group == group]
+        years = sorted({case.year for case in own})
+        own_mean = {
+            year: level[group]
+            * Fraction(sum(c.fen for c in own if c.year == year), sum(c.year == year for c in own))
+            for year in years
+        }
+        span = sum(weights[year] for year in years)
+        if by_year:
+            found[group] = sum(weights[year] * own_mean[year] / overall[year] for year in years) / span
+        else:
+            everywhere = sum(weights[y] * overall[y] for y in overall) / sum(weights[y] for y in overall)
+            found[group] = sum(weights[year] * own_mean[year] for year in years) / span / everywhere
+    return found
 
 
 def mean(cases: list[Case], weights: dict[int, Fraction]) -> Fraction:
@@ -92,16 +167,16 @@ def year_weights(cases: list[Case], weights: tuple[int, ...] = (1, 2, 7)) -> dic
 
 
 def relative_weights(
-    cases: list[Case], trim: str, small: int, factors: dict[str, Fraction] | None = None
+    cases: list[Case],
+    trim: str,
+    small: int,
+    factors: dict[str, Fraction] | None = None,
+    **method: str,
 ) -> dict[str, Fraction]:
     """RW of each group, scaled so that Σ n·RW = Σ n over the cases of the latest year."""
-    weights = year_weights(cases)
-    left = trimmed(cases, trim, small)
-    whole = mean(left, weights)
-    groups = {case.group for case in cases}
-    raw = {g: mean([case for case in left if case.group == g], weights) / whole for g in groups}
+    raw = ratios(cases, trim, small, **method)
     raw = {g: weight * (factors or {}).get(g, Fraction(1)) for g, weight in raw.items()}
-    latest = [case.group for case in cases if case.year == max(weights)]
+    latest = [case.group for case in cases if case.year == max(year_weights(cases))]
     factor = Fraction(len(latest)) / sum(raw[g] for g in latest)
     return {g: weight * factor for g, weight in raw.items()}
 

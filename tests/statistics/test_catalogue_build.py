@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 import tomllib
 from collections import Counter
@@ -101,12 +102,10 @@ def test_packets_counts_and_scores_are_those_of_the_reference(
     assert {e.packet.code: e.sums.cases for e in result.entries} == Counter(codes)
     cases = [Case(code, row.year, row.fen) for code, row in zip(codes, rows, strict=True)]
     left = reference.trimmed(cases, trim, 30)
-    weights = reference.year_weights(cases)
-    whole = reference.mean(left, weights)
+    scores = reference.ratios(cases, trim, 30)
     for entry in result.entries:
         members = [case for case in left if case.group == entry.packet.code]
-        score = reference.mean(members, weights) / whole * 1000
-        assert half_up(entry.score, 4) == reference.rounded(score, 4)
+        assert half_up(entry.score, 4) == reference.rounded(scores[entry.packet.code] * 1000, 4)
         assert half_up(entry.sums.cv, 6) == reference.cv([case.fen for case in members], 6)
     assert half_up(result.riv, 6) == reference.rounded(reference.riv(left), 6)
     if core == 4:  # each kind of row occurs, or the test says little
@@ -141,11 +140,9 @@ def test_drug_scores_use_the_cases_that_have_the_cost(tmp_path: Path) -> None:
     result = built(tmp_path, rows, trim="none")
     codes = reference.packets(rows, icd.procedure_kinds(), 15, 15, True)
     cases = [Case(c, r.year, r.drug) for c, r in zip(codes, rows, strict=True) if r.drug is not None]
-    weights = reference.year_weights(cases)
-    whole = reference.mean(cases, weights)
+    scores = reference.ratios(cases, "none", 30)
     for entry in result.entries:
-        members = [case for case in cases if case.group == entry.packet.code]
-        expected = reference.rounded(reference.mean(members, weights) / whole * 1000, 4)
+        expected = reference.rounded(scores[entry.packet.code] * 1000, 4)
         assert half_up(entry.drug_score, 4) == expected
         assert entry.consumable_score is None
     assert quality(result)["cases_with_drug_cost"] == len(cases) < len(rows)
@@ -191,16 +188,39 @@ def test_rare_sets_go_to_the_fitting_packet_that_asks_for_most(tmp_path: Path) -
 @pytest.mark.parametrize("method", ["base-disease", "quota"])
 def test_other_methods_divide_by_the_base_or_the_quota(tmp_path: Path, method: str) -> None:
     rows = stays(11)
-    plain = {e.packet.code: e for e in built(tmp_path, rows).entries}
+    means = {"ratio": "of-means", "untrimmed": "as-is"}
+    plain = {e.packet.code: e for e in built(tmp_path, rows, **means).entries}
     code = next(iter(plain))
     extra = {"base": code} if method == "base-disease" else {"quota": Decimal("6000")}
-    result = built(tmp_path, rows, method=method, points=100, **extra)
+    result = built(tmp_path, rows, method=method, points=100, **means, **extra)
     unit = plain[code].mean_cost if method == "base-disease" else Decimal(600_000)
     for entry in result.entries:
         expected = Fraction(plain[entry.packet.code].mean_cost) * 100 / Fraction(unit)
         assert half_up(entry.score, 4) == reference.rounded(expected, 4)
     if method == "base-disease":
         assert result.entries[0].score == 100
+        assert (result.entries[0].sure.se, result.entries[0].sure.low) == (0, 100)
+
+
+def test_scores_by_year_keep_their_proportions_whatever_the_unit(tmp_path: Path) -> None:
+    rows = stays(11)
+    plain = built(tmp_path, rows).entries
+    for extra in ({"method": "base-disease", "base": "K35.8"}, {"method": "quota", "quota": Decimal(6000)}):
+        found = built(tmp_path, rows, **extra).entries
+        factors = {round(float(one.score / other.score), 12) for one, other in zip(found, plain, strict=True)}
+        assert len(factors) == 1
+
+
+def test_the_report_has_precision_and_the_cases_of_each_year(tmp_path: Path) -> None:
+    rows = stays(11)
+    report = list(csv.DictReader(io.StringIO(report_text(built(tmp_path, rows)))))
+    for year in (2023, 2024, 2025):
+        assert sum(int(row[f"cases_{year}"]) for row in report) == sum(row.year == year for row in rows)
+    assert all(float(row["ci_low"]) < float(row["ci_high"]) for row in report if row["ci_low"])
+    assert all(0 < float(row["n_eff"]) <= int(row["cases"]) for row in report)
+    assert all(
+        float(row["cv_all"]) >= float(row["cv"]) * 0.999 for row in report if row["cases_trimmed"] == "0"
+    )
 
 
 @pytest.mark.parametrize(

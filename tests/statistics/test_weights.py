@@ -22,6 +22,7 @@ from grouper.base.errors import DataError, TableError, UsageError
 from grouper.base.exact import half_up
 from grouper.commands.weights import weights as weights_command
 from grouper.fitting.history import HistoryOptions
+from grouper.fitting.relative import RATIOS, UNTRIMMED
 from grouper.fitting.trim import Trim, parse_year_weights, rank, weighted_mean
 from grouper.fitting.weights import Fitted, WeightOptions, fit, provenance, weights_text, write
 from grouper.synth.rows import write_parquet
@@ -71,12 +72,16 @@ def fitted(folder: Path, cases: list[Case], **options: Any) -> Fitted:
 
 
 @pytest.mark.parametrize("trim", ["p2.5-p97.5", "p5-p95", "iqr", "none"])
-@pytest.mark.parametrize("small", [0, 30, 10_000])
-def test_weights_are_those_of_the_reference(tmp_path: Path, trim: str, small: int) -> None:
+@pytest.mark.parametrize("small", [0, 60, 10_000])
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("untrimmed", UNTRIMMED)
+def test_weights_are_those_of_the_reference(
+    tmp_path: Path, trim: str, small: int, ratio: str, untrimmed: str
+) -> None:
     cases = history(7)
-    result = fitted(tmp_path, cases, trim=trim, small=small)
-    expected = reference.relative_weights(cases, trim, small)
-    left = reference.trimmed(cases, trim, small)
+    result = fitted(tmp_path, cases, trim=trim, small=small, ratio=ratio, untrimmed=untrimmed)
+    expected = reference.relative_weights(cases, trim, small, ratio=ratio, untrimmed=untrimmed)
+    left = reference.trimmed(cases, trim, small, ratio == "by-year")
     found = {group.drg: group for group in result.groups if group.cases}
     assert set(found) == set(expected)
     for drg, group in found.items():
@@ -85,7 +90,11 @@ def test_weights_are_those_of_the_reference(tmp_path: Path, trim: str, small: in
         assert group.cases == sum(case.group == drg for case in cases)
         assert group.kept == len(costs)
         assert half_up(group.cv, 4) == reference.cv(costs)
+        assert half_up(group.cv_all, 4) == reference.cv([c.fen for c in cases if c.group == drg])
     assert half_up(result.riv, 6) == reference.rounded(reference.riv(left), 6)
+    assert half_up(result.riv_all, 6) == reference.rounded(reference.riv(cases), 6)
+    scaled = any(0 < group.cases < 60 for group in result.groups) and untrimmed == "scaled"
+    assert not (small == 60 and trim != "none" and scaled) or result.trim_share < 1
 
 
 def test_total_weight_of_the_latest_year_is_kept(tmp_path: Path) -> None:
@@ -341,7 +350,8 @@ def test_written_table_and_sidecar(tmp_path: Path) -> None:
     target = tmp_path / "weights.csv"
     write(result, target)
     rows = list(csv.DictReader(target.open(encoding="utf-8")))
-    header = "drg,name,weight,cases,cases_trimmed,mean_cost,cv,unstable,note"
+    header = "drg,name,weight,cases,cases_trimmed,mean_cost,cv,unstable,note,cv_all,n_eff,se,ci_low,ci_high"
+    header += ",cases_2023,cases_2024,cases_2025"
     assert ",".join(rows[0]) == header
     assert [row["drg"] for row in rows] == sorted(row["drg"] for row in rows)
     assert sum(int(row["cases"]) for row in rows) == 600
