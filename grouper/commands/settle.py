@@ -269,7 +269,8 @@ def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     from grouper.commands.text.ledger import YEAR_STAGES, year_plan_lines, year_summary
     from grouper.lake import Lake
     from grouper.lake.commit import ready
-    from grouper.settlement.year import YearJob, clear_year, make_year_plan
+    from grouper.settlement.plan.year_job import YearJob, make_year_plan
+    from grouper.settlement.year import clear_year
 
     job = YearJob(**given)
     place = Lake(Path(lake))
