@@ -83,8 +83,8 @@ from grouper.commands.text.progress import Stages
     type=FILE,
     metavar="CSV",
     help=both(
-        "定点医院：hospital_code、hospital_name、hospital_level、hospital_kind、county",
-        "Hospitals: hospital_code, hospital_name, hospital_level, hospital_kind, county",
+        "定点医院：hospital_code、hospital_name、hospital_level、hospital_kind、county、alliance",
+        "Hospitals: hospital_code, hospital_name, hospital_level, hospital_kind, county, alliance",
     ),
 )
 @option(

@@ -71,7 +71,6 @@ _WORDS = {
     "method": words.METHODS,
     "outlier": words.OUTLIERS,
     "pay_status": words.STATUSES,
-    "pool": words.POOLS,
     "row_kind": ROW_KINDS,
 }
 
@@ -161,6 +160,8 @@ def _listed(
             columns.append(_each(column, lambda text: t.own(words.reason(text, t.code, routes))))
         elif name == "group_name":
             columns.append(_each(column, lambda text: neutral(group_name(text, t))))
+        elif name == "pool":
+            columns.append(_each(column, t.pool))
         elif name in _WORDS:
             columns.append(_each(column, partial(t.pair, _WORDS[name])))
         else:

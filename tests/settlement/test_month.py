@@ -175,6 +175,7 @@ def test_a_changed_past_is_seen(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_yearly_budget_gives_months_their_parts(place: Path, tmp_path: Path) -> None:
+    from grouper.payment.pool.revision import read_revised
     from grouper.settlement.plan.job import month_budget
     from grouper.settlement.validate import Month
 
@@ -182,8 +183,11 @@ def test_a_yearly_budget_gives_months_their_parts(place: Path, tmp_path: Path) -
     path.write_text(
         'period = "2025"\n[pools.a]\nbudget = "100.01"\nmonth_weights = [1,1,1,1,1,1,1,1,1,1,1,2]\n'
     )
+    whole = read_revised(str(path), ())
     parts = [
-        month_budget(str(path), Month("x", dt.date(2025, m, 1), dt.date(2025, m, 28))).pools["a"].budget
+        month_budget(whole, str(path), Month("x", dt.date(2025, m, 1), dt.date(2025, m, 28)))
+        .pools["a"]
+        .budget
         for m in range(1, 13)
     ]
     assert sum(parts) == 10001 and parts[11] == pytest.approx(2 * parts[0], abs=2)
