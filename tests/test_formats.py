@@ -30,7 +30,7 @@ from grouper.payment.policy.policy import load_policy
 from grouper.payment.pool.budget import parse_budget, read_budget
 from grouper.records import load_map
 from grouper.settlement.plan.job import Job
-from grouper.settlement.year import YearJob
+from grouper.settlement.plan.year_job import YearJob
 from grouper.watch import definitions, facts
 
 OLD = Path(__file__).parent / "data" / "lake-0.1.0"

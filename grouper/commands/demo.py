@@ -277,7 +277,8 @@ def _settle(
 
 
 def _clear_year(lake: Lake, source: Path, city: City, rules: tuple[str, str]) -> Done:
-    from grouper.settlement.year import YearJob, clear_year
+    from grouper.settlement.plan.year_job import YearJob
+    from grouper.settlement.year import clear_year
 
     scores = (str(source / "assessment.csv"),)
     job = YearJob(

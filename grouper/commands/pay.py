@@ -70,8 +70,8 @@ from grouper.commands.text.progress import progress_line
     type=click.Path(exists=True, dir_okay=False),
     metavar="CSV",
     help=both(
-        "医院属性：hospital_code 及 hospital_level、hospital_kind、county、hospital_coefficient",
-        "Properties of hospitals: hospital_code with hospital_level, hospital_kind, county, "
+        "医院属性：hospital_code 及 hospital_level、hospital_kind、county、alliance、hospital_coefficient",
+        "Properties of hospitals: hospital_code with hospital_level, hospital_kind, county, alliance, "
         "hospital_coefficient",
     ),
 )

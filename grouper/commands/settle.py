@@ -83,8 +83,8 @@ from grouper.commands.text.progress import Stages
     type=FILE,
     metavar="CSV",
     help=both(
-        "定点医院：hospital_code、hospital_name、hospital_level、hospital_kind、county",
-        "Hospitals: hospital_code, hospital_name, hospital_level, hospital_kind, county",
+        "定点医院：hospital_code、hospital_name、hospital_level、hospital_kind、county、alliance",
+        "Hospitals: hospital_code, hospital_name, hospital_level, hospital_kind, county, alliance",
     ),
 )
 @option(
@@ -269,7 +269,8 @@ def clear(lake: str, dry_run: bool, no_report: bool, **given: Any) -> None:
     from grouper.commands.text.ledger import YEAR_STAGES, year_plan_lines, year_summary
     from grouper.lake import Lake
     from grouper.lake.commit import ready
-    from grouper.settlement.year import YearJob, clear_year, make_year_plan
+    from grouper.settlement.plan.year_job import YearJob, make_year_plan
+    from grouper.settlement.year import clear_year
 
     job = YearJob(**given)
     place = Lake(Path(lake))

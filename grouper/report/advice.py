@@ -19,7 +19,10 @@ _REVIEW = (
 )
 _SENT = {
     "extreme-review": _REVIEW, "extreme": _REVIEW, "no-settlement": _MONEY, "fund-above-cost": _MONEY,
-    "benefit-differs": _MONEY, "no-benefit": _AGENCY, "no-pool": ("核对险种后，报更正清单",
+    "benefit-differs": _MONEY, "no-benefit": _AGENCY, "no-county": (
+    "核对医院所在县（医共体）或参保地：经办机构在医院表补齐，或报更正清单",
+    "the agency completes the table of hospitals, or send a corrected list with the region of insurance"),
+    "no-pool": ("核对险种后，报更正清单",
     "check the insurance type, send a corrected list"), "no-weight": _AGENCY, "no-base-rate": _AGENCY,
     "no-coefficient": _AGENCY, "no-group-mean": _AGENCY, "no-level-mean": _AGENCY, "no-standard": _AGENCY,
     "no-value": _AGENCY, "no-stay": _STAY, "not-in-force": _AGENCY, "held": _SCHEME, "ungrouped": _SCHEME,

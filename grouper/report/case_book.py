@@ -72,7 +72,6 @@ _WORDS = {
     "method": words.METHODS,
     "outlier": words.OUTLIERS,
     "pay_status": words.STATUSES,
-    "pool": words.POOLS,
     "row_kind": ROW_KINDS,
 }
 
@@ -193,6 +192,8 @@ def _told(
             columns.append(each_text(column, lambda text: t.own(words.reason(text, t.code, routes))))
         elif name == "group_name":
             columns.append(each_text(column, lambda text: neutral(group_name(text, t))))
+        elif name == "pool":
+            columns.append(each_text(column, t.pool))
         elif name in _WORDS:
             columns.append(each_text(column, partial(t.pair, _WORDS[name])))
         else:

@@ -36,7 +36,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("record_id", "settlement_id", "person_id", "hospital_code", "pool", "group", "group_name",
              "price_group", "status", "reason", "route", "method", "outlier", "pay_status", "pay_reason",
-             "row_kind", "admission_date", "discharge_date", "input_file"), _TEXT
+             "row_kind", "admission_date", "discharge_date", "input_file", "offsite"), _TEXT
         ),
         "pay_date": "DATE",
         "los_days": _COUNT,

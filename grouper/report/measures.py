@@ -69,6 +69,7 @@ class Measures:
     adjustments: list[Row]
     largest_adjustments: list[Row]
     checks: list[Check]
+    offsite: list[Row]
 
     @property
     def cleared(self) -> bool:
@@ -102,7 +103,16 @@ def measure(data: ReportData) -> Measures:
             adjustments=_adjustments(query),
             largest_adjustments=_largest_adjustments(query),
             checks=_checks(total, statement, pools),
+            offsite=_offsite(query),
         )
+
+
+def _offsite(query: Query) -> list[Row]:
+    """Who is not both insured and treated here, by kind (settlement.offsite) and status."""
+    return query.rows(
+        "SELECT offsite, pay_status, count(*) AS cases, sum(total_cost) AS total_cost, "
+        "coalesce(sum(pool_paid), 0) AS fund FROM cases WHERE offsite <> 'local' GROUP BY ALL ORDER BY ALL"
+    )
 
 
 def _statement(query: Query) -> list[Row]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from grouper.base.exact import half_up
+from grouper.payment.policy.words import pool_pair
 
 MINUS = "\u2212"
 NONE = "—"
@@ -108,6 +109,10 @@ class Lang:
     def scaled(self, value: Decimal | None) -> float:
         """An amount in ``big_unit`` as a coordinate of a chart."""
         return 0.0 if value is None else float(value / _BIG[self.code][0])
+
+    def pool(self, name: Any) -> str:
+        """The name of a pool in words."""
+        return self(*pool_pair(str(name))) if name else NONE
 
     def pair(self, words: Mapping[str, tuple[str, str]], code: Any) -> str:
         """The word for a code; an unknown code stands as it is."""

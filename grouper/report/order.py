@@ -8,7 +8,6 @@ from pathlib import Path
 
 from grouper.base.capitals import capitals
 from grouper.base.money import Fen, yuan_of
-from grouper.payment.policy import words
 from grouper.report.draw.html import Html, document, el
 from grouper.report.numbers import Lang, yuan
 
@@ -129,7 +128,7 @@ class Order:
 
 
 def pool_words(pool: str, t: Lang) -> str:
-    return t.pair(words.POOLS, pool)
+    return t.pool(pool)
 
 
 def order_page(order: Order, lang: str) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from grouper.base.whole import put_text, whole_file
-from grouper.payment.policy import words
 from grouper.report.cells import neutral
 from grouper.report.data import Query, ReportData, RunInfo, plain
 from grouper.report.draw.html import Html, document, el, table
@@ -65,7 +64,7 @@ def _title(info: RunInfo, t: Lang, zh: str, en: str) -> str:
 
 def _values(query: Query, info: RunInfo, t: Lang) -> Sheet:
     rows = [
-        [t.pair(words.POOLS, r["pool"]), r["distributable"], r["paid"],
+        [t.pool(r["pool"]), r["distributable"], r["paid"],
          *([r["points"]] if r["points"] else []),
          Decimal(r["point_value"]), t.pair(POOL_METHODS, r["method"])]
         for r in query.rows("SELECT * FROM pools WHERE point_value IS NOT NULL ORDER BY pool")

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 from grouper.base.whole import put_text
-from grouper.payment.policy import words
 from grouper.payment.policy.value_words import clauses_told
 from grouper.report.case_book import list_cases, write_case_book
 from grouper.report.cells import case_book_name, file_name
@@ -145,7 +144,7 @@ def origin(info: RunInfo, t: Lang) -> Html:
 
 def _summary(statement: Statement, info: RunInfo, t: Lang) -> Html:
     many = len(statement.lines) > 1
-    header = [t("项目", "item"), *(t.pair(words.POOLS, line["pool"]) for line in statement.lines)]
+    header = [t("项目", "item"), *(t.pool(line["pool"]) for line in statement.lines)]
     rows = []
     for pair, kind, values in statement.rows(info):
         shown = values if many else values[:-1]

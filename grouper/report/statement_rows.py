@@ -372,7 +372,7 @@ def change_rows(statement: Statement, t: Lang) -> Iterator[list[object]]:
             r["record_id"],
             r["record_no"],
             r["code"] or "",
-            t.pair(words.POOLS, r["pool"]),
+            t.pool(r["pool"]),
             r["original_period"],
             r["total_cost"],
             r["points_before"],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from grouper.base.output import close_book
 from grouper.base.whole import whole_file
-from grouper.payment.policy import words
 from grouper.payment.policy.value_words import clauses_told
 from grouper.report.cells import case_book_name, neutral
 from grouper.report.data import ReportData
@@ -162,7 +161,7 @@ class _Sheets:
             sheet.write_string(row, 1, neutral(value), self.plain)
             row += 1
         row += 1
-        pools = [t.pair(words.POOLS, line["pool"]) for line in statement.lines]
+        pools = [t.pool(line["pool"]) for line in statement.lines]
         sheet.write_string(row, 0, t("项目", "item"), self.head)
         for column, name in enumerate([*pools, t("合计", "all")], 1):
             sheet.write_string(row, column, neutral(name), self.head_right)

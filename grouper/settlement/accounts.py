@@ -11,7 +11,7 @@ from pathlib import Path
 from grouper.base.errors import DataError
 from grouper.base.money import Fen, fen_of
 from grouper.base.tables_in import Row, Table, near, read_table
-from grouper.payment.policy.words import POOLS
+from grouper.payment.policy.words import pool_pair
 from grouper.payment.price.decided import read_money
 from grouper.settlement.funds import FUNDS, POOL
 
@@ -81,7 +81,7 @@ def _payment(row: Row, heads: Mapping[str, str], pools: Sequence[str]) -> Paymen
         return row.text(heads[name]) if name in heads else ""
 
     fund = _word(row, heads.get("fund", "fund"), text("fund"), FUNDS, POOL)
-    known = {pool: POOLS.get(pool, (pool, pool)) for pool in pools}
+    known = {pool: pool_pair(pool) for pool in pools}
     pool = _word(row, heads.get("pool", "pool"), text("pool"), known, pools[0] if len(pools) == 1 else "")
     if not text("voucher"):
         raise row.error(heads["voucher"], "缺凭证号", "the number of the voucher is missing")

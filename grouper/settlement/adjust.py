@@ -354,12 +354,8 @@ def _lines(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         "SELECT pool, min(original_period) FROM adjustments_new WHERE difference <> 0 GROUP BY 1"
     ).fetchall()
     past.check_pools(plan, dict(entered))
-    pools = " ".join(
-        f"WHEN {literal(member)} THEN {literal(pool.name)}"
-        for pool in plan.budget.pools.values()
-        for member in pool.members
-    )
-    connection.execute(f"UPDATE adjustments_new SET pool = CASE pool {pools} ELSE pool END")
+    owner = plan.budget.owner_sql(otherwise="pool")
+    connection.execute(f"UPDATE adjustments_new SET pool = {owner}")
     for item in plan.corrections.of("quality", "audit_deduction"):
         connection.execute(
             "INSERT INTO adjustments_new BY NAME SELECT ? AS kind, ? AS hospital_code, ? AS pool, "

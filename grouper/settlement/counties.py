@@ -1,5 +1,8 @@
 """City and counties share what a pool of the year leaves or lacks (市县分担): money in is money out.
 
+Where pools are by county and ``county_share_by`` is ``own_balance``, a county shares what its own pool leaves
+or lacks; else, of a pool with counties in the budget file, each by its weight.
+
 balance = distributable − paid after sharing with hospitals      negative: an overspend
 counties = balance × county_surplus_share, or × county_overspend_share, rounded to the fen
 city = balance − counties;  each county by its weight in the budget file, largest remainder
@@ -9,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from grouper.base.errors import ReconciliationError, UsageError
 from grouper.base.money import Fen, yuan_of
+from grouper.payment.policy import pool_names
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
@@ -20,6 +25,7 @@ from grouper.payment.pool.budget import Budget
 from grouper.payment.pool.pool import Settled
 
 CITY = "city"
+_BY = "county_share_by"
 SHARED = "county sharing"  # before the name of a pool, among the assumptions of a clearing
 _SHARES = ("county_surplus_share", "county_overspend_share")
 
@@ -40,7 +46,7 @@ def share_counties(terms: Terms, pools: Mapping[str, Settled], budget: Budget) -
     """
     found = []
     for name, settled in sorted(pools.items()):
-        weights = budget.pools[name].counties
+        weights = _weights(terms, name, budget)
         if not weights:
             continue
         balance = settled.fund_balance
@@ -62,6 +68,23 @@ def share_counties(terms: Terms, pools: Mapping[str, Settled], budget: Budget) -
             )
         found += own
     return found
+
+
+def _weights(terms: Terms, pool: str, budget: Budget) -> Mapping[str, Fraction]:
+    """The counties of a pool with their weights; where each shares its own balance, the one whose pool it is.
+
+    Raises UsageError where both are said.
+    """
+    given, own = budget.pools[pool].counties, pool_names.part(pool)
+    if not (own and terms.has(_BY) and terms.choice(_BY) == "own_balance"):
+        return given
+    if given:
+        raise UsageError(
+            zh=f"{budget.where}：pools.{pool}.counties：政策按各县自己的结余分担（{_BY}），不用比重；请删去",
+            en=f"{budget.where}: pools.{pool}.counties: by the policy ({_BY}) each county shares its own "
+            "balance, not by weights; leave them out",
+        )
+    return {own: Fraction(1)}
 
 
 def amounts(found: Iterable[Borne]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from grouper.base.version import VERSION
 from grouper.lake import commit, views
 from grouper.lake.layout import REPORTS, Lake
 from grouper.lake.ledger import Record
+from grouper.payment.policy import pool_names
 from grouper.payment.policy.describe import value_text
 from grouper.payment.pool.unused import Unused, not_used
 from grouper.payment.price.inputs import Files
@@ -187,6 +188,8 @@ def _prepare(
     """What ``judge`` reads; returns the columns of hospitals and of decisions that are given."""
     relations.make(connection, relations.ROWS, f"SELECT * FROM {scan(staged / 'rows.parquet')}")
     hospitals = load_hospitals(connection, plan.job.hospitals, plan.reading.also["hospital_level"])
+    if pool_names.BY not in plan.policy.parameters:
+        hospitals = [name for name in hospitals if name != "alliance"]  # nothing goes by it
     if plan.format > 2:
         found = connection.execute("SELECT hospital_code FROM hospitals").fetchall()
         lines = plan.corrections.of("quality", "audit_deduction")

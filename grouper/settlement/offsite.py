@@ -16,6 +16,7 @@ import pyarrow as pa
 from grouper.base.errors import UsageError
 from grouper.base.money import Fen, fen_of, yuan_of
 from grouper.base.sql import literal
+from grouper.payment.policy import pool_names
 from grouper.payment.policy.areas import area_regions
 from grouper.payment.policy.policy import Policy
 from grouper.payment.pool.budget import OFFSITE, Budget
@@ -84,7 +85,10 @@ def regions_of(budget: Budget, area: str) -> tuple[str, ...]:
 
 
 def accounts(connection: duckdb.DuckDBPyConnection, cases: str, budget: Budget, where: str) -> list[Account]:
-    """What there is of each kind but local in SQL ``cases``; none where no case says its kind."""
+    """What there is of each kind but local in SQL ``cases``; none where no case says its kind.
+
+    Raises UsageError where pools are by county and the budget lacks the one that a case beside them is of.
+    """
     if COLUMN not in columns_of(connection, cases):
         return []
     rows = connection.execute(
@@ -92,11 +96,17 @@ def accounts(connection: duckdb.DuckDBPyConnection, cases: str, budget: Budget, 
         f"coalesce(sum(pool_paid), 0) FROM {cases} WHERE {where} AND {COLUMN} <> 'local' "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    pools = {member: pool.name for pool in budget.pools.values() for member in pool.members}
     return [
-        Account(hospital, pools.get(pool, pool), kind, status, number, fen_of(cost), fen_of(fund))
+        Account(hospital, _owner(budget, pool, kind), kind, status, number, fen_of(cost), fen_of(fund))
         for hospital, pool, kind, status, number, cost, fund in rows
     ]
+
+
+def _owner(budget: Budget, pool: str, kind: str) -> str:
+    """The budget's pool of such cases; of a pool of the whole area that it lacks, the policy's."""
+    if pool_names.part(pool) and kind in (*OWN, *VISITORS):
+        return budget.pool_of(pool)
+    return budget.owners.get(pool, pool)
 
 
 def check_once(found: Sequence[Account], budget: Budget) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ORDER = "hospital_code, discharge_date, record_id"
-OF_HOSPITAL = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
+OF_HOSPITAL = ("hospital_level", "hospital_kind", "county", "hospital_coefficient", "alliance")
 # What stands for a decision where others have one and a case has none.
 UNDECIDED = {"auxiliary_coefficient": "1", "unreasonable_cost": "0", "new_technology_cost": "0"}
 

@@ -184,6 +184,7 @@ _DECIDED = (
 )
 _HOSPITAL = (
     "hospital_code", "hospital_name", "hospital_level", "hospital_kind", "county", "hospital_coefficient",
+    "alliance",
 )  # fmt: skip
 _JUDGED = (
     *_of(NUMBER, "n"),

@@ -99,6 +99,7 @@ def same_inputs(record: ledger.Record) -> None:
 def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
     from grouper.settlement import month, year
     from grouper.settlement.plan import job as plan
+    from grouper.settlement.plan.year_job import YearJob, make_year_plan
 
     run = record.run["run"]
     if record.run["kind"] == "settle":
@@ -108,8 +109,8 @@ def _again(lake: Lake, record: ledger.Record, staged: Path) -> None:
         done = month.compute(lake, made, run, staged, before=run)
         _same_past(record, done.record)
         return
-    yearjob = year.YearJob.from_json(record.run["options_json"], record.format)
-    yearly = year.make_year_plan(lake, yearjob, before=run, format_=record.format)
+    yearjob = YearJob.from_json(record.run["options_json"], record.format)
+    yearly = make_year_plan(lake, yearjob, before=run, format_=record.format)
     _same_rules(record, yearly.policy_digest, "")
     year.compute_year(lake, yearly, run, staged, before=run)
 

@@ -156,8 +156,7 @@ def _paid(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[Key, Fen]:
 
 def _others(connection: duckdb.DuckDBPyConnection, plan: Plan, staged: Path) -> list[dict[str, Any]]:
     """The rows of the ledger for the other funds."""
-    pool_of = {member: pool.name for pool in plan.budget.pools.values() for member in pool.members}
-    found = funds.read_others(connection, funds.staged_sql(connection, staged), pool_of)
+    found = funds.read_others(connection, funds.staged_sql(connection, staged), plan.budget.owners)
     rows = []
     for fund, due in found.items():
         carried: dict[Key, Fen] = {}

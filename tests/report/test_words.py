@@ -14,9 +14,10 @@ from grouper.report import write_month, write_statements, write_year
 from grouper.report.publication import write_publication
 from grouper.settlement.month import settle_month
 from grouper.settlement.orders import pay_order
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.sending import send_statements
 from grouper.settlement.show import write_published
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from ..settlement import settle_support as support
 from .report_support import Sample

@@ -22,8 +22,9 @@ from grouper.payment.policy.policy import Policy, load_policy, policy_files
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget, parse_budget
 from grouper.settlement.counties import CITY, share_counties
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

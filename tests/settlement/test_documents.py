@@ -9,9 +9,10 @@ import pytest
 from grouper.base.errors import DataError
 from grouper.commands.text.ledger import month_summary
 from grouper.lake import Lake
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
 from grouper.settlement.show import statement_of, write_statement
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

@@ -12,7 +12,8 @@ from grouper.base.money import yuan_of
 from grouper.commands.text.ledger import month_summary, year_summary
 from grouper.lake import Lake
 from grouper.settlement.month import settle_month
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.plan.year_job import YearJob
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

@@ -16,7 +16,7 @@ from grouper.lake import Lake, ledger, views
 from grouper.lake.layout import part
 from grouper.settlement.plan.asked import Asked
 from grouper.settlement.plan.job import Job
-from grouper.settlement.year import YearJob
+from grouper.settlement.plan.year_job import YearJob
 
 
 def _record(run: str, period: str, kind: str = "settle") -> ledger.Record:

@@ -21,9 +21,10 @@ from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
 from grouper.settlement.offsite import kind_sql
 from grouper.settlement.plan.job import Job
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
 from grouper.settlement.show import statement_of
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

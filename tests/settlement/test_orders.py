@@ -23,8 +23,9 @@ from grouper.settlement.audit import audit
 from grouper.settlement.funds import FUNDS
 from grouper.settlement.orders import Ordered, pay_order
 from grouper.settlement.paid import record_paid
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

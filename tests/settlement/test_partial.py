@@ -15,8 +15,9 @@ from grouper.payment.pool.budget import read_budget
 from grouper.settlement.audit import audit
 from grouper.settlement.plan.partial import months_budget
 from grouper.settlement.plan.skipped import skipped
+from grouper.settlement.plan.year_job import YearJob, make_year_plan
 from grouper.settlement.replay import replay
-from grouper.settlement.year import YearJob, clear_year, make_year_plan
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

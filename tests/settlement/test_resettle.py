@@ -12,8 +12,9 @@ from grouper.commands.text.resettle import again_lines, end_lines
 from grouper.lake import Lake
 from grouper.settlement import states
 from grouper.settlement.audit import audit
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.resettle import cleared, resettle, waiting
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

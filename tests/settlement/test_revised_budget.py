@@ -10,8 +10,9 @@ from grouper.commands.text.ledger import month_summary
 from grouper.lake import Lake
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from grouper.commands.text.ledger import year_summary
 from grouper.lake import Lake
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.plan.year_job import YearJob
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

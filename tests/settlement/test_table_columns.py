@@ -12,7 +12,8 @@ import pytest
 from grouper.lake import Lake
 from grouper.lake.formats import FORMAT
 from grouper.lake.layout import TABLES
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.plan.year_job import YearJob
+from grouper.settlement.year import clear_year
 from grouper.synth.city import City, write_city
 
 from . import settle_support as support

@@ -22,8 +22,9 @@ from grouper.lake import Lake, chain, ledger, whole
 from grouper.lake.layout import TABLES
 from grouper.settlement.audit import audit
 from grouper.settlement.month import settle_month
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

@@ -16,10 +16,11 @@ from grouper.report.numbers import Lang, number
 from grouper.report.statement_rows import group_told, hospitals_of, read_statement
 from grouper.settlement.audit import audit
 from grouper.settlement.history import months_paid
+from grouper.settlement.plan.year_job import YearJob
 from grouper.settlement.replay import replay
 from grouper.settlement.reports import indicators, paths, run_info
 from grouper.settlement.show import read_run
-from grouper.settlement.year import YearJob, clear_year
+from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 

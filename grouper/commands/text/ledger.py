@@ -25,8 +25,8 @@ from grouper.settlement.states import WORDS
 if TYPE_CHECKING:
     from grouper.settlement.audit import Audited
     from grouper.settlement.month import Done
+    from grouper.settlement.plan.year_job import YearPlan
     from grouper.settlement.replay import Parted, Replayed
-    from grouper.settlement.year import YearPlan
 
 STAGES = {
     "read": ("读取与分组", "read and group"),

@@ -31,7 +31,7 @@ from grouper.payment.formula.expression import (
 )
 from grouper.payment.formula.simplify import deciding, empty_tested, settle, tests
 from grouper.payment.formula.window import Rank
-from grouper.payment.policy import words
+from grouper.payment.policy import pool_names, words
 from grouper.payment.policy.legacy_digest import legacy_digest
 from grouper.payment.policy.registry import KEYS, PARAMETERS
 from grouper.payment.price.causes import cause
@@ -94,7 +94,8 @@ def _explained(
     row: Mapping[str, Any],
     stored: Mapping[str, Any],
 ) -> PaymentExplanation:
-    teller = _Teller(policy, day, steps, {**gathered.row, **values})
+    by = {"pool": pool_names.insurance(values["pool"])} if values.get("pool") else {}  # parameters go by it
+    teller = _Teller(policy, day, steps, {**gathered.row, **values, **by})
     return PaymentExplanation(
         policy=policy.id,
         name={"zh": policy.name, "en": policy.name_en},

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from grouper.payment.policy import words
+from grouper.payment.policy import pool_names, words
 
 _ROLES = {"policy": ("支付政策", "policy"), "scheme": ("分组方案", "scheme")}
 Told = tuple[str, str]
@@ -66,6 +66,7 @@ def _revised(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
 
 def _counties(rule: tuple[str, ...], told: tuple[str, ...], lang: str) -> Told:
     pool, (balance, parts) = words.pool(rule[0], lang), told
+    parts = re.sub(r"\b\d{6}\b(?= )", lambda code: words.pick(pool_names.part_name(code[0]), lang), parts)
     if lang == "en":
         what = "overspend" if balance.startswith("-") else "surplus"
         return f"{what} of the year shared by city and counties, {pool}", f"{balance} yuan: {parts}"

@@ -136,6 +136,25 @@ PARAMETERS: dict[str, Spec] = {
         "年度超支由县（市、区）承担的比例",
         "share of a year's overspend that counties bear",
     ),
+    "county_share_by": Spec(
+        "choice",
+        "",
+        "市县分担的依据：预算文件中各县的比重（不设亦然），或各县基金池自己的结余、超支",
+        "what counties share: by_weight, the pool's balance by their weights in the budget file (also where "
+        "it is not set); own_balance, each what its own pool leaves or lacks",
+        ("by_weight", "own_balance"),
+    ),
+    # whose money pays a case
+    "pool_by": Spec(
+        "choice",
+        "",
+        "基金池在险种之下再分：按医院所在县（市、区），按参保地的县（市、区），"
+        "或按医院所属医共体、不属于医共体的按所在县（不设则只分险种）",
+        "what pools are by, beside the insurance: hospital_county, the county of the hospital; "
+        "insured_county, that of the insured; alliance, the alliance (医共体) of the hospital, or the county "
+        "of one that is in none (where it is not set, the insurance only)",
+        ("hospital_county", "insured_county", "alliance"),
+    ),
     # people of other regions, and own people treated elsewhere
     "offsite_own_rule": Spec(
         "choice",

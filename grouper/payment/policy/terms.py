@@ -14,6 +14,7 @@ from typing import Any
 
 from grouper.base.errors import TableError, UsageError
 from grouper.payment.formula.expression import plain
+from grouper.payment.policy import pool_names
 from grouper.payment.policy.parameters import Segment, Values
 from grouper.payment.policy.registry import KEYS, PARAMETERS
 
@@ -35,7 +36,8 @@ class Terms:
         formula = self.values.number(name)
         if formula is None:
             return None
-        value: Fraction | None = formula.value({KEYS[key]: word for key, word in keys.items()})
+        row = {KEYS[key]: pool_names.insurance(word) if key == "pool" else word for key, word in keys.items()}
+        value: Fraction | None = formula.value(row)
         if value is None:
             named = ", ".join(f"{key}={word}" for key, word in keys.items())
             raise TableError(

@@ -28,6 +28,12 @@ CHOICES: dict[str, Pair] = {
     "mix": ("医院与等级加权", "mix of hospital and level"),
     # what a cost is divided by
     "standard": ("支付标准", "the standard"),
+    # pools and counties
+    "hospital_county": ("医院所在县（市、区）", "county of the hospital"),
+    "insured_county": ("参保地的县（市、区）", "county of the insured"),
+    "alliance": ("医院所属医共体", "alliance of the hospital"),
+    "by_weight": ("各县的比重", "weights of the counties"),
+    "own_balance": ("各县自己的结余或超支", "what the pool of each leaves or lacks"),
     "group_mean": ("病组例均费用", "mean cost of the group"),
     "mean_by_weight": ("按权重折算的例均费用", "mean cost by weight"),
     "mean_by_weight_and_coefficient": ("按权重和系数折算的例均费用", "mean cost by weight and coefficient"),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from grouper.base.reasons import REASONS as OF_GROUPING
 from grouper.payment.formula.expression import Bool, Expr, Field, Text
 from grouper.payment.formula.predicates import AnyPrefix, OneOf
+from grouper.payment.policy import pool_names
 from grouper.records.gate import REASONS as GATE_REASONS
 from grouper.records.words import WordReader
 
@@ -67,6 +68,10 @@ _REASONS: dict[str, Pair] = {
         "the fund's part by the benefit rules and the other funds recorded exceed the total cost",
     ),
     "no-pool": ("险种不属于任何基金池", "the insurance type is in no pool"),
+    "no-county": (
+        "不知属于哪个县（市、区）或医共体的基金池",
+        "not known which county's or alliance's pool pays it",
+    ),
     "no-weight": ("病组没有权重或分值", "the group has no weight or score"),
     "no-base-rate": ("没有适用的费率", "no base rate fits the case"),
     "no-coefficient": ("没有适用的系数", "no coefficient fits the case"),
@@ -146,6 +151,9 @@ COLUMNS: dict[str, Pair] = {
     "hospital_level": ("医院等级", "hospital level"),
     "hospital_kind": ("医院类别", "kind of hospital"),
     "county": ("县区", "county"),
+    "alliance": ("医共体", "alliance"),
+    "region_code": ("参保地", "region of insurance"),
+    "pool_part": ("基金池所属县区（医共体）", "county or alliance of the pool"),
     "offsite": ("异地就医", "treated elsewhere, or insured elsewhere"),
     "insurance_type": ("险种", "insurance type"),
     "admission_type": ("就医类型", "admission type"),
@@ -236,19 +244,38 @@ def reason(code: str, lang: str, routes: Mapping[str, Pair] | None = None) -> st
     return pick(known.get(code, (code, code)), lang)
 
 
+def pool_pair(name: str) -> Pair:
+    """The name of a pool: its insurance, and the county or alliance whose money it is; the policy's own names
+    come back as they are."""
+    zh, en = POOLS.get(pool_names.insurance(name), (pool_names.insurance(name),) * 2)
+    of = pool_names.part(name)
+    if not of:
+        return zh, en
+    of_zh, of_en = pool_names.part_name(of)
+    return f"{zh}·{of_zh}", f"{en}, {of_en}"
+
+
 def pool(name: str, lang: str) -> str:
-    """The name of a pool; one of the policy's own comes back as it is."""
-    return pick(POOLS.get(name, (name, name)), lang)
+    """The name of a pool in words."""
+    return pick(pool_pair(name), lang)
 
 
 def pool_named(text: str, pools: Iterable[str]) -> str:
     """Which of ``pools`` a text names: by its own name, by its name in words, or by a word of its 险种 (职工,
-    城乡居民医保, employees); else the text."""
+    城乡居民医保, employees), for one county with the county's code or name behind (职工/331121, 职工·青田县);
+    else the text."""
     own = list(pools)
+    if text in own:
+        return text
+    kind, between, of = text.strip().replace("·", "/").replace(", ", "/").partition("/")
+    if between:
+        head = pool_named(kind, dict.fromkeys(map(pool_names.insurance, own)))
+        parts = [pool_names.part(each) for each in own if pool_names.insurance(each) == head]
+        return pool_names.joined(head.strip(), pool_names.part_named(of.strip(), parts)) or text
     short = text.strip().removesuffix("基金池").removesuffix("池").removesuffix("基金")
     of_type = _POOL_OF_TYPE.get(WordReader("insurance_type")(short).value)
     named = (of_type, *(name for name, pair in POOLS.items() if short.casefold() in pair))
-    return text if text in own else next((name for name in named if name in own), text)
+    return next((name for name in named if name in own), text)
 
 
 def pools_told(pools: Iterable[str]) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from grouper.base.errors import DataError, UsageError
-from grouper.base.sql import literal, scan
+from grouper.base.sql import scan
 from grouper.payment.formula.expression import ZERO, Case, Expr, Field, Number, Ratio, Rounded
 from grouper.payment.formula.predicates import OneOf
+from grouper.payment.policy import pool_names
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.budget import Budget
 from grouper.payment.price.gated import LEFT, NOT_IN_FORCE
@@ -127,8 +128,7 @@ def make_basis(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, budget:
     pools = connection.execute(
         "SELECT DISTINCT pool FROM whole WHERE pay_status = 'paid' ORDER BY 1"
     ).fetchall()
-    whens = " ".join(f"WHEN {literal(pool)} THEN {literal(budget.pool_of(pool))}" for (pool,) in pools)
-    owner = f"CASE pool {whens} END" if whens else "NULL::VARCHAR"
+    owner = pool_names.owner_sql({pool: budget.pool_of(pool) for (pool,) in pools})
     points, covered = _formula(schema, budget, terms)
     number = points.number()
     assert not number.under

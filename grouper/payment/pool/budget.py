@@ -22,7 +22,7 @@ from grouper.base.formats import KEY, format_of
 from grouper.base.money import Fen, yuan_of
 from grouper.base.tables_in import read_table
 from grouper.base.toml_in import read_toml
-from grouper.payment.policy import words
+from grouper.payment.policy import pool_names, words
 from grouper.payment.policy.sharing import fen
 from grouper.payment.policy.terms import Terms
 from grouper.payment.pool.apportion import apportion
@@ -54,7 +54,8 @@ class CarveOut:
 class PoolBudget:
     """A pool's money for the period, in fen.
 
-    ``reserve`` None: by the policy's ``reserve_rate``. ``members``: the policy's pools that it pays.
+    ``reserve`` None: by the policy's ``reserve_rate``. ``members``: the pools of cases that it pays: the
+    policy's, each with a county or alliance where the policy has pools for these (``pool_names``).
     ``month_weights``: in what proportion the months of a year share it, by number of month.
     ``point_value`` (yuan per point) stands for the policy's budget value, ``pay_ratio`` for the cases' own
     fund shares (F3). ``counties``: their weights, where city and counties share what the year leaves.
@@ -158,17 +159,27 @@ class Budget:
             **({"regions": self.regions} if self.regions else {}),
         }
 
+    @property
+    def owners(self) -> dict[str, str]:
+        """A case's pool to the budget's pool that pays it: what tells it for any case, anywhere."""
+        return {member: pool.name for pool in self.pools.values() for member in pool.members}
+
+    def owner_sql(self, column: str = "pool", otherwise: str = "") -> str:
+        """SQL of it; as in ``pool_names.owner_sql``."""
+        return pool_names.owner_sql(self.owners, column, otherwise)
+
     def pool_of(self, member: str) -> str:
-        """The budget's pool that pays a pool of the policy.
+        """The budget's pool that pays a pool of cases.
 
         Raises UsageError that names the key to add.
         """
-        for pool in self.pools.values():
-            if member in pool.members:
-                return pool.name
+        owner = self.owners.get(member)
+        if owner is not None:
+            return owner
+        key = f'"{member}"' if pool_names.part(member) else member
         raise UsageError(
-            zh=f"{self.where}：没有基金池 {member} 的预算；请补 [pools.{member}]，或列入某池的 members",
-            en=f"{self.where}: no budget for the pool {member}; add [pools.{member}], or name it in "
+            zh=f"{self.where}：没有基金池 {member} 的预算；请补 [pools.{key}]，或列入某池的 members",
+            en=f"{self.where}: no budget for the pool {member}; add [pools.{key}], or name it in "
             "the members of a pool",
         )
 
@@ -285,6 +296,8 @@ def _pool(name: str, raw: Mapping[str, Any], period: str, where: str, key: str) 
     members = raw.get("members", [name])
     if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
         raise _error(where, f"{key}.members", "应为池名列表", "should be a list of pools")
+    if any("," in member for member in members):  # lakes list them so
+        raise _error(where, f"{key}.members", "池名中不能有逗号", "the name of a pool has no comma")
     reserve = raw.get("reserve")
     return PoolBudget(
         name,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from grouper.base.errors import ReconciliationError
 from grouper.base.money import Fen, fen_of, yuan_of
-from grouper.base.sql import literal, quote, scan
+from grouper.base.sql import quote, scan
 from grouper.payment.formula.expression import plain
 from grouper.payment.policy.policy import ROUTE_METHODS
 from grouper.payment.pool.basis import need
@@ -94,11 +94,10 @@ def _query(connection: duckdb.DuckDBPyConnection, source: str, budget: Budget, s
     rows = connection.execute(
         f"SELECT DISTINCT pool FROM {source} WHERE pay_status = 'paid' ORDER BY 1"
     ).fetchall()
-    owners = {pool: budget.pool_of(pool) for (pool,) in rows}
-    owners |= {member: pool.name for pool in budget.pools.values() for member in pool.members}
-    whens = " ".join(f"WHEN {literal(member)} THEN {literal(owner)}" for member, owner in owners.items())
+    for (pool,) in rows:
+        budget.pool_of(pool)
     paid = "FILTER (pay_status = 'paid')"
-    columns = ["hospital_code", f"CASE pool {whens} ELSE pool END AS pool", "count(*) AS cases"]
+    columns = ["hospital_code", f"{budget.owner_sql(otherwise='pool')} AS pool", "count(*) AS cases"]
     columns += [f"count(*) FILTER (pay_status = '{status}') AS {status}" for status in STATUSES]
     columns += [f"count(*) FILTER (pay_status = 'paid' AND method = '{m}') AS by_{m}" for m in _METHODS]
     columns += [_cmi(schema, scale), "CAST(sum(total_cost) AS DECIMAL(38,2)) AS total_cost"]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from grouper.base.errors import UsageError
-from grouper.payment.policy import words
+from grouper.payment.policy import pool_names, words
+from grouper.payment.policy.value_words import choice
 
 if TYPE_CHECKING:
     from grouper.payment.policy.policy import Policy
@@ -31,16 +32,33 @@ class Unused(NamedTuple):
 
 
 def check_pools(policy: Policy, budget: Budget) -> None:
-    """Every member of the budget's pools is a pool of the policy. Raises UsageError that lists the known."""
+    """Every member of the budget's pools is a pool of the policy, with a county or alliance where the policy
+    has pools for these. Raises UsageError that lists the known, or says what is lacking or too much."""
+    values = policy.on(budget.last)
+    by = values.plain(pool_names.BY) if pool_names.BY in policy.parameters else None
     for pool in budget.pools.values():
         for member in pool.members:
-            if member not in policy.pools:
+            if pool_names.insurance(member) in policy.pools and bool(pool_names.part(member)) != bool(by):
+                raise _parted(budget, policy, pool.name, member, by)
+            if pool_names.insurance(member) not in policy.pools:
                 known = words.pools_told(policy.pools)
                 at = f"pools.{pool.name}"
                 raise UsageError(
                     zh=f"{budget.where}：{at}：{member!r} 不是政策 {policy.id} 的基金池；可用：{known}",
                     en=f"{budget.where}: {at}: {member!r} is no pool of {policy.id}; known are {known}",
                 )
+
+
+def _parted(budget: Budget, policy: Policy, pool: str, member: str, by: str | None) -> UsageError:
+    if by:
+        such = f'"{member}/331121"'
+        zh = f"{member!r} 要写明县（市、区）或医共体，如 {such}：政策 {policy.id} 按{choice(by, 'zh')}分池"
+        en = f"{member!r} needs its county or alliance, such as {such}: pools of {policy.id} are by the "
+        en += choice(by, "en")
+    else:
+        zh = f"{member!r}：政策 {policy.id} 的基金池不分县（市、区）或医共体（没有 {pool_names.BY}）"
+        en = f"{member!r}: {policy.id} has no pools by county or alliance ({pool_names.BY} is not set)"
+    return UsageError(zh=f"{budget.where}：pools.{pool}：{zh}", en=f"{budget.where}: pools.{pool}: {en}")
 
 
 def refuse_without_lake(budget: Budget) -> None:

@@ -14,6 +14,7 @@ from grouper.base.money import cost_columns, refuse
 from grouper.base.sql import literal
 from grouper.base.written import day, is_text
 from grouper.payment.formula import keyed
+from grouper.payment.policy import pool_names
 from grouper.payment.price.accepted import policy_words
 from grouper.payment.price.cells import check_cells
 from grouper.payment.price.decided import WORDS as DECISION_WORDS
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
     from grouper.payment.policy.policy import Policy
 
-HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient")
+HOSPITAL_COLUMNS = ("hospital_level", "hospital_kind", "county", "hospital_coefficient", "alliance")
+_PARTS = ("county", "alliance", "region_code")
 SETTLED_BY_ITEM = ("pool_paid", "fund_paid")  # without them cases have amounts, but no due of the fund
 DATES = ("discharge_date", "settlement_date")
 KEPT = ("hospital_level", "reason")  # for people: an explanation, and why a grouping holds a case
@@ -115,6 +117,8 @@ def open_cases(
         if sql is None:
             lacking.append(missing_field(name, schema.names))
             continue
+        if name in _PARTS and "region_code" in wanted:  # pools are by county or alliance
+            sql = pool_names.part_sql(sql)
         select.append(f'{sql} AS "{name}"')
     if lacking:
         zh, en = "、".join(m.zh for m in lacking), ", ".join(m.en for m in lacking)

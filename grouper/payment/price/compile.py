@@ -11,6 +11,7 @@ from grouper.payment.formula import keyed
 from grouper.payment.formula.expression import WORDS, Lookup, Rounded, Word, walk
 from grouper.payment.formula.predicates import OneOf
 from grouper.payment.formula.window import Rank
+from grouper.payment.policy import pool_names
 from grouper.payment.price.inputs import names_in
 from grouper.payment.price.lookups import Lookups
 from grouper.payment.price.steps import Step
@@ -124,7 +125,8 @@ def evaluate(steps: Sequence[Step], row: Mapping[str, Any], lookups: Lookups) ->
             known[step.name] = lookups.get(expr.table, key, expr.column)
         else:
             known[step.name] = expr.value(known)
-    return {step.name: known[step.name] for step in steps}
+    made = {step.name: known[step.name] for step in steps}
+    return pool_names.named(made)
 
 
 def whole(step: Step, value: Any) -> Any:

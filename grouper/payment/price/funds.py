@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from grouper.payment.formula.expression import ONE, ZERO, Case, Expr, Field, Limit, Null, Text, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, Not, OneOf
+from grouper.payment.policy import pool_names
 from grouper.payment.price.per_diem import per_diem_amount
-from grouper.payment.price.routing import offsite_apart
+from grouper.payment.price.routing import FOREIGN, NO_STAY, offsite_apart
 from grouper.payment.price.steps import FUND_PAID, IS_GROUP, LOS, POOL_PAID, TOTAL, Context, money
 
 OWN = money("own_expense", "全自费", "own expense")
@@ -220,11 +221,21 @@ def _status(context: Context) -> Expr:
     )
 
 
+def _no_county(context: Context) -> list[tuple[Expr, Expr]]:
+    """Held as the pool is not known, where pools are by county or alliance."""
+    if not context.has(pool_names.PART):
+        return []
+    held = OneOf("method", ("hold",))
+    none = IsNull(Text(pool_names.PART))
+    return [(All((held, none, Not(OneOf("route", ("held", NO_STAY, FOREIGN))))), Word("no-county"))]
+
+
 def _reason(context: Context) -> Expr:
     """Why a case is held, or by which rule it is paid."""
     unvalued = IsNull(Field("case_value"))
     missing: list[tuple[Expr, Expr]] = [
         (IsNull(Text("pool")), Word("no-pool")),
+        *_no_county(context),
         (OneOf("method", ("hold",)), Case(((OneOf("route", ("group",)), Word("no-weight")),), Text("route"))),
     ]
     if apart := offsite_apart(context):

@@ -43,6 +43,8 @@ INPUTS: dict[str, Input] = {
     "hospital_level": Input("text"),
     "hospital_kind": Input("text", "NULL::VARCHAR"),
     "county": Input("text", "NULL::VARCHAR"),
+    "alliance": Input("text", "NULL::VARCHAR"),
+    "region_code": Input("text", "NULL::VARCHAR"),
     "offsite": Input("text", "NULL::VARCHAR"),  # who is treated where: grouper.settlement.offsite
     "insurance_type": Input("text"),
     "admission_type": Input("text"),

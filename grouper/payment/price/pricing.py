@@ -25,6 +25,7 @@ from grouper.base.provenance import stamped
 from grouper.base.scratch import spill_folder
 from grouper.base.shown import Shown, counted
 from grouper.payment.formula.expression import WORDS
+from grouper.payment.policy import pool_names
 from grouper.payment.price.accepted import policy_columns
 from grouper.payment.price.build import build
 from grouper.payment.price.cases import Cases, open_cases
@@ -50,6 +51,7 @@ STATUSES = ("paid", "held", "outside")  # of cases; rows that are none have LEFT
 HOLDS = frozenset(
     [
         "no-pool",
+        "no-county",
         "no-weight",
         "no-base-rate",
         "no-coefficient",
@@ -216,7 +218,7 @@ class Run:
             )
             has = {step.name for step in plan}
             columns = [_out_input(name) for name in self.kept] + ["pay_date"]
-            columns += [_out_step(s, s.name in has) for s in made.values()]
+            columns += [_out_step(s, s.name in has, pool_names.PART in has) for s in made.values()]
             parts.append(f"SELECT {', '.join(columns)}, {PLACE} FROM ({inner})")
         if self.cases.gated is not None and self.cases.gated.left:
             own = [_out_input(name) for name in self.kept if INPUTS[name].kind != "window"]
@@ -371,9 +373,12 @@ def _out_input(name: str) -> str:
     return f'CAST("{name}" AS BIGINT) AS "{name}"' if whole else f'"{name}"'
 
 
-def _out_step(step: Step, made: bool) -> str:
+def _out_step(step: Step, made: bool, parted: bool) -> str:
+    """``parted``: pools are by county or alliance."""
     if not made:
         return f'NULL AS "{step.name}"'
+    if parted and step.name == "pool":
+        return f"{pool_names.of_case_sql()} AS pool"
     kind = step_type(step)
     whole = pa.types.is_decimal(kind) or pa.types.is_int64(kind)
     return f'CAST("{step.name}" AS BIGINT) AS "{step.name}"' if whole else f'"{step.name}"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grouper.base.errors import TableError
 from grouper.payment.formula.expression import ONE, ZERO, Bool, Case, Expr, Field, Lookup, Null, Text, Word
 from grouper.payment.formula.predicates import All, Any_, Compare, IsNull, OneOf
+from grouper.payment.policy import pool_names, words
 from grouper.payment.policy.digits import SCORE_DIGITS
 from grouper.payment.price.inputs import names_in
 from grouper.payment.price.steps import LOS, Context
@@ -22,8 +23,12 @@ _UNUSABLE = {"ungrouped": "ungrouped", "ambiguous": "ambiguous"}
 
 
 def add(context: Context) -> None:
-    """Columns pool, route, method, price_group, and of the group: weight, marks and means."""
+    """Columns pool (and pool_part, where pools are by county or alliance), route, method, price_group, and
+    of the group: weight, marks and means."""
     context.text("pool", _pool(context), "基金池", "pool")
+    if by := context.values.plain(pool_names.BY):
+        part, named = context.values.cited(_part(by), pool_names.BY), words.COLUMNS[pool_names.PART]
+        context.text(pool_names.PART, part, *named)
     context.text("route", _route(context), "支付路径", "route")
     context.text("price_group", _price_group(context), "计价病组", "group priced")
     _group_columns(context)
@@ -35,6 +40,18 @@ def _pool(context: Context) -> Expr:
     rest = [pool for pool, types in context.policy.pools.items() if "*" in types]
     branches = tuple((OneOf("insurance_type", types), Word(pool)) for types, pool in named)
     return Case(branches, Word(rest[0]) if rest else Null())
+
+
+def _part(by: str) -> Expr:
+    """Whose pool pays a case: who was treated in another area has his own county's, who is insured in another
+    that of the hospital's county."""
+    hospital, insured = Text("county"), Text("region_code")
+    if by == "insured_county":
+        return Case(((OneOf("offsite", ("visitor", "distant")), hospital),), insured)
+    here: Expr = hospital
+    if by == "alliance":  # hospitals of none have their county's pool
+        here = Case(((IsNull(Text("alliance")), hospital),), Text("alliance"))
+    return Case(((OneOf("offsite", ("own",)), insured),), here)
 
 
 def _route(context: Context) -> Expr:
@@ -110,6 +127,8 @@ def _method(context: Context) -> Expr:
             inside.append((OneOf("offsite", (kind,)), name))
         elif rule:
             branches.append((OneOf("route", (route,)), values.cited(Word(rule), name)))
+    if context.has(pool_names.PART):
+        branches.append((IsNull(Text(pool_names.PART)), Word("hold")))
     branches += [
         (OneOf("route", (r.name,)), Word(r.method)) for r in policy.routes if r.method not in ("group", "tcm")
     ]

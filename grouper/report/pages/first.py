@@ -115,7 +115,7 @@ def _card(name: str, value: str, unit: str, note: str, class_: str = "") -> Html
 
 
 def _value_card(pool: Row, t: Lang) -> Html:
-    name = t.pair(words.POOLS, pool["pool"])
+    name = t.pool(pool["pool"])
     note = t.pair(BOUNDS, pool["bound"]) if pool["bound"] else t("按预算结算", "settled by the budget")
     value = pool["point_value"] or t("无", "none")
     if pool["method"] == "standard":
@@ -185,9 +185,7 @@ def _budget(info: RunInfo, t: Lang) -> Html | None:
         pools.append([row["pool"] for row in own])
     header, made = (_year_budget if info.yearly else _month_budget)(info, t)
     name = t("基金池", "pool")
-    rows = [
-        [t("合计", "all") if len(some) > 1 else t.pair(words.POOLS, some[0]), *made(some)] for some in pools
-    ]
+    rows = [[t("合计", "all") if len(some) > 1 else t.pool(some[0]), *made(some)] for some in pools]
     total = rows.pop() if len(own) > 1 else None
     unit = t(f"金额单位：{t.big_unit}", f"amounts in {t.big_unit}")
     if not info.yearly:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from grouper.base.exact import half_up
-from grouper.payment.policy import words
 from grouper.payment.policy.value_words import value_told
 from grouper.payment.pool.factor import far_off
 from grouper.report.data import Row, RunInfo, plain
@@ -107,8 +106,8 @@ def pools(m: Measures, info: RunInfo, t: Lang) -> Html:
         figure(
             f"bridge-{n}",
             t(
-                f"从预算到点值：{t.pair(words.POOLS, pool['pool'])}",
-                f"From budget to value: {t.pair(words.POOLS, pool['pool'])}",
+                f"从预算到点值：{t.pool(pool['pool'])}",
+                f"From budget to value: {t.pool(pool['pool'])}",
             ),
             charts.waterfall(
                 _bridge(pool, formula, t),
@@ -161,7 +160,7 @@ def _pool_table(m: Measures, t: Lang) -> Html:
         ("fund_by_item", t("按项目统筹", "fund by item")),
         ("fund_due", t("统筹应付", "fund due")),
     ]
-    header = [t("项目（元）", "item (yuan)"), *(t.pair(words.POOLS, pool["pool"]) for pool in m.pools)]
+    header = [t("项目（元）", "item (yuan)"), *(t.pool(pool["pool"]) for pool in m.pools)]
     many = len(m.pools) > 1
     if many:
         header.append(t("合计", "all"))

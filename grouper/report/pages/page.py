@@ -13,7 +13,7 @@ from grouper.report.data import Paths, ReportData, RunInfo
 from grouper.report.draw.html import Html, document, el
 from grouper.report.measures import Measures, measure
 from grouper.report.numbers import Lang
-from grouper.report.pages import first, groups, money, objections, quality, sources
+from grouper.report.pages import first, groups, money, objections, offsite, quality, sources
 
 LANGS = ("zh", "en")
 
@@ -79,6 +79,7 @@ def page(m: Measures, info: RunInfo, lang: str) -> str:
         ("groups", t("病组", "Groups"), groups.groups(m, t)),
         ("methods", t("支付方式", "Ways of payment"), groups.methods(m, info, t)),
         ("outliers", t("费用异常", "Outliers"), quality.outliers(m, t)),
+        ("offsite", t("异地就医", "Care elsewhere"), offsite.offsite(m, t)),
         ("months", t("各月", "Months"), groups.months(m, t)),
         (
             "clearing",
