@@ -201,7 +201,7 @@ PAGES = ["/", EXAMPLE, PAID, "/?lang=en&dx=C34.900", "/login", "/api", "/policie
 def test_no_page_keeps_people_out(browser: webdriver.Chrome, site: str, page: str) -> None:
     browser.get(site + page)
     found = importlib.util.find_spec("axe_core_python")
-    assert found and found.origin, "axe is missing: pip install 'grouper[test]'"
+    assert found and found.origin, "axe is missing: pip install 'grouper[slow]'"
     script = Path(found.origin).parent / "axe.min.js"
     browser.execute_script(script.read_text("utf-8"))
     browser.execute_script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
