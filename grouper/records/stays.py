@@ -159,8 +159,13 @@ def rows_sql(
     if not has & {"record_id", "settlement_id"}:  # beside files with ids its rows are not without one
         own["record_id"] = f"'row ' || {number}"
     listed = ", ".join(f"{own.get(name, null)} AS {name}" for name, null in _NULLS.items())
-    same = [column for column in gate.CONTENT if column in schema.names]
-    content = gate.content([f"t.{quote(column)}" for column in same]) if same else "0::UBIGINT"
+    same: list[str] = []
+    for name in gate.CONTENT:  # by whatever name the file has them
+        mapped = columns.fields[name].columns if columns is not None and name in columns.fields else ()
+        there = [column for column in mapped if column in schema.names]
+        there = there or [column for column in (given.get(name, name),) if column in schema.names]
+        same += [own[name]] if name in own else [f"t.{quote(column)}" for column in there]
+    content = gate.content(same) if same else "0::UBIGINT"
     return (
         f"SELECT {number} AS n, {int(file)} AS file, {listed}, {content} AS content FROM {source} AS t",
         has,

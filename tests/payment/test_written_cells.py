@@ -81,6 +81,33 @@ def test_what_people_write_is_read(tmp_path: Path, column: str, text: str) -> No
         assert paid[second]["amount"] == plain[second]["amount"] is not None
 
 
+def test_rows_of_one_settlement_that_differ_are_told_by_any_name_of_their_columns(tmp_path: Path) -> None:
+    write_policy(tmp_path)
+    write_cases(tmp_path)
+    table = pq.read_table(tmp_path / "grouped.parquet")
+    rows = table.to_pylist()
+    rows.append(rows[0] | {"total_cost": rows[0]["total_cost"] + 1})
+    table = pa.Table.from_pylist(rows, schema=table.schema)
+    names = {"record_id": "结算编号", "total_cost": "总费用"}
+    pq.write_table(
+        table.rename_columns([names.get(n, n) for n in table.column_names]), tmp_path / "g.parquet"
+    )
+    fields = '[fields]\nrecord_id = "结算编号"\ntotal_cost = "总费用"\n'
+    (tmp_path / "map.toml").write_text(f'base = "canonical"\n{fields}', encoding="utf-8")
+    code, _, err = grouper(
+        "pay",
+        "g.parquet",
+        "--columns",
+        "map.toml",
+        "--policy",
+        "policy.toml",
+        "-o",
+        "o.parquet",
+        cwd=tmp_path,
+    )
+    assert code == 0 and "[duplicate-conflict]" in err, err
+
+
 def test_half_days_of_a_parquet_file_are_told(tmp_path: Path) -> None:
     write_policy(tmp_path)
     write_cases(tmp_path)
