@@ -28,7 +28,8 @@ PAGE = (
 )
 RECORD = {
     "diagnoses": ["K80.000x002", "I50.900"], "procedures": ["51.2300"], "sex": 1, "age_years": 60,
-    "los_days": 6, "total_cost": "12000", "discharge_date": "2025-06-10", "insurance_type": "310", "hospital_level": "3",
+    "los_days": 6, "total_cost": "12000", "discharge_date": "2025-06-10", "insurance_type": "310",
+    "hospital_level": "3",
 }  # fmt: skip
 
 
