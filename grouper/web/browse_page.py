@@ -39,7 +39,8 @@ def routes(pages: Pages) -> APIRouter:
         return pages.show(
             request, "browse.html", scheme=name, kind=kind, schemes=known.schemes(), q=q[:60], found=found,
             tree=_tree(name) if kind == "drg" else (), part=part, value=value[:60],
-            lines=_lines(name, part, value[:60], lang), lists=_lists(name, part, value[:60]), leads=_leads(name, part, value[:60], lang),
+            lines=_lines(name, part, value[:60], lang), lists=_lists(name, part, value[:60]),
+            leads=_leads(name, part, value[:60], lang),
         )  # fmt: skip
 
     @router.get("/compare")

@@ -76,7 +76,7 @@ def test_what_is_not_there_is_told(path: str) -> None:
     "path",
     [
         "/browse",
-        "/browse?q=ngs",
+        "/browse?q=51.23",
         "/compare?a=yunnan-2022&b=yunnan-2023",
         "/policies",
         "/policies/lishui/2022",
