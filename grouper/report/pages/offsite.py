@@ -101,14 +101,14 @@ def _hospitals(m: Measures, t: Lang) -> Html | None:
         t("外地参保人在本地（例）", "others, cases"), t("基金（元）", "fund (yuan)"),
     ]  # fmt: skip
 
-    def row(name: str, own: Sequence[Row]) -> list[str]:
-        cases, money, others, their = (_sum(own, name) for name in _BESIDE)
+    def line(name: str, own: Sequence[Row]) -> list[str]:
+        cases, money, others, their = (_sum(own, each) for each in _BESIDE)
         return [name, number(cases), yuan(money), number(others), yuan(their)]
 
     order = sorted(found, key=lambda code: (-_fund(found[code]), code))
-    rows = [row(hospital_name(found[code][0]), found[code]) for code in order[:SHOWN]]
+    rows = [line(hospital_name(found[code][0]), found[code]) for code in order[:SHOWN]]
     everyone = [each for own in found.values() for each in own]
-    total = row(t(f"合计（{len(found)} 家）", f"all {len(found)}"), everyone)
+    total = line(t(f"合计（{len(found)} 家）", f"all {len(found)}"), everyone)
     title = t("池外病例：按医院，基金最多的在前", "Beside the pools, by hospital, most money first")
     return join(el("h3", title), table(header, rows, total=total))
 
