@@ -178,7 +178,7 @@ def test_the_solved_rate_pays_what_was_paid(place: Path) -> None:
     units = {name: amount for name, amount in after.items() if name != "faint"}
     factor = Fraction(before - after["faint"]) / Fraction(sum(units.values()))
     (solved,) = done.neutral
-    assert (solved.pool, solved.before, solved.cases) == ("employee", 11000, 8)
+    assert (solved.pool, solved.before, solved.cases) == ("employee", Decimal(11000), 8)
     assert abs(Fraction(solved.solved) - 11000 * factor) < Fraction(1, 10**4)  # units have 8 decimals
     for name, amount in units.items():
         assert abs(Fraction(found[name]["after"]) - Fraction(amount) * factor) < Fraction(1, 100)
@@ -224,7 +224,7 @@ def test_a_file_without_a_policy_has_all_but_money(place: Path) -> None:
     ],
 )
 def test_sides_that_are_not_there_are_refused_with_the_flag(
-    place: Path, chosen: dict[str, str], flag: str
+    place: Path, chosen: dict[str, Any], flag: str
 ) -> None:
     with pytest.raises(UsageError, match=flag):
         compare([str(place / "records.parquet")], place / "refused", Settings(**chosen))
