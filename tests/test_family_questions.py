@@ -33,6 +33,8 @@ WORDS = {
     "payment/price/standards.py": "the method of points by packets",
     "payment/price/lookups.py": "the column of groups in tables of weights",
     "checks/weights.py": "the column of groups in tables of weights",
+    "compare/rows.py": "the column of groups that fitting asks for",
+    "web/browse_page.py": "the parts of a scheme, as `tables show` names them",
     "commands/sql.py": "the functions in SQL, in the command's help",
     "report/data.py": "the method of points by packets",
     "report/scheme_changes.py": "a page of what two DRG schemes have changed; a family says whether it fits",

@@ -1,4 +1,4 @@
-"""The same input gives the same bytes, and provenance says what a file was made by, never how long it took."""
+"""The same input gives the same bytes; provenance says what a file was made by, never how long it took."""
 
 from __future__ import annotations
 

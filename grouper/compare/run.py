@@ -28,6 +28,7 @@ from grouper.compare.sides import (
     with_weights,
 )
 from grouper.fitting.sums import workspace
+from grouper.fitting.weights import fits
 from grouper.grouping.api import load_scheme
 from grouper.grouping.family import family
 from grouper.lake.layout import Lake
@@ -196,7 +197,7 @@ def _price(
 def _lacks_weights(side: Side) -> bool:
     """Whether the policy of a side is of another scheme, or there is none and weights can be fitted."""
     if side.policy is None:
-        return side.kind == "drg"
+        return fits(side.kind)
     return side.policy.scheme != side.scheme
 
 

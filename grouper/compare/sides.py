@@ -17,7 +17,7 @@ from grouper.base.errors import UsageError
 from grouper.base.exact import half_up, product, quotient
 from grouper.base.whole import put_text
 from grouper.fitting.history import HistoryOptions
-from grouper.fitting.weights import Fitted, WeightOptions, fit, weights_text
+from grouper.fitting.weights import Fitted, WeightOptions, fit, fits, weights_text
 from grouper.grouping.files import Summary, group_files
 from grouper.payment.policy.policy import SCORED, Policy, Route, Table
 from grouper.payment.price.inputs import Files
@@ -103,7 +103,7 @@ def price(side: Side, files: Mapping[str, Any], folder: Path, threads: int, memo
 
 def refuse_scores(side: Side) -> None:
     """Raise UsageError for a side whose groups have scores, which nothing fits here."""
-    if side.kind != "drg":
+    if not fits(side.kind):
         raise UsageError(
             zh=f"方案 {side.scheme} 的病种用分值，不能在比较时测算；请用 --policy 给出采用该方案的政策",
             en=f"{side.scheme} has scores, which are not fitted here; name a policy of it with --policy",

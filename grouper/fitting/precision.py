@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from statistics import NormalDist
 
 from grouper.base.exact import half_up
@@ -109,7 +109,7 @@ def interval(value: Decimal, variance: float, df: int | None, confidence: float)
     return Interval(centre * spread, centre * math.exp(-reach), centre * math.exp(reach))
 
 
-@cache
+@lru_cache(maxsize=4096)
 def student(share: float, df: int) -> float:
     """The quantile of Student's t, ``share`` from 0.5 to below 1, to 7 digits.
 

@@ -29,7 +29,13 @@ from grouper.fitting.trim import DEFAULT_YEAR_WEIGHTS, Trim, weighted_mean, weig
 from grouper.grouping.drg.tables import store
 from grouper.grouping.drg.tables.model import Scheme
 
+_FITTED = ("drg",)
 COLUMNS = ("drg", "name", "weight", "cases", "cases_trimmed", "mean_cost", "cv", "unstable", "note")
+
+
+def fits(kind: str) -> bool:
+    """Whether groups of a kind of scheme have weights that can be fitted; scores are a catalogue's."""
+    return kind in _FITTED
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def routes(pages: Pages) -> APIRouter:
         found = search(q, name, limit=_FOUND, lang=lang) if q.strip() else None
         return pages.show(
             request, "browse.html", scheme=name, kind=kind, schemes=known.schemes(), q=q[:60], found=found,
-            tree=_tree(name) if kind == "drg" else (), part=part, value=value[:60],
+            tree=_tree(name) if "mdc" in family(kind).PARTS else (), part=part, value=value[:60],
             lines=_lines(name, part, value[:60], lang), lists=_lists(name, part, value[:60]),
             leads=_leads(name, part, value[:60], lang),
         )  # fmt: skip

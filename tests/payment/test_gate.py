@@ -516,3 +516,15 @@ def test_a_cell_that_is_none_of_its_kind_is_told_with_its_row(
     code, _, err = grouper("pay", "g.csv", "--policy", "policy.toml", "-o", "p.parquet", cwd=place)
     assert code == 2 and said in err, err
     assert column == "discharge_date" or "第 2 行" in err
+
+
+@pytest.mark.slow
+def test_a_million_rows_keep_their_order(tmp_path: Path) -> None:
+    """Rows that are no cases come from a look-up of their own, which keeps no order once they are many."""
+    city, grouped, priced = tmp_path / "city", tmp_path / "grouped.parquet", tmp_path / "priced.parquet"
+    grouper("synth", "-o", city, "--rows", 1_000_000)
+    months = sorted(city.glob("2025-*.parquet"))
+    grouper("group", *months, "-o", grouped, "--scheme", "zhejiang-2022")
+    grouper("pay", grouped, "--policy", "lishui", "--hospitals", city / "hospitals.csv", "-o", priced)
+    before, after = (pq.read_table(path, columns=["record_id"]) for path in (grouped, priced))
+    assert before.equals(after.cast(before.schema)) and len(before) >= 1_000_000

@@ -1,4 +1,4 @@
-"""What only the slow tests need is in the extra "slow"; where it is not installed they are not there to choose."""
+"""Tests that need what is in the extra "slow"; where it is not installed they are not there to choose."""
 
 from importlib.util import find_spec
 

@@ -98,7 +98,8 @@ def in_force(connection: duckdb.DuckDBPyConnection, gated: Gated, policy: Policy
     apart = f"SELECT *, '{NOT_IN_FORCE}' AS gate_reason FROM gate_cases WHERE NOT {within}"
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW left_rows AS FROM gate_rows_left"
-        + (f" UNION ALL BY NAME {apart} ORDER BY {PLACE}" if rows else "")
+        + (f" UNION ALL BY NAME {apart}" if rows else "")
+        + f" ORDER BY {PLACE}"  # of many rows, the look-up of their reasons does not keep it
     )
     if not rows:
         return None
