@@ -25,7 +25,12 @@ from grouper.commands.options.shared import (
 from grouper.commands.text.progress import progress_line
 
 if TYPE_CHECKING:
-    from grouper.workbench.simulate.run import Simulation
+    from grouper.workbench.simulate.result import Simulation
+
+_SAME = (  # options that the library has by the same names
+    "lake", "area", "hospitals", "ward", "layout", "input_format", "encoding", "sheet", "interim",
+    "scheme_differs", "memory", "threads", "shared",
+)  # fmt: skip
 
 
 @click.command(
@@ -119,19 +124,27 @@ def simulate(inputs: tuple[str, ...], policy: str, output: str | None, **options
         )
     options["allow_missing"] = options["allow_missing"] or GROUPING_FIELDS
     folder = output or f"{Path(inputs[0]).stem}-{'simulation' if lang == 'en' else '测算'}"
-    same = ("scheme", "lake", "area", "hospitals", "ward", "layout", "input_format", "encoding", "sheet", "interim",
-            "scheme_differs", "memory", "threads", "shared")  # fmt: skip
+    given: dict[str, Any] = {name: options[name] for name in _SAME}
     with progress_line() as progress:
         done = run(
-            load_named(named, options, lang, when=when), inputs, chosen, folder, as_of=when,
-            constants=parse_settings(options["settings"]), columns=column_map(options["column_map"]),
-            lang=lang, progress=progress, **{name: options[name] or "" if name == "scheme" else options[name] for name in same},
-        )  # fmt: skip
+            load_named(named, options, lang, when=when),
+            inputs,
+            chosen,
+            folder,
+            as_of=when,
+            constants=parse_settings(options["settings"]),
+            columns=column_map(options["column_map"]),
+            lang=lang,
+            progress=progress,
+            scheme=options["scheme"] or "",
+            **given,
+        )
     emit(_lines(done, lang))
 
 
 def _lines(done: Simulation, lang: str) -> Iterator[str]:
     """The result in a few lines; what is not in the profit as loud as what is."""
+    from grouper.payment.policy import words
     from grouper.report.numbers import Lang, number, yuan
     from grouper.workbench.simulate.tables import STANDINGS
 
@@ -149,9 +162,9 @@ def _lines(done: Simulation, lang: str) -> Iterator[str]:
     for reason, rows in sorted(done.priced.reasons.items()):
         status, _, cause = reason.partition(":")
         if status in ("held", "outside", "left"):
-            from grouper.payment.policy import words
-
-            yield f"    {t.pair(words.STATUSES, status)}{t('：', ': ')}{words.reason(cause, lang)}  {number(rows)}"
-    for pair, path in zip((("工作簿", "workbook"), ("网页", "page"), ("全部病例", "all rows")),
-                          done.paths.values(), strict=True):  # fmt: skip
+            told = f"{t.pair(words.STATUSES, status)}{t('：', ': ')}{words.reason(cause, lang)}"
+            yield f"    {told}  {number(rows)}"
+    for pair, path in zip(
+        (("工作簿", "workbook"), ("网页", "page"), ("全部病例", "all rows")), done.paths.values(), strict=True
+    ):
         yield f"{t(*pair)}{t('：', ': ')}{path}"

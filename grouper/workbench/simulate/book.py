@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 
 _FIXED = datetime.datetime(2000, 1, 1)  # of making; the clock would change the bytes
 _PATTERNS = {
-    "text": "@", "count": "#,##0", "money": "#,##0.00;[Red]-#,##0.00", "ratio": "0.0000", "points": "0.00",
+    "text": "@",
+    "count": "#,##0",
+    "money": "#,##0.00;[Red]-#,##0.00",
+    "ratio": "0.0000",
+    "points": "0.00",
     "percent": '0.0"%"',
-}  # fmt: skip
+}
 
 # Columns of the list of all rows: name in the database, words, number format, width.
 CASES: tuple[tuple[str, tuple[str, str], str, int], ...] = (
@@ -66,7 +70,10 @@ def write_book(
     origin: Sequence[tuple[str, Any]],
     t: Lang,
 ) -> None:
-    """Write the workbook: a summary of facts, the tables, and what made them. The same tables give the same bytes."""
+    """Write the workbook: a summary of facts, the tables, and what made them.
+
+    The same tables give the same bytes.
+    """
     import xlsxwriter
 
     with whole_file(path) as part:
@@ -155,7 +162,7 @@ class _Writer:
         sheet.freeze_panes(3, 1)
         sheet.repeat_rows(2)
 
-    def _row(self, sheet: Lang, row: int, table: Table, values: Sequence[Any], formats: Any) -> None:
+    def _row(self, sheet: Any, row: int, table: Table, values: Sequence[Any], formats: Any) -> None:
         """Numbers as numbers, everything else as a neutral text; never a formula or a link."""
         for column, (value, each) in enumerate(zip(values, table.columns, strict=True)):
             if value is None or value == "":

@@ -80,11 +80,19 @@ def make_cases(
         for name in DIMENSIONS
     )
     own = {
-        "record_id": "VARCHAR", "hospital_code": "VARCHAR", "los_days": "INTEGER", "pay_date": "DATE",
-        "route": "VARCHAR", "method": "VARCHAR", "outlier": "VARCHAR", "cost_ratio": "DECIMAL(18,6)",
-        "review_result": "VARCHAR", "amount": "DECIMAL(18,2)", "total_cost": "DECIMAL(18,2)",
+        "record_id": "VARCHAR",
+        "hospital_code": "VARCHAR",
+        "los_days": "INTEGER",
+        "pay_date": "DATE",
+        "route": "VARCHAR",
+        "method": "VARCHAR",
+        "outlier": "VARCHAR",
+        "cost_ratio": "DECIMAL(18,6)",
+        "review_result": "VARCHAR",
+        "amount": "DECIMAL(18,2)",
+        "total_cost": "DECIMAL(18,2)",
         "income": "DECIMAL(18,2)",
-    }  # fmt: skip
+    }
     told = ", ".join(
         f"CAST({f'p.{name}' if name in has else 'NULL'} AS {kind}) AS {name}" for name, kind in own.items()
     )

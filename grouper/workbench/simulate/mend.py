@@ -38,25 +38,39 @@ def mend(reader: Reader, grouped: str, asked: Mapping[str, Any], columns: Any, m
         how, group, difference = _mended(records[r["row"]], r, asked, t.code)
         worth += difference or 0
         rows.append(
-            [r["record_id"] or "", *reader.places(r), reader.status_words(r), r["total_cost"], r["expected"],
-             how or t("病历中没有可改正的内容，请查编码是否漏填、错填", "the record holds nothing that mends it; "
-                      "look for codes that are left out or wrong"),
-             group, difference]
-        )  # fmt: skip
+            [
+                r["record_id"] or "",
+                *reader.places(r),
+                reader.status_words(r),
+                r["total_cost"],
+                r["expected"],
+                how
+                or t(
+                    "病历中没有可改正的内容，请查编码是否漏填、错填",
+                    "the record holds nothing that mends it; look for codes that are left out or wrong",
+                ),
+                group,
+                difference,
+            ]
+        )
     heads = [
-        Column(t("记录号", "record"), width=20), *reader.places_columns(),
+        Column(t("记录号", "record"), width=20),
+        *reader.places_columns(),
         Column(t("分组状态和原因", "status and reason"), width=30),
         Column(t("总费用（元）", "total cost (yuan)"), "money", 14),
         Column(t("现应得（元）", "income now (yuan)"), "money", 14),
         Column(t("如何改正", "what mends it"), width=60),
         Column(t("改正后病组", "group then"), width=26),
         Column(t("差额（元）", "difference (yuan)"), "money", 14),
-    ]  # fmt: skip
+    ]
     note = t(
-        f"未入组、歧义组、缺数据和无效共 {whole['n']:,} 行，费用 {whole['cost']:,.2f} 元；逐例核查其中费用最大的 {len(rows)} 行，"
-        f"只重排记录中已有的编码，差额合计 {yuan(worth, True)} 元。这是核查线索，不是调高编码的建议，怎样编码以病历为准。",
+        f"未入组、歧义组、缺数据和无效共 {whole['n']:,} 行，费用 {whole['cost']:,.2f} 元；逐例核查"
+        f"其中费用最大的 {len(rows)} 行，"
+        f"只重排记录中已有的编码，差额合计 {yuan(worth, True)} 元。这是核查线索，不是调高编码的建议"
+        "，怎样编码以病历为准。",
         f"{whole['n']:,} rows of {whole['cost']:,.2f} yuan have no good group; the {len(rows)} dearest were "
-        f"looked at. Only codes of the record are rearranged, {yuan(worth, True)} yuan in all. These are leads for a "
+        f"looked at. Only codes of the record are rearranged, {yuan(worth, True)} yuan in all. Thes"
+        "e are leads for a "
         "check, never advice to code higher.",
     )
     return Table(

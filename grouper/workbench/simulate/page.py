@@ -16,7 +16,7 @@ from grouper.workbench.simulate.facts import notes, origin_of
 from grouper.workbench.simulate.tables import DIMENSION_WORDS, STANDINGS, Reader, Table
 
 if TYPE_CHECKING:
-    from grouper.workbench.simulate.run import Simulation
+    from grouper.workbench.simulate.result import Simulation
 
 SHOWN = {"department": 30, "doctor": 20, "group": 20, "ward": 20}  # rows of a dimension; the dearest losses
 _SHORT = 20  # texts of columns of this width are never broken
@@ -26,7 +26,8 @@ _CSS = """
 @page { size: A4 landscape; }
 .card.bad b { color: #8c3a10; } .card.warn { border-left-color: var(--loss); background: #fdf3ed; }
 .note { background: var(--ground); padding: 8px 14px; margin: 12px 0; } .note ul { margin: 4px 0; }
-.note li { margin: 3px 0; } .lists th, .dims th { white-space: nowrap; } .lists td.l:last-child { min-width: 14em; }
+.note li { margin: 3px 0; }
+.lists th, .dims th { white-space: nowrap; } .lists td.l:last-child { min-width: 14em; }
 @media print { .lists table, .dims table { font-size: 7pt; } .cards { grid-template-columns: repeat(4, 1fr); }
  svg { max-width: 620px; } }
 """
@@ -54,7 +55,7 @@ class _Page:
             self.listing("reviews", self.table_of(t("特例单议", "reviews")), LISTED),
             self.listing("peers", self.table_of(t("同业比较", "peers")), LISTED),
             self.origin(),
-        ]  # fmt: skip
+        ]
         return document(title, t.html, style() + _CSS, [part for part in made if part is not None])
 
     def origin(self) -> Html:
@@ -74,10 +75,13 @@ class _Page:
 
     def menu(self) -> Html:
         t = self.t
-        links = [("standing", t("去向", "standing")), *((n, t(*DIMENSION_WORDS[n])) for n in
-                 ("department", "doctor", "ward", "group") if self.has(n)),
-                 ("losses", t("亏损最大", "losses")), ("mend", t("待改正", "to mend")),
-                 ("edges", t("临界", "near limits"))]  # fmt: skip
+        links = [
+            ("standing", t("去向", "standing")),
+            *((n, t(*DIMENSION_WORDS[n])) for n in ("department", "doctor", "ward", "group") if self.has(n)),
+            ("losses", t("亏损最大", "losses")),
+            ("mend", t("待改正", "to mend")),
+            ("edges", t("临界", "near limits")),
+        ]
         for name, words in (("reviews", t("特例单议", "reviews")), ("peers", t("同业比较", "peers"))):
             links += [(name, words)] if self.table_of(words) else []
         return el("nav", (el("a", words, href=f"#{name}") for name, words in links))
@@ -89,26 +93,74 @@ class _Page:
         held, outside, left = (totals.of(name) for name in ("held", "outside", "left"))
         estimated = totals.of("estimated")
         made = [
-            _card(t("收益（应得收入 − 总费用）", "profit (income − cost)"), t.big(result, 2, True), t.big_unit,
-                  t(f"占总费用 {percent(result, whole['cost'], 2, True)}",
-                    f"{percent(result, whole['cost'], 2, True)} of the cost"), "main" + (" bad" if result < 0 else "")),
-            _card(t("应得收入", "income due"), t.big(whole["expected"], 2), t.big_unit,
-                  t(f"总费用 {t.big(whole['cost'], 2)} 万元", f"total cost {t.big(whole['cost'], 2)} {t.big_unit}")),
-            _card(t("计入病例", "cases counted"), number(whole["cases"]), t("例", ""),
-                  t(f"全部 {totals.rows:,} 行", f"of {totals.rows:,} rows")),
-            _card(t("亏损病例", "losing cases"), number(whole["losing"]), t("例", ""),
-                  t(f"亏损额 {t.big(whole['lost'], 2)} 万元", f"{t.big(whole['lost'], 2)} {t.big_unit} lost")),
-            _card("CMI", cmi, "", t(f"总权重 {number(whole['weight'], 2)}", f"weights {number(whole['weight'], 2)}")),
-            _card(t("高倍率／低倍率", "high / low outliers"), f"{whole['high']:,}／{whole['low']:,}", t("例", ""), ""),
-        ]  # fmt: skip
+            _card(
+                t("收益（应得收入 − 总费用）", "profit (income − cost)"),
+                t.big(result, 2, True),
+                t.big_unit,
+                t(
+                    f"占总费用 {percent(result, whole['cost'], 2, True)}",
+                    f"{percent(result, whole['cost'], 2, True)} of the cost",
+                ),
+                "main" + (" bad" if result < 0 else ""),
+            ),
+            _card(
+                t("应得收入", "income due"),
+                t.big(whole["expected"], 2),
+                t.big_unit,
+                t(
+                    f"总费用 {t.big(whole['cost'], 2)} 万元",
+                    f"total cost {t.big(whole['cost'], 2)} {t.big_unit}",
+                ),
+            ),
+            _card(
+                t("计入病例", "cases counted"),
+                number(whole["cases"]),
+                t("例", ""),
+                t(f"全部 {totals.rows:,} 行", f"of {totals.rows:,} rows"),
+            ),
+            _card(
+                t("亏损病例", "losing cases"),
+                number(whole["losing"]),
+                t("例", ""),
+                t(f"亏损额 {t.big(whole['lost'], 2)} 万元", f"{t.big(whole['lost'], 2)} {t.big_unit} lost"),
+            ),
+            _card(
+                "CMI",
+                cmi,
+                "",
+                t(f"总权重 {number(whole['weight'], 2)}", f"weights {number(whole['weight'], 2)}"),
+            ),
+            _card(
+                t("高倍率／低倍率", "high / low outliers"),
+                f"{whole['high']:,}／{whole['low']:,}",
+                t("例", ""),
+                "",
+            ),
+        ]
         if estimated[0]:
-            made.append(_card(t("其中估计（未结算）", "estimated (not settled)"), number(estimated[0]), t("例", ""),
-                              t(f"应得收入 {t.big(estimated[2], 2)} 万元为估计", "income is an estimate"), "warn"))  # fmt: skip
+            made.append(
+                _card(
+                    t("其中估计（未结算）", "estimated (not settled)"),
+                    number(estimated[0]),
+                    t("例", ""),
+                    t(f"应得收入 {t.big(estimated[2], 2)} 万元为估计", "income is an estimate"),
+                    "warn",
+                )
+            )
         for name, found in (("held", held), ("outside", outside), ("left", left)):
             if found[0]:
-                made.append(_card(t(*STANDINGS[name]), number(found[0]), t("行", ""),
-                                  t(f"费用 {t.big(found[1], 2)} 万元，未计入", f"{t.big(found[1], 2)} {t.big_unit}, not in it"),
-                                  "warn"))  # fmt: skip
+                made.append(
+                    _card(
+                        t(*STANDINGS[name]),
+                        number(found[0]),
+                        t("行", ""),
+                        t(
+                            f"费用 {t.big(found[1], 2)} 万元，未计入",
+                            f"{t.big(found[1], 2)} {t.big_unit}, not in it",
+                        ),
+                        "warn",
+                    )
+                )
         return made
 
     def notes(self) -> Html:
@@ -116,28 +168,48 @@ class _Page:
 
     def standing(self) -> Html:
         found = self.done.tables[self.t("去向", "standing")]
-        return section("standing", found.title, _told(found, found.rows, range(6), "small", left=(0, 1)),
-                       lead=found.note)  # fmt: skip
+        return section(
+            "standing", found.title, _told(found, found.rows, range(6), "small", left=(0, 1)), lead=found.note
+        )
 
     def dimension(self, name: str) -> Html:
         """The dearest losses of a dimension as bars, and their figures."""
         t, found = self.t, self.done.tables[self.t(*DIMENSION_WORDS[name])]
         first = 2 if name == "group" else 1
         shown = found.rows[: SHOWN[name]]
-        lead = t(
-            f"共 {len(found.rows):,} 个，按收益由低到高；列出前 {len(shown)} 个，全部见工作簿。",
-            f"{len(found.rows):,} in all, the dearest losses first; {len(shown)} shown, all in the workbook.",
-        ) if len(shown) < len(found.rows) else found.note  # fmt: skip
+        lead = (
+            t(
+                f"共 {len(found.rows):,} 个，按收益由低到高；列出前 {len(shown)} 个，全部见工作簿。",
+                f"{len(found.rows):,} in all, the dearest losses first; {len(shown)} shown, all in "
+                "the workbook.",
+            )
+            if len(shown) < len(found.rows)
+            else found.note
+        )
         at = first + 4
-        drawn = [Bar(_label(row, first), t.scaled(row[at]), t.big(row[at], 2, True), "loss" if row[at] < 0 else "gain")
-                 for row in _ends(found.rows, at)]  # fmt: skip
-        chart = figure(
-            f"{name}-chart", t(f"各{t(*DIMENSION_WORDS[name])}的收益（{t.big_unit}）", f"Profit, {t.big_unit}"),
-            bars(drawn, found.title, t.big_unit), t("亏损最大和收益最大的", "the dearest losses and largest profits"),
-        ) if drawn else None  # fmt: skip
+        drawn = [
+            Bar(
+                _label(row, first),
+                t.scaled(row[at]),
+                t.big(row[at], 2, True),
+                "loss" if row[at] < 0 else "gain",
+            )
+            for row in _ends(found.rows, at)
+        ]
+        chart = (
+            figure(
+                f"{name}-chart",
+                t(f"各{t(*DIMENSION_WORDS[name])}的收益（{t.big_unit}）", f"Profit, {t.big_unit}"),
+                bars(drawn, found.title, t.big_unit),
+                t("亏损最大和收益最大的", "the dearest losses and largest profits"),
+            )
+            if drawn
+            else None
+        )
         columns = [*range(first), *(first + n for n in _FIGURES)]
-        return section(name, found.title, chart, _told(found, shown, columns, "small dims", left=range(first)),
-                       lead=lead)  # fmt: skip
+        return section(
+            name, found.title, chart, _told(found, shown, columns, "small dims", left=range(first)), lead=lead
+        )
 
     def listing(self, identity: str, found: Table | None, most: int) -> Html | None:
         if found is None:
@@ -152,8 +224,12 @@ class _Page:
         if not shown:
             return section(identity, found.title, el("p", t("没有。", "None."), class_="none"), lead=lead)
         texts = [n for n, each in enumerate(found.columns) if each.kind == "text"]
-        return section(identity, found.title,
-                       _told(found, shown, range(len(found.columns)), "small lists", left=texts), lead=lead)  # fmt: skip
+        return section(
+            identity,
+            found.title,
+            _told(found, shown, range(len(found.columns)), "small lists", left=texts),
+            lead=lead,
+        )
 
 
 def _label(row: Sequence[Any], first: int) -> str:

@@ -63,14 +63,24 @@ def _table(reader: Reader, found: list[dict[str, Any]], area: str) -> Table:
         mean, theirs = mean_of(r["cost"], r["n"]), mean_of(r["their_cost"], r["others"])
         excess = None if theirs is None else r["cost"] - r["their_cost"] * r["n"] / r["others"]
         rows.append(
-            [r["group"], group_name(r["group_name"], t), r["n"], mean, mean_of(r["days"], r["stayed"]),
-             r["others"] or 0, r["hospitals"] or 0, theirs, mean_of(r["their_days"], r["they_stayed"]),
-             None if excess is None else half_up(excess, 2),
-             t("无同业病例", "no peers") if not r["others"] else few if r["others"] < FEW else ""]
-        )  # fmt: skip
+            [
+                r["group"],
+                group_name(r["group_name"], t),
+                r["n"],
+                mean,
+                mean_of(r["days"], r["stayed"]),
+                r["others"] or 0,
+                r["hospitals"] or 0,
+                theirs,
+                mean_of(r["their_days"], r["they_stayed"]),
+                None if excess is None else half_up(excess, 2),
+                t("无同业病例", "no peers") if not r["others"] else few if r["others"] < FEW else "",
+            ]
+        )
     rows.sort(key=lambda row: (row[9] is None, -(row[9] or 0), row[0]))
     columns = [
-        Column(t("病组", "group"), width=9), Column(t("名称", "name"), width=34),
+        Column(t("病组", "group"), width=9),
+        Column(t("名称", "name"), width=34),
         Column(t("本院例数", "own cases"), "count", 9),
         Column(t("本院例均费用（元）", "own mean cost (yuan)"), "money", 14),
         Column(t("本院平均住院日", "own mean stay"), "points", 10),
@@ -80,7 +90,7 @@ def _table(reader: Reader, found: list[dict[str, Any]], area: str) -> Table:
         Column(t("同业平均住院日", "their mean stay"), "points", 10),
         Column(t("超出同业费用（元）", "cost above theirs (yuan)"), "money", 16),
         Column(t("说明", "note"), width=18),
-    ]  # fmt: skip
+    ]
     note = t(
         "同业为结算湖中其他医院的现行支付病例。超出同业费用 =（本院例均 − 同业例均）× 本院例数。",
         "Peers are the cases paid now of the other hospitals in the lake. Cost above = difference of means × "

@@ -6,11 +6,11 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +24,7 @@ from grouper.base.provenance import read as read_provenance
 from grouper.base.sql import parquet_schema
 from grouper.base.whole import refuse_input
 from grouper.fitting.sums import workspace
-from grouper.grouping.files import Summary, group_files
+from grouper.grouping.files import group_files
 from grouper.payment.price.accepted import required_columns
 from grouper.payment.price.inputs import INPUTS, Files
 from grouper.payment.price.pricing import Priced, price_files
@@ -35,12 +35,13 @@ from grouper.workbench.loaded import policy_ids
 from grouper.workbench.missing import mend as how_to_write
 from grouper.workbench.plain import label_of
 from grouper.workbench.simulate.book import write_book, write_cases
-from grouper.workbench.simulate.cases import Grounds, make_cases
+from grouper.workbench.simulate.cases import make_cases
 from grouper.workbench.simulate.facts import facts_of, origin_of, title_of
 from grouper.workbench.simulate.mend import mend
 from grouper.workbench.simulate.page import write_page
 from grouper.workbench.simulate.peers import peers
-from grouper.workbench.simulate.tables import Reader, Table, Totals
+from grouper.workbench.simulate.result import Simulation
+from grouper.workbench.simulate.tables import Reader
 
 if TYPE_CHECKING:
     from grouper.grouping.api import Grouper
@@ -54,25 +55,6 @@ _OF_ONE = ("record_id", "person_id", "total_cost", "principal", "group", "status
 _CONSTANTS = tuple(
     name for name, spec in INPUTS.items() if spec.kind not in ("window", "list") and name not in _OF_ONE
 )
-
-
-@dataclass
-class Simulation:
-    """What a run made. ``tables``: as in the workbook, by name; ``paths``: what was written. ``without_persons``:
-    the policy looks at readmissions and the input has no column of persons."""
-
-    policy: Policy
-    summary: Summary
-    priced: Priced
-    totals: Totals
-    whole: Mapping[str, Any]
-    grounds: Grounds
-    tables: dict[str, Table] = field(default_factory=dict)
-    constants: Mapping[str, str] = field(default_factory=dict)
-    without_persons: bool = False
-    paths: dict[str, Path] = field(default_factory=dict)
-    seconds: float = 0.0
-    peak_rss_mib: int | None = None
 
 
 def simulate(
@@ -101,11 +83,12 @@ def simulate(
     progress: Progress | None = None,
     shared: bool = False,
 ) -> Simulation:
-    """Group and price files of stays as ``group`` and ``pay`` do, and write a workbook, a page and the list of
-    all rows into ``folder``.
+    """Group and price files of stays as ``group`` and ``pay`` do, and write a workbook, a page and the list
+    of all rows into ``folder``.
 
-    ``scheme``: the name by which ``grouper`` was loaded, where it is not the policy's. ``constants``: columns that the input lacks, with the one value of all rows. ``hospitals``, ``as_of``,
-    ``interim``, ``scheme_differs``: as in ``pay``. ``ward``: the column of wards. ``lake``, ``area``: peers.
+    ``scheme``: the name by which ``grouper`` was loaded, where it is not the policy's. ``constants``: columns
+    that the input lacks, with the one value of all rows. ``hospitals``, ``as_of``, ``interim``,
+    ``scheme_differs``: as in ``pay``. ``ward``: the column of wards. ``lake``, ``area``: peers.
     Cases whose funds are not settled have the amount due as their income, told as an estimate. Memory is
     bounded by a batch and ``memory``; the rows wait in the run's own folder, which goes at the end.
 
@@ -128,22 +111,35 @@ def simulate(
     ):
         made = _Made(grouper, policy, Path(scratch), dict(constants or {}), columns)
         summary = group_files(
-            grouper, paths, made.grouped, layout=layout, columns=columns, input_format=input_format,
-            encoding=encoding, sheet=sheet, progress=progress,
-        )  # fmt: skip
+            grouper,
+            paths,
+            made.grouped,
+            layout=layout,
+            columns=columns,
+            input_format=input_format,
+            encoding=encoding,
+            sheet=sheet,
+            progress=progress,
+        )
         gate = Gate(dated=as_of is None, interim=interim, net=True)
         priced = made.price(hospitals, as_of, gate, scheme_differs, threads, memory)
         grounds = make_cases(connection, made.source, made.priced, policy, columns, ward)
         reader = Reader(connection, policy, grounds, t)
         done = Simulation(policy, summary, priced, reader.totals(), reader.whole(), grounds)
         done.constants, done.without_persons = made.constants, "person_id" in made.added
-        asked = {"schemes": () if policy.scheme == grouper.id else (scheme or grouper.id,),
-                 "policy": policy.id if policy.id in policy_ids() else str(policy.files[0])}  # fmt: skip
+        asked = {
+            "schemes": () if policy.scheme == grouper.id else (scheme or grouper.id,),
+            "policy": policy.id if policy.id in policy_ids() else str(policy.files[0]),
+        }
         tables = [
-            reader.standing(), *reader.dimensions(), reader.losses(), reader.edges(),
-            mend(reader, made.source, asked, columns, frozenset(grouper.result_names)), reader.reviews(),
+            reader.standing(),
+            *reader.dimensions(),
+            reader.losses(),
+            reader.edges(),
+            mend(reader, made.source, asked, columns, frozenset(grouper.result_names)),
+            reader.reviews(),
             peers(reader, lake, area or policy.area, grouper.id) if lake is not None else None,
-        ]  # fmt: skip
+        ]
         done.tables = {table.name: table for table in tables if table is not None}
         done.paths = targets | {"cases": _write_all(done, reader, place, targets, t, shared)}
     done.seconds, done.peak_rss_mib = time.perf_counter() - begin, peak_rss_mib()
@@ -208,7 +204,7 @@ class _Made:
 
     @cached_property
     def names(self) -> list[str]:
-        return parquet_schema(self.grouped).names
+        return list(parquet_schema(self.grouped).names)
 
     @cached_property
     def bound(self) -> ColumnMap:
@@ -232,8 +228,9 @@ class _Made:
             told = re.sub(r"（[^）]*）", "", told)  # columns that look like it
             lacking = [name for name in _CONSTANTS if name in re.findall(r"\w+", told, re.ASCII)]
             if lacking:
-                zh += f"；或用 --set 给全部行一个值：{'；'.join(how_to_write(n, 'zh') for n in lacking)}"
-                en += f"; or give all rows one value by --set: {'; '.join(how_to_write(n, 'en') for n in lacking)}"
+                values = ["；".join(how_to_write(name, lang) for name in lacking) for lang in ("zh", "en")]
+                zh = f"{zh}；或用 --set 给全部行一个值：{values[0]}"
+                en = f"{en}; or give all rows one value by --set: {values[1]}"
             raise type(error)(zh=zh, en=en) from error
 
     def _fill(self) -> None:

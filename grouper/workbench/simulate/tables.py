@@ -146,16 +146,19 @@ class Reader:
             for r in found
         ]
         columns = [
-            Column(t("去向", "standing"), width=18), Column(t("原因", "reason"), width=44),
-            Column(t("行数", "rows"), "count", 10), Column(t("总费用（元）", "total cost (yuan)"), "money", 18),
+            Column(t("去向", "standing"), width=18),
+            Column(t("原因", "reason"), width=44),
+            Column(t("行数", "rows"), "count", 10),
+            Column(t("总费用（元）", "total cost (yuan)"), "money", 18),
             Column(t("应得收入（元）", "income due (yuan)"), "money", 18),
             Column(t("收益（元）", "profit (yuan)"), "money", 18),
-        ]  # fmt: skip
+        ]
         sums = [sum((r[name] or _NONE for r in found), _NONE) for name in ("cost", "expected", "result")]
         total = [t("合计", "all"), "", sum(r["n"] for r in found), *sums]
         note = t(
             "每一行都在此表中。暂不支付、不由本政策支付和不作病例的行没有应得收入，不计入收益。",
-            "Every row is in this table. Rows that are held, outside or no cases have no income and no profit.",
+            "Every row is in this table. Rows that are held, outside or no cases have no income an"
+            "d no profit.",
         )
         return Table(
             t("去向", "standing"), t("全部行的去向", "What becomes of every row"), columns, rows, total, note
@@ -195,7 +198,8 @@ class Reader:
     def _columns(self) -> list[Column]:
         t = self.t
         return [
-            Column(t("行数", "rows"), "count", 8), Column(t("计入病例", "cases counted"), "count", 9),
+            Column(t("行数", "rows"), "count", 8),
+            Column(t("计入病例", "cases counted"), "count", 9),
             Column(t("总费用（元）", "total cost (yuan)"), "money", 16),
             Column(t("应得收入（元）", "income due (yuan)"), "money", 16),
             Column(t("收益（元）", "profit (yuan)"), "money", 16),
@@ -204,7 +208,8 @@ class Reader:
             Column(t("亏损额（元）", "losses (yuan)"), "money", 15),
             Column("CMI", "ratio", 9),
             Column(t("总权重", "weights"), "ratio", 12),
-            Column(t("高倍率", "high"), "count", 8), Column(t("低倍率", "low"), "count", 8),
+            Column(t("高倍率", "high"), "count", 8),
+            Column(t("低倍率", "low"), "count", 8),
             Column(t("其中估计", "estimated"), "count", 9),
             Column(t("暂不支付", "held"), "count", 9),
             Column(t("暂不支付费用（元）", "cost held (yuan)"), "money", 16),
@@ -212,33 +217,48 @@ class Reader:
             Column(t("其费用（元）", "its cost (yuan)"), "money", 16),
             Column(t("不作病例", "no case"), "count", 9),
             Column(t("其费用（元）", "its cost (yuan)"), "money", 16),
-        ]  # fmt: skip
+        ]
 
     def dimensions(self) -> list[Table]:
-        return [self.dimension(name) for name in ("department", "doctor", "group", "ward")
-                if name == "group" or name in self.grounds.columns]  # fmt: skip
+        return [
+            self.dimension(name)
+            for name in ("department", "doctor", "group", "ward")
+            if name == "group" or name in self.grounds.columns
+        ]
 
     def losses(self) -> Table:
         """The dearest losses, each with why."""
         t = self.t
         found = self.rows(f"SELECT * FROM cases WHERE result < 0 ORDER BY result, row LIMIT {LOSSES}")
         columns = [
-            Column(t("记录号", "record"), width=20), *self.places_columns(),
-            Column(t("病组", "group"), width=9), Column(t("病组名称", "name of the group"), width=30),
+            Column(t("记录号", "record"), width=20),
+            *self.places_columns(),
+            Column(t("病组", "group"), width=9),
+            Column(t("病组名称", "name of the group"), width=30),
             Column(t("天数", "days"), "count", 6),
             Column(t("总费用（元）", "total cost (yuan)"), "money", 14),
             Column(t("应得收入（元）", "income due (yuan)"), "money", 14),
             Column(t("收益（元）", "profit (yuan)"), "money", 14),
             Column(t("原因", "reason"), width=52),
-        ]  # fmt: skip
+        ]
         rows = [
-            [r["record_id"], *self.places(r), r["group"] or "", group_name(r["group_name"], t), r["los_days"],
-             r["total_cost"], r["expected"], r["result"], self.loss_reason(r)]
+            [
+                r["record_id"],
+                *self.places(r),
+                r["group"] or "",
+                group_name(r["group_name"], t),
+                r["los_days"],
+                r["total_cost"],
+                r["expected"],
+                r["result"],
+                self.loss_reason(r),
+            ]
             for r in found
-        ]  # fmt: skip
+        ]
         lost = self.whole()
         note = t(
-            f"亏损病例共 {lost['losing']:,} 例，亏损额 {yuan(-lost['lost'])} 元；以下是亏损最大的 {len(rows)} 例。",
+            f"亏损病例共 {lost['losing']:,} 例，亏损额 {yuan(-lost['lost'])} 元；以下是亏损最大的"
+            f" {len(rows)} 例。",
             f"{lost['losing']:,} cases lose {-lost['lost']:,.2f} yuan; these are the {len(rows)} dearest.",
         )
         name = t(f"亏损前{LOSSES}", f"dearest {LOSSES}")
@@ -262,17 +282,23 @@ class Reader:
         outlier, high = r["outlier"], r["high_yuan"]
         if outlier in ("high", "extreme") and high is not None:
             over = r["total_cost"] - high
-            parts.append(t(
-                f"{t.pair(words.OUTLIERS, outlier)}：费用比界限 {high:,.2f} 元高 {over:,.2f} 元",
-                f"{t.pair(words.OUTLIERS, outlier)}: {over:,.2f} yuan above the limit of {high:,.2f}",
-            ))  # fmt: skip
+            parts.append(
+                t(
+                    f"{t.pair(words.OUTLIERS, outlier)}：费用比界限 {high:,.2f} 元高 {over:,.2f} 元",
+                    f"{t.pair(words.OUTLIERS, outlier)}: {over:,.2f} yuan above the limit of {high:,.2f}",
+                )
+            )
         elif outlier == "normal" and r["method"] == "group":
             ratio = r["total_cost"] / r["expected"] if r["expected"] else None
             parts.append(
-                t(f"按病组标准支付，费用是应得收入的 {ratio:.2f} 倍，未到高倍率",
-                  f"paid by the standard of its group; the cost is {ratio:.2f} times the income, no outlier")
-                if ratio else t("按病组标准支付，应得收入为 0", "paid by its group; the income is 0")
-            )  # fmt: skip
+                t(
+                    f"按病组标准支付，费用是应得收入的 {ratio:.2f} 倍，未到高倍率",
+                    f"paid by the standard of its group; the cost is {ratio:.2f} times the income, "
+                    "no outlier",
+                )
+                if ratio
+                else t("按病组标准支付，应得收入为 0", "paid by its group; the income is 0")
+            )
         elif outlier == "low":
             parts.append(t("低倍率病例，按低倍率办法支付", "a low outlier, paid as the policy says"))
         else:
@@ -295,35 +321,58 @@ class Reader:
         """Cases near a limit, the nearest by share first."""
         t = self.t
         limit = "CASE edge WHEN 'high' THEN high_yuan ELSE low_yuan END"
-        [counts] = self.rows("SELECT count(*) FILTER (edge = 'high') AS high, count(*) FILTER (edge = 'low') "
-                             "AS low FROM cases")  # fmt: skip
+        [counts] = self.rows(
+            "SELECT count(*) FILTER (edge = 'high') AS high, count(*) FILTER (edge = 'low') AS low FROM cases"
+        )
         found = self.rows(
             f"SELECT *, {limit} AS at FROM cases WHERE edge IS NOT NULL "
             f"ORDER BY abs(distance) / {limit}, row LIMIT {EDGES}"
         )
         sides = {"high": ("高倍率", "high"), "low": ("低倍率", "low")}
         rows = [
-            [r["record_id"], *self.places(r), r["group"] or "", group_name(r["group_name"], t),
-             t.pair(sides, r["edge"]), r["total_cost"], r["at"], r["distance"],
-             t("已超过", "above") if r["distance"] > 0 else t("未到", "below") if r["distance"] < 0
-             else t("相等", "at it"), t.pair(words.OUTLIERS, r["outlier"]), r["result"]]
+            [
+                r["record_id"],
+                *self.places(r),
+                r["group"] or "",
+                group_name(r["group_name"], t),
+                t.pair(sides, r["edge"]),
+                r["total_cost"],
+                r["at"],
+                r["distance"],
+                t("已超过", "above")
+                if r["distance"] > 0
+                else t("未到", "below")
+                if r["distance"] < 0
+                else t("相等", "at it"),
+                t.pair(words.OUTLIERS, r["outlier"]),
+                r["result"],
+            ]
             for r in found
-        ]  # fmt: skip
+        ]
         columns = [
-            Column(t("记录号", "record"), width=20), *self.places_columns(),
-            Column(t("病组", "group"), width=9), Column(t("病组名称", "name of the group"), width=30),
-            Column(t("界限", "limit"), width=9), Column(t("总费用（元）", "total cost (yuan)"), "money", 14),
+            Column(t("记录号", "record"), width=20),
+            *self.places_columns(),
+            Column(t("病组", "group"), width=9),
+            Column(t("病组名称", "name of the group"), width=30),
+            Column(t("界限", "limit"), width=9),
+            Column(t("总费用（元）", "total cost (yuan)"), "money", 14),
             Column(t("界限金额（元）", "limit (yuan)"), "money", 14),
             Column(t("相差（元）", "difference (yuan)"), "money", 14),
-            Column(t("位置", "place"), width=8), Column(t("现类别", "class"), width=10),
+            Column(t("位置", "place"), width=8),
+            Column(t("现类别", "class"), width=10),
             Column(t("收益（元）", "profit (yuan)"), "money", 14),
-        ]  # fmt: skip
-        none = [w for w, name in ((t("低倍率", "low"), "low"), (t("高倍率", "high"), "high"))
-                if name not in self.grounds.limits]  # fmt: skip
+        ]
+        none = [
+            w
+            for w, name in ((t("低倍率", "low"), "low"), (t("高倍率", "high"), "high"))
+            if name not in self.grounds.limits
+        ]
         note = t(
-            f"费用在界限上下 {EDGE}% 以内：高倍率 {counts['high']:,} 例，低倍率 {counts['low']:,} 例。供核查费用是否真实合理，"
+            f"费用在界限上下 {EDGE}% 以内：高倍率 {counts['high']:,} 例，低倍率 {counts['low']:,} "
+            "例。供核查费用是否真实合理，"
             "不是调整费用的建议。",
-            f"Costs within {EDGE} % of a limit: {counts['high']:,} high, {counts['low']:,} low. To check that "
+            f"Costs within {EDGE} % of a limit: {counts['high']:,} high, {counts['low']:,} low. To "
+            "check that "
             "costs are right, never advice to change them.",
         )
         if none:
@@ -359,24 +408,43 @@ class Reader:
             share = Fraction(values.plain("special_review_quota"))
             pooled = pooled or values.plain("quota_base") == "pool"
             allowed = int(share * r["n"])
-            rows.append([r["period"], r["n"], r["high"], Decimal(share.numerator) * 100 / share.denominator, allowed,
-                         max(r["high"] - allowed, 0), r["result"]])  # fmt: skip
+            rows.append(
+                [
+                    r["period"],
+                    r["n"],
+                    r["high"],
+                    Decimal(share.numerator) * 100 / share.denominator,
+                    allowed,
+                    max(r["high"] - allowed, 0),
+                    r["result"],
+                ]
+            )
         columns = [
-            Column(t("月份", "month")), Column(t("按病组病例", "cases by group"), "count"),
+            Column(t("月份", "month")),
+            Column(t("按病组病例", "cases by group"), "count"),
             Column(t("高倍率病例", "high outliers"), "count"),
-            Column(t("单议比例上限", "quota"), "percent"), Column(t("名额（例）", "allowed"), "count"),
+            Column(t("单议比例上限", "quota"), "percent"),
+            Column(t("名额（例）", "allowed"), "count"),
             Column(t("超出名额（例）", "beyond it"), "count"),
             Column(t("高倍率收益（元）", "profit of high outliers (yuan)"), "money", 18),
-        ]  # fmt: skip
+        ]
         note = t(
             "特例单议名额 = 按病组病例数 × 比例上限，向下取整。",
             "Quota: cases by group × share, rounded down.",
         )
         if pooled:
-            note += t("本政策的名额按全统筹地区计算；此处按本文件的病例折算，仅供参考。",
-                      " The policy counts it over the pooling area; here it is of this file only.")  # fmt: skip
-        return Table(t("特例单议", "reviews"), t("高倍率病例与特例单议名额", "High outliers and the quota of reviews"),
-                     columns, rows, None, note)  # fmt: skip
+            note += t(
+                "本政策的名额按全统筹地区计算；此处按本文件的病例折算，仅供参考。",
+                " The policy counts it over the pooling area; here it is of this file only.",
+            )
+        return Table(
+            t("特例单议", "reviews"),
+            t("高倍率病例与特例单议名额", "High outliers and the quota of reviews"),
+            columns,
+            rows,
+            None,
+            note,
+        )
 
 
 def quote_dimension(name: str) -> str:
@@ -387,10 +455,26 @@ def _figures(r: dict[str, Any]) -> list[Any]:
     mean = r["result"] / r["cases"] if r["cases"] else None
     cmi = r["weight"] / r["weighed"] if r["weighed"] else None
     return [
-        r["rows"], r["cases"], r["cost"], r["expected"], r["result"], mean, r["losing"], r["lost"], cmi,
-        r["weight"], r["high"], r["low"], r["estimated"], r["held"], r["held_cost"], r["outside"],
-        r["outside_cost"], r["left_rows"], r["left_cost"],
-    ]  # fmt: skip
+        r["rows"],
+        r["cases"],
+        r["cost"],
+        r["expected"],
+        r["result"],
+        mean,
+        r["losing"],
+        r["lost"],
+        cmi,
+        r["weight"],
+        r["high"],
+        r["low"],
+        r["estimated"],
+        r["held"],
+        r["held_cost"],
+        r["outside"],
+        r["outside_cost"],
+        r["left_rows"],
+        r["left_cost"],
+    ]
 
 
 def _tie(name: str, found: Sequence[dict[str, Any]], sums: dict[str, Any]) -> None:
