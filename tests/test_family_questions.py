@@ -36,7 +36,7 @@ WORDS = {
     "compare/rows.py": "the column of groups that fitting asks for",
     "web/browse_page.py": "the parts of a scheme, as `tables show` names them",
     "commands/sql.py": "the functions in SQL, in the command's help",
-    "report/data.py": "the method of points by packets",
+    "report/numbers.py": "the method of points by packets",
     "report/scheme_changes.py": "a page of what two DRG schemes have changed; a family says whether it fits",
 }
 IMPORTS = {

@@ -19,7 +19,7 @@ from grouper.base.scratch import spill_folder
 from grouper.base.sql import rows_of, scan
 from grouper.base.whole import refuse_input
 from grouper.payment.price.causes import cause_sql
-from grouper.report.numbers import Lang
+from grouper.report.numbers import OF_METHODS, Lang
 
 if TYPE_CHECKING:
     import duckdb
@@ -201,8 +201,7 @@ class RunInfo:
 
     def lang(self, code: str) -> Lang:
         """The language, in the words of the way of paying."""
-        method = str(self.policy.get("method", ""))
-        return Lang(code, {"dip": "scores", "drg_points": "points", "drg_rate": "rate"}.get(method, ""))
+        return Lang(code, OF_METHODS.get(str(self.policy.get("method", "")), ""))
 
     @property
     def yearly(self) -> bool:

@@ -30,6 +30,8 @@ FAMILIES: dict[str, tuple[tuple[str, str], ...]] = {
         ("按预算点值", "按预算标准"),
     ),
 }  # fmt: skip
+# Methods of payment -> the words that papers of their areas use.
+OF_METHODS = {"dip": "scores", "drg_points": "points", "drg_rate": "rate"}
 _BIG = {"zh": (Decimal(10_000), "万元"), "en": (Decimal(1_000), "thousand yuan")}
 
 

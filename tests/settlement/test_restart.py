@@ -108,7 +108,7 @@ def test_a_disk_that_is_full(begun: tuple[Path, Path], tmp_path: Path) -> None:
         pytest.skip("file systems may not be mounted here; the limit on files stands for it")
     try:
         lake = Lake(small / "lake")
-        with pytest.raises(UsageError, match="make room|No space left on device$"):
+        with pytest.raises(UsageError, match=r"make room|No space left on device$"):
             support.settle(lake, begun[0], "2025-05")
         assert support.data_files(lake) == set()
     finally:

@@ -30,7 +30,7 @@ from grouper.payment.price.inputs import INPUTS, Files
 from grouper.payment.price.pricing import Priced, price_files
 from grouper.records.columns import detect_layout
 from grouper.records.stays import Gate
-from grouper.report.numbers import Lang
+from grouper.report.numbers import OF_METHODS, Lang
 from grouper.workbench.loaded import policy_ids
 from grouper.workbench.missing import mend as how_to_write
 from grouper.workbench.plain import label_of
@@ -96,7 +96,11 @@ def simulate(
     sums do not add up.
     """
     begin = time.perf_counter()
-    paths, place, t = [str(path) for path in inputs], Path(folder), Lang(lang, _family(policy))
+    paths, place, t = (
+        [str(path) for path in inputs],
+        Path(folder),
+        Lang(lang, OF_METHODS.get(policy.method, "")),
+    )
     targets = {
         name: place / f"{t(*pair)}{end}"
         for name, pair, end in (("workbook", _NAME, ".xlsx"), ("page", _NAME, ".html"))
@@ -148,10 +152,6 @@ def simulate(
 
 _NAME = ("模拟测算", "simulation")
 _CASES = ("模拟测算-病例", "simulation-cases")
-
-
-def _family(policy: Policy) -> str:
-    return "dip" if policy.method == "dip" else ""
 
 
 def _write_all(
