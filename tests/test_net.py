@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from grouper.base.errors import EXIT_CODES
+from grouper.base.errors import EXIT_CODES, UsageError
 from grouper.commands.options.net import interrupted
 from grouper.commands.reference import reference
 
@@ -153,3 +154,10 @@ def test_the_reference_tells_every_exit_code() -> None:
     for lang in ("zh", "en"):
         assert all(f"| {code} | " in reference(lang) for code in EXIT_CODES)
     assert signal.SIGINT + 128 in EXIT_CODES
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOSPC, errno.EROFS])
+def test_what_the_system_says_is_chinese_in_a_chinese_message(number: int) -> None:
+    error = UsageError(zh=f"无法读取 a：{os.strerror(number)}", en=f"cannot read a: {os.strerror(number)}")
+    assert not any("a" < letter.lower() <= "z" for letter in error.zh)
+    assert os.strerror(number) in error.en

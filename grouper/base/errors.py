@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import Any
 
@@ -48,6 +50,27 @@ def shortened(text: str) -> str:
         return f"{long[:_SHOWN]}…{long[-_SHOWN // 3 :]} ({len(long):,})"
 
     return _LONG.sub(cut, text)
+
+
+# What the system says of a file, in Chinese.
+_OF_SYSTEM = {
+    os.strerror(number): zh
+    for number, zh in (
+        (errno.ENOENT, "没有这个文件或目录"), (errno.EACCES, "没有权限"), (errno.EPERM, "不允许这样操作"),
+        (errno.EISDIR, "这是一个目录"), (errno.ENOTDIR, "路径中有一段不是目录"), (errno.EEXIST, "已经存在"),
+        (errno.ENOSPC, "磁盘已满"), (errno.EDQUOT, "超出磁盘配额"), (errno.EFBIG, "文件过大"),
+        (errno.EROFS, "磁盘只读"), (errno.EIO, "磁盘读写出错"), (errno.EMFILE, "打开的文件过多"),
+        (errno.ENAMETOOLONG, "文件名过长"), (errno.ELOOP, "链接成环"), (errno.EBUSY, "正被占用"),
+        (errno.ENOTEMPTY, "目录不是空的"), (errno.ENODEV, "没有这个设备"), (errno.ENXIO, "没有这个设备"),
+    )
+}  # fmt: skip
+
+
+def in_chinese(text: str) -> str:
+    """A Chinese message whose reason is the system's own, with that in Chinese too."""
+    for said, zh in _OF_SYSTEM.items():
+        text = text.replace(said, zh)
+    return text
 
 
 # Options that are arguments of the Python calls, as those write them; {} is the value, where one is named.
@@ -100,7 +123,7 @@ class GrouperError(Exception):
 
     def __init__(self, *, zh: str, en: str) -> None:
         super().__init__(shortened(en))
-        self.zh = shortened(zh)
+        self.zh = shortened(in_chinese(zh))
         self.en = shortened(en)
 
     def __str__(self) -> str:
