@@ -72,7 +72,7 @@ def test_a_day_outside_names_row_column_and_flag(grouped: Path, tmp_path: Path) 
     pq.write_table(late, tmp_path / "late.parquet")
     done = call(tmp_path / "late.parquet", "-o", tmp_path / "o.csv", "--parameters", "coefficients-example")
     assert isinstance(done.exception, DataError)
-    for word in ("row 2", "column discharge_date", "--as-of"):
+    for word in ("row 2", "column discharge_date", "as_of="):
         assert word in str(done.exception)
     assert not (tmp_path / "o.csv").exists()
     words = ["--parameters", "coefficients-example", "--as-of", "2025-06-30"]

@@ -223,8 +223,9 @@ def test_agrees_with_plain_python(
     ],
 )
 def test_missing_columns_are_named_with_their_flag(tmp_path: Path, column: str, flag: str) -> None:
-    with pytest.raises(UsageError, match=rf"no column {column}.*{flag}") as caught:
+    with pytest.raises(UsageError, match=f"no column {column}") as caught:
         computed(region().drop_columns([column]), tmp_path)
+    assert flag in caught.value.en
     assert column in caught.value.zh and flag in caught.value.zh
     assert not (tmp_path / "out.parquet").exists()
 

@@ -210,7 +210,8 @@ def _run_info(area: str, policy: Any, priced: Any, run: Any, source: str, period
         "policy": {"id": policy.id, "name": policy.name, "name_en": policy.name_en, "sha256": policy.digest,
                    "method": policy.method},
         "inputs": [{"role": "input", "path": "2025-06.parquet", "bytes": 12_345, "sha256": digest}],
-        "parameters": priced.parameters + list(run.terms.cited.values()),
+        "parameters": [{k: v for k, v in p.items() if k != "value"} for p in priced.parameters]
+        + list(run.terms.cited.values()),
         "assumed": priced.assumed | run.terms.assumed,
         "routes": {route.name: (route.zh, route.en) for route in policy.routes},
         "pseudonymised": False,

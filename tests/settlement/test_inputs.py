@@ -179,7 +179,7 @@ def test_a_column_to_go_without_is_one_that_there_is(tmp_path: Path) -> None:
     """Two in one option were one that nobody asks for."""
     place = support.city(2400, 0.0)
     path = support.write(tmp_path / "in.parquet", support.take(place, MONTH, 4), place / f"{MONTH}.parquet")
-    with pytest.raises(UsageError, match="--allow-missing payment_method,icu_hours: there is no such column"):
+    with pytest.raises(UsageError, match="there is no column payment_method,icu_hours to go without"):
         support.settle(
             Lake(tmp_path / "lake"), place, MONTH, path, area="yulin",
             allow_missing=("payment_method,icu_hours",),

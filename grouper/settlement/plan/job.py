@@ -292,7 +292,7 @@ def _reading(job: Job, key: bytes | None, policy: Policy, when: date) -> Reading
     if unknown := [n for n in job.allow_missing if n not in CANONICAL and n not in INPUTS]:
         raise UsageError(
             zh=f"--allow-missing {unknown[0]}：没有这一列；一列写一个 --allow-missing",
-            en=f"--allow-missing {unknown[0]}: there is no such column; give --allow-missing once for each",
+            en=f"there is no column {unknown[0]} to go without; each has an --allow-missing of its own",
         )
     words = policy_words(policy)
     given = {*hospital_columns(job.hospitals, words["hospital_level"]), *job.allow_missing}
