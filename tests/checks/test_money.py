@@ -14,6 +14,8 @@ from grouper.payment.policy.policy import find_policy
 from tests.in_process import call
 from tests.support import loaded
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 SCHEME, POLICY = "zhejiang-2022", "lishui"
 CASE: dict[str, Any] = {
     "record_id": "1", "hospital_code": "H1", "hospital_level": "3", "insurance_type": "310",

@@ -28,6 +28,8 @@ from grouper.payment.formula.quotient import MACROS
 from ..in_process import call
 from ..payment.policy_text import drg_head
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 OLD, NEW = "chs-drg-2.0", "chs-drg-3.0"
 CASES = list(csv.DictReader((Path(__file__).parent / "cases.csv").open(encoding="utf-8")))
 PARAMETERS = """

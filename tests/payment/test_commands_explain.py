@@ -320,6 +320,7 @@ def test_a_record_of_a_grouped_file_is_explained_anew(tmp_path: Path) -> None:
     assert "GE19" in told[0]
 
 
+@pytest.mark.slow
 def test_refunds_of_a_part_are_taken_off_as_in_pay(tmp_path: Path) -> None:
     """45,000 less 5,000 is explained as the 40,000 that ``pay`` prices, and it is said."""
     head = "record_id,settlement_id,refund_of,hospital_code,hospital_level,insurance_type,sex,age_years,"

@@ -6,6 +6,8 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from grouper.lake import Lake
 from grouper.report.numbers import number, yuan
 from grouper.settlement.month import settle_month
@@ -14,6 +16,8 @@ from ..settlement import settle_support as support
 from .report_support import Sample
 from .test_first_page import cells, page
 from .test_words import foreign
+
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
 
 APART = 'carve_outs = [{ name = "异地就医", amount = "1200000", source = "x" }]\n'  # of the residents
 

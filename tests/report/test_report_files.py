@@ -284,6 +284,7 @@ def test_cases_of_closed_months_are_no_cases_of_this_one(month: Sample, tmp_path
     assert feed.read_text("utf-8-sig").count("\n") == table.num_rows + 5 + 1
 
 
+@pytest.mark.slow
 def test_statements_are_the_same_bytes_again(year: Sample, tmp_path: Path) -> None:
     def digests(folder: Path) -> dict[str, str]:
         write_statements(year.data(), folder)

@@ -12,6 +12,8 @@ from grouper.research.snapshot import export
 
 from ..in_process import call
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 
 @pytest.fixture(scope="module")
 def records(month: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

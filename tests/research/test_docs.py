@@ -13,6 +13,8 @@ import pytest
 
 from ..in_process import call
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 PAGE = Path(__file__).parents[2] / "docs" / "research.md"
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 

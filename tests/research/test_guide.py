@@ -16,6 +16,8 @@ from grouper.research.standalone import script
 from grouper.settlement.audit import audit
 from grouper.settlement.states import set_options
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 
 def test_the_script_is_made_from_the_declarations() -> None:
     shipped = (tables_dir() / "lake" / "views.sql").read_text(encoding="utf-8")

@@ -172,6 +172,7 @@ def test_views_sql_works_in_plain_duckdb(snapshot: Path, truth: tuple[int, Decim
         assert connection.execute("SELECT count(*) FROM point_values").fetchall()[0][0] > 0
 
 
+@pytest.mark.slow
 def test_an_own_snapshot_is_replaced_and_another_folder_refused(old: Path, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     for _ in range(2):

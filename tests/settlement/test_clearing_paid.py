@@ -18,6 +18,8 @@ from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

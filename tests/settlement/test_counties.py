@@ -28,6 +28,8 @@ from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 CASES = Path(__file__).with_name("county_sharing.csv")
 
 

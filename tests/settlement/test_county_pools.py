@@ -22,6 +22,8 @@ from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 TOWN, EAST = "331102", "331121"  # Liandu and Qingtian stand for the counties of the city
 MONEY = {"职工/331102": "1200000", "职工/331121": "240000", "居民/331102": "3600000", "居民/331121": "600000"}
 POLICY = """id = "tianmen/county"

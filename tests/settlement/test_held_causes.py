@@ -17,6 +17,8 @@ from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 
 @pytest.fixture(scope="module")
 def place() -> Path:

@@ -201,6 +201,7 @@ def test_refunds_of_a_part_that_do_not_settle_are_held_with_their_original(tmp_p
     )  # and the run checked that cases and the rest add up to it
 
 
+@pytest.mark.slow
 def test_a_refund_of_a_part_of_a_closed_month_waits_with_its_name(tmp_path: Path) -> None:
     place = support.city(2400, 0.0)
     may, june = support.take(place, "2025-05", 6), support.take(place, MONTH, 6)
@@ -210,6 +211,7 @@ def test_a_refund_of_a_part_of_a_closed_month_waits_with_its_name(tmp_path: Path
     assert row["reason_text_zh"].endswith(f"（{may[0]['settlement_id']}）")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1, 4])
 @pytest.mark.parametrize("twice", ["stay", "refund"])
 def test_what_is_given_twice_is_one_before_refunds_are_taken(tmp_path: Path, twice: str, share: int) -> None:
@@ -306,6 +308,7 @@ def test_the_last_bill_of_a_stay_that_was_paid_in_an_earlier_month_is_held(tmp_p
     }
 
 
+@pytest.mark.slow
 def test_bills_of_two_months_are_joined_when_the_earlier_one_is_withdrawn(tmp_path: Path) -> None:
     may, june, first = a_stay_of_two_months()
     told = support.corrections(

@@ -69,6 +69,7 @@ def test_what_is_no_key_is_refused_with_words(tmp_path: Path) -> None:
             read_key(path)
 
 
+@pytest.mark.slow
 def test_a_new_key_is_good_and_an_old_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lake that was begun under a key that is refused today goes on under it, and only under it."""
     place, lake = support.city(900, 0.03, (4, 5, 6)), Lake(tmp_path / "lake")

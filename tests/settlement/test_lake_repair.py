@@ -21,6 +21,8 @@ from grouper.settlement.audit import audit
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 OLD = Path(__file__).parents[1] / "data"
 
 

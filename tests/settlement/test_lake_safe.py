@@ -23,6 +23,8 @@ from grouper.settlement.show import runs
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 JUNE = part("cases", "tianmen", "2025-06", "000003").as_posix()
 
 

@@ -108,6 +108,7 @@ def test_each_hospital_gets_its_own_folder(sent: tuple[Path, Sent]) -> None:
     assert form == ("医院编码", code, "期间", "2025-04", "截止", "2025-05-20")[: len(form)]
 
 
+@pytest.mark.slow
 def test_the_same_statements_are_the_same_bytes(lake: Lake, sent: tuple[Path, Sent], tmp_path: Path) -> None:
     other = Lake(tmp_path / "other")
     shutil.copytree(lake.root, other.root)

@@ -136,6 +136,7 @@ def test_a_hospital_elsewhere_gets_a_statement_of_what_is_paid_beside(tmp_path: 
     assert "异地就医：本地参保人在外地（池外）" in told
 
 
+@pytest.mark.slow
 def test_the_year_counts_them_as_the_months_do_and_gives_them_no_balance(tmp_path: Path) -> None:
     place = _place(tmp_path, "1200000")
     lake = Lake(tmp_path / "lake")

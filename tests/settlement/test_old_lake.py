@@ -22,6 +22,8 @@ from grouper.settlement import replay as replaying
 
 from ..in_process import call
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 OLD = Path(__file__).parents[1] / "data" / "lake-0.1.0"
 FORMAT_2 = OLD.with_name("lake-format-2")
 FORMAT_3 = OLD.with_name("lake-format-3")

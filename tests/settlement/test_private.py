@@ -44,6 +44,7 @@ def test_a_new_lake(tmp_path: Path, shared: bool) -> None:
     assert len(files) == 10 and {_mode(path) for path in files} == {0o644 if shared else 0o600}
 
 
+@pytest.mark.slow
 def test_grouped_and_priced_cases(tmp_path: Path) -> None:
     city = support.city(900, 0.03, (5,))
     grouped, paid = tmp_path / "grouped.parquet", tmp_path / "paid.parquet"
@@ -80,6 +81,7 @@ def test_spills_go_to_private_folders(tmp_path: Path) -> None:
     assert spill_folder(own / "x.parquet") == spill_folder()
 
 
+@pytest.mark.slow
 def test_every_database_says_where_it_spills() -> None:
     """But those that are files, which spill beside themselves."""
     source = Path(scratch.__file__).parents[1]

@@ -18,6 +18,8 @@ from grouper.settlement.year import clear_year
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 MONTHS = ("2025-04", "2025-05", "2025-06")
 
 

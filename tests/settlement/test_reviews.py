@@ -20,6 +20,8 @@ from grouper.settlement.reviews import Session, of_file, of_lake, take_back
 
 from . import settle_support as support
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 AREA = {"area": "yulin"}
 HEAD = 3  # rows above the headings
 

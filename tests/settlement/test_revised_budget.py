@@ -6,6 +6,8 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from grouper.commands.text.ledger import month_summary
 from grouper.lake import Lake
 from grouper.settlement.audit import audit
@@ -15,6 +17,8 @@ from grouper.settlement.replay import replay
 from grouper.settlement.year import clear_year
 
 from . import settle_support as support
+
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
 
 REVISION = """period = "2025"
 document = "医保〔2025〕31号"

@@ -70,6 +70,7 @@ def test_an_approved_month_pays_like_one_settled_at_once(lake: Lake, place: Path
     assert own.record.run["adjustments_fen"] == plain.record.run["adjustments_fen"] < 0
 
 
+@pytest.mark.slow
 def test_a_rejected_draft_counts_for_nothing_and_is_made_again(lake: Lake, place: Path) -> None:
     with pytest.raises(UsageError, match="--reason"):
         states.reject(lake, "2025-04", who="Zhao", reason=" ")
@@ -87,6 +88,7 @@ def test_a_rejected_draft_counts_for_nothing_and_is_made_again(lake: Lake, place
     assert states.approve(lake, "2025-04", who="Zhao").entry.run == "000004"
 
 
+@pytest.mark.slow
 def test_an_approved_month_stays_until_its_new_draft_is_approved(lake: Lake, place: Path) -> None:
     states.approve(lake, "2025-04", who="Zhao")
     support.settle(lake, place, "2025-05")
@@ -109,6 +111,7 @@ def test_a_draft_of_a_lake_that_has_changed_is_not_approved(lake: Lake) -> None:
         states._as_it_was(lake, [*found, later], state)
 
 
+@pytest.mark.slow
 def test_a_clearing_may_be_a_draft_too(lake: Lake, place: Path, tmp_path: Path) -> None:
     states.approve(lake, "2025-04", who="Zhao")
     codes = support.rows(lake, "SELECT DISTINCT hospital_code AS code FROM hospitals_current")

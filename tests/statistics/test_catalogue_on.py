@@ -34,6 +34,8 @@ from grouper.grouping.dip.tables.listing import verify
 from grouper.payment.policy.policy import load_policy
 from grouper.payment.price.pricing import Files, price_files
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 BLADDER, STILL, VESSEL = ("C67.900", "17.7200x004"), ("K59.101",), ("I70.200x002",)
 OUTSIDE, ALONE = ("K59.101", "51.2300"), ("K63.801", "47.0100")
 STAYS = [

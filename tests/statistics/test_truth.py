@@ -173,6 +173,7 @@ def coverage(
     return {size: sum(found) / len(found) for size, found in held.items()}
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_quickly(tmp_path: Path) -> None:
     found = coverage(tmp_path, 6, 0.6, (15, 60, 300))
     assert all(0.87 <= share <= 1 for share in found.values())

@@ -312,6 +312,7 @@ def test_near_names_are_told() -> None:
         grouper.case(RECORD, policy="lishuu")
 
 
+@pytest.mark.slow
 def test_two_threads_say_the_same() -> None:
     records = [RECORD | {"age_years": age, "record_id": str(age)} for age in range(20, 32)]
 

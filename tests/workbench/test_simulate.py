@@ -27,6 +27,8 @@ from grouper.workbench.simulate.tables import Table
 from ..in_process import call
 from ..report.test_words import CODE, NAMES, WORD, texts_of
 
+pytestmark = pytest.mark.slow  # seconds each; the tests of every run have a sister of theirs
+
 SCHEME, POLICY = "zhejiang-2022", "lishui/2022"
 CASE: dict[str, Any] = {
     "record_id": "a",
