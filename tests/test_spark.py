@@ -25,10 +25,12 @@ pytestmark = pytest.mark.slow
 def session() -> Iterator[Any]:
     sql = pytest.importorskip("pyspark.sql")
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYTHONSAFEPATH"] = "1"  # workers import the installed package, not the sources beside them
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     built = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
     yield built
     built.stop()
+    del os.environ["PYTHONSAFEPATH"]
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -212,7 +212,7 @@ def test_a_line_for_a_hospital_that_is_not_there_is_refused(
             "document": "No. 7"}  # fmt: skip
     path = support.corrections(tmp_path / "c.csv", [line])
     lake = Lake(tmp_path / "lake")
-    where = r"c\.csv \(--corrections\), row 2, column hospital_code: .*X is not in --hospitals; did you mean"
+    where = r"c\.csv \(--corrections\), row 2, column hospital_code: .*X is not in hospitals=; did you mean"
     with pytest.raises(DataError, match=where):
         _settle(lake, place, files, files["june"], corrections=(str(path),))
 

@@ -32,6 +32,7 @@ reserve_rate = { value = "0.05", source = "test", verified = false }
 assessment_full = { value = "90", source = "test", verified = false }
 """
 YEAR = """period = "2025"
+regions = ["3399"]
 [pools.employee]
 budget = "9000000"
 month_weights = [1, 2, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1]
@@ -40,6 +41,7 @@ budget = "6000000"
 reserve = "600000"
 """
 FEBRUARY = """period = "2025-02"
+regions = ["3399"]
 [pools.employee]
 budget = "1000000.01"
 [pools.resident]
@@ -142,7 +144,7 @@ def _the_clearing_takes_it_all(lake: Lake, folder: Path) -> None:
         partial=True, held_remain=True, threads=1,
     )  # fmt: skip
     clear_year(lake, job, reports=False)
-    rows = support.rows(lake, "SELECT * FROM hospitals_cleared")
+    rows = support.rows(lake, "SELECT * FROM hospitals_cleared WHERE balance IS NOT NULL")
     march = _rows(lake, 3)
     for name in ("prepaid", "deposit"):
         assert sum(row[name] for row in rows) == sum(row[name] or 0 for row in march)

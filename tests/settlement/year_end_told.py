@@ -63,7 +63,7 @@ def _paid(lake: Lake, run: str, lang: str) -> tuple[str, list[dict[str, Decimal]
 
 def the_page_explains_what_is_paid(files: Files, world: World) -> None:
     for lang, told, prepaid, *parts in (
-        ("zh", "应拨 = 预拨 + 往年调整 − ", "预拨", "本期应拨", "冲抵预付金", "稽核扣款",
+        ("zh", "应拨 = 本期预拨 + 往年调整 − ", "本期预拨", "本期应拨", "冲抵预付金", "稽核扣款",
          "结转下期（负为待扣）"),
         ("en", "payable = prepaid + earlier years − ", "prepaid", "payable", "advance offset",
          "audit deductions", "carried on (negative: to be taken)"),
