@@ -12,7 +12,7 @@ from grouper.report.measures import BETWEEN_YEARS, MONTHLY, YEARLY, Measures
 from grouper.report.names import group_name
 from grouper.report.numbers import Lang, mean, number, percent, yuan
 from grouper.report.pages.first import by_quarters, months_paid
-from grouper.report.pages.money import CLEARING, ENDS, SHOWN, YEAR, ends, hospital_name, rule
+from grouper.report.pages.money import ADVANCE, CLEARING, ENDS, SHOWN, YEAR, ends, hospital_name, rule
 
 
 def groups(m: Measures, t: Lang) -> Html:
@@ -146,7 +146,7 @@ def _shared(row: Row) -> Decimal:
 
 def _between(m: Measures, shown: list[Row], t: Lang) -> Html:
     """A month between two payments: that nothing is paid, and which deductions wait."""
-    names = [name for name in ("advance", "audit", "earlier_years", "payable", "carried")
+    names = [name for name in ("advanced", "advance", "audit", "earlier_years", "payable", "carried")
              if any(plain(r[name]) for r in shown)]  # fmt: skip
     own = [r for r in shown if any(plain(r[name]) for name in names)]
     due = sum((plain(row["due_total"]) for row in m.statement), Decimal(0))
@@ -159,6 +159,8 @@ def _between(m: Measures, shown: list[Row], t: Lang) -> Html:
     header = [t("医院", "hospital"), *(t(*CLEARING[name]) for name in names)]
     waiting = t("本月发生的扣款等如下，不足冲抵的结转下期扣减。",
                 "What was offset, deducted or paid beside it; what lacks is carried on.")  # fmt: skip
+    if "advanced" in names:
+        waiting += t(*ADVANCE)
     listed = [el("p", waiting), table(header, rows, class_="small")] if rows else []
     return section("clearing", t("月度拨付", "Payment of the month"), el("p", said), *listed)
 

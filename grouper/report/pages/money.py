@@ -76,13 +76,13 @@ def rule(info: RunInfo, apart: bool, t: Lang, advanced: bool = False, months: st
         f"{due} = deposit + prepaid + deferred; "
         f"payable = prepaid{added} − advance − audit deductions, what is lacking is carried on.",
     )
-    if not advanced:
-        return told
-    return told + t(
-        "应拨另含预付金（全额拨付，不作扣减；年内抵扣，余额年度清算时收回）。",
-        " Payable also holds the advance: paid whole, offset within the year, the rest recovered by the "
-        "clearing.",
-    )
+    return told + t(*ADVANCE) if advanced else told
+
+
+ADVANCE = (
+    "应拨另含预付金（全额拨付，不作扣减；年内抵扣，余额年度清算时收回）。",
+    " Payable also holds the advance: paid whole, offset within the year, recovered by the clearing.",
+)
 
 
 def hospital_name(row: Row) -> str:
