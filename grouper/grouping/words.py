@@ -7,7 +7,7 @@ from typing import Any
 
 from grouper.base.reasons import REASONS, STATUS_NAMES, STATUS_ZH
 from grouper.codes.book import ISSUES
-from grouper.grouping.explaining import CodeStep
+from grouper.grouping.explaining import CodeStep, issue_words
 
 # What a record's numbers are called, by their canonical columns.
 NUMBERS = {
@@ -38,6 +38,19 @@ class Writer:
         if step.position == 1:
             return self.say(f"主要{zh}", f"{'principal' if en == 'diagnosis' else 'main'} {en}")
         return self.say(f"其他{zh}{step.position - 1}", f"other {en} {step.position - 1}")
+
+    def code_data(self, step: CodeStep) -> dict[str, Any]:
+        """A code of the record as data: where it stands, and what it was taken for."""
+        return {
+            "kind": step.kind,
+            "position": step.position,
+            "place": self.place(step),
+            "raw": step.raw,
+            "code": step.code,
+            "name": step.name,
+            "issue": step.issue,
+            "issue_text": issue_words(step.issue, self.lang),
+        }
 
     def turned(self, step: CodeStep) -> str:
         """What a code was taken for, and why; "" where it came as it should."""

@@ -8,7 +8,6 @@ from typing import Any
 from grouper.grouping.dip.explain_chain import NearMiss
 from grouper.grouping.dip.explanation import KIND_EN, KIND_ZH, Writer
 from grouper.grouping.dip.steps import CodeStep
-from grouper.grouping.explaining import issue_words
 
 
 class Details(Writer):
@@ -29,14 +28,7 @@ class Details(Writer):
 
     def code(self, step: CodeStep) -> dict[str, Any]:
         return {
-            "kind": step.kind,
-            "position": step.position,
-            "place": self.place(step),
-            "raw": step.raw,
-            "code": step.code,
-            "name": step.name,
-            "issue": step.issue,
-            "issue_text": issue_words(step.issue, self.lang),
+            **self.code_data(step),
             "mark": "grey" if step.grey else "",
             "mark_text": self.grey(step) if step.grey else "",
             "class": self.cls(step.cls) if step.cls else "",

@@ -12,7 +12,6 @@ from grouper.grouping.drg.conditions import In, Or
 from grouper.grouping.drg.describing import SUBJECTS, list_words, lists_in
 from grouper.grouping.drg.evaluate import SeverityHit
 from grouper.grouping.drg.explanation import CodeStep, Explanation, NearMiss, Tried, Writer, marked_words
-from grouper.grouping.explaining import issue_words
 
 
 class Details(Writer):
@@ -48,14 +47,7 @@ class Details(Writer):
 
     def code(self, step: CodeStep) -> dict[str, Any]:
         return {
-            "kind": step.kind,
-            "position": step.position,
-            "place": self.place(step),
-            "raw": step.raw,
-            "code": step.code,
-            "name": step.name,
-            "issue": step.issue,
-            "issue_text": issue_words(step.issue, self.lang),
+            **self.code_data(step),
             "mark": step.mark,
             "mark_text": marked_words(step.mark, self.lang),
             "instead": [
