@@ -283,10 +283,12 @@ class Run:
 
     def _inputs(self, number: int) -> pa.Array:
         """From which input each of the next rows comes, from 0 on; rows come in the order of the inputs."""
-        import numpy as np
-
-        ends = np.cumsum(self.cases.sizes)
-        return pa.array(np.searchsorted(ends, np.arange(self._rows, self._rows + number), side="right"))
+        first, last, end, parts = self._rows, self._rows + number, 0, []
+        for place, size in enumerate(self.cases.sizes):
+            begin, end = end, end + size
+            if (taken := min(end, last) - max(begin, first)) > 0:
+                parts.append(pa.repeat(pa.scalar(place, pa.int64()), taken))
+        return pa.concat_arrays(parts) if parts else pa.array([], pa.int64())
 
     def finish(self) -> Priced:
         """Rows in = rows out and cost in = cost out, or nothing is written."""
