@@ -25,12 +25,13 @@ pytestmark = pytest.mark.slow
 def session() -> Iterator[Any]:
     sql = pytest.importorskip("pyspark.sql")
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["PYTHONSAFEPATH"] = "1"  # workers import the installed package, not the sources beside them
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    # Workers import the installed package, not the sources beside them. The variable of this process would
+    # not reach them where an earlier test has already started the machine that they come from.
+    builder = builder.config("spark.executorEnv.PYTHONSAFEPATH", "1")
     built = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
     yield built
     built.stop()
-    del os.environ["PYTHONSAFEPATH"]
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:

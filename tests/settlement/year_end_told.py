@@ -57,8 +57,13 @@ def _paid(lake: Lake, run: str, lang: str) -> tuple[str, list[dict[str, Decimal]
     part = page_of(lake, run, lang).split('id="clearing"')[1].split("</section>")[0]
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", part)]
     header, *rows = cells
-    numbers = [[Decimal(cell.replace(",", "").replace("\u2212", "-")) for cell in row[1:]] for row in rows]
+    numbers = [[_number(cell) for cell in row[1:]] for row in rows]
     return part, [dict(zip(header[1:], row, strict=True)) for row in numbers]
+
+
+def _number(cell: str) -> Decimal:
+    """A cell's number; the sum of all hospitals has no score."""
+    return Decimal(cell.replace(",", "").replace("\u2212", "-")) if cell not in ("", "—") else Decimal("NaN")
 
 
 def the_page_explains_what_is_paid(files: Files, world: World) -> None:
@@ -98,7 +103,7 @@ def the_statements_of_hospitals_explain_it(files: Files, world: World) -> None:
     some = _hospital(lake, "sum(earlier_years) <> 0")
     for hospital in (some, _hospital(lake, "bool_and(earlier_years = 0)")):
         text, lines = _statement(lake, hospital, folder)
-        rule = f"应拨 = 预拨{' + 往年调整' if hospital == some else ''} − 冲抵预付金"
+        rule = f"本期应拨 = 本期预拨{' + 往年调整' if hospital == some else ''} − 冲抵预付金"
         assert rule in text and any(rule in name for name in lines)
         assert (label in lines) == (label in text) == (hospital == some)
     own = f"(SELECT sum(earlier_years) FROM hospitals_current WHERE year = 2026 AND hospital_code = '{some}')"
