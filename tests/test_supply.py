@@ -3,8 +3,11 @@ licence."""
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -93,3 +96,37 @@ def test_notice_names_every_source_of_the_tables_that_has_a_licence() -> None:
             assert project_name.split("/")[-1] in NOTICE, project_name
         if licence in ("MIT", "Apache-2.0"):
             assert licence in NOTICE
+
+
+BY_MODULE = {"argon2": "argon2-cffi", "python_multipart": "python-multipart", "tomli_w": "tomli-w",
+             "rustpy_xlsxwriter": "rustpy-xlsxwriter", "starlette": "fastapi", "pydantic": "fastapi"}  # fmt: skip
+EXTRAS = {"grouper/web": "web", "grouper/spark": "spark", "grouper/lake/sign.py": "sign",
+          "grouper/commands/serve.py": "web",
+          "grouper/workbench/pinyin_table.py": "dev"}  # fmt: skip
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Top names of what a module imports when it runs: not what only its types name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.split(".")[0]
+        yield from imported(node)
+
+
+def test_nothing_is_imported_that_is_not_installed_with_it() -> None:
+    """Tests run beside packages of their own: what only they bring is missing in a plain install."""
+    own = {re.match(r"[\w-]+", text)[0] for text in project()["dependencies"]}  # type: ignore[index]
+    lacking = []
+    for path in sorted((ROOT / "grouper").rglob("*.py")):
+        place = path.relative_to(ROOT).as_posix()
+        extra = next((name for room, name in EXTRAS.items() if place.startswith(room)), None)
+        brought = {re.match(r"[\w-]+", text)[0]  # type: ignore[index]
+                   for text in project()["optional-dependencies"].get(extra or "", [])}  # fmt: skip
+        for name in set(imported(ast.parse(path.read_text("utf-8")))) - sys.stdlib_module_names - {"grouper"}:
+            if BY_MODULE.get(name, name) not in own | brought:
+                lacking.append(f"{place}: {name}")
+    assert lacking == []
