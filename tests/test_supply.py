@@ -98,8 +98,10 @@ def test_notice_names_every_source_of_the_tables_that_has_a_licence() -> None:
             assert licence in NOTICE
 
 
-BY_MODULE = {"argon2": "argon2-cffi", "python_multipart": "python-multipart", "tomli_w": "tomli-w",
-             "rustpy_xlsxwriter": "rustpy-xlsxwriter", "starlette": "fastapi", "pydantic": "fastapi"}  # fmt: skip
+BY_MODULE = {
+    "argon2": "argon2-cffi", "python_multipart": "python-multipart", "tomli_w": "tomli-w",
+    "rustpy_xlsxwriter": "rustpy-xlsxwriter", "starlette": "fastapi", "pydantic": "fastapi",
+}  # fmt: skip
 EXTRAS = {"grouper/web": "web", "grouper/spark": "spark", "grouper/lake/sign.py": "sign",
           "grouper/commands/serve.py": "web",
           "grouper/workbench/pinyin_table.py": "dev"}  # fmt: skip
