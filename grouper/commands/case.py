@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from grouper.base.errors import UsageError
-from grouper.commands.options.reading import column_map, file_options
+from grouper.commands.options.reading import column_map, file_options, stay_option
 from grouper.commands.options.record import from_options, record_options
 from grouper.commands.options.shared import DATE, BilingualCommand, both, day, lang_option, language, option
 
@@ -101,15 +101,9 @@ from grouper.commands.options.shared import DATE, BilingualCommand, both, day, l
         "Change a parameter, such as base_rate=11000; repeatable",
     ),
 )
-@option(
-    "--stay",
-    type=click.Choice(["given", "nights", "days"]),
-    default="given",
-    show_default=True,
-    help=both(
-        "住院天数：按列，或由日期推算（nights 出院减入院，days 再加 1）",
-        "Stay: as given, or from the dates (nights: discharge minus admission; days: one more)",
-    ),
+@stay_option(
+    "住院天数：按列，或由日期推算（nights 出院减入院，days 再加 1）",
+    "Stay: as given, or from the dates (nights: discharge minus admission; days: one more)",
 )
 @option(
     "--no-alternatives",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouper.commands.options.reading import column_map, file_options, parse_date
+from grouper.commands.options.reading import column_map, file_options, parse_date, stay_option
 from grouper.commands.options.shared import (
     BilingualCommand,
     both,
@@ -42,10 +42,10 @@ _reading = with_options(
         default=None,
         help=_grouped("是否接受编码修复", "Whether repairs of codes are accepted"),
     ),
-    option(
-        "--stay",
-        type=click.Choice(["given", "nights", "days"]),
-        help=_grouped("住院天数的取法", "Where stays come from"),
+    stay_option(
+        "住院天数的取法（默认与分组时相同）",
+        "Where stays come from (default: as the file was grouped)",
+        default=None,
     ),
     option(
         "--age-from",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from grouper.commands.options.reading import stay_option
 from grouper.commands.options.shared import (
     BilingualCommand,
     both,
@@ -87,13 +88,7 @@ _columns = with_options(
 )
 @_columns
 @option("--group-column", help=both("病种或病组列（默认 packet 或 drg）", "Column of groups (packet or drg)"))
-@option(
-    "--stay",
-    type=click.Choice(["given", "nights", "days"]),
-    default="given",
-    show_default=True,
-    help=both("住院天数：所给的列，或由日期推算", "Stay: the column given, or derived from the dates"),
-)
+@stay_option("住院天数：所给的列，或由日期推算", "Stay: the column given, or derived from the dates")
 @grouped_prefix_option
 @database_options
 @lang_option

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from grouper.commands.options.reading import column_map
+from grouper.commands.options.reading import column_map, stay_option
 from grouper.commands.options.shared import (
     DATE,
     BilingualCommand,
@@ -108,14 +108,10 @@ from grouper.commands.text.progress import progress_line
     ),
 )
 @scheme_differs_option
-@option(
-    "--stay",
-    type=click.Choice(["given", "nights", "days"]),
+@stay_option(
+    "住院天数的来源（默认与分组时相同），见 grouper group",
+    "Where the stay comes from (default: as the files were grouped), see grouper group",
     default=None,
-    help=both(
-        "住院天数的来源（默认与分组时相同），见 grouper group",
-        "Where the stay comes from (default: as the files were grouped), see grouper group",
-    ),
 )
 @interim_option
 @option(

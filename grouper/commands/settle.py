@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from grouper.commands.options.reading import codes_options, file_options
+from grouper.commands.options.reading import codes_options, file_options, stay_option
 from grouper.commands.options.settling import (
     FILE,
     corrections_option,
@@ -170,13 +170,7 @@ from grouper.commands.text.progress import Stages
 )
 @file_options
 @codes_options
-@option(
-    "--stay",
-    type=click.Choice(["given", "nights", "days"]),
-    default="given",
-    show_default=True,
-    help=both("住院天数的来源，见 grouper group", "Where the stay comes from, see grouper group"),
-)
+@stay_option("住院天数的来源，见 grouper group", "Where the stay comes from, see grouper group")
 @option(
     "--allow-missing",
     multiple=True,

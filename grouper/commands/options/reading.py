@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,17 @@ def _encoding(_: click.Context, __: click.Parameter, value: str | None) -> str |
 
         named_encoding(value)
     return value
+
+
+def stay_option(zh: str, en: str, default: str | None = "given") -> Callable[..., Any]:
+    """``--stay``, with what the command says of it; no default where the grouped file tells it."""
+    return option(
+        "--stay",
+        type=click.Choice(["given", "nights", "days"]),
+        default=default,
+        show_default=default is not None,
+        help=both(zh, en),
+    )
 
 
 file_options = with_options(
@@ -76,15 +88,9 @@ codes_options = with_options(
 record_options = with_options(
     file_options,
     codes_options,
-    option(
-        "--stay",
-        type=click.Choice(["given", "nights", "days"]),
-        default="given",
-        show_default=True,
-        help=both(
-            "住院天数：given 用所给的列；nights 出院减入院（当日为 1）；days 再加 1",
-            "Stay: the column given; nights = discharge minus admission (same day 1); days = one more",
-        ),
+    stay_option(
+        "住院天数：given 用所给的列；nights 出院减入院（当日为 1）；days 再加 1",
+        "Stay: the column given; nights = discharge minus admission (same day 1); days = one more",
     ),
     option(
         "--age-from",
